@@ -1,0 +1,372 @@
+//! One TOML file describes an accelerator.
+
+use crate::code::CodeName;
+use crate::quantity::Millivolts;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use thiserror::Error;
+
+/// Width of a weight address; the weight memory has at most 2²⁰ words.
+pub const WEIGHT_ADDRESS_BITS: u32 = 20;
+/// Width of an activation address; a buffer has at most 2¹⁶ words.
+pub const ACTIVATION_ADDRESS_BITS: u32 = 16;
+/// Width of an accumulator address; a layer has at most 2¹⁴ output pixels.
+pub const ACCUMULATOR_ADDRESS_BITS: u32 = 14;
+/// Width of a parameter address; a program has at most 2¹² output tiles.
+pub const PARAMETER_ADDRESS_BITS: u32 = 12;
+/// Most layers a program may have (8-bit layer number).
+pub const MAX_LAYERS: usize = 255;
+/// Depth of the result FIFO, and so the largest number of results a program gives.
+pub const RESULT_FIFO_DEPTH: usize = 256;
+
+/// Bits of a stored weight, two's complement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub enum WeightBits {
+    /// int4, in [-8, 7].
+    Four,
+    /// int8, in [-128, 127].
+    Eight,
+}
+
+impl WeightBits {
+    /// 4 or 8.
+    pub fn bits(self) -> usize {
+        match self {
+            Self::Four => 4,
+            Self::Eight => 8,
+        }
+    }
+
+    /// The smallest and largest weight.
+    pub fn range(self) -> (i8, i8) {
+        match self {
+            Self::Four => (-8, 7),
+            Self::Eight => (i8::MIN, i8::MAX),
+        }
+    }
+}
+
+impl TryFrom<u32> for WeightBits {
+    type Error = String;
+    fn try_from(bits: u32) -> Result<Self, String> {
+        match bits {
+            4 => Ok(Self::Four),
+            8 => Ok(Self::Eight),
+            other => Err(format!("weight_bits is {other}; allowed are 4 and 8")),
+        }
+    }
+}
+
+impl From<WeightBits> for u32 {
+    fn from(bits: WeightBits) -> u32 {
+        bits.bits() as u32
+    }
+}
+
+impl fmt::Display for WeightBits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.bits())
+    }
+}
+
+/// Which voltage model the threshold ROM is made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum VoltageModelChoice {
+    /// 22 nm FDX, absolute volts, 335 to 800 mV.
+    #[serde(rename = "fdx-22nm")]
+    Fdx22nm,
+    /// 14 nm, normalised to Vmin; needs `vmin_mv`.
+    #[serde(rename = "finfet-14nm")]
+    Finfet14nm,
+    /// A user's table of (millivolts, rate, relative energy).
+    Table(Vec<VoltagePoint>),
+}
+
+/// One row of a user's voltage table.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VoltagePoint {
+    /// Supply voltage.
+    pub millivolts: u16,
+    /// Probability that a cell is faulty, in [0, 1].
+    pub bit_error_rate: f64,
+    /// Energy of an access relative to the table's nominal voltage (its last row).
+    pub relative_energy: f64,
+}
+
+/// Depths of the on-chip memories, in words of each memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Depths {
+    /// Code words of the weight memory, 1 to 2²⁰.
+    pub weights: usize,
+    /// Words of each of the three activation buffers, 1 to 2¹⁶; a word has max(rows, columns) bytes.
+    pub activations: usize,
+    /// Partial sums per column, 1 to 2¹⁴: the largest number of output pixels of a layer.
+    pub accumulators: usize,
+    /// Output tiles of a whole program, 1 to 2¹²: each column keeps (m, b) for every one.
+    pub parameters: usize,
+    /// Layers of a program, 1 to 255.
+    pub layers: usize,
+}
+
+/// An accelerator, as its TOML file describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configuration {
+    /// Name of the generated top module: a letter, then letters, digits and underscores.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// Rows of the array: input channels a tile, a power of two from 4 to 64.
+    pub rows: usize,
+    /// Columns of the array: output channels a tile, a power of two from 4 to 64.
+    pub columns: usize,
+    /// 4 or 8.
+    pub weight_bits: WeightBits,
+    /// The code of a memory word.
+    pub code: CodeName,
+    /// Memory depths.
+    pub depths: Depths,
+    /// Which voltage model the ROM holds.
+    pub voltage_model: VoltageModelChoice,
+    /// Vmin of the 14 nm model in millivolts; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vmin_mv: Option<Millivolts>,
+    /// Whether the voltage-controlled fault emulation is built in.
+    pub fault_emulation: bool,
+}
+
+fn default_name() -> String {
+    "brownout".to_owned()
+}
+
+/// What is wrong with a configuration: one sentence naming the field.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum ConfigurationError {
+    /// The file is not TOML, or a field is missing, unknown or of the wrong type.
+    #[error("the configuration cannot be read: {0}")]
+    Syntax(String),
+    /// A field has a value that is not allowed.
+    #[error("{field} is {value}; allowed is {allowed}")]
+    Field {
+        /// Path of the field in the TOML file.
+        field: &'static str,
+        /// The value found.
+        value: String,
+        /// What would be accepted.
+        allowed: String,
+    },
+}
+
+fn refuse(
+    field: &'static str,
+    value: impl fmt::Display,
+    allowed: impl Into<String>,
+) -> ConfigurationError {
+    ConfigurationError::Field {
+        field,
+        value: value.to_string(),
+        allowed: allowed.into(),
+    }
+}
+
+impl Configuration {
+    /// Reads and validates a TOML text.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigurationError> {
+        let configuration: Self = toml::from_str(text)
+            .map_err(|e| ConfigurationError::Syntax(e.to_string().trim_end().to_owned()))?;
+        configuration.validate()?;
+        Ok(configuration)
+    }
+
+    /// The TOML text of this configuration.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration is plain data that TOML can hold")
+    }
+
+    /// Checks every field; the first that is not allowed is named.
+    pub fn validate(&self) -> Result<(), ConfigurationError> {
+        self.validate_name()?;
+        for (field, value) in [("rows", self.rows), ("columns", self.columns)] {
+            if !value.is_power_of_two() || !(4..=64).contains(&value) {
+                return Err(refuse(field, value, "a power of two from 4 to 64"));
+            }
+        }
+        if !self.code.supports(self.weight_bits) {
+            return Err(refuse(
+                "weight_bits",
+                self.weight_bits,
+                format!("4 with code = \"{}\"", self.code),
+            ));
+        }
+        if self.code.is_in_place() && !self.columns.is_multiple_of(self.weights_per_word()) {
+            return Err(refuse(
+                "columns",
+                self.columns,
+                format!(
+                    "a multiple of {} with code = \"{}\" and weight_bits = {}, because a code word must not cross a row",
+                    self.weights_per_word(),
+                    self.code,
+                    self.weight_bits
+                ),
+            ));
+        }
+        self.validate_depths()?;
+        crate::voltage::VoltageModel::from_configuration(self).map(|_| ())
+    }
+
+    fn validate_name(&self) -> Result<(), ConfigurationError> {
+        let mut characters = self.name.chars();
+        let starts = characters.next().is_some_and(|c| c.is_ascii_alphabetic());
+        if starts
+            && self.name.len() <= 64
+            && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
+        {
+            return Ok(());
+        }
+        Err(refuse(
+            "name",
+            format!("{:?}", self.name),
+            "a letter followed by at most 63 letters, digits and underscores",
+        ))
+    }
+
+    fn validate_depths(&self) -> Result<(), ConfigurationError> {
+        let d = &self.depths;
+        for (field, value, most) in [
+            ("depths.weights", d.weights, 1 << WEIGHT_ADDRESS_BITS),
+            (
+                "depths.activations",
+                d.activations,
+                1 << ACTIVATION_ADDRESS_BITS,
+            ),
+            (
+                "depths.accumulators",
+                d.accumulators,
+                1 << ACCUMULATOR_ADDRESS_BITS,
+            ),
+            (
+                "depths.parameters",
+                d.parameters,
+                1 << PARAMETER_ADDRESS_BITS,
+            ),
+            ("depths.layers", d.layers, MAX_LAYERS),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(refuse(field, value, format!("1 to {most}")));
+            }
+        }
+        if d.weights < self.words_per_tile() {
+            return Err(refuse(
+                "depths.weights",
+                d.weights,
+                format!("at least one tile of {} words", self.words_per_tile()),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Bytes of an activation word: max(rows, columns).
+    pub fn activation_lanes(&self) -> usize {
+        self.rows.max(self.columns)
+    }
+
+    /// Weights in one code word.
+    pub fn weights_per_word(&self) -> usize {
+        self.code.weights_per_word(self.weight_bits)
+    }
+
+    /// Code words of one tile of rows × columns weights; always exact.
+    pub fn words_per_tile(&self) -> usize {
+        self.rows * self.columns / self.weights_per_word()
+    }
+
+    /// Rows that one code word covers: more than one only where a row is shorter than a word.
+    pub fn rows_per_word(&self) -> usize {
+        (self.weights_per_word() / self.columns).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Configuration {
+        Configuration {
+            name: default_name(),
+            rows: 8,
+            columns: 8,
+            weight_bits: WeightBits::Eight,
+            code: CodeName::Inplace64_57,
+            depths: Depths {
+                weights: 4096,
+                activations: 1024,
+                accumulators: 1024,
+                parameters: 64,
+                layers: 16,
+            },
+            voltage_model: VoltageModelChoice::Fdx22nm,
+            vmin_mv: None,
+            fault_emulation: true,
+        }
+    }
+
+    #[test]
+    fn a_configuration_survives_its_toml_file() {
+        let configuration = example();
+        assert_eq!(
+            Configuration::from_toml(&configuration.to_toml()),
+            Ok(configuration)
+        );
+    }
+
+    #[test]
+    fn each_refusal_names_the_field_and_what_is_allowed() {
+        let cases: [(fn(&mut Configuration), &str); 8] = [
+            (|c| c.rows = 12, "rows is 12"),
+            (|c| c.columns = 128, "columns is 128"),
+            (|c| c.columns = 4, "columns is 4; allowed is a multiple of 8"),
+            (
+                |c| c.code = CodeName::Inplace32_26,
+                "weight_bits is 8; allowed is 4",
+            ),
+            (|c| c.depths.weights = 0, "depths.weights is 0"),
+            (|c| c.depths.accumulators = 1 << 15, "depths.accumulators"),
+            (|c| c.name = "8bit".into(), "name is \"8bit\""),
+            (
+                |c| c.voltage_model = VoltageModelChoice::Finfet14nm,
+                "vmin_mv",
+            ),
+        ];
+        for (change, expected) in cases {
+            let mut configuration = example();
+            change(&mut configuration);
+            let message = configuration.validate().unwrap_err().to_string();
+            assert!(message.contains(expected), "{message:?} lacks {expected:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_by_name() {
+        let text = format!("colour = \"red\"\n{}", example().to_toml());
+        let message = Configuration::from_toml(&text).unwrap_err().to_string();
+        assert!(message.contains("colour"), "{message}");
+    }
+
+    #[test]
+    fn a_narrow_array_packs_whole_rows_into_a_word() {
+        let narrow = Configuration {
+            rows: 4,
+            columns: 4,
+            code: CodeName::None,
+            ..example()
+        };
+        assert_eq!(
+            (narrow.words_per_tile(), narrow.rows_per_word()),
+            (2, 2),
+            "4 x 4 x 8 bits are two words of two rows"
+        );
+    }
+}
