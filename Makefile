@@ -1,0 +1,44 @@
+# Every target sets up what it needs. `make help` lists them.
+
+SHELL := /bin/sh
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+CARGO   ?= cargo
+# Test images of `make sim`: `glyphs` (built in) or `mnist:DIR` with the four IDX files.
+DATA    ?= glyphs
+# Where `make sim` and `make verilog` write.
+SIM_OUT ?= target/sim
+RTL_OUT ?= target/verilog
+# Configuration of `make verilog`; empty means the default 8 x 8 accelerator.
+CONFIG  ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help tools sim test verilog clean
+
+help: ## list the targets
+	@echo "usage: make TARGET [VARIABLE=value]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
+
+tools: ## set up Verilator in .tools/ (no root needed)
+	@tools/setup.sh
+
+sim: tools ## train, generate and simulate at falling voltage (DATA=glyphs|mnist:DIR)
+	@echo "Building the command and simulating; the summary goes to $(SIM_OUT)/summary.json ..."
+	$(CARGO) run --release --quiet --package brownout --features simulate -- sweep --data "$(DATA)" --out "$(SIM_OUT)"
+
+verilog: ## write the accelerator's Verilog (CONFIG=FILE, RTL_OUT=DIR)
+	@echo "Generating Verilog into $(RTL_OUT)/ ..."
+	$(CARGO) run --release --quiet --package brownout -- generate $(if $(CONFIG),--config "$(CONFIG)") --out "$(RTL_OUT)"
+
+test: tools ## format check, lints and all tests
+	@echo "Checking the format ..."
+	$(CARGO) fmt --all --check
+	@echo "Linting ..."
+	$(CARGO) clippy --workspace --all-targets --release -- -D warnings
+	@echo "Testing ..."
+	$(CARGO) test --workspace --release
+
+clean: ## remove everything built, the tool chain included
+	@echo "Removing target/ and .tools/ ..."
+	$(CARGO) clean --quiet
+	rm -rf .tools
