@@ -1,1 +1,179 @@
-//! (being written)
+//! The register map: one table for the RTL's decoder, the driver, the C header
+//! and the documentation.
+//!
+//! Registers are 32 bits wide and addressed by number. 64-bit values take two
+//! registers, low half first; reading the low half latches the high half.
+
+use std::fmt::Write;
+
+/// What a host may do with a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read only.
+    Read,
+    /// Read and write.
+    ReadWrite,
+    /// Write only; reads as zero.
+    Write,
+}
+
+/// One 32-bit register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Register {
+    /// Name in capitals.
+    pub name: &'static str,
+    /// Register number.
+    pub address: u8,
+    /// Bits in use, from bit 0.
+    pub bits: u8,
+    /// What a host may do.
+    pub access: Access,
+    /// Present only where fault emulation is built in; otherwise it reads as zero.
+    pub fault_emulation: bool,
+    /// Meaning.
+    pub doc: &'static str,
+}
+
+macro_rules! registers {
+    ($($name:ident = $address:literal, $bits:literal, $access:ident, $emulation:literal, $doc:literal;)*) => {
+        $(#[doc = $doc]
+        pub const $name: Register = Register {
+            name: stringify!($name), address: $address, bits: $bits,
+            access: Access::$access, fault_emulation: $emulation, doc: $doc,
+        };)*
+        /// Every register, in order of address.
+        pub const REGISTERS: &[Register] = &[$($name),*];
+    };
+}
+
+registers! {
+    IDENTIFICATION = 0, 32, Read, false, "0x4252574e, the letters BRWN";
+    VERSION = 1, 32, Read, false, "version of this map: major in bits 31..16, minor in bits 15..0";
+    GEOMETRY = 2, 32, Read, false, "rows in bits 7..0, columns in 15..8, weight bits in 19..16, code in 23..20 (order of the code table), fault emulation in bit 24";
+    CONTROL = 3, 1, Write, false, "bit 0: start a pass; ignored while one is running";
+    STATUS = 4, 2, Read, false, "bit 0: running; bit 1: a pass has ended since the last start";
+    POLICY = 5, 2, ReadWrite, false, "word with a detected error: 0 keep, 1 zero, 2 zero the constrained weights";
+    WEIGHT_WORDS = 6, 20, ReadWrite, false, "code words that a pass reads - 1";
+    STOP_AFTER_LAYER = 7, 8, ReadWrite, false, "the pass ends after this layer; 255: after the last one";
+    LOAD_TARGET = 8, 2, ReadWrite, false, "memory that the input stream fills: 0 weights, 1 program, 2 parameters, 3 activation buffer 0; writing restarts at its first word";
+    DEBUG_ADDRESS = 9, 24, ReadWrite, false, "word address in bits 15..0, activation buffer in 17..16, group of four lanes in 23..18";
+    DEBUG_DATA = 10, 32, Read, false, "four lanes of the activation word at DEBUG_ADDRESS, lowest lane in bits 7..0; valid while no pass runs, four clocks after the address was written";
+    CHIP_SEED_LOW = 16, 32, ReadWrite, true, "chip seed, low half";
+    CHIP_SEED_HIGH = 17, 32, ReadWrite, true, "chip seed, high half";
+    PASS = 18, 32, ReadWrite, true, "number of the pass, incremented when one ends";
+    VOLTAGE = 19, 16, ReadWrite, true, "supply voltage in millivolts; the ROM of the voltage model turns it into a threshold";
+    THRESHOLD = 20, 32, ReadWrite, true, "threshold used instead of the ROM's where THRESHOLD_SELECT is 1";
+    THRESHOLD_SELECT = 21, 1, ReadWrite, true, "0: threshold of the voltage; 1: THRESHOLD";
+    FAULT_MODE = 22, 2, ReadWrite, true, "0 none, 1 persistent, 2 transient, 3 stuck-at";
+    ONES_SHARE = 23, 9, ReadWrite, true, "share of stuck-at-one cells in 1/256, 0 to 256";
+    CYCLES_LOW = 32, 32, Read, false, "clocks of the last pass";
+    CYCLES_HIGH = 33, 32, Read, false, "high half of CYCLES, latched";
+    BUSY_LOW = 34, 32, Read, false, "clocks in which an activation entered row 0";
+    BUSY_HIGH = 35, 32, Read, false, "high half of BUSY, latched";
+    WORDS_READ_LOW = 36, 32, Read, false, "code words read by the last pass";
+    WORDS_READ_HIGH = 37, 32, Read, false, "high half of WORDS_READ, latched";
+    CORRECTED_LOW = 38, 32, Read, false, "words in which the decoder corrected a bit";
+    CORRECTED_HIGH = 39, 32, Read, false, "high half of CORRECTED, latched";
+    DETECTED_LOW = 40, 32, Read, false, "words with a detected, uncorrected error";
+    DETECTED_HIGH = 41, 32, Read, false, "high half of DETECTED, latched";
+    LAST_DETECTED = 42, 20, Read, false, "address of the last detected word; kept until the next start";
+    DISTURBED_LOW = 44, 32, Read, true, "words in which at least one bit was flipped";
+    DISTURBED_HIGH = 45, 32, Read, true, "high half of DISTURBED, latched";
+    FLIPPED_LOW = 46, 32, Read, true, "bits flipped";
+    FLIPPED_HIGH = 47, 32, Read, true, "high half of FLIPPED, latched";
+}
+
+/// Value of [`IDENTIFICATION`].
+pub const IDENTIFICATION_VALUE: u32 = 0x4252_574e;
+/// Value of [`VERSION`].
+pub const VERSION_VALUE: u32 = 0x0001_0000;
+/// Value of [`STOP_AFTER_LAYER`] that lets a pass run to its end.
+pub const RUN_TO_THE_END: u32 = 255;
+
+/// What the input stream fills, as [`LOAD_TARGET`] numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum LoadTarget {
+    /// Weight memory: 32-bit beats of a code word, lowest first.
+    Weights = 0,
+    /// Program memory: one descriptor word a beat.
+    Program = 1,
+    /// Parameter memories: for each output tile, for each column, b\[31:0\], then {m, b\[47:32\]}.
+    Parameters = 2,
+    /// Activation buffer 0: beats of four lanes, lowest first.
+    Activations = 3,
+}
+
+/// The register map as Markdown.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "| number | register | bits | access | meaning |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for r in REGISTERS {
+        let access = match r.access {
+            Access::Read => "read",
+            Access::ReadWrite => "read, write",
+            Access::Write => "write",
+        };
+        let only = if r.fault_emulation {
+            " (with fault emulation)"
+        } else {
+            ""
+        };
+        writeln!(
+            text,
+            "| {} | `{}` | {} | {access} | {}{only} |",
+            r.address, r.name, r.bits, r.doc
+        )
+        .expect("writing to a string cannot fail");
+    }
+    text
+}
+
+/// The register map as a C header.
+pub fn c_header() -> String {
+    let mut text = String::from(
+        "/* Register numbers of a Brownout accelerator; generated, do not edit. */\n#ifndef BROWNOUT_REGISTERS_H\n#define BROWNOUT_REGISTERS_H\n\n",
+    );
+    for r in REGISTERS {
+        writeln!(
+            text,
+            "/* {} */\n#define BROWNOUT_{} {}u",
+            r.doc, r.name, r.address
+        )
+        .expect("writing to a string cannot fail");
+    }
+    writeln!(
+        text,
+        "\n#define BROWNOUT_IDENTIFICATION_VALUE {IDENTIFICATION_VALUE:#010x}u\n#define BROWNOUT_VERSION_VALUE {VERSION_VALUE:#010x}u\n#define BROWNOUT_RUN_TO_THE_END {RUN_TO_THE_END}u\n\n#endif"
+    )
+    .expect("writing to a string cannot fail");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_rise_and_counters_pair_low_with_high() {
+        for pair in REGISTERS.windows(2) {
+            assert!(pair[0].address < pair[1].address, "{}", pair[1].name);
+        }
+        for low in REGISTERS.iter().filter(|r| r.name.ends_with("_LOW")) {
+            let high = low.name.replace("_LOW", "_HIGH");
+            let high = REGISTERS.iter().find(|r| r.name == high).unwrap();
+            assert_eq!(high.address, low.address + 1, "{}", low.name);
+            assert_eq!(low.address % 2, 0, "{}", low.name);
+        }
+    }
+
+    #[test]
+    fn header_and_table_name_every_register() {
+        let (table, header) = (markdown(), c_header());
+        for r in REGISTERS {
+            assert!(table.contains(&format!("`{}`", r.name)));
+            assert!(header.contains(&format!("BROWNOUT_{} {}u", r.name, r.address)));
+        }
+    }
+}

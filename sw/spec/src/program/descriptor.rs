@@ -1,0 +1,127 @@
+//! The layer descriptor: which bits of which 32-bit word say what.
+//!
+//! The program memory holds [`WORDS`] words for each layer. The sequencer's field
+//! decoder, the encoder below and the documentation all come from [`FIELDS`].
+
+/// 32-bit words of one layer's descriptor.
+pub const WORDS: usize = 12;
+
+/// A field of the descriptor: `bits` bits of word `word`, from bit `lsb` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Name, for documentation and messages.
+    pub name: &'static str,
+    /// Word of the descriptor.
+    pub word: usize,
+    /// Least significant bit within the word.
+    pub lsb: usize,
+    /// Width in bits.
+    pub bits: usize,
+    /// Meaning.
+    pub doc: &'static str,
+}
+
+macro_rules! fields {
+    ($($constant:ident: $word:literal, $lsb:literal, $bits:literal, $doc:literal;)*) => {
+        $(#[doc = $doc]
+        pub const $constant: Field = Field {
+            name: stringify!($constant), word: $word, lsb: $lsb, bits: $bits, doc: $doc,
+        };)*
+        /// Every field, in order of word and bit.
+        pub const FIELDS: &[Field] = &[$($constant),*];
+    };
+}
+
+fields! {
+    POOL: 0, 0, 1, "1: pooling, the operand port feeds the columns; 0: convolution";
+    AVERAGE: 0, 1, 1, "1: a pool sums; 0: it takes the maximum";
+    WIDE: 0, 2, 1, "1: int32 results go to the result stream";
+    OPERAND: 0, 3, 1, "1: the operand port is read with the last tap (residual)";
+    LAST: 0, 4, 1, "1: the program ends after this layer";
+    SOURCE: 0, 8, 2, "activation buffer that the array reads";
+    DESTINATION: 0, 10, 2, "activation buffer that is written";
+    OPERAND_SOURCE: 0, 12, 2, "activation buffer that the operand port reads";
+    KERNEL_HEIGHT: 1, 0, 6, "window rows - 1";
+    KERNEL_WIDTH: 1, 6, 6, "window columns - 1";
+    STRIDE: 1, 12, 3, "step in both directions";
+    PADDING: 1, 16, 6, "padding on each side";
+    INPUT_HEIGHT: 2, 0, 12, "rows of the input map";
+    INPUT_WIDTH: 2, 16, 12, "columns of the input map";
+    OUTPUT_HEIGHT: 3, 0, 12, "rows of the output map - 1";
+    OUTPUT_WIDTH: 3, 16, 12, "columns of the output map - 1";
+    INPUT_TILES: 4, 0, 12, "input tiles - 1; 0 in a pool";
+    OUTPUT_TILES: 4, 16, 12, "output tiles - 1";
+    INPUT_PLANE: 5, 0, 16, "words of one channel group of the input: rows * columns";
+    ROW_STEP: 5, 16, 16, "stride * columns of the input";
+    TAP_ROW_STEP: 6, 0, 16, "from the last column of a window row to the first of the next, modulo 2^16";
+    ORIGIN: 6, 16, 16, "address of the first window's first pixel, modulo 2^16";
+    LAST_ROWS: 7, 0, 7, "rows in use in the last input tile";
+    LAST_COLUMNS: 7, 8, 7, "columns in use in the last output tile";
+    LAST_OPERAND_COLUMNS: 7, 16, 7, "columns with an operand in the last output tile that has one";
+    OPERAND_ROW_STEP: 8, 0, 16, "operand stride * columns of the operand map";
+    OPERAND_PLANE: 8, 16, 16, "words of one channel group of the operand";
+    OPERAND_TILES: 9, 0, 12, "output tiles with an operand - 1";
+    PARAMETER_BASE: 9, 16, 12, "parameter address of the first output tile";
+    SHIFT: 10, 0, 5, "s";
+    RESIDUAL_SHIFT: 10, 8, 5, "s - sr";
+    LOW: 10, 16, 8, "smallest activation, two's complement";
+    HIGH: 10, 24, 8, "largest activation, two's complement";
+    RESIDUAL_MULTIPLIER: 11, 0, 16, "mr, two's complement";
+    OPERAND_STRIDE: 11, 16, 2, "pixels between operands in a row: 1 or 2";
+}
+
+/// A descriptor as it is written to the program memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Descriptor(pub [u32; WORDS]);
+
+impl Descriptor {
+    /// Sets a field; the value is taken modulo 2^bits only where `wrap` says so.
+    pub(super) fn set(&mut self, field: Field, value: usize) {
+        let mask = (1u64 << field.bits) - 1;
+        assert!(
+            value as u64 <= mask,
+            "descriptor field {} holds at most {mask}, not {value}",
+            field.name
+        );
+        self.0[field.word] |= (value as u32) << field.lsb;
+    }
+
+    /// Sets a two's complement or modular field.
+    pub(super) fn set_wrapped(&mut self, field: Field, value: i64) {
+        let mask = (1i64 << field.bits) - 1;
+        self.set(field, (value & mask) as usize);
+    }
+
+    /// Reads a field back.
+    pub fn get(&self, field: Field) -> u32 {
+        (self.0[field.word] >> field.lsb) & (((1u64 << field.bits) - 1) as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_fields_share_a_bit_and_none_crosses_a_word() {
+        let mut used = [0u32; WORDS];
+        for field in FIELDS {
+            assert!(field.lsb + field.bits <= 32, "{} crosses", field.name);
+            let mask = (((1u64 << field.bits) - 1) as u32) << field.lsb;
+            assert_eq!(used[field.word] & mask, 0, "{} overlaps", field.name);
+            used[field.word] |= mask;
+        }
+    }
+
+    #[test]
+    fn a_field_reads_back_what_was_written() {
+        let mut descriptor = Descriptor::default();
+        descriptor.set(KERNEL_WIDTH, 14);
+        descriptor.set_wrapped(ORIGIN, -17);
+        descriptor.set_wrapped(LOW, -128);
+        assert_eq!(descriptor.get(KERNEL_WIDTH), 14);
+        assert_eq!(descriptor.get(ORIGIN), 0xffef);
+        assert_eq!(descriptor.get(LOW), 0x80);
+        assert_eq!(descriptor.get(HIGH), 0);
+    }
+}

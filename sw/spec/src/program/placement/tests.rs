@@ -1,0 +1,197 @@
+use super::*;
+use crate::arithmetic::{OutputScale, ResidualScale};
+use crate::code::CodeName;
+use crate::config::{Depths, VoltageModelChoice, WeightBits};
+use crate::program::Layer;
+
+fn configuration() -> Configuration {
+    Configuration {
+        name: "test".into(),
+        rows: 8,
+        columns: 8,
+        weight_bits: WeightBits::Eight,
+        code: CodeName::None,
+        depths: Depths {
+            weights: 4096,
+            activations: 1024,
+            accumulators: 1024,
+            parameters: 64,
+            layers: 16,
+        },
+        voltage_model: VoltageModelChoice::Fdx22nm,
+        vmin_mv: None,
+        fault_emulation: false,
+    }
+}
+
+fn convolution(kernel: usize, channels: usize, residual: Option<Residual>) -> Layer {
+    Layer {
+        name: format!("conv{kernel}"),
+        operation: Operation::Convolution {
+            kernel_height: kernel,
+            kernel_width: kernel,
+            stride: 1,
+            padding: kernel / 2,
+            output_channels: channels,
+            residual,
+        },
+        output: OutputScale {
+            shift: 8,
+            low: 0,
+            high: 127,
+        },
+    }
+}
+
+fn residual(from: usize) -> Option<Residual> {
+    Some(Residual {
+        from,
+        stride: 1,
+        scale: ResidualScale {
+            multiplier: 100,
+            shift: 8,
+        },
+    })
+}
+
+fn network(mut layers: Vec<Layer>) -> Network {
+    layers.push(Layer {
+        name: "mean".into(),
+        operation: Operation::GlobalAveragePool,
+        output: layers[0].output,
+    });
+    layers.push(Layer {
+        operation: Operation::Convolution {
+            kernel_height: 1,
+            kernel_width: 1,
+            stride: 1,
+            padding: 0,
+            output_channels: 10,
+            residual: None,
+        },
+        ..convolution(1, 10, None)
+    });
+    Network {
+        input: Shape {
+            height: 6,
+            width: 5,
+            channels: 3,
+        },
+        layers,
+    }
+}
+
+#[test]
+fn a_basic_block_needs_exactly_the_three_buffers() {
+    let layers = vec![
+        convolution(3, 16, None),
+        convolution(3, 16, None),
+        convolution(3, 16, residual(1)),
+    ];
+    let program = Program::new(&configuration(), &network(layers)).unwrap();
+    let block = &program.steps[2];
+    let (operand, _, _) = block.residual.unwrap();
+    let mut used = [block.source, block.destination, operand];
+    used.sort_unstable();
+    assert_eq!(used, [0, 1, 2]);
+}
+
+#[test]
+fn two_waiting_operands_are_refused_with_the_layer_that_has_no_buffer() {
+    let layers = vec![
+        convolution(3, 16, None),
+        convolution(3, 16, None),
+        convolution(3, 16, residual(0)),
+        convolution(3, 16, residual(1)),
+    ];
+    let message = Program::new(&configuration(), &network(layers))
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("layer 2 (conv3)"), "{message}");
+}
+
+#[test]
+fn words_and_tiles_follow_from_the_shapes() {
+    let layers = vec![convolution(3, 20, None)];
+    let program = Program::new(&configuration(), &network(layers)).unwrap();
+    let first = &program.steps[0];
+    assert_eq!(
+        (first.input_tiles, first.output_tiles, first.taps()),
+        (1, 3, 9)
+    );
+    // 27 tiles of 8 words, then 1 x 3 tiles x 2 output tiles of the last layer.
+    assert_eq!(program.weight_words, 27 * 8 + 6 * 8);
+    assert_eq!(program.parameter_tiles, 3 + 3 + 2);
+    assert_eq!(program.steps[2].weight_base, 27 * 8);
+    assert_eq!(first.descriptor.get(field::LAST_COLUMNS), 4);
+    assert_eq!(first.descriptor.get(field::LAST_ROWS), 3);
+    assert_eq!(first.descriptor.get(field::ORIGIN), (65_536 - 6));
+}
+
+#[test]
+fn each_memory_that_is_too_small_is_named_with_the_shortfall() {
+    let layers = || vec![convolution(3, 20, None)];
+    let cases: [(fn(&mut Depths), &str); 5] = [
+        (|d| d.weights = 100, "depths.weights is 100"),
+        (|d| d.activations = 80, "depths.activations is 80"),
+        (|d| d.accumulators = 29, "depths.accumulators is 29"),
+        (|d| d.parameters = 7, "needs 8: 1 more"),
+        (|d| d.layers = 2, "depths.layers is 2"),
+    ];
+    for (change, expected) in cases {
+        let mut small = configuration();
+        change(&mut small.depths);
+        let message = Program::new(&small, &network(layers()))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn a_dense_layer_one_input_above_the_accumulator_limit_is_refused_by_name() {
+    let dense = |channels: usize| {
+        let mut network = network(vec![convolution(1, 4, None)]);
+        network.layers.remove(1);
+        network.layers.remove(0);
+        network.layers[0].name = "dense".into();
+        network.input = Shape {
+            height: 1,
+            width: 1,
+            channels,
+        };
+        network
+    };
+    // 131,071 inputs are the limit at 8 bits; 15 x 15 x 583 = 131,175 lies above.
+    let mut large = dense(583);
+    large.input.height = 15;
+    large.input.width = 15;
+    if let Operation::Convolution {
+        kernel_height,
+        kernel_width,
+        ..
+    } = &mut large.layers[0].operation
+    {
+        (*kernel_height, *kernel_width) = (15, 15);
+    }
+    let mut wide_memories = configuration();
+    wide_memories.depths.activations = 1 << 16;
+    wide_memories.depths.weights = 1 << 20;
+    let message = Program::new(&wide_memories, &large)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("dense") && message.contains("131175") && message.contains("131071"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_last_layer_with_more_than_one_pixel_is_refused() {
+    let mut open = network(vec![convolution(3, 4, None)]);
+    open.layers.truncate(1);
+    let message = Program::new(&configuration(), &open)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("one pixel"), "{message}");
+}
