@@ -1,0 +1,96 @@
+//! The memory leaf: the one place where the accelerator asks for block RAM.
+//!
+//! rust-hdl's own RAM widget has no lane enables and costs flip-flops for
+//! read-during-write emulation, so this leaf states its Verilog itself: one
+//! write port with lane enables and one read port with a registered output, the
+//! form that Yosys, Vivado and Quartus infer as simple dual-port block RAM.
+
+use rust_hdl::prelude::*;
+use std::fmt::Write;
+
+/// `depth` words of `lanes` lanes of `W` bits.
+///
+/// A read presented in one clock cycle gives its word in the next. A word read
+/// in the cycle in which it is written is the old one; no user relies on it.
+#[derive(LogicBlock)]
+pub struct Memory<const W: usize> {
+    /// Clock of both ports.
+    pub clock: Signal<In, Clock>,
+    /// Word to read.
+    pub read_address: Signal<In, Bits<20>>,
+    /// The word addressed one cycle earlier.
+    pub read_data: Vec<Signal<Out, Bits<W>>>,
+    /// Word to write.
+    pub write_address: Signal<In, Bits<20>>,
+    /// Which lanes of it to write.
+    pub write_enable: Vec<Signal<In, Bit>>,
+    /// What to write.
+    pub write_data: Vec<Signal<In, Bits<W>>>,
+    _depth: usize,
+    _cells: Vec<Vec<u64>>,
+}
+
+impl<const W: usize> Memory<W> {
+    /// A memory of `depth` words, at most 2²⁰, of `lanes` lanes.
+    pub fn new(depth: usize, lanes: usize) -> Self {
+        Self {
+            clock: Default::default(),
+            read_address: Default::default(),
+            read_data: (0..lanes).map(|_| Default::default()).collect(),
+            write_address: Default::default(),
+            write_enable: (0..lanes).map(|_| Default::default()).collect(),
+            write_data: (0..lanes).map(|_| Default::default()).collect(),
+            _depth: depth,
+            _cells: vec![vec![0; lanes]; depth],
+        }
+    }
+
+    /// Bits of an address that the memory decodes.
+    pub fn address_bits(depth: usize) -> usize {
+        (depth.next_power_of_two().trailing_zeros() as usize).max(1)
+    }
+}
+
+impl<const W: usize> Logic for Memory<W> {
+    fn update(&mut self) {
+        if self.clock.pos_edge() {
+            let read = self.read_address.val().index() % self._depth;
+            let write = self.write_address.val().index() % self._depth;
+            for lane in 0..self.read_data.len() {
+                self.read_data[lane].next = self._cells[read][lane].into();
+                if self.write_enable[lane].val() {
+                    self._cells[write][lane] = self.write_data[lane].val().to_u64();
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        for lane in &mut self.read_data {
+            lane.connect();
+        }
+    }
+
+    fn hdl(&self) -> Verilog {
+        let lanes = self.read_data.len();
+        let (word, last) = (W * lanes - 1, self._depth - 1);
+        let mut text = format!(
+            "(* ram_style = \"block\" *)\nreg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
+        );
+        for lane in 0..lanes {
+            let (high, low) = (W * lane + W - 1, W * lane);
+            writeln!(
+                text,
+                "    if (write_enable_{lane}) cells[write_address][{high}:{low}] <= write_data_{lane};"
+            )
+            .expect("writing to a string cannot fail");
+        }
+        text.push_str("    read_word <= cells[read_address];\nend\n\n");
+        for lane in 0..lanes {
+            let (high, low) = (W * lane + W - 1, W * lane);
+            writeln!(text, "assign read_data_{lane} = read_word[{high}:{low}];")
+                .expect("writing to a string cannot fail");
+        }
+        Verilog::Custom(text)
+    }
+}
