@@ -172,6 +172,38 @@ fn refuse(
     }
 }
 
+/// Checks the size of an array against its weights and their code, as files name them.
+pub(crate) fn validate_array(
+    rows: usize,
+    columns: usize,
+    weight_bits: WeightBits,
+    code: CodeName,
+) -> Result<(), ConfigurationError> {
+    for (field, value) in [("rows", rows), ("columns", columns)] {
+        if !value.is_power_of_two() || !(4..=64).contains(&value) {
+            return Err(refuse(field, value, "a power of two from 4 to 64"));
+        }
+    }
+    if !code.supports(weight_bits) {
+        return Err(refuse(
+            "weight_bits",
+            weight_bits,
+            format!("4 with code = \"{code}\""),
+        ));
+    }
+    let per_word = code.weights_per_word(weight_bits);
+    if code.is_in_place() && !columns.is_multiple_of(per_word) {
+        return Err(refuse(
+            "columns",
+            columns,
+            format!(
+                "a multiple of {per_word} with code = \"{code}\" and weight_bits = {weight_bits}, because a code word must not cross a row"
+            ),
+        ));
+    }
+    Ok(())
+}
+
 impl Configuration {
     /// Reads and validates a TOML text.
     pub fn from_toml(text: &str) -> Result<Self, ConfigurationError> {
@@ -189,30 +221,7 @@ impl Configuration {
     /// Checks every field; the first that is not allowed is named.
     pub fn validate(&self) -> Result<(), ConfigurationError> {
         self.validate_name()?;
-        for (field, value) in [("rows", self.rows), ("columns", self.columns)] {
-            if !value.is_power_of_two() || !(4..=64).contains(&value) {
-                return Err(refuse(field, value, "a power of two from 4 to 64"));
-            }
-        }
-        if !self.code.supports(self.weight_bits) {
-            return Err(refuse(
-                "weight_bits",
-                self.weight_bits,
-                format!("4 with code = \"{}\"", self.code),
-            ));
-        }
-        if self.code.is_in_place() && !self.columns.is_multiple_of(self.weights_per_word()) {
-            return Err(refuse(
-                "columns",
-                self.columns,
-                format!(
-                    "a multiple of {} with code = \"{}\" and weight_bits = {}, because a code word must not cross a row",
-                    self.weights_per_word(),
-                    self.code,
-                    self.weight_bits
-                ),
-            ));
-        }
+        validate_array(self.rows, self.columns, self.weight_bits, self.code)?;
         self.validate_depths()?;
         crate::voltage::VoltageModel::from_configuration(self).map(|_| ())
     }
@@ -327,7 +336,10 @@ mod tests {
         let cases: [(fn(&mut Configuration), &str); 8] = [
             (|c| c.rows = 12, "rows is 12"),
             (|c| c.columns = 128, "columns is 128"),
-            (|c| c.columns = 4, "columns is 4; allowed is a multiple of 8"),
+            (
+                |c| c.columns = 4,
+                "columns is 4; allowed is a multiple of 8",
+            ),
             (
                 |c| c.code = CodeName::Inplace32_26,
                 "weight_bits is 8; allowed is 4",
