@@ -333,7 +333,8 @@ mod tests {
 
     #[test]
     fn each_refusal_names_the_field_and_what_is_allowed() {
-        let cases: [(fn(&mut Configuration), &str); 8] = [
+        type Change = fn(&mut Configuration);
+        let cases: [(Change, &str); 8] = [
             (|c| c.rows = 12, "rows is 12"),
             (|c| c.columns = 128, "columns is 128"),
             (

@@ -45,7 +45,7 @@ fn stored_weights(code: &Code, word: Codeword) -> Vec<i8> {
             }
             // Replace the bit below the sign by the sign.
             let below = 1 << (width - 2);
-            ((value & !below) | below * bit(width - 1)) as i8
+            ((value & !below) | (below * bit(width - 1))) as i8
         })
         .collect()
 }

@@ -143,18 +143,15 @@ impl Layout {
         let shape = &self.layers()[layer].shape;
         let count = self.code().weights_per_word();
         let mut indices = [PADDING; 16];
-        // The first element gives tile and tap; the others follow it in the same tile.
+        // A word is part of a row or several whole rows of one tile, so the
+        // indices of each row are an arithmetic sequence.
         let first = self.coordinates(layer, address, 0);
-        let (row, column) = (first.input % self.rows(), first.output % self.columns());
-        for (position, slot) in indices[..count].iter_mut().enumerate() {
-            let element = row * self.columns() + column + position;
-            let at = Coordinates {
-                output: first.output - column + element % self.columns(),
-                input: first.input - row + element / self.columns(),
-                ..first
-            };
-            if let Some(index) = shape.index(at) {
-                *slot = index as u32;
+        let per_channel = shape.kernel_height * shape.kernel_width;
+        let tap = first.kernel_row * shape.kernel_width + first.kernel_column;
+        let rows = indices[..count].chunks_mut(count.min(self.columns()));
+        for (input, row) in (first.input..shape.input_channels).zip(rows) {
+            for (output, slot) in (first.output..shape.output_channels).zip(row) {
+                *slot = ((output * shape.input_channels + input) * per_channel + tap) as u32;
             }
         }
         Some(WordWeights {
