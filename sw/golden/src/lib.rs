@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The golden model.
+
+pub mod data;
+pub mod network;

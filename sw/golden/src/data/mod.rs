@@ -1,0 +1,112 @@
+//! Images with labels: built-in glyph digits and MNIST-style IDX files.
+
+pub mod glyph;
+pub mod idx;
+
+use ndarray::{Array4, Axis};
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Labelled images of one size; image `i` has label `labels[i] < classes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// Where the images come from, for reports: `glyphs`, or a directory's name.
+    pub name: String,
+    /// Pixels, `[image][row][column][channel]`, 0 = background, 255 = full ink.
+    pub images: Array4<u8>,
+    /// One class number an image.
+    pub labels: Vec<u8>,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl Dataset {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image at all.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Rows of pixels of an image.
+    pub fn height(&self) -> usize {
+        self.images.dim().1
+    }
+
+    /// Columns of pixels of an image.
+    pub fn width(&self) -> usize {
+        self.images.dim().2
+    }
+
+    /// Channels of a pixel.
+    pub fn channels(&self) -> usize {
+        self.images.dim().3
+    }
+
+    /// Bytes of image `index`, row-major with the channel innermost.
+    ///
+    /// # Panics
+    /// If `index >= self.len()`.
+    pub fn image(&self, index: usize) -> &[u8] {
+        self.images
+            .index_axis(Axis(0), index)
+            .to_slice()
+            .expect("images are stored in standard layout")
+    }
+
+    /// The first `count` images, or all if there are fewer.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Self {
+        let count = count.min(self.len());
+        Self {
+            name: self.name.clone(),
+            images: self
+                .images
+                .slice_axis(Axis(0), (0..count).into())
+                .to_owned(),
+            labels: self.labels[..count].to_vec(),
+            classes: self.classes,
+        }
+    }
+}
+
+/// Training and held-out test images of one task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Images that training may look at.
+    pub train: Dataset,
+    /// Images that only measurements look at.
+    pub test: Dataset,
+}
+
+/// Why a data file cannot be used: one sentence naming the file.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// The file system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Neither the plain file nor its `.gz` exists.
+    #[error("{} holds neither {name} nor {name}.gz; an MNIST-style directory has four IDX files", directory.display())]
+    Missing {
+        /// The directory searched.
+        directory: PathBuf,
+        /// The name without `.gz`.
+        name: &'static str,
+    },
+    /// The content is not what the format demands.
+    #[error("{}: {problem}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what is allowed.
+        problem: String,
+    },
+}

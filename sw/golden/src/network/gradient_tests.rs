@@ -1,0 +1,249 @@
+//! Every layer's gradient against central differences of the loss Σ gᵢ·logitᵢ.
+
+use super::{Architecture, Builder, Chunk, Parameters, Prepared, Statistics, Style};
+use brownout_spec::program::{Operation, Shape};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const IMAGES: usize = 3;
+/// Linear layers have no truncation error, so a large step keeps the rounding error small.
+const STEP: f32 = 1e-2;
+
+const PLAIN: Style = Style {
+    normalized: false,
+    rectified: false,
+};
+const NORMALIZED: Style = Style {
+    normalized: true,
+    rectified: false,
+};
+
+fn convolution(
+    channels: usize,
+    kernel: (usize, usize),
+    stride: usize,
+    padding: usize,
+) -> Operation {
+    Operation::Convolution {
+        kernel_height: kernel.0,
+        kernel_width: kernel.1,
+        stride,
+        padding,
+        output_channels: channels,
+        residual: None,
+    }
+}
+
+struct Case {
+    architecture: Architecture,
+    parameters: Parameters,
+    input: Vec<f32>,
+    weights: Vec<f32>,
+    statistics: Statistics,
+}
+
+impl Case {
+    fn new(architecture: Architecture, statistics: Statistics) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let mut draw =
+            |n: usize| -> Vec<f32> { (0..n).map(|_| random.random_range(-1.0..1.0)).collect() };
+        let mut parameters = Parameters::random(&architecture, 9, 0);
+        for layer in parameters.layers.iter_mut().flatten() {
+            let count = layer.bias.len();
+            layer.bias = draw(count).into();
+            layer.mean = draw(count).into();
+            layer.variance = draw(count).iter().map(|v| v + 1.5).collect();
+            if layer.gain.is_some() {
+                layer.gain = Some(draw(count).iter().map(|g| 2.0 * g).collect());
+            }
+        }
+        Self {
+            input: draw(IMAGES * architecture.network.input.volume()),
+            weights: draw(IMAGES * architecture.classes()),
+            architecture,
+            parameters,
+            statistics,
+        }
+    }
+
+    fn run(&self, parameters: &Parameters, input: &[f32], backward: bool) -> (f64, Chunk) {
+        let layers = self.architecture.network.layers.len();
+        let prepared = Prepared::new(
+            &self.architecture,
+            parameters,
+            &vec![None; layers],
+            self.statistics,
+            vec![None; layers + 1],
+        );
+        let mut chunk = Chunk::new(&self.architecture, parameters, IMAGES);
+        chunk.input_mut().copy_from_slice(input);
+        chunk.forward(&prepared);
+        let loss = chunk
+            .logits()
+            .iter()
+            .zip(&self.weights)
+            .map(|(l, w)| f64::from(*l) * f64::from(*w))
+            .sum();
+        if backward {
+            chunk.backward(&prepared, &self.weights, true);
+        }
+        (loss, chunk)
+    }
+
+    /// Compares up to 40 entries of each gradient with central differences.
+    fn check(&self) {
+        let (_, chunk) = self.run(&self.parameters, &self.input, true);
+        let compare = |name: String, analytic: f32, numeric: f64| {
+            let tolerance = 0.01 * (1.0 + numeric.abs());
+            let difference = (f64::from(analytic) - numeric).abs();
+            assert!(
+                difference < tolerance,
+                "{name}: {analytic} is not {numeric}"
+            );
+        };
+        for i in (0..self.input.len()).step_by(self.input.len().div_ceil(40)) {
+            let at = |delta: f32| {
+                let mut input = self.input.clone();
+                input[i] += delta;
+                self.run(&self.parameters, &input, false).0
+            };
+            let numeric = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
+            compare(format!("input {i}"), chunk.input_gradient()[i], numeric);
+        }
+        for (index, gradients) in chunk.gradients().iter().enumerate() {
+            let Some(gradients) = gradients else { continue };
+            for (part, values) in [&gradients.weight, &gradients.bias, &gradients.gain]
+                .into_iter()
+                .enumerate()
+            {
+                for i in (0..values.len()).step_by(values.len().div_ceil(40)) {
+                    let at = |delta: f32| {
+                        let mut parameters = self.parameters.clone();
+                        nudge(&mut parameters, index, part, i, delta);
+                        self.run(&parameters, &self.input, false).0
+                    };
+                    let numeric = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
+                    compare(
+                        format!("layer {index} part {part} [{i}]"),
+                        values[i],
+                        numeric,
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn nudge(parameters: &mut Parameters, layer: usize, part: usize, i: usize, delta: f32) {
+    let layer = parameters.layers[layer].as_mut().unwrap();
+    match part {
+        0 => layer.weight.as_slice_mut().unwrap()[i] += delta,
+        1 => layer.bias[i] += delta,
+        _ => {
+            if let Some(gain) = &mut layer.gain {
+                gain[i] += delta;
+            }
+        }
+    }
+}
+
+fn input(height: usize, width: usize, channels: usize) -> Shape {
+    Shape {
+        height,
+        width,
+        channels,
+    }
+}
+
+#[test]
+fn convolutions_of_any_stride_and_padding_have_right_gradients() {
+    for (kernel, stride, padding) in [
+        ((3, 3), 1, 1),
+        ((3, 3), 2, 1),
+        ((5, 5), 2, 2),
+        ((2, 3), 1, 0),
+        ((1, 1), 2, 0),
+        ((3, 2), 3, 1),
+    ] {
+        let architecture = Builder::new("test", input(7, 6, 3))
+            .layer("conv", convolution(19, kernel, stride, padding), PLAIN)
+            .dense("logits", 4, false)
+            .build()
+            .unwrap();
+        Case::new(architecture, Statistics::Batch).check();
+    }
+}
+
+#[test]
+fn dense_layers_have_right_gradients() {
+    let architecture = Builder::new("test", input(3, 4, 2))
+        .dense("hidden", 17, false)
+        .dense("logits", 5, false)
+        .build()
+        .unwrap();
+    Case::new(architecture, Statistics::Batch).check();
+}
+
+#[test]
+fn batch_norm_has_right_gradients_with_chunk_and_with_running_statistics() {
+    for statistics in [Statistics::Batch, Statistics::Running] {
+        let architecture = Builder::new("test", input(6, 6, 2))
+            .layer("conv", convolution(9, (3, 3), 1, 1), NORMALIZED)
+            .dense("logits", 3, false)
+            .build()
+            .unwrap();
+        Case::new(architecture, statistics).check();
+    }
+}
+
+#[test]
+fn pools_have_right_gradients() {
+    let max = |kernel, stride, padding| Operation::MaxPool {
+        kernel,
+        stride,
+        padding,
+    };
+    for pool in [max(2, 2, 0), max(3, 2, 1), Operation::GlobalAveragePool] {
+        let architecture = Builder::new("test", input(7, 5, 3))
+            .layer("pool", pool, PLAIN)
+            .dense("logits", 4, false)
+            .build()
+            .unwrap();
+        Case::new(architecture, Statistics::Batch).check();
+    }
+}
+
+#[test]
+fn residual_blocks_have_right_gradients_with_stride_and_widening_channels() {
+    for (channels, stride) in [(5, 1), (9, 2)] {
+        let mut architecture = Builder::new("test", input(6, 5, 5))
+            .basic_block("block", channels, stride)
+            .dense("logits", 3, false)
+            .build()
+            .unwrap();
+        // Without kinks, so that central differences are exact.
+        for style in &mut architecture.styles {
+            style.rectified = false;
+        }
+        Case::new(architecture, Statistics::Running).check();
+    }
+}
+
+#[test]
+fn relu_passes_the_gradient_of_active_units_and_of_no_others() {
+    let architecture = Builder::new("test", input(4, 4, 2))
+        .convolution("conv", 6, 3, 1, 1, false)
+        .dense("logits", 3, false)
+        .build()
+        .unwrap();
+    let mut case = Case::new(architecture, Statistics::Batch);
+    // Biases far from zero keep every unit clearly on or clearly off.
+    let layer = case.parameters.layers[0].as_mut().unwrap();
+    for (i, bias) in layer.bias.iter_mut().enumerate() {
+        *bias = if i % 2 == 0 { 40.0 } else { -40.0 };
+    }
+    case.check();
+    let (_, chunk) = case.run(&case.parameters, &case.input, true);
+    let gradients = chunk.gradients()[0].as_ref().unwrap();
+    assert!(gradients.bias[0] != 0.0 && gradients.bias[1] == 0.0);
+}

@@ -1,0 +1,31 @@
+//! Networks in floating point, for training.
+//!
+//! A network is described by the specification's own [`Network`], so that
+//! shapes are computed in one place; an [`Architecture`] adds what only training
+//! needs to know: which layers are normalised and which are rectified.
+//!
+//! A batch is cut into *chunks* of a fixed number of images. A [`Chunk`] runs
+//! forward and backward on its own, batch statistics included (ghost batch
+//! normalisation: Hoffer, Hubara, Soudry, "Train longer, generalize better",
+//! 2017). Chunks meet only where their gradients are added, in a fixed order,
+//! so the result does not depend on the number of threads.
+//!
+//! [`Network`]: brownout_spec::program::Network
+
+mod architecture;
+mod chunk;
+mod convolution;
+pub(crate) mod kernel;
+mod normalization;
+mod parameters;
+mod pooling;
+
+pub use architecture::{Architecture, ArchitectureError, Builder, Style};
+pub use chunk::{Chunk, Prepared, Statistics};
+pub use parameters::{LayerGradients, LayerParameters, Parameters};
+
+/// Added to a variance before its root is taken.
+pub const NORMALIZATION_EPSILON: f32 = 1e-5;
+
+#[cfg(test)]
+mod gradient_tests;

@@ -1,0 +1,111 @@
+//! Weights, gains and biases, and their gradients.
+
+use super::Architecture;
+use brownout_spec::program::Operation;
+use ndarray::{Array1, Array4};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
+
+/// What one layer has learned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerParameters {
+    /// `[output][kernel row][kernel column][input]`.
+    pub weight: Array4<f32>,
+    /// Added to the output; the shift of a normalised layer.
+    pub bias: Array1<f32>,
+    /// Scale of a normalised layer.
+    pub gain: Option<Array1<f32>>,
+    /// Running mean of a normalised layer.
+    pub mean: Array1<f32>,
+    /// Running variance of a normalised layer.
+    pub variance: Array1<f32>,
+}
+
+/// The parameters of every layer; `None` for pools.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameters {
+    /// In the order of the layers.
+    pub layers: Vec<Option<LayerParameters>>,
+}
+
+/// Gradients of one layer, in the layout of its parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerGradients {
+    /// As [`LayerParameters::weight`].
+    pub weight: Vec<f32>,
+    /// As [`LayerParameters::bias`].
+    pub bias: Vec<f32>,
+    /// As [`LayerParameters::gain`]; zero without normalisation.
+    pub gain: Vec<f32>,
+}
+
+impl LayerGradients {
+    /// Zeros in the shape of the parameters.
+    pub fn zeros(parameters: &LayerParameters) -> Self {
+        Self {
+            weight: vec![0.0; parameters.weight.len()],
+            bias: vec![0.0; parameters.bias.len()],
+            gain: vec![0.0; parameters.bias.len()],
+        }
+    }
+
+    /// Adds another chunk's gradients.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, part) in [
+            (&mut self.weight, &other.weight),
+            (&mut self.bias, &other.bias),
+            (&mut self.gain, &other.gain),
+        ] {
+            for (s, p) in sum.iter_mut().zip(part) {
+                *s += p;
+            }
+        }
+    }
+}
+
+impl Parameters {
+    /// Random weights: normal with variance 2 / inputs (He et al., 2015); biases zero, gains one.
+    pub fn random(architecture: &Architecture, seed: u64, stream: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(stream);
+        let layers = architecture.network.layers.iter().zip(&architecture.styles);
+        let layers = layers
+            .zip(architecture.shapes())
+            .map(|((layer, style), shapes)| {
+                let Operation::Convolution {
+                    output_channels, ..
+                } = layer.operation
+                else {
+                    return None;
+                };
+                let shape = (
+                    output_channels,
+                    shapes.kernel_height,
+                    shapes.kernel_width,
+                    shapes.input.channels,
+                );
+                let inputs = (shape.1 * shape.2 * shape.3) as f32;
+                let normal =
+                    Normal::new(0.0, (2.0 / inputs).sqrt()).expect("the deviation is positive");
+                Some(LayerParameters {
+                    weight: Array4::from_shape_simple_fn(shape, || normal.sample(&mut random)),
+                    bias: Array1::zeros(output_channels),
+                    gain: style.normalized.then(|| Array1::ones(output_channels)),
+                    mean: Array1::zeros(output_channels),
+                    variance: Array1::ones(output_channels),
+                })
+            })
+            .collect();
+        Self { layers }
+    }
+
+    /// Number of weights, biases and gains.
+    pub fn count(&self) -> usize {
+        self.layers
+            .iter()
+            .flatten()
+            .map(|l| l.weight.len() + l.bias.len() + l.gain.as_ref().map_or(0, Array1::len))
+            .sum()
+    }
+}
