@@ -40,12 +40,12 @@ impl UserTable {
     /// A table of at least two rows: voltages rise, rates lie in `[0, 1]` and
     /// do not rise, energies are positive.
     pub fn new(rows: &[VoltagePoint]) -> Result<Self, ConfigurationError> {
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-            return Err(refuse("empty".to_owned(), "at least two rows"));
+        let [first, .., last] = rows else {
+            return Err(refuse(
+                format!("a table of {} rows", rows.len()),
+                "at least two rows",
+            ));
         };
-        if rows.len() < 2 {
-            return Err(refuse("one row".to_owned(), "at least two rows"));
-        }
         for (index, row) in rows.iter().enumerate() {
             check_row(index, row)?;
         }
