@@ -1,4 +1,6 @@
 //! The golden model.
 
 pub mod data;
+pub mod model;
 pub mod network;
+pub mod train;

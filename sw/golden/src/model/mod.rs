@@ -1,0 +1,5 @@
+//! The integer model.
+
+mod input;
+
+pub use input::InputMap;

@@ -1,0 +1,64 @@
+//! Cross entropy of softmax outputs.
+
+/// Writes the gradient of the summed loss, times `share`, and returns the sum of
+/// losses and the number of images whose largest logit is the label's.
+///
+/// `logits` and `gradient` are `[image][class]`.
+pub fn cross_entropy(
+    logits: &[f32],
+    labels: &[u8],
+    share: f32,
+    gradient: &mut [f32],
+) -> (f32, usize) {
+    let classes = logits.len() / labels.len();
+    let (mut loss, mut correct) = (0.0, 0);
+    let rows = logits
+        .chunks_exact(classes)
+        .zip(gradient.chunks_exact_mut(classes));
+    for ((logits, gradient), &label) in rows.zip(labels) {
+        let label = usize::from(label);
+        let top = logits.iter().copied().fold(f32::MIN, f32::max);
+        let sum: f32 = logits.iter().map(|l| (l - top).exp()).sum();
+        for (g, l) in gradient.iter_mut().zip(logits) {
+            *g = (l - top).exp() / sum * share;
+        }
+        gradient[label] -= share;
+        loss += sum.ln() + top - logits[label];
+        correct += usize::from(arg_max(logits) == label);
+    }
+    (loss, correct)
+}
+
+/// Index of the largest value; of equal ones, the first.
+pub(crate) fn arg_max<T: PartialOrd + Copy>(values: &[T]) -> usize {
+    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gradient_of_cross_entropy_equals_central_differences() {
+        let logits = [0.3, -1.2, 2.0, 0.1, 0.4, -0.5];
+        let labels = [2, 0];
+        let mut gradient = [0.0; 6];
+        let (_, correct) = cross_entropy(&logits, &labels, 0.5, &mut gradient);
+        assert_eq!(correct, 1);
+        for i in 0..6 {
+            let at = |delta: f32| {
+                let mut moved = logits;
+                moved[i] += delta;
+                cross_entropy(&moved, &labels, 0.5, &mut [0.0; 6]).0 * 0.5
+            };
+            let numeric = (at(1e-2) - at(-1e-2)) / 2e-2;
+            assert!((gradient[i] - numeric).abs() < 1e-3, "logit {i}");
+        }
+    }
+
+    #[test]
+    fn huge_logits_give_a_finite_loss() {
+        let (loss, _) = cross_entropy(&[1e4, -1e4], &[1], 1.0, &mut [0.0; 2]);
+        assert_eq!(loss, 2e4);
+    }
+}

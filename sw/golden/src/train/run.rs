@@ -1,0 +1,445 @@
+//! The training loop.
+
+use super::loss::{arg_max, cross_entropy};
+use super::optimizer::{Momentum, learning_rate};
+use super::options::{OptionsError, TrainingOptions};
+use super::quantization::{QuantizedWeights, WeightScales, allowed_ranges};
+use crate::data::Dataset;
+use crate::model::InputMap;
+use crate::network::{Architecture, Chunk, LayerGradients, Parameters, Prepared, Statistics};
+use brownout_spec::code::Code;
+use brownout_spec::program::{Operation, Shape};
+use indicatif::{ProgressBar, ProgressStyle};
+use ndarray::Array4;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use thiserror::Error;
+
+/// ChaCha streams of a training seed.
+const WEIGHT_STREAM: u64 = 0;
+const ORDER_STREAM: u64 = 1;
+/// Weight of a new observation in running means of statistics and ranges.
+const OBSERVATION: f32 = 0.05;
+/// Images of a chunk when a network is only evaluated.
+const EVALUATION_CHUNK: usize = 100;
+
+/// Why training cannot start or go on.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// A setting is not allowed.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// Images and network do not match.
+    #[error(
+        "the images of {data} are {found} with {classes} classes, but network {network} takes {expected} values and gives {results} results"
+    )]
+    Data {
+        /// Name of the data set.
+        data: String,
+        /// Shape of its images.
+        found: Shape,
+        /// Its classes.
+        classes: usize,
+        /// Name of the network.
+        network: String,
+        /// Values of its input.
+        expected: usize,
+        /// Channels of its last layer.
+        results: usize,
+    },
+    /// Fewer images than one batch.
+    #[error("{data} has {images} training images; one batch needs {batch}")]
+    TooFew {
+        /// Name of the data set.
+        data: String,
+        /// Its images.
+        images: usize,
+        /// Images of a batch.
+        batch: usize,
+    },
+    /// The loss is no longer a number.
+    #[error(
+        "training diverged at step {step}: the loss is not finite; a smaller learning rate than {rate} may help"
+    )]
+    Diverged {
+        /// The step.
+        step: usize,
+        /// Peak learning rate.
+        rate: f32,
+    },
+}
+
+/// A trained network and what its export needs.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The network.
+    pub architecture: Architecture,
+    /// Its parameters; weights are in range of the code.
+    pub parameters: Parameters,
+    /// How pixels become activations.
+    pub input: InputMap,
+    /// Weight scales of each convolution.
+    pub scales: Vec<Option<WeightScales>>,
+    /// Step of each tensor's activations; the last layer's is in floating point.
+    pub steps: Vec<Option<f32>>,
+    /// Settings it was trained with.
+    pub options: TrainingOptions,
+    /// Name of the training data.
+    pub dataset: String,
+    /// Mean loss of each epoch.
+    pub losses: Vec<f32>,
+}
+
+impl Trained {
+    /// The ranges that the code allows for each output channel of a layer.
+    pub fn ranges(&self, outputs: usize) -> Vec<(i8, i8)> {
+        let code = Code::new(self.options.code, self.options.weight_bits);
+        allowed_ranges(&code, outputs)
+    }
+
+    /// The quantized weights of every convolution.
+    pub fn quantized(&self) -> Vec<Option<QuantizedWeights>> {
+        let layers = self.parameters.layers.iter().zip(&self.scales);
+        layers
+            .map(|(layer, scales)| {
+                let (layer, scales) = (layer.as_ref()?, scales.as_ref()?);
+                let ranges = self.ranges(layer.bias.len());
+                Some(scales.quantize(&layer.weight, &ranges))
+            })
+            .collect()
+    }
+
+    /// Share of images classified right in floating point with quantized weights and activations.
+    pub fn accuracy(&self, data: &Dataset) -> f64 {
+        let weights: Vec<_> = self
+            .quantized()
+            .into_iter()
+            .map(|q| q.map(|q| q.values))
+            .collect();
+        let prepared = Prepared::new(
+            &self.architecture,
+            &self.parameters,
+            &weights,
+            Statistics::Running,
+            self.steps.clone(),
+        );
+        accuracy(&self.architecture, &prepared, self.input, data)
+    }
+}
+
+/// Share of images whose largest logit is the label's.
+pub fn accuracy(
+    architecture: &Architecture,
+    prepared: &Prepared<'_>,
+    input: InputMap,
+    data: &Dataset,
+) -> f64 {
+    let classes = architecture.classes();
+    let starts: Vec<usize> = (0..data.len()).step_by(EVALUATION_CHUNK).collect();
+    let correct: usize = starts
+        .into_par_iter()
+        .map(|start| {
+            let end = (start + EVALUATION_CHUNK).min(data.len());
+            let mut chunk = Chunk::new(architecture, prepared.parameters, end - start);
+            fill(&mut chunk, input, data, start..end);
+            chunk.forward(prepared);
+            let logits = chunk.logits().chunks_exact(classes);
+            let labels = &data.labels[start..end];
+            logits
+                .zip(labels)
+                .filter(|(l, label)| arg_max(l) == usize::from(**label))
+                .count()
+        })
+        .sum();
+    correct as f64 / data.len().max(1) as f64
+}
+
+fn fill(chunk: &mut Chunk, input: InputMap, data: &Dataset, images: impl Iterator<Item = usize>) {
+    let volume = data.height() * data.width() * data.channels();
+    for (target, i) in chunk.input_mut().chunks_exact_mut(volume).zip(images) {
+        for (x, &pixel) in target.iter_mut().zip(data.image(i)) {
+            *x = f32::from(input.quantize(pixel)) * input.step();
+        }
+    }
+}
+
+/// Trains a network. The result depends on architecture, data and options alone,
+/// not on the number of threads.
+///
+/// # Errors
+/// A sentence when a setting, the data or the loss is not usable.
+pub fn train(
+    architecture: &Architecture,
+    data: &Dataset,
+    input: InputMap,
+    options: &TrainingOptions,
+) -> Result<Trained, TrainError> {
+    options.validate()?;
+    check_data(architecture, data, options)?;
+    let mut run = Run::new(architecture, data, input, options);
+    let bar = progress_bar(options, run.steps_in_all * options.batch);
+    let mut losses = Vec::with_capacity(options.epochs);
+    for epoch in 0..options.epochs {
+        let mut order: Vec<usize> = (0..data.len()).collect();
+        let mut random = ChaCha8Rng::seed_from_u64(options.seed);
+        // The low bit keeps the streams apart from that of the initial weights.
+        random.set_stream(ORDER_STREAM + 2 * epoch as u64);
+        order.shuffle(&mut random);
+        let mut sum = 0.0;
+        for batch in order.chunks_exact(options.batch) {
+            let loss = run.step(batch)?;
+            sum += loss;
+            bar.inc(options.batch as u64);
+            bar.set_message(format!("epoch {}, loss {loss:.4}", epoch + 1));
+        }
+        losses.push(sum / (data.len() / options.batch) as f32);
+    }
+    bar.finish_and_clear();
+    Ok(run.finish(losses))
+}
+
+fn check_data(
+    architecture: &Architecture,
+    data: &Dataset,
+    options: &TrainingOptions,
+) -> Result<(), TrainError> {
+    let found = Shape {
+        height: data.height(),
+        width: data.width(),
+        channels: data.channels(),
+    };
+    let expected = architecture.network.input.volume();
+    if found.volume() != expected || data.classes != architecture.classes() {
+        return Err(TrainError::Data {
+            data: data.name.clone(),
+            found,
+            classes: data.classes,
+            network: architecture.name.clone(),
+            expected,
+            results: architecture.classes(),
+        });
+    }
+    if data.len() < options.batch {
+        return Err(TrainError::TooFew {
+            data: data.name.clone(),
+            images: data.len(),
+            batch: options.batch,
+        });
+    }
+    Ok(())
+}
+
+fn progress_bar(options: &TrainingOptions, images: usize) -> ProgressBar {
+    if options.quiet {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(
+        "training {bar:30} {pos}/{len} images, {per_sec}, {msg}, {eta} left",
+    )
+    .expect("the template is valid");
+    ProgressBar::new(images as u64).with_style(style)
+}
+
+/// The state of a training run between two steps.
+struct Run<'a> {
+    architecture: &'a Architecture,
+    data: &'a Dataset,
+    input: InputMap,
+    options: &'a TrainingOptions,
+    parameters: Parameters,
+    optimizer: Momentum,
+    chunks: Vec<Chunk>,
+    /// `None` until quantization begins.
+    scales: Vec<Option<WeightScales>>,
+    /// Running mean of each tensor's largest value.
+    ranges: Vec<f32>,
+    step: usize,
+    steps_in_all: usize,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        architecture: &'a Architecture,
+        data: &'a Dataset,
+        input: InputMap,
+        options: &'a TrainingOptions,
+    ) -> Self {
+        let parameters = Parameters::random(architecture, options.seed, WEIGHT_STREAM);
+        let chunks = (0..options.batch / options.chunk)
+            .map(|_| Chunk::new(architecture, &parameters, options.chunk))
+            .collect();
+        Self {
+            architecture,
+            data,
+            input,
+            options,
+            optimizer: Momentum::new(&parameters, options.momentum, options.weight_decay),
+            chunks,
+            scales: vec![None; parameters.layers.len()],
+            ranges: vec![0.0; parameters.layers.len() + 1],
+            parameters,
+            step: 0,
+            steps_in_all: options.epochs * (data.len() / options.batch),
+        }
+    }
+
+    fn quantized(&self) -> bool {
+        self.step >= (self.options.float_share * self.steps_in_all as f32) as usize
+    }
+
+    fn frozen(&self) -> bool {
+        self.step >= ((1.0 - self.options.frozen_share) * self.steps_in_all as f32) as usize
+    }
+
+    /// One step; returns the mean loss of the batch.
+    fn step(&mut self, batch: &[usize]) -> Result<f32, TrainError> {
+        let weights = self.constrain();
+        let statistics = if self.frozen() {
+            Statistics::Running
+        } else {
+            Statistics::Batch
+        };
+        let steps = if self.quantized() {
+            activation_steps(self.architecture, self.input, &self.ranges)
+        } else {
+            vec![None; self.ranges.len()]
+        };
+        let prepared = Prepared::new(
+            self.architecture,
+            &self.parameters,
+            &weights,
+            statistics,
+            steps,
+        );
+        let share = 1.0 / self.options.batch as f32;
+        let (data, input) = (self.data, self.input);
+        let losses: Vec<f32> = self
+            .chunks
+            .par_iter_mut()
+            .zip(batch.par_chunks_exact(self.options.chunk))
+            .map(|(chunk, images)| {
+                fill(chunk, input, data, images.iter().copied());
+                chunk.forward(&prepared);
+                let labels: Vec<u8> = images.iter().map(|&i| data.labels[i]).collect();
+                let mut gradient = vec![0.0; chunk.logits().len()];
+                let (loss, _) = cross_entropy(chunk.logits(), &labels, share, &mut gradient);
+                chunk.backward(&prepared, &gradient, false);
+                loss
+            })
+            .collect();
+        let loss = losses.iter().sum::<f32>() * share;
+        if !loss.is_finite() {
+            return Err(TrainError::Diverged {
+                step: self.step,
+                rate: self.options.learning_rate,
+            });
+        }
+        if !self.frozen() {
+            self.observe();
+        }
+        let gradients = self.sum_gradients();
+        let rate = learning_rate(self.options.learning_rate, self.step, self.steps_in_all);
+        self.optimizer.step(&mut self.parameters, &gradients, rate);
+        self.step += 1;
+        Ok(loss)
+    }
+
+    /// Throttles the weights and rounds them, once quantization has begun.
+    fn constrain(&mut self) -> Vec<Option<Array4<f32>>> {
+        if !self.quantized() {
+            return vec![None; self.parameters.layers.len()];
+        }
+        let code = Code::new(self.options.code, self.options.weight_bits);
+        let granularity = self.options.granularity;
+        let layers = self.parameters.layers.iter_mut().zip(&mut self.scales);
+        layers
+            .map(|(layer, scales)| {
+                let layer = layer.as_mut()?;
+                let ranges = allowed_ranges(&code, layer.bias.len());
+                let scales = scales.get_or_insert_with(|| {
+                    WeightScales::choose(&layer.weight, &ranges, granularity)
+                });
+                scales.throttle(&mut layer.weight, &ranges);
+                Some(scales.quantize(&layer.weight, &ranges).values)
+            })
+            .collect()
+    }
+
+    /// Moves running statistics and activation ranges towards what the chunks saw.
+    fn observe(&mut self) {
+        let share = 1.0 / self.chunks.len() as f32;
+        let weight = if self.step == 0 { 1.0 } else { OBSERVATION };
+        let toward = |old: &mut f32, new: f32| *old += weight * (new - *old);
+        for tensor in 1..self.ranges.len() {
+            let seen: f32 = self.chunks.iter().map(|c| c.maxima()[tensor] * share).sum();
+            toward(&mut self.ranges[tensor], seen);
+        }
+        for (index, layer) in self.parameters.layers.iter_mut().enumerate() {
+            let Some(layer) = layer.as_mut().filter(|l| l.gain.is_some()) else {
+                continue;
+            };
+            let moments: Vec<_> = self
+                .chunks
+                .iter()
+                .filter_map(|c| c.moments(index))
+                .collect();
+            for channel in 0..layer.mean.len() {
+                let mean = moments.iter().map(|m| m.0[channel] * share).sum();
+                let variance = moments.iter().map(|m| m.1[channel] * share).sum();
+                toward(&mut layer.mean[channel], mean);
+                toward(&mut layer.variance[channel], variance);
+            }
+        }
+    }
+
+    /// The chunks' gradients added in the chunks' order, whatever thread made them.
+    fn sum_gradients(&self) -> Vec<Option<LayerGradients>> {
+        let mut sum = self.chunks[0].gradients().to_vec();
+        for chunk in &self.chunks[1..] {
+            for (sum, part) in sum.iter_mut().zip(chunk.gradients()) {
+                if let (Some(sum), Some(part)) = (sum, part) {
+                    sum.add(part);
+                }
+            }
+        }
+        sum
+    }
+
+    fn finish(mut self, losses: Vec<f32>) -> Trained {
+        // The last update may have left the range once more.
+        self.constrain();
+        Trained {
+            architecture: self.architecture.clone(),
+            input: self.input,
+            scales: self.scales,
+            steps: activation_steps(self.architecture, self.input, &self.ranges),
+            parameters: self.parameters,
+            options: self.options.clone(),
+            dataset: self.data.name.clone(),
+            losses,
+        }
+    }
+}
+
+/// Steps of all tensors: 127 steps reach the range; a maximum keeps its input's
+/// step, since it only selects; the logits are not quantized.
+fn activation_steps(
+    architecture: &Architecture,
+    input: InputMap,
+    ranges: &[f32],
+) -> Vec<Option<f32>> {
+    let mut steps = vec![Some(input.step())];
+    let layers = &architecture.network.layers;
+    for (index, layer) in layers.iter().enumerate() {
+        let step = match layer.operation {
+            _ if index + 1 == layers.len() => None,
+            Operation::MaxPool { .. } => steps[index],
+            // A tensor that is never positive still needs a step.
+            _ => Some(ranges[index + 1].max(1e-6) / 127.0),
+        };
+        steps.push(step);
+    }
+    steps
+}
