@@ -1,0 +1,153 @@
+//! The processing element: one multiply-accumulate cell with a shadow weight.
+
+use crate::comment;
+use rust_hdl::prelude::*;
+
+/// One cell of the array, weights `WB` bits wide.
+///
+/// An activation presented in cycle T is multiplied by the active weight into the
+/// product register (the DSP block's own), and joins the partial sum that comes
+/// from above in T + 1; the sum leaves downwards in T + 2. Activation, swap and
+/// load enable move right, the weight bus moves down, one cell a cycle.
+///
+/// The bus carries the weights of as many rows as a word holds, rotated by one
+/// lane per row, so that every cell finds its own in lane 0. Swap and load may
+/// coincide: the active weight then takes the old shadow.
+#[derive(LogicBlock)]
+pub struct Pe<const WB: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Activation from the left.
+    pub activation_in: Signal<In, Bits<8>>,
+    /// The shadow becomes the active weight at the end of this cycle.
+    pub swap_in: Signal<In, Bit>,
+    /// The word on the bus belongs to this row.
+    pub load_in: Signal<In, Bit>,
+    /// Weights from above, one lane per row of a word.
+    pub bus_in: Vec<Signal<In, Bits<WB>>>,
+    /// The word on the bus belongs to this column; no lane if all words do.
+    pub gate_in: Vec<Signal<In, Bit>>,
+    /// Partial sum from above, one cycle after the activation.
+    pub sum_in: Signal<In, Bits<32>>,
+    /// Activation to the right.
+    pub activation_out: Signal<Out, Bits<8>>,
+    /// Swap to the right.
+    pub swap_out: Signal<Out, Bit>,
+    /// Load enable to the right.
+    pub load_out: Signal<Out, Bit>,
+    /// Weights downwards, rotated by one lane.
+    pub bus_out: Vec<Signal<Out, Bits<WB>>>,
+    /// Gate downwards.
+    pub gate_out: Vec<Signal<Out, Bit>>,
+    /// Partial sum downwards, two cycles after the activation.
+    pub sum_out: Signal<Out, Bits<32>>,
+    activation: DFF<Bits<8>>,
+    swap: DFF<Bit>,
+    load: DFF<Bit>,
+    bus: Vec<DFF<Bits<WB>>>,
+    gate: Vec<DFF<Bit>>,
+    shadow: DFF<Bits<WB>>,
+    weight: DFF<Bits<WB>>,
+    product: DFF<Signed<16>>,
+    sum: DFF<Bits<32>>,
+    loads: Signal<Local, Bit>,
+    activation_signed: Signal<Local, Signed<8>>,
+    weight_signed: Signal<Local, Signed<WB>>,
+    activation_wide: Signal<Local, Signed<16>>,
+    weight_wide: Signal<Local, Signed<16>>,
+    product_wide: Signal<Local, Signed<32>>,
+    term: Signal<Local, Signed<32>>,
+    _ways: usize,
+    _gates: usize,
+}
+
+impl<const WB: usize> Pe<WB> {
+    /// A cell in an array whose words carry `ways` rows, `gated` if they carry only
+    /// some of the columns.
+    pub fn new(ways: usize, gated: bool) -> Self {
+        let gates = usize::from(gated);
+        Self {
+            clock: Default::default(),
+            activation_in: Default::default(),
+            swap_in: Default::default(),
+            load_in: Default::default(),
+            bus_in: (0..ways).map(|_| Default::default()).collect(),
+            gate_in: (0..gates).map(|_| Default::default()).collect(),
+            sum_in: Default::default(),
+            activation_out: Default::default(),
+            swap_out: Default::default(),
+            load_out: Default::default(),
+            bus_out: (0..ways).map(|_| Default::default()).collect(),
+            gate_out: (0..gates).map(|_| Default::default()).collect(),
+            sum_out: Default::default(),
+            activation: Default::default(),
+            swap: Default::default(),
+            load: Default::default(),
+            bus: (0..ways).map(|_| Default::default()).collect(),
+            gate: (0..gates).map(|_| Default::default()).collect(),
+            shadow: Default::default(),
+            weight: Default::default(),
+            product: Default::default(),
+            sum: Default::default(),
+            loads: Default::default(),
+            activation_signed: Default::default(),
+            weight_signed: Default::default(),
+            activation_wide: Default::default(),
+            weight_wide: Default::default(),
+            product_wide: Default::default(),
+            term: Default::default(),
+            _ways: ways,
+            _gates: gates,
+        }
+    }
+}
+
+impl<const WB: usize> Logic for Pe<WB> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module pe: multiply-accumulate cell with a shadow weight");
+        dff_setup!(
+            self, clock, activation, swap, load, shadow, weight, product, sum
+        );
+        self.activation.d.next = self.activation_in.val();
+        self.swap.d.next = self.swap_in.val();
+        self.load.d.next = self.load_in.val();
+        for k in 0..self._ways {
+            self.bus[k].clock.next = self.clock.val();
+            self.bus_out[k].next = self.bus[k].q.val();
+        }
+        for n in self._ways..(self._ways + 1) {
+            for k in 0..self._ways {
+                self.bus[k].d.next = self.bus_in[(k + 1) % n].val();
+            }
+        }
+        self.loads.next = self.load_in.val();
+        for g in 0..self._gates {
+            self.gate[g].clock.next = self.clock.val();
+            self.gate[g].d.next = self.gate_in[g].val();
+            self.gate_out[g].next = self.gate[g].q.val();
+            self.loads.next = self.load_in.val() && self.gate_in[g].val();
+        }
+
+        if self.loads.val() {
+            self.shadow.d.next = self.bus_in[0].val();
+        }
+        if self.swap_in.val() {
+            self.weight.d.next = self.shadow.q.val();
+        }
+
+        self.activation_signed.next = signed_cast(self.activation_in.val());
+        self.weight_signed.next = signed_cast(self.weight.q.val());
+        self.activation_wide.next = signed_bit_cast::<16, 8>(self.activation_signed.val());
+        self.weight_wide.next = signed_bit_cast::<16, WB>(self.weight_signed.val());
+        self.product_wide.next = self.activation_wide.val() * self.weight_wide.val();
+        self.product.d.next = self.product_wide.val().get_bits::<16>(0);
+        self.term.next = signed_bit_cast::<32, 16>(self.product.q.val());
+        self.sum.d.next = self.sum_in.val() + unsigned_cast(self.term.val());
+
+        self.activation_out.next = self.activation.q.val();
+        self.swap_out.next = self.swap.q.val();
+        self.load_out.next = self.load.q.val();
+        self.sum_out.next = self.sum.q.val();
+    }
+}

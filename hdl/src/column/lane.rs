@@ -1,0 +1,192 @@
+//! One column: control, accumulator, parameters and requantizer.
+
+use super::accumulator::Accumulator;
+use super::requantizer::Requantizer;
+use crate::comment;
+use crate::memory::Memory;
+use rust_hdl::prelude::*;
+
+/// What a column of the array needs beneath it.
+///
+/// Control arrives in cycle 0, partial sum and operand in cycle 1; the registered
+/// control is the next column's, as everything reaches it one cycle later.
+#[derive(LogicBlock)]
+pub struct Column {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+    /// A value arrives in the next cycle.
+    pub valid_in: Signal<In, Bit>,
+    /// It starts a new accumulation.
+    pub first_in: Signal<In, Bit>,
+    /// It completes one and goes on to the requantizer.
+    pub last_in: Signal<In, Bit>,
+    /// Output pixel.
+    pub accumulator_address_in: Signal<In, Bits<14>>,
+    /// Output tile, as an address of the parameter memory.
+    pub parameter_address_in: Signal<In, Bits<12>>,
+    /// `valid_in` of the cycle before.
+    pub valid_out: Signal<Out, Bit>,
+    /// `first_in` of the cycle before.
+    pub first_out: Signal<Out, Bit>,
+    /// `last_in` of the cycle before.
+    pub last_out: Signal<Out, Bit>,
+    /// `accumulator_address_in` of the cycle before.
+    pub accumulator_address_out: Signal<Out, Bits<14>>,
+    /// `parameter_address_in` of the cycle before.
+    pub parameter_address_out: Signal<Out, Bits<12>>,
+    /// From the array, cycle 1.
+    pub partial_sum: Signal<In, Bits<32>>,
+    /// Residual, or the activation to pool, cycle 1.
+    pub operand: Signal<In, Bits<8>>,
+    /// The layer pools.
+    pub pool: Signal<In, Bit>,
+    /// The layer takes maxima.
+    pub maximum: Signal<In, Bit>,
+    /// s.
+    pub shift: Signal<In, Bits<5>>,
+    /// s − sr.
+    pub residual_shift: Signal<In, Bits<5>>,
+    /// mr.
+    pub residual_multiplier: Signal<In, Bits<16>>,
+    /// Smallest activation, signed.
+    pub low: Signal<In, Bits<8>>,
+    /// Largest activation, signed.
+    pub high: Signal<In, Bits<8>>,
+    /// Write this column's parameter memory.
+    pub parameter_write: Signal<In, Bit>,
+    /// 0: b[31:0]; 1: m, b[47:32].
+    pub parameter_half: Signal<In, Bit>,
+    /// Output tile to write.
+    pub parameter_write_address: Signal<In, Bits<12>>,
+    /// What to write.
+    pub parameter_data: Signal<In, Bits<32>>,
+    /// The sum, shifted and not clamped, cycle 6.
+    pub shifted: Signal<Out, Bits<48>>,
+    /// It is valid, cycle 6.
+    pub shifted_valid: Signal<Out, Bit>,
+    /// The activation, cycle 7.
+    pub activation: Signal<Out, Bits<8>>,
+    accumulator: Accumulator,
+    parameters: Memory<32>,
+    requantizer: Requantizer,
+    valid: DFF<Bit>,
+    first: DFF<Bit>,
+    last: DFF<Bit>,
+    accumulator_address: DFF<Bits<14>>,
+    parameter_address: DFF<Bits<12>>,
+}
+
+impl Column {
+    /// A column of `accumulator_depth` output pixels and `parameter_depth` output tiles.
+    pub fn new(accumulator_depth: usize, parameter_depth: usize) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            valid_in: Default::default(),
+            first_in: Default::default(),
+            last_in: Default::default(),
+            accumulator_address_in: Default::default(),
+            parameter_address_in: Default::default(),
+            valid_out: Default::default(),
+            first_out: Default::default(),
+            last_out: Default::default(),
+            accumulator_address_out: Default::default(),
+            parameter_address_out: Default::default(),
+            partial_sum: Default::default(),
+            operand: Default::default(),
+            pool: Default::default(),
+            maximum: Default::default(),
+            shift: Default::default(),
+            residual_shift: Default::default(),
+            residual_multiplier: Default::default(),
+            low: Default::default(),
+            high: Default::default(),
+            parameter_write: Default::default(),
+            parameter_half: Default::default(),
+            parameter_write_address: Default::default(),
+            parameter_data: Default::default(),
+            shifted: Default::default(),
+            shifted_valid: Default::default(),
+            activation: Default::default(),
+            accumulator: Accumulator::new(accumulator_depth),
+            parameters: Memory::new(parameter_depth, 2),
+            requantizer: Default::default(),
+            valid: Default::default(),
+            first: Default::default(),
+            last: Default::default(),
+            accumulator_address: Default::default(),
+            parameter_address: Default::default(),
+        }
+    }
+}
+
+impl Logic for Column {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module column: accumulator, parameters and requantizer of one column");
+        dff_setup!(
+            self,
+            clock,
+            valid,
+            first,
+            last,
+            accumulator_address,
+            parameter_address
+        );
+        self.valid.d.next = self.valid_in.val();
+        self.first.d.next = self.first_in.val();
+        self.last.d.next = self.last_in.val();
+        self.accumulator_address.d.next = self.accumulator_address_in.val();
+        self.parameter_address.d.next = self.parameter_address_in.val();
+        self.valid_out.next = self.valid.q.val();
+        self.first_out.next = self.first.q.val();
+        self.last_out.next = self.last.q.val();
+        self.accumulator_address_out.next = self.accumulator_address.q.val();
+        self.parameter_address_out.next = self.parameter_address.q.val();
+
+        self.accumulator.clock.next = self.clock.val();
+        self.accumulator.reset.next = self.reset.val();
+        self.accumulator.read_address.next = self.accumulator_address_in.val();
+        self.accumulator.valid.next = self.valid.q.val();
+        self.accumulator.first.next = self.first.q.val();
+        self.accumulator.last.next = self.last.q.val();
+        self.accumulator.address.next = self.accumulator_address.q.val();
+        self.accumulator.partial_sum.next = self.partial_sum.val();
+        self.accumulator.operand.next = self.operand.val();
+        self.accumulator.pool.next = self.pool.val();
+        self.accumulator.maximum.next = self.maximum.val();
+
+        self.parameters.clock.next = self.clock.val();
+        self.parameters.read_address.next = bit_cast::<20, 12>(self.parameter_address_in.val());
+        self.parameters.write_address.next = bit_cast::<20, 12>(self.parameter_write_address.val());
+        self.parameters.write_enable[0].next =
+            self.parameter_write.val() && !self.parameter_half.val();
+        self.parameters.write_enable[1].next =
+            self.parameter_write.val() && self.parameter_half.val();
+        self.parameters.write_data[0].next = self.parameter_data.val();
+        self.parameters.write_data[1].next = self.parameter_data.val();
+
+        self.requantizer.clock.next = self.clock.val();
+        self.requantizer.reset.next = self.reset.val();
+        self.requantizer.value.next = self.accumulator.value.val();
+        self.requantizer.valid.next = self.accumulator.done.val();
+        self.requantizer.operand.next = self.operand.val();
+        self.requantizer.bias_low.next = self.parameters.read_data[0].val();
+        self.requantizer.multiplier_and_bias.next = self.parameters.read_data[1].val();
+        self.requantizer.pool.next = self.pool.val();
+        self.requantizer.residual_multiplier.next = self.residual_multiplier.val();
+        self.requantizer.residual_shift.next = self.residual_shift.val();
+        self.requantizer.shift.next = self.shift.val();
+        self.requantizer.low.next = self.low.val();
+        self.requantizer.high.next = self.high.val();
+        self.shifted.next = self.requantizer.shifted.val();
+        self.shifted_valid.next = self.requantizer.shifted_valid.val();
+        self.activation.next = self.requantizer.activation.val();
+
+        if self.reset.val() {
+            self.valid.d.next = false;
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Beneath the array: accumulators, pooling and requantization, one lane per column.
+//!
+//! Column j works one cycle behind column j − 1, as the array's partial sums arrive.
+//! Control of column 0 is presented in cycle c, its partial sum in c + 1 (column j's
+//! in c + 1 + j), the operands of all columns in c + 1. Results:
+//!
+//! | output | cycle |
+//! | --- | --- |
+//! | `activation`, all columns, with `activation_valid` | c + columns + 6 |
+//! | `result` of column j, with `result_valid` | c + 8 + j |
+//!
+//! An accumulator address may be presented again in c + 3. In a wide layer the
+//! values of one column lie at least as many cycles apart as there are columns, so
+//! that no two columns give a result in the same cycle. Layer constants hold from
+//! one cycle before the first control of a layer until its last output.
+
+mod accumulator;
+mod lane;
+mod multiplier;
+mod requantizer;
+
+pub use accumulator::Accumulator;
+pub use lane::Column;
+pub use multiplier::Multiplier;
+pub use requantizer::Requantizer;
+
+use crate::array::Skew;
+use crate::comment;
+use rust_hdl::prelude::*;
+
+/// The accumulators and requantizers of all columns.
+#[derive(LogicBlock)]
+pub struct Columns {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+    /// Column 0 gets a value in the next cycle.
+    pub valid: Signal<In, Bit>,
+    /// It starts a new accumulation.
+    pub first: Signal<In, Bit>,
+    /// It completes one.
+    pub last: Signal<In, Bit>,
+    /// Output pixel.
+    pub accumulator_address: Signal<In, Bits<14>>,
+    /// Output tile.
+    pub parameter_address: Signal<In, Bits<12>>,
+    /// Partial sums, column j one cycle after column j − 1.
+    pub partial_sum: Vec<Signal<In, Bits<32>>>,
+    /// Residuals or activations to pool, all columns at once; zero where there is none,
+    /// −128 where a maximum must not see it.
+    pub operand: Vec<Signal<In, Bits<8>>>,
+    /// The layer pools.
+    pub pool: Signal<In, Bit>,
+    /// It pools by summing; otherwise it takes maxima.
+    pub average: Signal<In, Bit>,
+    /// The layer's results are wide.
+    pub wide: Signal<In, Bit>,
+    /// s.
+    pub shift: Signal<In, Bits<5>>,
+    /// sr, at most s.
+    pub residual_shift: Signal<In, Bits<5>>,
+    /// Smallest activation, signed.
+    pub low: Signal<In, Bits<8>>,
+    /// Largest activation, signed.
+    pub high: Signal<In, Bits<8>>,
+    /// mr, signed.
+    pub residual_multiplier: Signal<In, Bits<16>>,
+    /// Which columns' parameters to write.
+    pub parameter_write: Vec<Signal<In, Bit>>,
+    /// 0: b[31:0]; 1: m in the upper, b[47:32] in the lower half.
+    pub parameter_half: Signal<In, Bit>,
+    /// Output tile to write.
+    pub parameter_write_address: Signal<In, Bits<12>>,
+    /// What to write.
+    pub parameter_data: Signal<In, Bits<32>>,
+    /// Activations of one pixel.
+    pub activation: Vec<Signal<Out, Bits<8>>>,
+    /// They are valid; never in a wide layer.
+    pub activation_valid: Signal<Out, Bit>,
+    /// Result of a wide layer, one column a cycle.
+    pub result: Signal<Out, Bits<32>>,
+    /// It is valid.
+    pub result_valid: Signal<Out, Bit>,
+    column: Vec<Column>,
+    operand_skew: Skew<8>,
+    deskew: Skew<8>,
+    maximum: Signal<Local, Bit>,
+    residual_left: DFF<Bits<5>>,
+    aligned: DFF<Bit>,
+    chosen: Vec<Signal<Local, Bits<48>>>,
+    gathered: Signal<Local, Bits<48>>,
+    any_valid: Signal<Local, Bit>,
+    gathered_sum: DFF<Bits<48>>,
+    gathered_valid: DFF<Bit>,
+    tail: Signal<Local, Bits<17>>,
+    saturated: DFF<Bits<32>>,
+    saturated_valid: DFF<Bit>,
+    positive_limit: Constant<Bits<32>>,
+    negative_limit: Constant<Bits<32>>,
+    _columns: usize,
+}
+
+impl Columns {
+    /// `columns` columns (at least two), each of `accumulator_depth` output pixels and
+    /// `parameter_depth` output tiles.
+    pub fn new(columns: usize, accumulator_depth: usize, parameter_depth: usize) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            valid: Default::default(),
+            first: Default::default(),
+            last: Default::default(),
+            accumulator_address: Default::default(),
+            parameter_address: Default::default(),
+            partial_sum: (0..columns).map(|_| Default::default()).collect(),
+            operand: (0..columns).map(|_| Default::default()).collect(),
+            pool: Default::default(),
+            average: Default::default(),
+            wide: Default::default(),
+            shift: Default::default(),
+            residual_shift: Default::default(),
+            low: Default::default(),
+            high: Default::default(),
+            residual_multiplier: Default::default(),
+            parameter_write: (0..columns).map(|_| Default::default()).collect(),
+            parameter_half: Default::default(),
+            parameter_write_address: Default::default(),
+            parameter_data: Default::default(),
+            activation: (0..columns).map(|_| Default::default()).collect(),
+            activation_valid: Default::default(),
+            result: Default::default(),
+            result_valid: Default::default(),
+            column: (0..columns)
+                .map(|_| Column::new(accumulator_depth, parameter_depth))
+                .collect(),
+            operand_skew: Skew::new(columns),
+            deskew: Skew::new(columns),
+            maximum: Default::default(),
+            residual_left: Default::default(),
+            aligned: Default::default(),
+            chosen: (0..columns).map(|_| Default::default()).collect(),
+            gathered: Default::default(),
+            any_valid: Default::default(),
+            gathered_sum: Default::default(),
+            gathered_valid: Default::default(),
+            tail: Default::default(),
+            saturated: Default::default(),
+            saturated_valid: Default::default(),
+            positive_limit: Constant::new(0x7fff_ffffu64.into()),
+            negative_limit: Constant::new(0x8000_0000u64.into()),
+            _columns: columns,
+        }
+    }
+}
+
+impl Logic for Columns {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module columns: accumulation, pooling and requantization beneath the array");
+        dff_setup!(
+            self,
+            clock,
+            residual_left,
+            aligned,
+            gathered_sum,
+            gathered_valid,
+            saturated,
+            saturated_valid
+        );
+        self.operand_skew.clock.next = self.clock.val();
+        self.deskew.clock.next = self.clock.val();
+        self.maximum.next = self.pool.val() && !self.average.val();
+        self.residual_left.d.next = self.shift.val() - self.residual_shift.val();
+
+        self.column[0].valid_in.next = self.valid.val();
+        self.column[0].first_in.next = self.first.val();
+        self.column[0].last_in.next = self.last.val();
+        self.column[0].accumulator_address_in.next = self.accumulator_address.val();
+        self.column[0].parameter_address_in.next = self.parameter_address.val();
+        for j in 1..self._columns {
+            self.column[j].valid_in.next = self.column[j - 1].valid_out.val();
+            self.column[j].first_in.next = self.column[j - 1].first_out.val();
+            self.column[j].last_in.next = self.column[j - 1].last_out.val();
+            self.column[j].accumulator_address_in.next =
+                self.column[j - 1].accumulator_address_out.val();
+            self.column[j].parameter_address_in.next =
+                self.column[j - 1].parameter_address_out.val();
+        }
+        for j in 0..self._columns {
+            self.operand_skew.lane[j].next = self.operand[j].val();
+            self.column[j].clock.next = self.clock.val();
+            self.column[j].reset.next = self.reset.val();
+            self.column[j].partial_sum.next = self.partial_sum[j].val();
+            self.column[j].operand.next = self.operand_skew.skewed[j].val();
+            self.column[j].pool.next = self.pool.val();
+            self.column[j].maximum.next = self.maximum.val();
+            self.column[j].shift.next = self.shift.val();
+            self.column[j].residual_shift.next = self.residual_left.q.val();
+            self.column[j].residual_multiplier.next = self.residual_multiplier.val();
+            self.column[j].low.next = self.low.val();
+            self.column[j].high.next = self.high.val();
+            self.column[j].parameter_write.next = self.parameter_write[j].val();
+            self.column[j].parameter_half.next = self.parameter_half.val();
+            self.column[j].parameter_write_address.next = self.parameter_write_address.val();
+            self.column[j].parameter_data.next = self.parameter_data.val();
+        }
+
+        comment!("activations: the last column is the latest, so column 0 waits longest");
+        for c in self._columns..(self._columns + 1) {
+            for j in 0..self._columns {
+                self.deskew.lane[c - 1 - j].next = self.column[j].activation.val();
+                self.activation[j].next = self.deskew.skewed[c - 1 - j].val();
+            }
+            for j in (self._columns - 1)..self._columns {
+                self.aligned.d.next = self.column[j].shifted_valid.val() && !self.wide.val();
+            }
+        }
+        self.activation_valid.next = self.aligned.q.val();
+
+        comment!("wide results: one column at a time, saturated once for all");
+        self.gathered.next = 0.into();
+        self.any_valid.next = false;
+        for j in 0..self._columns {
+            self.chosen[j].next = 0.into();
+            if self.column[j].shifted_valid.val() {
+                self.chosen[j].next = self.column[j].shifted.val();
+            }
+            self.gathered.next = self.gathered.val() | self.chosen[j].val();
+            self.any_valid.next = self.any_valid.val() || self.column[j].shifted_valid.val();
+        }
+        self.gathered_valid.d.next = self.any_valid.val() && self.wide.val();
+        self.gathered_sum.d.next = self.gathered.val();
+        self.tail.next = self.gathered_sum.q.val().get_bits::<17>(31);
+        self.saturated.d.next = self.gathered_sum.q.val().get_bits::<32>(0);
+        if !self.tail.val().all() && self.tail.val().any() {
+            self.saturated.d.next = self.positive_limit.val();
+            if self.gathered_sum.q.val().get_bit(47) {
+                self.saturated.d.next = self.negative_limit.val();
+            }
+        }
+        self.saturated_valid.d.next = self.gathered_valid.q.val();
+        self.result.next = self.saturated.q.val();
+        self.result_valid.next = self.saturated_valid.q.val();
+        if self.reset.val() {
+            self.aligned.d.next = false;
+            self.gathered_valid.d.next = false;
+            self.saturated_valid.d.next = false;
+        }
+    }
+}
