@@ -1,0 +1,80 @@
+//! Which word is asked for next, and whether there is room for it.
+
+use crate::comment;
+use rust_hdl::prelude::*;
+
+/// Counts through the words of a pass, as long as words under way fit into the FIFO.
+#[derive(LogicBlock)]
+pub struct AddressCounter {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+    /// Begins again at address 0; words under way are forgotten.
+    pub start: Signal<In, Bit>,
+    /// Address of the last word of the pass.
+    pub last_address: Signal<In, Bits<20>>,
+    /// A word leaves the FIFO.
+    pub pop: Signal<In, Bit>,
+    /// A word is asked for.
+    pub issue: Signal<Out, Bit>,
+    /// Its address.
+    pub address: Signal<Out, Bits<20>>,
+    running: DFF<Bit>,
+    counter: DFF<Bits<20>>,
+    pending: DFF<Bits<7>>,
+    depth: Constant<Bits<7>>,
+}
+
+impl AddressCounter {
+    /// A counter for a FIFO of `depth` words, at most 64.
+    pub fn new(depth: usize) -> Self {
+        assert!(depth <= 64, "the credit counter has seven bits");
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            start: Default::default(),
+            last_address: Default::default(),
+            pop: Default::default(),
+            issue: Default::default(),
+            address: Default::default(),
+            running: Default::default(),
+            counter: Default::default(),
+            pending: Default::default(),
+            depth: Constant::new((depth as u64).into()),
+        }
+    }
+}
+
+impl Logic for AddressCounter {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!(
+            "module weight_address: asks for the words of a pass in order, while words under way fit into the FIFO"
+        );
+        dff_setup!(self, clock, running, counter, pending);
+        self.address.next = self.counter.q.val();
+        self.issue.next = self.running.q.val() && (self.pending.q.val() != self.depth.val());
+        if self.issue.val() {
+            self.counter.d.next = self.counter.q.val() + 1;
+            if self.counter.q.val() == self.last_address.val() {
+                self.running.d.next = false;
+            }
+        }
+        if self.issue.val() && !self.pop.val() {
+            self.pending.d.next = self.pending.q.val() + 1;
+        }
+        if !self.issue.val() && self.pop.val() {
+            self.pending.d.next = self.pending.q.val() - 1;
+        }
+        if self.start.val() {
+            self.running.d.next = true;
+            self.counter.d.next = 0.into();
+            self.pending.d.next = 0.into();
+        }
+        if self.reset.val() {
+            self.running.d.next = false;
+            self.pending.d.next = 0.into();
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The voltage-controlled fault emulation: which bits of a word flip.
+
+use super::cipher::CipherStage;
+use crate::comment;
+use brownout_spec::fault::{
+    MODE_STUCK_AT, MODE_TRANSIENT, PLANES, ROUND_CONSTANTS, ROUNDS, TRANSIENT_TAG, WARM_UP_ROUNDS,
+};
+use rust_hdl::prelude::*;
+
+/// Clocks from a word's address to its flips: two rounds a clock.
+pub const STAGES: usize = ROUNDS / 2;
+const FIRST_PLANES: usize = WARM_UP_ROUNDS / 2;
+const FIRST_POLARITY: usize = FIRST_PLANES + PLANES / 2;
+
+/// Two steps of the comparison `draw < threshold`, least significant bits first.
+///
+/// A plane holds one bit of every lane's draw. Where the threshold's bit is one, a lane whose bit
+/// is zero becomes less; where it is zero, a lane whose bit is one becomes not less.
+#[derive(LogicBlock)]
+pub struct Fold<const N: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// A word's planes are at the input.
+    pub enable: Signal<In, Bit>,
+    /// What the lower bits decided.
+    pub less_in: Signal<In, Bits<N>>,
+    /// The next two planes.
+    pub plane: Vec<Signal<In, Bits<N>>>,
+    /// The threshold's bits for them.
+    pub threshold: Vec<Signal<In, Bit>>,
+    /// What is decided now, one clock later.
+    pub less: Signal<Out, Bits<N>>,
+    between: Signal<Local, Bits<N>>,
+    decided: DFF<Bits<N>>,
+}
+
+impl<const N: usize> Default for Fold<N> {
+    fn default() -> Self {
+        Self {
+            clock: Default::default(),
+            enable: Default::default(),
+            less_in: Default::default(),
+            plane: (0..2).map(|_| Default::default()).collect(),
+            threshold: (0..2).map(|_| Default::default()).collect(),
+            less: Default::default(),
+            between: Default::default(),
+            decided: Default::default(),
+        }
+    }
+}
+
+impl<const N: usize> Logic for Fold<N> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!(
+            "module fault_fold: two bits of the comparison of each lane's draw with the threshold"
+        );
+        dff_setup!(self, clock, decided);
+        self.between.next = self.less_in.val() & !self.plane[0].val();
+        if self.threshold[0].val() {
+            self.between.next = self.less_in.val() | !self.plane[0].val();
+        }
+        if self.enable.val() {
+            self.decided.d.next = self.between.val() & !self.plane[1].val();
+            if self.threshold[1].val() {
+                self.decided.d.next = self.between.val() | !self.plane[1].val();
+            }
+        }
+        self.less.next = self.decided.q.val();
+    }
+}
+
+/// The flips of one word a clock: [`brownout_spec::fault::ChipFaults::flips`] in hardware.
+///
+/// A word's address is presented with `valid`; [`STAGES`] clocks later its flips stand at the
+/// output, if the stored word is then presented. Registers of a stage move only when a word moves
+/// into it. Seed, pass, threshold, mode and share must not change while words are inside.
+#[derive(LogicBlock)]
+pub struct FaultPipeline<const N: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+    /// Forgets all words inside.
+    pub clear: Signal<In, Bit>,
+    /// An address is presented.
+    pub valid: Signal<In, Bit>,
+    /// Address of the word.
+    pub address: Signal<In, Bits<20>>,
+    /// Chip seed, low half.
+    pub chip_seed_low: Signal<In, Bits<32>>,
+    /// Chip seed, high half.
+    pub chip_seed_high: Signal<In, Bits<32>>,
+    /// Number of the pass.
+    pub pass: Signal<In, Bits<32>>,
+    /// A cell is faulty iff its draw is less.
+    pub threshold: Signal<In, Bits<32>>,
+    /// 0 none, 1 persistent, 2 transient, 3 stuck-at.
+    pub fault_mode: Signal<In, Bits<2>>,
+    /// Share of stuck cells that are stuck at one, in 1/256, at most 256.
+    pub ones_share: Signal<In, Bits<9>>,
+    /// The stored word of the flips at the output.
+    pub stored: Signal<In, Bits<N>>,
+    /// The word whose flips stand at the output in the next clock has to be read in this one.
+    pub read: Signal<Out, Bit>,
+    /// Flips stand at the output.
+    pub flips_valid: Signal<Out, Bit>,
+    /// The lanes that the read inverts.
+    pub flips: Signal<Out, Bits<N>>,
+    stage: Vec<CipherStage<N>>,
+    fold: Vec<Fold<N>>,
+    polarity_fold: Vec<Fold<N>>,
+    round_constant: Vec<Constant<Bits<32>>>,
+    transient_tag: Constant<Bits<32>>,
+    transient: Constant<Bits<2>>,
+    stuck_at: Constant<Bits<2>>,
+    all_lanes: Constant<Bits<N>>,
+    word_valid: Vec<DFF<Bit>>,
+    enable: Vec<Signal<Local, Bit>>,
+    disturbs: Signal<Local, Bit>,
+    /// Cells known to be faulty, while their polarities are drawn.
+    faulty: Vec<DFF<Bits<N>>>,
+    wide_address: Signal<Local, Bits<32>>,
+    share: Signal<Local, Bits<8>>,
+    polarity_start: Signal<Local, Bits<N>>,
+}
+
+impl<const N: usize> Default for FaultPipeline<N> {
+    fn default() -> Self {
+        let folds = FIRST_POLARITY - FIRST_PLANES;
+        let polarity_folds = STAGES - FIRST_POLARITY;
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            clear: Default::default(),
+            valid: Default::default(),
+            address: Default::default(),
+            chip_seed_low: Default::default(),
+            chip_seed_high: Default::default(),
+            pass: Default::default(),
+            threshold: Default::default(),
+            fault_mode: Default::default(),
+            ones_share: Default::default(),
+            stored: Default::default(),
+            read: Default::default(),
+            flips_valid: Default::default(),
+            flips: Default::default(),
+            stage: (0..STAGES).map(|_| Default::default()).collect(),
+            fold: (0..folds).map(|_| Default::default()).collect(),
+            polarity_fold: (0..polarity_folds).map(|_| Default::default()).collect(),
+            round_constant: ROUND_CONSTANTS
+                .iter()
+                .map(|&constant| Constant::new(u64::from(constant).into()))
+                .collect(),
+            transient_tag: Constant::new(u64::from(TRANSIENT_TAG).into()),
+            transient: Constant::new(u64::from(MODE_TRANSIENT).into()),
+            stuck_at: Constant::new(u64::from(MODE_STUCK_AT).into()),
+            all_lanes: Constant::new(Bits::mask()),
+            word_valid: (0..STAGES).map(|_| Default::default()).collect(),
+            enable: (0..STAGES).map(|_| Default::default()).collect(),
+            disturbs: Default::default(),
+            faulty: (0..polarity_folds).map(|_| Default::default()).collect(),
+            wide_address: Default::default(),
+            share: Default::default(),
+            polarity_start: Default::default(),
+        }
+    }
+}
+
+impl<const N: usize> Logic for FaultPipeline<N> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module fault_pipeline: the bits of a word that a read at low voltage inverts");
+        comment!("a word moves through the permutation, two rounds a clock");
+        self.disturbs.next = self.fault_mode.val().any();
+        for s in 0..STAGES {
+            self.word_valid[s].clock.next = self.clock.val();
+            self.stage[s].clock.next = self.clock.val();
+            self.stage[s].round_constant[0].next = self.round_constant[2 * s].val();
+            self.stage[s].round_constant[1].next = self.round_constant[2 * s + 1].val();
+            if s == 0 {
+                self.word_valid[s].d.next = self.valid.val();
+                self.enable[s].next = self.valid.val() && self.disturbs.val();
+            } else {
+                self.word_valid[s].d.next = self.word_valid[s - 1].q.val();
+                self.enable[s].next = self.word_valid[s - 1].q.val() && self.disturbs.val();
+                for r in 0..4 {
+                    self.stage[s].row[r].next = self.stage[s - 1].row_after[r].val();
+                }
+            }
+            self.stage[s].enable.next = self.enable[s].val();
+        }
+        self.wide_address.next = bit_cast::<32, 20>(self.address.val());
+        self.stage[0].row[0].next = self.wide_address.val();
+        self.stage[0].row[1].next = 0.into();
+        self.stage[0].row[2].next = self.chip_seed_low.val();
+        self.stage[0].row[3].next = self.chip_seed_high.val();
+        if self.fault_mode.val() == self.transient.val() {
+            self.stage[0].row[0].next = self.wide_address.val() ^ self.transient_tag.val();
+            self.stage[0].row[1].next = self.pass.val();
+        }
+
+        comment!("draw < threshold in each lane");
+        for f in 0..(FIRST_POLARITY - FIRST_PLANES) {
+            for first in FIRST_PLANES..(FIRST_PLANES + 1) {
+                self.fold[f].clock.next = self.clock.val();
+                self.fold[f].enable.next = self.enable[first + f].val();
+                for k in 0..2 {
+                    self.fold[f].plane[k].next = self.stage[first + f].plane[k].val();
+                    self.fold[f].threshold[k].next = self.threshold.val().get_bit(2 * f + k);
+                }
+            }
+            if f == 0 {
+                self.fold[f].less_in.next = 0.into();
+            } else {
+                self.fold[f].less_in.next = self.fold[f - 1].less.val();
+            }
+        }
+
+        comment!(
+            "second draw < share: stuck at one; a share of 256 takes every lane from the start"
+        );
+        self.share.next = self.ones_share.val().get_bits::<8>(0);
+        self.polarity_start.next = 0.into();
+        if self.ones_share.val().get_bit(8) {
+            self.share.next = 255.into();
+            self.polarity_start.next = self.all_lanes.val();
+        }
+        for p in 0..(STAGES - FIRST_POLARITY) {
+            self.faulty[p].clock.next = self.clock.val();
+            self.faulty[p].d.next = self.faulty[p].q.val();
+            for first in FIRST_POLARITY..(FIRST_POLARITY + 1) {
+                self.polarity_fold[p].clock.next = self.clock.val();
+                self.polarity_fold[p].enable.next = self.enable[first + p].val();
+                for k in 0..2 {
+                    self.polarity_fold[p].plane[k].next = self.stage[first + p].plane[k].val();
+                    self.polarity_fold[p].threshold[k].next = self.share.val().get_bit(2 * p + k);
+                }
+                if p == 0 {
+                    for last in (FIRST_POLARITY - FIRST_PLANES - 1)..(FIRST_POLARITY - FIRST_PLANES)
+                    {
+                        if self.enable[first + p].val() {
+                            self.faulty[p].d.next = self.fold[last].less.val();
+                        }
+                    }
+                    self.polarity_fold[p].less_in.next = self.polarity_start.val();
+                } else {
+                    if self.enable[first + p].val() {
+                        self.faulty[p].d.next = self.faulty[p - 1].q.val();
+                    }
+                    self.polarity_fold[p].less_in.next = self.polarity_fold[p - 1].less.val();
+                }
+            }
+        }
+
+        comment!("a stuck cell inverts only what differs from its polarity");
+        self.flips.next = 0.into();
+        for last in (STAGES - FIRST_POLARITY - 1)..(STAGES - FIRST_POLARITY) {
+            if self.disturbs.val() {
+                self.flips.next = self.faulty[last].q.val();
+            }
+            if self.fault_mode.val() == self.stuck_at.val() {
+                self.flips.next = self.faulty[last].q.val()
+                    & (self.stored.val() ^ self.polarity_fold[last].less.val());
+            }
+        }
+        for last in (STAGES - 1)..STAGES {
+            self.read.next = self.word_valid[last - 1].q.val();
+            self.flips_valid.next = self.word_valid[last].q.val();
+        }
+        if self.clear.val() || self.reset.val() {
+            for s in 0..STAGES {
+                self.word_valid[s].d.next = false;
+            }
+        }
+    }
+}

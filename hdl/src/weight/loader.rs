@@ -1,0 +1,137 @@
+//! When words go to the array, and which rows and columns they belong to.
+
+use crate::comment;
+use brownout_spec::config::Configuration;
+use rust_hdl::prelude::*;
+
+/// Pops the words of one tile after each `load_start` and tells where they belong.
+///
+/// Word k of a tile holds the weights of row `k / groups` and of column group
+/// `k % groups`, or, where rows are shorter than a word, of the k-th group of rows.
+#[derive(LogicBlock)]
+pub struct TileLoader {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+    /// Begins a pass; the first tile is then loaded without a `load_start`.
+    pub start: Signal<In, Bit>,
+    /// Loads the next tile, from this cycle on; only where `load_ready` was set.
+    pub load_start: Signal<In, Bit>,
+    /// The FIFO has a word.
+    pub available: Signal<In, Bit>,
+    /// Takes it.
+    pub pop: Signal<Out, Bit>,
+    /// The last word of the tile leaves the FIFO in this cycle or has left it.
+    pub load_ready: Signal<Out, Bit>,
+    /// The word popped one cycle earlier is at the array's port.
+    pub weight_valid: Signal<Out, Bit>,
+    /// Its first row, in units of the rows of a word.
+    pub weight_row: Signal<Out, Bits<6>>,
+    /// Its group of columns.
+    pub weight_group: Signal<Out, Bits<4>>,
+    loading: DFF<Bit>,
+    row: DFF<Bits<6>>,
+    group: DFF<Bits<4>>,
+    valid: DFF<Bit>,
+    popped_row: DFF<Bits<6>>,
+    popped_group: DFF<Bits<4>>,
+    active: Signal<Local, Bit>,
+    end_of_row: Signal<Local, Bit>,
+    end_of_tile: Signal<Local, Bit>,
+    last_row: Constant<Bits<6>>,
+    last_group: Constant<Bits<4>>,
+    grouped: Constant<Bit>,
+}
+
+impl TileLoader {
+    /// The loader for the tiles of a configuration.
+    pub fn new(configuration: &Configuration) -> Self {
+        let groups = (configuration.columns / configuration.weights_per_word()).max(1);
+        let rows = configuration.words_per_tile() / groups;
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            start: Default::default(),
+            load_start: Default::default(),
+            available: Default::default(),
+            pop: Default::default(),
+            load_ready: Default::default(),
+            weight_valid: Default::default(),
+            weight_row: Default::default(),
+            weight_group: Default::default(),
+            loading: Default::default(),
+            row: Default::default(),
+            group: Default::default(),
+            valid: Default::default(),
+            popped_row: Default::default(),
+            popped_group: Default::default(),
+            active: Default::default(),
+            end_of_row: Default::default(),
+            end_of_tile: Default::default(),
+            last_row: Constant::new((rows as u64 - 1).into()),
+            last_group: Constant::new((groups as u64 - 1).into()),
+            grouped: Constant::new(groups > 1),
+        }
+    }
+}
+
+impl Logic for TileLoader {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!(
+            "module tile_loader: pops the words of a tile and says which rows and columns they hold"
+        );
+        dff_setup!(
+            self,
+            clock,
+            loading,
+            row,
+            group,
+            valid,
+            popped_row,
+            popped_group
+        );
+        self.active.next = self.loading.q.val() || self.load_start.val();
+        self.pop.next = self.active.val() && self.available.val() && !self.start.val();
+        if self.grouped.val() {
+            self.end_of_row.next = self.group.q.val() == self.last_group.val();
+        } else {
+            self.end_of_row.next = true;
+        }
+        self.end_of_tile.next =
+            self.pop.val() && self.end_of_row.val() && (self.row.q.val() == self.last_row.val());
+        self.load_ready.next = !self.start.val() && (!self.active.val() || self.end_of_tile.val());
+        self.loading.d.next = self.active.val() && !self.end_of_tile.val();
+        if self.pop.val() {
+            if self.end_of_row.val() {
+                self.group.d.next = 0.into();
+                self.row.d.next = self.row.q.val() + 1;
+            } else {
+                self.group.d.next = self.group.q.val() + 1;
+            }
+        }
+        if self.end_of_tile.val() {
+            self.row.d.next = 0.into();
+        }
+        self.valid.d.next = self.pop.val();
+        self.popped_row.d.next = self.row.q.val();
+        self.weight_valid.next = self.valid.q.val();
+        self.weight_row.next = self.popped_row.q.val();
+        if self.grouped.val() {
+            self.popped_group.d.next = self.group.q.val();
+            self.weight_group.next = self.popped_group.q.val();
+        } else {
+            self.weight_group.next = 0.into();
+        }
+        if self.start.val() {
+            self.loading.d.next = true;
+            self.row.d.next = 0.into();
+            self.group.d.next = 0.into();
+        }
+        if self.reset.val() {
+            self.loading.d.next = false;
+            self.valid.d.next = false;
+        }
+    }
+}
