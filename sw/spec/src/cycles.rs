@@ -1,1 +1,108 @@
-//! (being written)
+//! How long a pass takes: a closed formula of configuration and program.
+//!
+//! ```text
+//! cycles = Σ layers (F + tiles · P + D) + W
+//!   F = 14                              descriptor fetch and set-up
+//!   P = max(M, A, Wt [convolution], C [wide layer])
+//!   D = R + C + 10                      last pixel issued .. written
+//!   W = max(0, prime + Wt − F − pools)  first tile's weights, before the first convolution
+//! ```
+//!
+//! R rows, C columns, M output pixels, Wt words per tile, A = 3 the accumulator's
+//! read-modify-write latency, `pools` the time of the layers before the first
+//! convolution, `prime` the depth of the weight path. `cycles` counts from the
+//! clock after the start command to the one in which the last result is in the
+//! result FIFO, so stalls of either stream cannot change it.
+
+use crate::code::CodeName;
+use crate::config::Configuration;
+use crate::fault;
+use crate::program::{Program, Step, descriptor};
+
+/// A: clocks between a read of an accumulator and the next read of the same one.
+pub const ACCUMULATOR_LATENCY: usize = 3;
+/// Descriptor words, the program memory's latency and the set-up of a layer.
+pub const FETCH: usize = descriptor::WORDS + 2;
+/// From the sequencer's decision to the array's row 0: issue register, memory, lane select.
+pub const ISSUE_LATENCY: usize = 3;
+/// From a column's control to its output, C more for the deskew: accumulator and requantizer.
+pub const COLUMN_LATENCY: usize = 6;
+/// From the deskewed outputs to the destination buffer.
+pub const WRITE_LATENCY: usize = 1;
+
+/// The shortest time a tile may take, whatever its pixels.
+pub fn shortest_period(configuration: &Configuration, convolution: bool, wide: bool) -> usize {
+    let mut period = ACCUMULATOR_LATENCY;
+    if convolution {
+        period = period.max(configuration.words_per_tile());
+    }
+    if wide {
+        period = period.max(configuration.columns);
+    }
+    period
+}
+
+/// P: clocks from one tile of a layer to the next.
+pub fn tile_period(configuration: &Configuration, step: &Step) -> usize {
+    shortest_period(configuration, step.convolution, step.wide).max(step.pixels())
+}
+
+/// D: clocks from the last pixel's decision to its result in memory.
+pub fn drain(configuration: &Configuration) -> usize {
+    ISSUE_LATENCY + configuration.rows + COLUMN_LATENCY + configuration.columns + WRITE_LATENCY
+}
+
+/// From a word's address to its place in the FIFO: memory, disturbed word, FIFO.
+pub const WORD_LATENCY: usize = 3;
+/// Clocks that a decoder adds: syndrome, correction.
+pub const DECODER_LATENCY: usize = 2;
+/// Cipher rounds that one stage of the fault pipeline computes.
+pub const ROUNDS_PER_STAGE: usize = 2;
+/// Stages of the fault pipeline; the last one runs beside the memory read.
+pub const FAULT_STAGES: usize =
+    (fault::WARM_UP_ROUNDS + fault::PLANES + fault::POLARITY_PLANES) / ROUNDS_PER_STAGE;
+
+/// Clocks from a word's address to the first cycle in which it can leave the weight path.
+pub fn weight_latency(configuration: &Configuration) -> usize {
+    let decoder = match configuration.code {
+        CodeName::None => 0,
+        _ => DECODER_LATENCY,
+    };
+    let faults = if configuration.fault_emulation {
+        FAULT_STAGES - 1
+    } else {
+        0
+    };
+    WORD_LATENCY + decoder + faults
+}
+
+/// Clocks of one layer, without the wait for the first weights.
+pub fn layer_cycles(configuration: &Configuration, step: &Step) -> u64 {
+    let period = tile_period(configuration, step) as u64;
+    FETCH as u64 + step.tiles() as u64 * period + drain(configuration) as u64
+}
+
+/// Clocks of a whole pass.
+pub fn program_cycles(configuration: &Configuration, program: &Program) -> u64 {
+    let mut total = 0;
+    let mut primed = false;
+    for step in &program.steps {
+        if step.convolution && !primed {
+            let ready = (weight_latency(configuration) + configuration.words_per_tile()) as u64;
+            total += ready.saturating_sub(total + FETCH as u64);
+            primed = true;
+        }
+        total += layer_cycles(configuration, step);
+    }
+    total
+}
+
+/// Clocks in which an activation enters row 0, padding zeros included.
+pub fn busy_cycles(program: &Program) -> u64 {
+    program
+        .steps
+        .iter()
+        .filter(|step| step.convolution)
+        .map(|step| (step.tiles() * step.pixels()) as u64)
+        .sum()
+}

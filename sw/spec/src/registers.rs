@@ -4,6 +4,8 @@
 //! Registers are 32 bits wide and addressed by number. 64-bit values take two
 //! registers, low half first; reading the low half latches the high half.
 
+use crate::code::CodeName;
+use crate::config::Configuration;
 use std::fmt::Write;
 
 /// What a host may do with a register.
@@ -50,7 +52,7 @@ registers! {
     IDENTIFICATION = 0, 32, Read, false, "0x4252574e, the letters BRWN";
     VERSION = 1, 32, Read, false, "version of this map: major in bits 31..16, minor in bits 15..0";
     GEOMETRY = 2, 32, Read, false, "rows in bits 7..0, columns in 15..8, weight bits in 19..16, code in 23..20 (order of the code table), fault emulation in bit 24";
-    CONTROL = 3, 1, Write, false, "bit 0: start a pass; ignored while one is running";
+    CONTROL = 3, 1, Write, false, "bit 0: start a pass; ignored while one is running or results wait in the result stream";
     STATUS = 4, 2, Read, false, "bit 0: running; bit 1: a pass has ended since the last start";
     POLICY = 5, 2, ReadWrite, false, "word with a detected error: 0 keep, 1 zero, 2 zero the constrained weights";
     WEIGHT_WORDS = 6, 20, ReadWrite, false, "code words that a pass reads - 1";
@@ -85,6 +87,19 @@ registers! {
 
 /// Value of [`IDENTIFICATION`].
 pub const IDENTIFICATION_VALUE: u32 = 0x4252_574e;
+/// Value of [`GEOMETRY`] for a configuration.
+pub fn geometry(configuration: &Configuration) -> u32 {
+    let code = CodeName::ALL
+        .iter()
+        .position(|name| *name == configuration.code)
+        .expect("every code is in the table of all codes");
+    configuration.rows as u32
+        | (configuration.columns as u32) << 8
+        | (configuration.weight_bits.bits() as u32) << 16
+        | (code as u32) << 20
+        | u32::from(configuration.fault_emulation) << 24
+}
+
 /// Value of [`VERSION`].
 pub const VERSION_VALUE: u32 = 0x0001_0000;
 /// Value of [`STOP_AFTER_LAYER`] that lets a pass run to its end.

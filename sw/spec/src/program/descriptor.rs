@@ -41,6 +41,7 @@ fields! {
     SOURCE: 0, 8, 2, "activation buffer that the array reads";
     DESTINATION: 0, 10, 2, "activation buffer that is written";
     OPERAND_SOURCE: 0, 12, 2, "activation buffer that the operand port reads";
+    OPERAND_STRIDE: 0, 14, 2, "pixels between residual operands in a row: 1 or 2";
     KERNEL_HEIGHT: 1, 0, 6, "window rows - 1";
     KERNEL_WIDTH: 1, 6, 6, "window columns - 1";
     STRIDE: 1, 12, 3, "step in both directions";
@@ -59,15 +60,15 @@ fields! {
     LAST_COLUMNS: 7, 8, 7, "columns in use in the last output tile";
     LAST_OPERAND_COLUMNS: 7, 16, 7, "columns with an operand in the last output tile that has one";
     OPERAND_ROW_STEP: 8, 0, 16, "operand stride * columns of the operand map";
-    OPERAND_PLANE: 8, 16, 16, "words of one channel group of the operand";
+    OPERAND_PLANE: 8, 16, 16, "words of one channel group of the operand (of the input, in a pool)";
     OPERAND_TILES: 9, 0, 12, "output tiles with an operand - 1";
     PARAMETER_BASE: 9, 16, 12, "parameter address of the first output tile";
     SHIFT: 10, 0, 5, "s";
-    RESIDUAL_SHIFT: 10, 8, 5, "s - sr";
+    RESIDUAL_SHIFT: 10, 8, 5, "sr, at most s";
     LOW: 10, 16, 8, "smallest activation, two's complement";
     HIGH: 10, 24, 8, "largest activation, two's complement";
     RESIDUAL_MULTIPLIER: 11, 0, 16, "mr, two's complement";
-    OPERAND_STRIDE: 11, 16, 2, "pixels between operands in a row: 1 or 2";
+    OUTPUT_PLANE: 11, 16, 16, "words of one channel group of the output - 1";
 }
 
 /// A descriptor as it is written to the program memory.

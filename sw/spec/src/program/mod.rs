@@ -11,4 +11,4 @@ mod network;
 mod placement;
 
 pub use network::{Layer, LayerShapes, Network, Operation, ProgramError, Residual, Shape};
-pub use placement::{Program, Step};
+pub use placement::{BUFFERS, Program, Step};

@@ -297,20 +297,22 @@ fn describe(
         field::LAST_COLUMNS,
         last_tile(s.output.channels, configuration.columns),
     );
+    d.set(field::OUTPUT_PLANE, s.output.pixels() - 1);
     d.set(field::PARAMETER_BASE, step.parameter_base);
     d.set(field::SHIFT, usize::from(layer.output.shift));
     d.set_wrapped(field::LOW, i64::from(layer.output.low));
     d.set_wrapped(field::HIGH, i64::from(layer.output.high));
-    describe_operand(configuration, step, layer.output.shift, &mut d);
+    describe_operand(configuration, step, &mut d);
     d
 }
 
 /// The operand port: a residual, or the map that a pool reduces.
-fn describe_operand(configuration: &Configuration, step: &Step, shift: u8, d: &mut Descriptor) {
+fn describe_operand(configuration: &Configuration, step: &Step, d: &mut Descriptor) {
     let Some((buffer, shape, residual)) = step.residual else {
         let channels = step.shapes.output.channels;
         d.set(field::OPERAND_SOURCE, step.source);
         d.set(field::OPERAND_STRIDE, 1);
+        d.set_wrapped(field::OPERAND_PLANE, step.shapes.input.pixels() as i64);
         d.set(field::OPERAND_TILES, step.output_tiles - 1);
         d.set(
             field::LAST_OPERAND_COLUMNS,
@@ -334,10 +336,7 @@ fn describe_operand(configuration: &Configuration, step: &Step, shift: u8, d: &m
         field::LAST_OPERAND_COLUMNS,
         last_tile(shape.channels, configuration.columns),
     );
-    d.set(
-        field::RESIDUAL_SHIFT,
-        usize::from(shift - residual.scale.shift),
-    );
+    d.set(field::RESIDUAL_SHIFT, usize::from(residual.scale.shift));
     d.set_wrapped(
         field::RESIDUAL_MULTIPLIER,
         i64::from(residual.scale.multiplier),

@@ -131,7 +131,8 @@ fn words_and_tiles_follow_from_the_shapes() {
 #[test]
 fn each_memory_that_is_too_small_is_named_with_the_shortfall() {
     let layers = || vec![convolution(3, 20, None)];
-    let cases: [(fn(&mut Depths), &str); 5] = [
+    type Change = fn(&mut Depths);
+    let cases: [(Change, &str); 5] = [
         (|d| d.weights = 100, "depths.weights is 100"),
         (|d| d.activations = 80, "depths.activations is 80"),
         (|d| d.accumulators = 29, "depths.accumulators is 29"),

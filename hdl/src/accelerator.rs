@@ -1,0 +1,389 @@
+//! The whole accelerator: how the parts are wired.
+//!
+//! ```text
+//!  input stream ─► loader ─► weight, program, parameter memories, buffer 0
+//!  program memory ─► sequencer ─┬─► activation buffers ─► array ─► columns ─┬─► writer ─► buffers
+//!                               └─► weight path ────────────┘               └─► result FIFO ─► result stream
+//! ```
+//!
+//! A pixel decided in cycle x reaches row 0 in x + 3 and column 0's control in
+//! x + 3 + rows; `brownout_spec::cycles` holds these numbers.
+
+use crate::array::Array;
+use crate::buffer::{ActivationBuffers, Writer};
+use crate::column::Columns;
+use crate::comment;
+use crate::control::{Delay, Sequencer};
+use crate::host::{EventCounter, Loader, RegisterFile, ResultFifo, SumCounter};
+use crate::memory::Memory;
+use crate::weight::{VoltageRom, WeightPath};
+use brownout_spec::config::{Configuration, ConfigurationError};
+use brownout_spec::program::descriptor;
+use brownout_spec::voltage::VoltageModel;
+use rust_hdl::prelude::*;
+
+/// An accelerator with code words of `N` bits and weights of `WB` bits.
+#[derive(LogicBlock)]
+pub struct Accelerator<const N: usize, const WB: usize> {
+    /// Clock of everything.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset, active high.
+    pub reset: Signal<In, Bit>,
+    /// Register bus: write strobe.
+    pub register_write: Signal<In, Bit>,
+    /// Register bus: read strobe.
+    pub register_read: Signal<In, Bit>,
+    /// Register bus: register number.
+    pub register_address: Signal<In, Bits<8>>,
+    /// Register bus: what to write.
+    pub register_write_data: Signal<In, Bits<32>>,
+    /// Register bus: what was read, one clock after the strobe.
+    pub register_read_data: Signal<Out, Bits<32>>,
+    /// Input stream.
+    pub input_valid: Signal<In, Bit>,
+    /// Input stream.
+    pub input_data: Signal<In, Bits<32>>,
+    /// Input stream.
+    pub input_ready: Signal<Out, Bit>,
+    /// Result stream.
+    pub output_valid: Signal<Out, Bit>,
+    /// Result stream.
+    pub output_data: Signal<Out, Bits<32>>,
+    /// Result stream.
+    pub output_ready: Signal<In, Bit>,
+    registers: RegisterFile,
+    loader: Loader,
+    program_memory: Memory<32>,
+    sequencer: Sequencer,
+    weight_path: WeightPath<N, WB>,
+    voltage_rom: Vec<VoltageRom>,
+    buffers: ActivationBuffers,
+    array: Array<WB>,
+    columns: Columns,
+    writer: Writer,
+    results: ResultFifo,
+    cycle_counter: EventCounter,
+    busy_counter: EventCounter,
+    word_counter: EventCounter,
+    corrected_counter: EventCounter,
+    detected_counter: EventCounter,
+    disturbed_counter: Vec<EventCounter>,
+    flipped_counter: Vec<SumCounter>,
+    swap: DFF<Bit>,
+    weight_valid: DFF<Bit>,
+    weight_row: DFF<Bits<6>>,
+    weight_group: DFF<Bits<4>>,
+    weight: Vec<DFF<Bits<WB>>>,
+    valid_delay: Delay<Bit>,
+    first_delay: Delay<Bit>,
+    last_delay: Delay<Bit>,
+    accumulator_delay: Delay<Bits<14>>,
+    parameter_delay: Delay<Bits<12>>,
+    operand_enable_delay: Delay<Bit>,
+    operand_address_delay: Delay<Bits<16>>,
+    operand_select_delay: Delay<Bits<4>>,
+    operand_columns_delay: Delay<Bits<7>>,
+    start: Signal<Local, Bit>,
+    threshold: Signal<Local, Bits<32>>,
+    _rows: usize,
+    _columns: usize,
+    _lanes: usize,
+    _weights: usize,
+    _beats: usize,
+    _faults: usize,
+}
+
+impl<const N: usize, const WB: usize> Accelerator<N, WB> {
+    /// The accelerator of a valid configuration whose code and weights have these widths.
+    pub fn new(configuration: &Configuration) -> Result<Self, ConfigurationError> {
+        fn some<T>(present: bool, make: impl FnOnce() -> T) -> Vec<T> {
+            present.then(make).into_iter().collect()
+        }
+        let c = configuration;
+        let (rows, columns, faults) = (c.rows, c.columns, c.fault_emulation);
+        let rom = VoltageModel::from_configuration(c)?.rom();
+        let program_depth = c.depths.layers * descriptor::WORDS;
+        Ok(Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            register_write: Default::default(),
+            register_read: Default::default(),
+            register_address: Default::default(),
+            register_write_data: Default::default(),
+            register_read_data: Default::default(),
+            input_valid: Default::default(),
+            input_data: Default::default(),
+            input_ready: Default::default(),
+            output_valid: Default::default(),
+            output_data: Default::default(),
+            output_ready: Default::default(),
+            registers: RegisterFile::new(c),
+            loader: Loader::new(c),
+            program_memory: Memory::new(program_depth, 1),
+            sequencer: Sequencer::new(c),
+            weight_path: WeightPath::new(c),
+            voltage_rom: some(faults, || VoltageRom::new(&rom)),
+            buffers: ActivationBuffers::new(c),
+            array: Array::new(rows, columns, c.weights_per_word()),
+            columns: Columns::new(columns, c.depths.accumulators, c.depths.parameters),
+            writer: Writer::new(c),
+            results: ResultFifo::new(columns),
+            cycle_counter: Default::default(),
+            busy_counter: Default::default(),
+            word_counter: Default::default(),
+            corrected_counter: Default::default(),
+            detected_counter: Default::default(),
+            disturbed_counter: some(faults, Default::default),
+            flipped_counter: some(faults, Default::default),
+            swap: Default::default(),
+            weight_valid: Default::default(),
+            weight_row: Default::default(),
+            weight_group: Default::default(),
+            weight: (0..c.weights_per_word())
+                .map(|_| Default::default())
+                .collect(),
+            valid_delay: Delay::new(rows + 2),
+            first_delay: Delay::new(rows + 2),
+            last_delay: Delay::new(rows + 2),
+            accumulator_delay: Delay::new(rows + 2),
+            parameter_delay: Delay::new(rows + 2),
+            operand_enable_delay: Delay::new(rows + 1),
+            operand_address_delay: Delay::new(rows + 1),
+            operand_select_delay: Delay::new(rows + 1),
+            operand_columns_delay: Delay::new(rows + 1),
+            start: Default::default(),
+            threshold: Default::default(),
+            _rows: rows,
+            _columns: columns,
+            _lanes: c.activation_lanes(),
+            _weights: c.weights_per_word(),
+            _beats: c.code.word_bits().div_ceil(32),
+            _faults: usize::from(faults),
+        })
+    }
+}
+
+impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!(
+            "module accelerator: systolic neural-network accelerator with a low-voltage weight memory"
+        );
+        dff_setup!(self, clock, swap, weight_valid, weight_row, weight_group);
+        self.registers.clock.next = self.clock.val();
+        self.loader.clock.next = self.clock.val();
+        self.program_memory.clock.next = self.clock.val();
+        self.sequencer.clock.next = self.clock.val();
+        self.weight_path.clock.next = self.clock.val();
+        self.buffers.clock.next = self.clock.val();
+        self.array.clock.next = self.clock.val();
+        self.columns.clock.next = self.clock.val();
+        self.writer.clock.next = self.clock.val();
+        self.results.clock.next = self.clock.val();
+        self.registers.reset.next = self.reset.val();
+        self.loader.reset.next = self.reset.val();
+        self.sequencer.reset.next = self.reset.val();
+        self.weight_path.reset.next = self.reset.val();
+        self.columns.reset.next = self.reset.val();
+        self.results.reset.next = self.reset.val();
+
+        comment!("host");
+        self.registers.register_write.next = self.register_write.val();
+        self.registers.register_read.next = self.register_read.val();
+        self.registers.register_address.next = self.register_address.val();
+        self.registers.write_data.next = self.register_write_data.val();
+        self.register_read_data.next = self.registers.read_data.val();
+        self.registers.running.next = self.sequencer.running.val();
+        self.registers.begin_pass.next = self.sequencer.begin_pass.val();
+        self.registers.end_pass.next = self.sequencer.end_pass.val();
+        self.registers.debug_data.next = self.buffers.debug_data.val();
+        self.registers.detected.next = self.weight_path.detected.val();
+        self.registers.detected_address.next = self.weight_path.detected_address.val();
+        self.start.next = self.registers.start.val() && self.results.empty.val();
+        self.loader.idle.next = !self.sequencer.running.val();
+        self.loader.target.next = self.registers.load_target.val();
+        self.loader.restart.next = self.registers.load_restart.val();
+        self.loader.input_valid.next = self.input_valid.val();
+        self.loader.input_data.next = self.input_data.val();
+        self.input_ready.next = self.loader.input_ready.val();
+        self.program_memory.write_enable[0].next = self.loader.program_write.val();
+        self.program_memory.write_address.next = self.loader.address.val();
+        self.program_memory.write_data[0].next = self.loader.data.val();
+        self.program_memory.read_address.next =
+            bit_cast::<20, 12>(self.sequencer.program_address.val());
+
+        comment!("sequencer");
+        self.sequencer.start.next = self.start.val();
+        self.sequencer.stop_after_layer.next = self.registers.stop_after_layer.val();
+        self.sequencer.load_ready.next = self.weight_path.load_ready.val();
+        self.sequencer.program_data.next = self.program_memory.read_data[0].val();
+
+        comment!("weight path");
+        self.weight_path.start.next = self.sequencer.begin_pass.val();
+        self.weight_path.weight_words.next = self.registers.weight_words.val();
+        self.weight_path.load_start.next = self.sequencer.load_start.val();
+        for b in 0..self._beats {
+            self.weight_path.write_beat[b].next = self.loader.weight_lane[b].val();
+        }
+        self.weight_path.write_address.next = self.loader.address.val();
+        self.weight_path.write_data.next = self.loader.data.val();
+        self.weight_path.policy.next = self.registers.policy.val();
+        self.weight_path.chip_seed_low.next = self.registers.seed_low.val();
+        self.weight_path.chip_seed_high.next = self.registers.seed_high.val();
+        self.weight_path.pass.next = self.registers.pass.val();
+        self.weight_path.fault_mode.next = self.registers.fault_mode.val();
+        self.weight_path.ones_share.next = self.registers.ones_share.val();
+        self.threshold.next = self.registers.threshold.val();
+        for f in 0..self._faults {
+            self.voltage_rom[f].clock.next = self.clock.val();
+            self.voltage_rom[f].millivolts.next = self.registers.voltage.val();
+            if !self.registers.threshold_select.val() {
+                self.threshold.next = self.voltage_rom[f].threshold.val();
+            }
+        }
+        self.weight_path.threshold.next = self.threshold.val();
+
+        comment!("activation buffers");
+        self.buffers.pool.next = self.sequencer.layer.pool.val();
+        self.buffers.average.next = self.sequencer.layer.average.val();
+        self.buffers.source.next = self.sequencer.layer.source.val();
+        self.buffers.operand_source.next = self.sequencer.layer.operand_source.val();
+        self.buffers.source_address.next = self.sequencer.source_address.val();
+        self.buffers.source_inside.next = self.sequencer.source_inside.val();
+        self.buffers.source_select.next = self.sequencer.source_select.val();
+        self.buffers.source_rows.next = self.sequencer.source_rows.val();
+        self.operand_enable_delay.clock.next = self.clock.val();
+        self.operand_address_delay.clock.next = self.clock.val();
+        self.operand_select_delay.clock.next = self.clock.val();
+        self.operand_columns_delay.clock.next = self.clock.val();
+        self.operand_enable_delay.value.next = self.sequencer.operand_enable.val();
+        self.operand_address_delay.value.next = self.sequencer.operand_address.val();
+        self.operand_select_delay.value.next = self.sequencer.operand_select.val();
+        self.operand_columns_delay.value.next = self.sequencer.operand_columns.val();
+        self.buffers.operand_enable.next = self.operand_enable_delay.delayed.val();
+        self.buffers.operand_address.next = self.operand_address_delay.delayed.val();
+        self.buffers.operand_select.next = self.operand_select_delay.delayed.val();
+        self.buffers.operand_columns.next = self.operand_columns_delay.delayed.val();
+        self.buffers.debug.next = !self.sequencer.running.val();
+        self.buffers.debug_address.next = self.registers.debug_address.val();
+        self.buffers.debug_buffer.next = self.registers.debug_buffer.val();
+        self.buffers.debug_group.next = self.registers.debug_group.val();
+
+        comment!("array: swap one clock ahead of its pixel, weights never ahead of the swap");
+        self.array.clock.next = self.clock.val();
+        self.swap.d.next = self.sequencer.swap.val();
+        self.array.swap.next = self.swap.q.val();
+        for i in 0..self._rows {
+            self.array.activation[i].next = self.buffers.row[i].val();
+        }
+        self.weight_valid.d.next = self.weight_path.weight_valid.val();
+        self.weight_row.d.next = self.weight_path.weight_row.val();
+        self.weight_group.d.next = self.weight_path.weight_group.val();
+        self.array.weight_valid.next = self.weight_valid.q.val();
+        self.array.weight_row.next = self.weight_row.q.val();
+        self.array.weight_group.next = self.weight_group.q.val();
+        for l in 0..self._weights {
+            self.weight[l].clock.next = self.clock.val();
+            self.weight[l].d.next = self.weight_path.weight[l].val();
+            self.array.weight[l].next = self.weight[l].q.val();
+        }
+        if self.reset.val() {
+            self.swap.d.next = false;
+            self.weight_valid.d.next = false;
+        }
+
+        comment!("columns: control arrives with column 0's partial sum");
+        self.valid_delay.clock.next = self.clock.val();
+        self.valid_delay.value.next = self.sequencer.valid.val();
+        self.columns.valid.next = self.valid_delay.delayed.val();
+        self.first_delay.clock.next = self.clock.val();
+        self.first_delay.value.next = self.sequencer.first.val();
+        self.columns.first.next = self.first_delay.delayed.val();
+        self.last_delay.clock.next = self.clock.val();
+        self.last_delay.value.next = self.sequencer.last.val();
+        self.columns.last.next = self.last_delay.delayed.val();
+        self.accumulator_delay.clock.next = self.clock.val();
+        self.accumulator_delay.value.next = self.sequencer.accumulator_address.val();
+        self.columns.accumulator_address.next = self.accumulator_delay.delayed.val();
+        self.parameter_delay.clock.next = self.clock.val();
+        self.parameter_delay.value.next = self.sequencer.parameter_address.val();
+        self.columns.parameter_address.next = self.parameter_delay.delayed.val();
+        self.columns.pool.next = self.sequencer.layer.pool.val();
+        self.columns.average.next = self.sequencer.layer.average.val();
+        self.columns.wide.next = self.sequencer.layer.wide.val();
+        self.columns.shift.next = self.sequencer.layer.output_shift.val();
+        self.columns.residual_shift.next = self.sequencer.layer.residual_shift.val();
+        self.columns.low.next = self.sequencer.layer.low.val();
+        self.columns.high.next = self.sequencer.layer.high.val();
+        self.columns.residual_multiplier.next = self.sequencer.layer.residual_multiplier.val();
+        self.columns.parameter_half.next = self.loader.parameter_half.val();
+        self.columns.parameter_write_address.next = self.loader.address.val().get_bits::<12>(0);
+        self.columns.parameter_data.next = self.loader.data.val();
+        for j in 0..self._columns {
+            self.columns.partial_sum[j].next = self.array.partial_sum[j].val();
+            self.columns.operand[j].next = self.buffers.operand[j].val();
+            self.columns.parameter_write[j].next = self.loader.parameter_write[j].val();
+        }
+
+        comment!("outputs: back into a buffer, or to the host");
+        self.writer.begin.next = self.sequencer.begin_layer.val();
+        self.writer.destination.next = self.sequencer.layer.destination.val();
+        self.writer.output_plane.next = self.sequencer.layer.output_plane.val();
+        self.writer.output_tiles.next = self.sequencer.layer.output_tiles.val();
+        self.writer.last_columns.next = self.sequencer.layer.last_columns.val();
+        self.writer.activation_valid.next = self.columns.activation_valid.val();
+        for j in 0..self._columns {
+            self.writer.activation[j].next = self.columns.activation[j].val();
+        }
+        self.writer.host_write.next = self.loader.activation_write.val();
+        self.writer.host_address.next = self.loader.address.val().get_bits::<16>(0);
+        self.writer.host_group.next = self.loader.activation_group.val();
+        self.writer.host_data.next = self.loader.data.val();
+        self.buffers.write_buffer.next = self.writer.write_buffer.val();
+        self.buffers.write_address.next = self.writer.write_address.val();
+        for l in 0..self._lanes {
+            self.buffers.write_lane[l].next = self.writer.write_lane[l].val();
+            self.buffers.write_data[l].next = self.writer.write_data[l].val();
+        }
+        self.results.begin.next = self.sequencer.begin_layer.val();
+        self.results.output_tiles.next = self.sequencer.layer.output_tiles.val();
+        self.results.last_columns.next = self.sequencer.layer.last_columns.val();
+        self.results.push.next = self.columns.result_valid.val();
+        self.results.data.next = self.columns.result.val();
+        self.output_valid.next = self.results.output_valid.val();
+        self.output_data.next = self.results.output_data.val();
+        self.results.output_ready.next = self.output_ready.val();
+
+        comment!("counters of the last pass, in order of their registers");
+        self.cycle_counter.clock.next = self.clock.val();
+        self.cycle_counter.clear.next = self.sequencer.begin_pass.val();
+        self.cycle_counter.event.next = self.sequencer.running.val();
+        self.registers.counters[0].next = self.cycle_counter.count.val();
+        self.busy_counter.clock.next = self.clock.val();
+        self.busy_counter.clear.next = self.sequencer.begin_pass.val();
+        self.busy_counter.event.next = self.sequencer.issue_valid.val();
+        self.registers.counters[1].next = self.busy_counter.count.val();
+        self.word_counter.clock.next = self.clock.val();
+        self.word_counter.clear.next = self.sequencer.begin_pass.val();
+        self.word_counter.event.next = self.weight_path.word_read.val();
+        self.registers.counters[2].next = self.word_counter.count.val();
+        self.corrected_counter.clock.next = self.clock.val();
+        self.corrected_counter.clear.next = self.sequencer.begin_pass.val();
+        self.corrected_counter.event.next = self.weight_path.corrected.val();
+        self.registers.counters[3].next = self.corrected_counter.count.val();
+        self.detected_counter.clock.next = self.clock.val();
+        self.detected_counter.clear.next = self.sequencer.begin_pass.val();
+        self.detected_counter.event.next = self.weight_path.detected.val();
+        self.registers.counters[4].next = self.detected_counter.count.val();
+        for f in 0..self._faults {
+            self.disturbed_counter[f].clock.next = self.clock.val();
+            self.disturbed_counter[f].clear.next = self.sequencer.begin_pass.val();
+            self.disturbed_counter[f].event.next = self.weight_path.disturbed.val();
+            self.registers.counters[5].next = self.disturbed_counter[f].count.val();
+            self.flipped_counter[f].clock.next = self.clock.val();
+            self.flipped_counter[f].clear.next = self.sequencer.begin_pass.val();
+            self.flipped_counter[f].amount.next = self.weight_path.flipped.val();
+            self.registers.counters[6].next = self.flipped_counter[f].count.val();
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The buffers and their two read ports.
+
+use super::BUFFERS;
+use crate::comment;
+use crate::memory::Memory;
+use brownout_spec::config::Configuration;
+use rust_hdl::prelude::*;
+
+/// Three activation buffers of max(rows, columns) lanes.
+///
+/// A read presented in cycle t gives masked lanes in t + 2 on both ports. The
+/// array port reads the source buffer of a convolution, the operand port any
+/// other; while no pass runs, the operand port serves the debug window.
+#[derive(LogicBlock)]
+pub struct ActivationBuffers {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Layer constant: pooling layer, which has no array port.
+    pub pool: Signal<In, Bit>,
+    /// Layer constant: an average pool.
+    pub average: Signal<In, Bit>,
+    /// Layer constant: buffer of the array port.
+    pub source: Signal<In, Bits<2>>,
+    /// Layer constant: buffer of the operand port.
+    pub operand_source: Signal<In, Bits<2>>,
+    /// Array port: word.
+    pub source_address: Signal<In, Bits<16>>,
+    /// Array port: zero where false (padding).
+    pub source_inside: Signal<In, Bit>,
+    /// Array port: tile of rows within the word.
+    pub source_select: Signal<In, Bits<4>>,
+    /// Array port: rows in use; the others read zero.
+    pub source_rows: Signal<In, Bits<7>>,
+    /// Array port: one activation for each row.
+    pub row: Vec<Signal<Out, Bits<8>>>,
+    /// Operand port: word.
+    pub operand_address: Signal<In, Bits<16>>,
+    /// Operand port: false gives zero, or -128 in a maximum pool.
+    pub operand_enable: Signal<In, Bit>,
+    /// Operand port: tile of columns within the word.
+    pub operand_select: Signal<In, Bits<4>>,
+    /// Operand port: columns in use; the others read zero.
+    pub operand_columns: Signal<In, Bits<7>>,
+    /// Operand port: one operand for each column.
+    pub operand: Vec<Signal<Out, Bits<8>>>,
+    /// Debug window in place of the operand port.
+    pub debug: Signal<In, Bit>,
+    /// Debug window: word.
+    pub debug_address: Signal<In, Bits<16>>,
+    /// Debug window: buffer.
+    pub debug_buffer: Signal<In, Bits<2>>,
+    /// Debug window: group of four lanes.
+    pub debug_group: Signal<In, Bits<4>>,
+    /// Debug window: four lanes, the lowest in bits 7..0.
+    pub debug_data: Signal<Out, Bits<32>>,
+    /// Write port: buffer.
+    pub write_buffer: Signal<In, Bits<2>>,
+    /// Write port: word.
+    pub write_address: Signal<In, Bits<16>>,
+    /// Write port: lanes to write.
+    pub write_lane: Vec<Signal<In, Bit>>,
+    /// Write port: what to write.
+    pub write_data: Vec<Signal<In, Bits<8>>>,
+    buffer: Vec<Memory<8>>,
+    read_address: Vec<Signal<Local, Bits<16>>>,
+    address: Signal<Local, Bits<16>>,
+    inside: DFF<Bit>,
+    select: DFF<Bits<4>>,
+    rows: DFF<Bits<7>>,
+    enable: DFF<Bit>,
+    operand_select_q: DFF<Bits<4>>,
+    columns: DFF<Bits<7>>,
+    source_word: Vec<Signal<Local, Bits<8>>>,
+    operand_word: Vec<Signal<Local, Bits<8>>>,
+    source_lane: Vec<Signal<Local, Bits<8>>>,
+    operand_lane: Vec<Signal<Local, Bits<8>>>,
+    row_register: Vec<DFF<Bits<8>>>,
+    operand_register: Vec<DFF<Bits<8>>>,
+    debug_lane: Vec<Signal<Local, Bits<8>>>,
+    debug_register: DFF<Bits<32>>,
+    row_number: Vec<Constant<Bits<7>>>,
+    column_number: Vec<Constant<Bits<7>>>,
+    _rows: usize,
+    _columns: usize,
+    _lanes: usize,
+    _depth: usize,
+}
+
+impl ActivationBuffers {
+    /// The buffers of a configuration.
+    pub fn new(configuration: &Configuration) -> Self {
+        fn many<T: Default>(count: usize) -> Vec<T> {
+            (0..count).map(|_| T::default()).collect()
+        }
+        let (rows, columns) = (configuration.rows, configuration.columns);
+        let lanes = configuration.activation_lanes();
+        let depth = configuration.depths.activations;
+        let numbers = |n: usize| (0..n).map(|i| Constant::new((i as u64).into())).collect();
+        Self {
+            clock: Default::default(),
+            pool: Default::default(),
+            average: Default::default(),
+            source: Default::default(),
+            operand_source: Default::default(),
+            source_address: Default::default(),
+            source_inside: Default::default(),
+            source_select: Default::default(),
+            source_rows: Default::default(),
+            row: many(rows),
+            operand_address: Default::default(),
+            operand_enable: Default::default(),
+            operand_select: Default::default(),
+            operand_columns: Default::default(),
+            operand: many(columns),
+            debug: Default::default(),
+            debug_address: Default::default(),
+            debug_buffer: Default::default(),
+            debug_group: Default::default(),
+            debug_data: Default::default(),
+            write_buffer: Default::default(),
+            write_address: Default::default(),
+            write_lane: many(lanes),
+            write_data: many(lanes),
+            buffer: (0..BUFFERS).map(|_| Memory::new(depth, lanes)).collect(),
+            read_address: many(BUFFERS),
+            address: Default::default(),
+            inside: Default::default(),
+            select: Default::default(),
+            rows: Default::default(),
+            enable: Default::default(),
+            operand_select_q: Default::default(),
+            columns: Default::default(),
+            source_word: many(lanes),
+            operand_word: many(lanes),
+            source_lane: many(rows),
+            operand_lane: many(columns),
+            row_register: many(rows),
+            operand_register: many(columns),
+            debug_lane: many(4),
+            debug_register: Default::default(),
+            row_number: numbers(rows),
+            column_number: numbers(columns),
+            _rows: rows,
+            _columns: columns,
+            _lanes: lanes,
+            _depth: depth,
+        }
+    }
+}
+
+impl Logic for ActivationBuffers {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module activation_buffers: three memories, an array port and an operand port");
+        dff_setup!(
+            self,
+            clock,
+            inside,
+            select,
+            rows,
+            enable,
+            operand_select_q,
+            columns,
+            debug_register
+        );
+        for i in 0..self._rows {
+            self.row_register[i].clock.next = self.clock.val();
+        }
+        for j in 0..self._columns {
+            self.operand_register[j].clock.next = self.clock.val();
+        }
+
+        comment!("addresses: the source of a convolution belongs to the array port");
+        self.address.next = self.operand_address.val();
+        if self.debug.val() {
+            self.address.next = self.debug_address.val();
+        }
+        for b in 0..BUFFERS {
+            self.read_address[b].next = self.address.val();
+            if (self.source.val().index() == b) && !self.pool.val() && !self.debug.val() {
+                self.read_address[b].next = self.source_address.val();
+            }
+            self.buffer[b].clock.next = self.clock.val();
+            self.buffer[b].read_address.next = self.read_address[b].val().index().to_bits::<20>();
+            self.buffer[b].write_address.next = bit_cast::<20, 16>(self.write_address.val());
+            for l in 0..self._lanes {
+                self.buffer[b].write_enable[l].next =
+                    self.write_lane[l].val() && (self.write_buffer.val().index() == b);
+                self.buffer[b].write_data[l].next = self.write_data[l].val();
+            }
+        }
+        self.inside.d.next = self.source_inside.val();
+        self.select.d.next = self.source_select.val();
+        self.rows.d.next = self.source_rows.val();
+        self.enable.d.next = self.operand_enable.val();
+        self.operand_select_q.d.next = self.operand_select.val();
+        self.columns.d.next = self.operand_columns.val();
+
+        comment!("words: which buffer");
+        for l in 0..self._lanes {
+            self.source_word[l].next = 0.into();
+            self.operand_word[l].next = 0.into();
+            for b in 0..BUFFERS {
+                if self.source.val().index() == b {
+                    self.source_word[l].next = self.buffer[b].read_data[l].val();
+                }
+                if self.operand_source.val().index() == b {
+                    self.operand_word[l].next = self.buffer[b].read_data[l].val();
+                }
+            }
+        }
+
+        comment!("lanes: which tile of the word, zero outside the map and beyond the channels");
+        for n in self._rows..(self._rows + 1) {
+            for i in 0..self._rows {
+                self.source_lane[i].next = 0.into();
+                for s in 0..(self._lanes / self._rows) {
+                    if self.select.q.val().index() == s {
+                        self.source_lane[i].next = self.source_word[s * n + i].val();
+                    }
+                }
+                self.row_register[i].d.next = 0.into();
+                if self.inside.q.val() && (self.row_number[i].val() < self.rows.q.val()) {
+                    self.row_register[i].d.next = self.source_lane[i].val();
+                }
+                self.row[i].next = self.row_register[i].q.val();
+            }
+        }
+        for n in self._columns..(self._columns + 1) {
+            for j in 0..self._columns {
+                self.operand_lane[j].next = 0.into();
+                for s in 0..(self._lanes / self._columns) {
+                    if self.operand_select_q.q.val().index() == s {
+                        self.operand_lane[j].next = self.operand_word[s * n + j].val();
+                    }
+                }
+                self.operand_register[j].d.next = 0.into();
+                if self.enable.q.val() {
+                    if self.column_number[j].val() < self.columns.q.val() {
+                        self.operand_register[j].d.next = self.operand_lane[j].val();
+                    }
+                } else if self.pool.val() && !self.average.val() {
+                    self.operand_register[j].d.next = 0x80.into();
+                }
+                self.operand[j].next = self.operand_register[j].q.val();
+            }
+        }
+
+        comment!("debug window");
+        for k in 0..4 {
+            self.debug_lane[k].next = 0.into();
+            for b in 0..BUFFERS {
+                for g in 0..(self._lanes / 4) {
+                    if (self.debug_buffer.val().index() == b)
+                        && (self.debug_group.val().index() == g)
+                    {
+                        self.debug_lane[k].next = self.buffer[b].read_data[4 * g + k].val();
+                    }
+                }
+            }
+            for l in 0..8 {
+                self.debug_register.d.next = self
+                    .debug_register
+                    .d
+                    .val()
+                    .replace_bit(8 * k + l, self.debug_lane[k].val().get_bit(l));
+            }
+        }
+        self.debug_data.next = self.debug_register.q.val();
+    }
+}

@@ -1,0 +1,187 @@
+//! What enters the activation buffers: a layer's outputs, or the host's input image.
+
+use crate::comment;
+use brownout_spec::config::Configuration;
+use rust_hdl::prelude::*;
+
+/// Writes deskewed outputs in the order in which they come: output tile, pixel.
+///
+/// Lanes beyond the layer's channels are written as zero.
+#[derive(LogicBlock)]
+pub struct Writer {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// A layer begins.
+    pub begin: Signal<In, Bit>,
+    /// Layer constant: buffer to write.
+    pub destination: Signal<In, Bits<2>>,
+    /// Layer constant: pixels - 1.
+    pub output_plane: Signal<In, Bits<16>>,
+    /// Layer constant: output tiles - 1.
+    pub output_tiles: Signal<In, Bits<12>>,
+    /// Layer constant: columns in use in the last output tile.
+    pub last_columns: Signal<In, Bits<7>>,
+    /// Outputs of one pixel are there.
+    pub activation_valid: Signal<In, Bit>,
+    /// One for each column.
+    pub activation: Vec<Signal<In, Bits<8>>>,
+    /// The host writes four lanes into buffer 0.
+    pub host_write: Signal<In, Bit>,
+    /// The host's word.
+    pub host_address: Signal<In, Bits<16>>,
+    /// The host's group of four lanes.
+    pub host_group: Signal<In, Bits<4>>,
+    /// The host's lanes, the lowest in bits 7..0.
+    pub host_data: Signal<In, Bits<32>>,
+    /// Buffer to write.
+    pub write_buffer: Signal<Out, Bits<2>>,
+    /// Word to write.
+    pub write_address: Signal<Out, Bits<16>>,
+    /// Lanes to write.
+    pub write_lane: Vec<Signal<Out, Bit>>,
+    /// What to write.
+    pub write_data: Vec<Signal<Out, Bits<8>>>,
+    pixel: DFF<Bits<16>>,
+    base: DFF<Bits<16>>,
+    group: DFF<Bits<4>>,
+    tile: DFF<Bits<12>>,
+    buffer_register: DFF<Bits<2>>,
+    address_register: DFF<Bits<16>>,
+    lane_register: Vec<DFF<Bit>>,
+    data_register: Vec<DFF<Bits<8>>>,
+    columns_in_use: Signal<Local, Bits<7>>,
+    masked: Vec<Signal<Local, Bits<8>>>,
+    column_number: Vec<Constant<Bits<7>>>,
+    all_columns: Constant<Bits<7>>,
+    last_group: Constant<Bits<4>>,
+    _columns: usize,
+    _lanes: usize,
+}
+
+impl Writer {
+    /// The writer of a configuration.
+    pub fn new(configuration: &Configuration) -> Self {
+        fn many<T: Default>(count: usize) -> Vec<T> {
+            (0..count).map(|_| T::default()).collect()
+        }
+        let columns = configuration.columns;
+        let lanes = configuration.activation_lanes();
+        Self {
+            clock: Default::default(),
+            begin: Default::default(),
+            destination: Default::default(),
+            output_plane: Default::default(),
+            output_tiles: Default::default(),
+            last_columns: Default::default(),
+            activation_valid: Default::default(),
+            activation: many(columns),
+            host_write: Default::default(),
+            host_address: Default::default(),
+            host_group: Default::default(),
+            host_data: Default::default(),
+            write_buffer: Default::default(),
+            write_address: Default::default(),
+            write_lane: many(lanes),
+            write_data: many(lanes),
+            pixel: Default::default(),
+            base: Default::default(),
+            group: Default::default(),
+            tile: Default::default(),
+            buffer_register: Default::default(),
+            address_register: Default::default(),
+            lane_register: many(lanes),
+            data_register: many(lanes),
+            columns_in_use: Default::default(),
+            masked: many(columns),
+            column_number: (0..columns)
+                .map(|j| Constant::new((j as u64).into()))
+                .collect(),
+            all_columns: Constant::new((columns as u64).into()),
+            last_group: Constant::new(((lanes / columns - 1) as u64).into()),
+            _columns: columns,
+            _lanes: lanes,
+        }
+    }
+}
+
+impl Logic for Writer {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module writer: puts outputs, or the input image, into the activation buffers");
+        dff_setup!(
+            self,
+            clock,
+            pixel,
+            base,
+            group,
+            tile,
+            buffer_register,
+            address_register
+        );
+        comment!("position of the next output");
+        if self.activation_valid.val() {
+            self.pixel.d.next = self.pixel.q.val() + 1;
+            if self.pixel.q.val() == self.output_plane.val() {
+                self.pixel.d.next = 0.into();
+                self.tile.d.next = self.tile.q.val() + 1;
+                self.group.d.next = self.group.q.val() + 1;
+                if self.group.q.val() == self.last_group.val() {
+                    self.group.d.next = 0.into();
+                    self.base.d.next = self.base.q.val() + self.output_plane.val() + 1;
+                }
+            }
+        }
+        if self.begin.val() {
+            self.pixel.d.next = 0.into();
+            self.tile.d.next = 0.into();
+            self.group.d.next = 0.into();
+            self.base.d.next = 0.into();
+        }
+
+        comment!("columns beyond the layer's channels are zero");
+        self.columns_in_use.next = self.all_columns.val();
+        if self.tile.q.val() == self.output_tiles.val() {
+            self.columns_in_use.next = self.last_columns.val();
+        }
+        for j in 0..self._columns {
+            self.masked[j].next = 0.into();
+            if self.column_number[j].val() < self.columns_in_use.val() {
+                self.masked[j].next = self.activation[j].val();
+            }
+        }
+
+        self.buffer_register.d.next = self.destination.val();
+        self.address_register.d.next = self.base.q.val() + self.pixel.q.val();
+        if self.host_write.val() {
+            self.buffer_register.d.next = 0.into();
+            self.address_register.d.next = self.host_address.val();
+        }
+        for l in 0..self._lanes {
+            self.lane_register[l].clock.next = self.clock.val();
+            self.data_register[l].clock.next = self.clock.val();
+        }
+        for g in 0..(self._lanes / 4) {
+            for k in 0..4 {
+                self.lane_register[4 * g + k].d.next =
+                    self.host_write.val() && (self.host_group.val().index() == g);
+                self.data_register[4 * g + k].d.next = self.host_data.val().get_bits::<8>(8 * k);
+            }
+        }
+        for n in self._columns..(self._columns + 1) {
+            for s in 0..(self._lanes / self._columns) {
+                for j in 0..self._columns {
+                    if self.activation_valid.val() {
+                        self.lane_register[s * n + j].d.next = self.group.q.val().index() == s;
+                        self.data_register[s * n + j].d.next = self.masked[j].val();
+                    }
+                }
+            }
+        }
+        for l in 0..self._lanes {
+            self.write_lane[l].next = self.lane_register[l].q.val();
+            self.write_data[l].next = self.data_register[l].q.val();
+        }
+        self.write_buffer.next = self.buffer_register.q.val();
+        self.write_address.next = self.address_register.q.val();
+    }
+}

@@ -1,0 +1,48 @@
+//! A shift register: control that must arrive together with its data.
+
+use crate::comment;
+use rust_hdl::prelude::*;
+
+/// Delays a value by a number of clock cycles fixed at generation.
+#[derive(LogicBlock)]
+pub struct Delay<T: Synth> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Value to delay.
+    pub value: Signal<In, T>,
+    /// The value of `stages` cycles ago.
+    pub delayed: Signal<Out, T>,
+    stage: Vec<DFF<T>>,
+    _stages: usize,
+}
+
+impl<T: Synth> Delay<T> {
+    /// A delay of `stages` cycles, at least one.
+    pub fn new(stages: usize) -> Self {
+        assert!(stages >= 1, "a delay needs at least one stage");
+        Self {
+            clock: Default::default(),
+            value: Default::default(),
+            delayed: Default::default(),
+            stage: (0..stages).map(|_| Default::default()).collect(),
+            _stages: stages,
+        }
+    }
+}
+
+impl<T: Synth> Logic for Delay<T> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module delay: shift register");
+        for i in 0..self._stages {
+            self.stage[i].clock.next = self.clock.val();
+        }
+        self.stage[0].d.next = self.value.val();
+        for i in 1..self._stages {
+            self.stage[i].d.next = self.stage[i - 1].q.val();
+        }
+        for i in (self._stages - 1)..self._stages {
+            self.delayed.next = self.stage[i].q.val();
+        }
+    }
+}

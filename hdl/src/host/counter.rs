@@ -1,0 +1,60 @@
+//! 64-bit counters.
+
+use crate::comment;
+use rust_hdl::prelude::*;
+
+/// Counts the clocks in which an event is set; `clear` wins.
+#[derive(LogicBlock, Default)]
+pub struct EventCounter {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Back to zero.
+    pub clear: Signal<In, Bit>,
+    /// Add one.
+    pub event: Signal<In, Bit>,
+    /// The sum.
+    pub count: Signal<Out, Bits<64>>,
+    total: DFF<Bits<64>>,
+}
+
+impl Logic for EventCounter {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module event_counter: counts the clocks in which an event is set");
+        dff_setup!(self, clock, total);
+        if self.event.val() {
+            self.total.d.next = self.total.q.val() + 1;
+        }
+        if self.clear.val() {
+            self.total.d.next = 0.into();
+        }
+        self.count.next = self.total.q.val();
+    }
+}
+
+/// Adds up to 127 in every clock; `clear` wins.
+#[derive(LogicBlock, Default)]
+pub struct SumCounter {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Back to zero.
+    pub clear: Signal<In, Bit>,
+    /// How much to add.
+    pub amount: Signal<In, Bits<7>>,
+    /// The sum.
+    pub count: Signal<Out, Bits<64>>,
+    total: DFF<Bits<64>>,
+}
+
+impl Logic for SumCounter {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module sum_counter: adds an amount in every clock");
+        dff_setup!(self, clock, total);
+        self.total.d.next = self.total.q.val() + bit_cast::<64, 7>(self.amount.val());
+        if self.clear.val() {
+            self.total.d.next = 0.into();
+        }
+        self.count.next = self.total.q.val();
+    }
+}

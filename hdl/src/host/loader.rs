@@ -1,0 +1,179 @@
+//! The input stream: 32-bit beats into one of four memories.
+
+use crate::comment;
+use brownout_spec::config::Configuration;
+use brownout_spec::registers::LoadTarget;
+use rust_hdl::prelude::*;
+
+/// Distributes beats; accepts one a clock while no pass runs.
+#[derive(LogicBlock)]
+pub struct Loader {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+    /// No pass is running.
+    pub idle: Signal<In, Bit>,
+    /// Memory to fill.
+    pub target: Signal<In, Bits<2>>,
+    /// Begin again at the memory's first word.
+    pub restart: Signal<In, Bit>,
+    /// Stream handshake.
+    pub input_valid: Signal<In, Bit>,
+    /// Stream data.
+    pub input_data: Signal<In, Bits<32>>,
+    /// Stream handshake.
+    pub input_ready: Signal<Out, Bit>,
+    /// The beat to write.
+    pub data: Signal<Out, Bits<32>>,
+    /// Its word.
+    pub address: Signal<Out, Bits<20>>,
+    /// Weight memory: which part of the code word.
+    pub weight_lane: Vec<Signal<Out, Bit>>,
+    /// Program memory.
+    pub program_write: Signal<Out, Bit>,
+    /// Parameter memory of each column.
+    pub parameter_write: Vec<Signal<Out, Bit>>,
+    /// Which half of a parameter word.
+    pub parameter_half: Signal<Out, Bit>,
+    /// Activation buffer 0.
+    pub activation_write: Signal<Out, Bit>,
+    /// Which group of four lanes.
+    pub activation_group: Signal<Out, Bits<4>>,
+    word: DFF<Bits<20>>,
+    beat: DFF<Bits<7>>,
+    write: DFF<Bit>,
+    write_target: DFF<Bits<2>>,
+    write_word: DFF<Bits<20>>,
+    write_beat: DFF<Bits<7>>,
+    write_data: DFF<Bits<32>>,
+    last_beat: Signal<Local, Bits<7>>,
+    accept: Signal<Local, Bit>,
+    weights: Constant<Bits<2>>,
+    program: Constant<Bits<2>>,
+    parameters: Constant<Bits<2>>,
+    activations: Constant<Bits<2>>,
+    last_weight_beat: Constant<Bits<7>>,
+    last_parameter_beat: Constant<Bits<7>>,
+    last_activation_beat: Constant<Bits<7>>,
+    _weight_beats: usize,
+    _columns: usize,
+}
+
+impl Loader {
+    /// The loader of a configuration.
+    pub fn new(configuration: &Configuration) -> Self {
+        fn many<T: Default>(count: usize) -> Vec<T> {
+            (0..count).map(|_| T::default()).collect()
+        }
+        let beats = configuration.code.word_bits().div_ceil(32);
+        let columns = configuration.columns;
+        let target = |t: LoadTarget| Constant::new((t as u64).into());
+        let last = |beats: usize| Constant::new((beats as u64 - 1).into());
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            idle: Default::default(),
+            target: Default::default(),
+            restart: Default::default(),
+            input_valid: Default::default(),
+            input_data: Default::default(),
+            input_ready: Default::default(),
+            data: Default::default(),
+            address: Default::default(),
+            weight_lane: many(beats),
+            program_write: Default::default(),
+            parameter_write: many(columns),
+            parameter_half: Default::default(),
+            activation_write: Default::default(),
+            activation_group: Default::default(),
+            word: Default::default(),
+            beat: Default::default(),
+            write: Default::default(),
+            write_target: Default::default(),
+            write_word: Default::default(),
+            write_beat: Default::default(),
+            write_data: Default::default(),
+            last_beat: Default::default(),
+            accept: Default::default(),
+            weights: target(LoadTarget::Weights),
+            program: target(LoadTarget::Program),
+            parameters: target(LoadTarget::Parameters),
+            activations: target(LoadTarget::Activations),
+            last_weight_beat: last(beats),
+            last_parameter_beat: last(2 * columns),
+            last_activation_beat: last(configuration.activation_lanes() / 4),
+            _weight_beats: beats,
+            _columns: columns,
+        }
+    }
+}
+
+impl Logic for Loader {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!(
+            "module loader: input stream into weight, program, parameter or activation memory"
+        );
+        dff_setup!(
+            self,
+            clock,
+            word,
+            beat,
+            write,
+            write_target,
+            write_word,
+            write_beat,
+            write_data
+        );
+        self.accept.next = self.input_valid.val() && self.idle.val() && !self.restart.val();
+        self.input_ready.next = self.idle.val() && !self.restart.val();
+        self.last_beat.next = 0.into();
+        if self.target.val() == self.weights.val() {
+            self.last_beat.next = self.last_weight_beat.val();
+        }
+        if self.target.val() == self.parameters.val() {
+            self.last_beat.next = self.last_parameter_beat.val();
+        }
+        if self.target.val() == self.activations.val() {
+            self.last_beat.next = self.last_activation_beat.val();
+        }
+        self.write.d.next = self.accept.val();
+        if self.accept.val() {
+            self.write_target.d.next = self.target.val();
+            self.write_word.d.next = self.word.q.val();
+            self.write_beat.d.next = self.beat.q.val();
+            self.write_data.d.next = self.input_data.val();
+            self.beat.d.next = self.beat.q.val() + 1;
+            if self.beat.q.val() == self.last_beat.val() {
+                self.beat.d.next = 0.into();
+                self.word.d.next = self.word.q.val() + 1;
+            }
+        }
+        if self.restart.val() || self.reset.val() {
+            self.beat.d.next = 0.into();
+            self.word.d.next = 0.into();
+            self.write.d.next = false;
+        }
+
+        comment!("one clock later: the strobe of the memory that is meant");
+        self.data.next = self.write_data.q.val();
+        self.address.next = self.write_word.q.val();
+        for b in 0..self._weight_beats {
+            self.weight_lane[b].next = self.write.q.val()
+                && (self.write_target.q.val() == self.weights.val())
+                && (self.write_beat.q.val().index() == b);
+        }
+        self.program_write.next =
+            self.write.q.val() && (self.write_target.q.val() == self.program.val());
+        for j in 0..self._columns {
+            self.parameter_write[j].next = self.write.q.val()
+                && (self.write_target.q.val() == self.parameters.val())
+                && (self.write_beat.q.val().get_bits::<6>(1).index() == j);
+        }
+        self.parameter_half.next = self.write_beat.q.val().get_bit(0);
+        self.activation_write.next =
+            self.write.q.val() && (self.write_target.q.val() == self.activations.val());
+        self.activation_group.next = self.write_beat.q.val().get_bits::<4>(0);
+    }
+}

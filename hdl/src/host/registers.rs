@@ -1,0 +1,468 @@
+//! The register file: numbers, widths and meaning come from `brownout_spec::registers`.
+
+use crate::comment;
+use brownout_spec::config::Configuration;
+use brownout_spec::registers::{self as map, Register};
+use rust_hdl::prelude::*;
+
+/// The number of a register, as loops over a single index take it.
+const fn at(register: Register) -> usize {
+    register.address as usize
+}
+
+/// Registers that the host reads and writes, and the counters that it reads.
+///
+/// A write takes effect in the clock after `register_write`; what is read is on
+/// `read_data` in the clock after `register_read`.
+#[derive(LogicBlock)]
+pub struct RegisterFile {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+    /// Write strobe.
+    pub register_write: Signal<In, Bit>,
+    /// Read strobe.
+    pub register_read: Signal<In, Bit>,
+    /// Register number.
+    pub register_address: Signal<In, Bits<8>>,
+    /// What to write.
+    pub write_data: Signal<In, Bits<32>>,
+    /// What was read.
+    pub read_data: Signal<Out, Bits<32>>,
+    /// A pass is running.
+    pub running: Signal<In, Bit>,
+    /// A pass begins in this clock.
+    pub begin_pass: Signal<In, Bit>,
+    /// A pass ends in this clock.
+    pub end_pass: Signal<In, Bit>,
+    /// 64-bit counters in order of their addresses.
+    pub counters: Vec<Signal<In, Bits<64>>>,
+    /// Address of a word with a detected error.
+    pub detected_address: Signal<In, Bits<20>>,
+    /// Such a word comes in this clock.
+    pub detected: Signal<In, Bit>,
+    /// Four lanes at the debug address.
+    pub debug_data: Signal<In, Bits<32>>,
+    /// The host asks for a pass.
+    pub start: Signal<Out, Bit>,
+    /// LOAD_TARGET was written.
+    pub load_restart: Signal<Out, Bit>,
+    /// Register value.
+    pub policy: Signal<Out, Bits<2>>,
+    /// Register value.
+    pub weight_words: Signal<Out, Bits<20>>,
+    /// Register value.
+    pub stop_after_layer: Signal<Out, Bits<8>>,
+    /// Register value.
+    pub load_target: Signal<Out, Bits<2>>,
+    /// Register value: word address.
+    pub debug_address: Signal<Out, Bits<16>>,
+    /// Register value: buffer.
+    pub debug_buffer: Signal<Out, Bits<2>>,
+    /// Register value: group of lanes.
+    pub debug_group: Signal<Out, Bits<4>>,
+    /// Register value.
+    pub seed_low: Signal<Out, Bits<32>>,
+    /// Register value.
+    pub seed_high: Signal<Out, Bits<32>>,
+    /// Register value.
+    pub pass: Signal<Out, Bits<32>>,
+    /// Register value.
+    pub voltage: Signal<Out, Bits<16>>,
+    /// Register value.
+    pub threshold: Signal<Out, Bits<32>>,
+    /// Register value.
+    pub threshold_select: Signal<Out, Bit>,
+    /// Register value.
+    pub fault_mode: Signal<Out, Bits<2>>,
+    /// Register value.
+    pub ones_share: Signal<Out, Bits<9>>,
+    start_register: DFF<Bit>,
+    restart_register: DFF<Bit>,
+    ended: DFF<Bit>,
+    policy_register: DFF<Bits<2>>,
+    weight_words_register: DFF<Bits<20>>,
+    stop_register: DFF<Bits<8>>,
+    target_register: DFF<Bits<2>>,
+    debug_register: DFF<Bits<24>>,
+    seed_low_register: DFF<Bits<32>>,
+    seed_high_register: DFF<Bits<32>>,
+    pass_register: DFF<Bits<32>>,
+    voltage_register: DFF<Bits<16>>,
+    threshold_register: DFF<Bits<32>>,
+    select_register: DFF<Bit>,
+    mode_register: DFF<Bits<2>>,
+    share_register: DFF<Bits<9>>,
+    last_detected: DFF<Bits<20>>,
+    high_latch: DFF<Bits<32>>,
+    read_register: DFF<Bits<32>>,
+    fault_read: Signal<Local, Bits<32>>,
+    read: Signal<Local, Bits<32>>,
+    emulation: Constant<Bit>,
+    identification: Constant<Bits<32>>,
+    version: Constant<Bits<32>>,
+    geometry: Constant<Bits<32>>,
+    run_to_the_end: Constant<Bits<8>>,
+    counter_number: Vec<Constant<Bits<8>>>,
+    latch_number: Vec<Constant<Bits<8>>>,
+    _counters: usize,
+}
+
+/// The low halves of the 64-bit counters of a configuration, in order.
+pub fn counter_registers(fault_emulation: bool) -> Vec<Register> {
+    map::REGISTERS
+        .iter()
+        .filter(|r| at(**r) >= at(map::CYCLES_LOW) && r.name.ends_with("_LOW"))
+        .filter(|r| fault_emulation || !r.fault_emulation)
+        .copied()
+        .collect()
+}
+
+impl RegisterFile {
+    /// The register file of a configuration.
+    pub fn new(configuration: &Configuration) -> Self {
+        let emulation = configuration.fault_emulation;
+        let counters = counter_registers(emulation);
+        let numbers = |offset: usize| {
+            let number = |r: &Register| Constant::new(((at(*r) + offset) as u64).into());
+            counters.iter().map(number).collect()
+        };
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            register_write: Default::default(),
+            register_read: Default::default(),
+            register_address: Default::default(),
+            write_data: Default::default(),
+            read_data: Default::default(),
+            running: Default::default(),
+            begin_pass: Default::default(),
+            end_pass: Default::default(),
+            counters: (0..counters.len()).map(|_| Default::default()).collect(),
+            detected_address: Default::default(),
+            detected: Default::default(),
+            debug_data: Default::default(),
+            start: Default::default(),
+            load_restart: Default::default(),
+            policy: Default::default(),
+            weight_words: Default::default(),
+            stop_after_layer: Default::default(),
+            load_target: Default::default(),
+            debug_address: Default::default(),
+            debug_buffer: Default::default(),
+            debug_group: Default::default(),
+            seed_low: Default::default(),
+            seed_high: Default::default(),
+            pass: Default::default(),
+            voltage: Default::default(),
+            threshold: Default::default(),
+            threshold_select: Default::default(),
+            fault_mode: Default::default(),
+            ones_share: Default::default(),
+            start_register: Default::default(),
+            restart_register: Default::default(),
+            ended: Default::default(),
+            policy_register: Default::default(),
+            weight_words_register: Default::default(),
+            stop_register: Default::default(),
+            target_register: Default::default(),
+            debug_register: Default::default(),
+            seed_low_register: Default::default(),
+            seed_high_register: Default::default(),
+            pass_register: Default::default(),
+            voltage_register: Default::default(),
+            threshold_register: Default::default(),
+            select_register: Default::default(),
+            mode_register: Default::default(),
+            share_register: Default::default(),
+            last_detected: Default::default(),
+            high_latch: Default::default(),
+            read_register: Default::default(),
+            fault_read: Default::default(),
+            read: Default::default(),
+            emulation: Constant::new(emulation),
+            identification: Constant::new(u64::from(map::IDENTIFICATION_VALUE).into()),
+            version: Constant::new(u64::from(map::VERSION_VALUE).into()),
+            geometry: Constant::new(u64::from(map::geometry(configuration)).into()),
+            run_to_the_end: Constant::new(u64::from(map::RUN_TO_THE_END).into()),
+            counter_number: numbers(0),
+            latch_number: numbers(1),
+            _counters: counters.len(),
+        }
+    }
+}
+
+impl Logic for RegisterFile {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module registers: what the host reads and writes");
+        dff_setup!(
+            self,
+            clock,
+            start_register,
+            restart_register,
+            ended,
+            policy_register,
+            weight_words_register,
+            stop_register,
+            target_register,
+            debug_register,
+            seed_low_register,
+            seed_high_register,
+            pass_register,
+            voltage_register,
+            threshold_register,
+            select_register,
+            mode_register,
+            share_register,
+            last_detected,
+            high_latch,
+            read_register
+        );
+        comment!("writes");
+        self.start_register.d.next = false;
+        self.restart_register.d.next = false;
+        if self.register_write.val() {
+            for a in at(map::CONTROL)..(at(map::CONTROL) + 1) {
+                if self.register_address.val().index() == a {
+                    self.start_register.d.next = self.write_data.val().get_bit(0);
+                }
+            }
+            for a in at(map::POLICY)..(at(map::POLICY) + 1) {
+                if self.register_address.val().index() == a {
+                    self.policy_register.d.next = self.write_data.val().get_bits::<2>(0);
+                }
+            }
+            for a in at(map::WEIGHT_WORDS)..(at(map::WEIGHT_WORDS) + 1) {
+                if self.register_address.val().index() == a {
+                    self.weight_words_register.d.next = self.write_data.val().get_bits::<20>(0);
+                }
+            }
+            for a in at(map::STOP_AFTER_LAYER)..(at(map::STOP_AFTER_LAYER) + 1) {
+                if self.register_address.val().index() == a {
+                    self.stop_register.d.next = self.write_data.val().get_bits::<8>(0);
+                }
+            }
+            for a in at(map::LOAD_TARGET)..(at(map::LOAD_TARGET) + 1) {
+                if self.register_address.val().index() == a {
+                    self.target_register.d.next = self.write_data.val().get_bits::<2>(0);
+                    self.restart_register.d.next = true;
+                }
+            }
+            for a in at(map::DEBUG_ADDRESS)..(at(map::DEBUG_ADDRESS) + 1) {
+                if self.register_address.val().index() == a {
+                    self.debug_register.d.next = self.write_data.val().get_bits::<24>(0);
+                }
+            }
+            for a in at(map::CHIP_SEED_LOW)..(at(map::CHIP_SEED_LOW) + 1) {
+                if self.register_address.val().index() == a {
+                    self.seed_low_register.d.next = self.write_data.val();
+                }
+            }
+            for a in at(map::CHIP_SEED_HIGH)..(at(map::CHIP_SEED_HIGH) + 1) {
+                if self.register_address.val().index() == a {
+                    self.seed_high_register.d.next = self.write_data.val();
+                }
+            }
+            for a in at(map::PASS)..(at(map::PASS) + 1) {
+                if self.register_address.val().index() == a {
+                    self.pass_register.d.next = self.write_data.val();
+                }
+            }
+            for a in at(map::VOLTAGE)..(at(map::VOLTAGE) + 1) {
+                if self.register_address.val().index() == a {
+                    self.voltage_register.d.next = self.write_data.val().get_bits::<16>(0);
+                }
+            }
+            for a in at(map::THRESHOLD)..(at(map::THRESHOLD) + 1) {
+                if self.register_address.val().index() == a {
+                    self.threshold_register.d.next = self.write_data.val();
+                }
+            }
+            for a in at(map::THRESHOLD_SELECT)..(at(map::THRESHOLD_SELECT) + 1) {
+                if self.register_address.val().index() == a {
+                    self.select_register.d.next = self.write_data.val().get_bit(0);
+                }
+            }
+            for a in at(map::FAULT_MODE)..(at(map::FAULT_MODE) + 1) {
+                if self.register_address.val().index() == a {
+                    self.mode_register.d.next = self.write_data.val().get_bits::<2>(0);
+                }
+            }
+            for a in at(map::ONES_SHARE)..(at(map::ONES_SHARE) + 1) {
+                if self.register_address.val().index() == a {
+                    self.share_register.d.next = self.write_data.val().get_bits::<9>(0);
+                }
+            }
+        }
+        if self.begin_pass.val() {
+            self.ended.d.next = false;
+            self.last_detected.d.next = 0.into();
+        }
+        if self.end_pass.val() {
+            self.ended.d.next = true;
+            self.pass_register.d.next = self.pass_register.q.val() + 1;
+        }
+        if self.detected.val() {
+            self.last_detected.d.next = self.detected_address.val();
+        }
+
+        comment!("reads");
+        self.read.next = 0.into();
+        for a in at(map::IDENTIFICATION)..(at(map::IDENTIFICATION) + 1) {
+            if self.register_address.val().index() == a {
+                self.read.next = self.identification.val();
+            }
+        }
+        for a in at(map::VERSION)..(at(map::VERSION) + 1) {
+            if self.register_address.val().index() == a {
+                self.read.next = self.version.val();
+            }
+        }
+        for a in at(map::GEOMETRY)..(at(map::GEOMETRY) + 1) {
+            if self.register_address.val().index() == a {
+                self.read.next = self.geometry.val();
+            }
+        }
+        for a in at(map::STATUS)..(at(map::STATUS) + 1) {
+            if self.register_address.val().index() == a {
+                self.read.next = self.read.val().replace_bit(0, self.running.val());
+                self.read.next = self.read.val().replace_bit(1, self.ended.q.val());
+            }
+        }
+        for a in at(map::POLICY)..(at(map::POLICY) + 1) {
+            if self.register_address.val().index() == a {
+                self.read.next = bit_cast::<32, 2>(self.policy_register.q.val());
+            }
+        }
+        for a in at(map::WEIGHT_WORDS)..(at(map::WEIGHT_WORDS) + 1) {
+            if self.register_address.val().index() == a {
+                self.read.next = bit_cast::<32, 20>(self.weight_words_register.q.val());
+            }
+        }
+        for a in at(map::STOP_AFTER_LAYER)..(at(map::STOP_AFTER_LAYER) + 1) {
+            if self.register_address.val().index() == a {
+                self.read.next = bit_cast::<32, 8>(self.stop_register.q.val());
+            }
+        }
+        for a in at(map::LOAD_TARGET)..(at(map::LOAD_TARGET) + 1) {
+            if self.register_address.val().index() == a {
+                self.read.next = bit_cast::<32, 2>(self.target_register.q.val());
+            }
+        }
+        for a in at(map::DEBUG_ADDRESS)..(at(map::DEBUG_ADDRESS) + 1) {
+            if self.register_address.val().index() == a {
+                self.read.next = bit_cast::<32, 24>(self.debug_register.q.val());
+            }
+        }
+        for a in at(map::DEBUG_DATA)..(at(map::DEBUG_DATA) + 1) {
+            if self.register_address.val().index() == a {
+                self.read.next = self.debug_data.val();
+            }
+        }
+        for a in at(map::LAST_DETECTED)..(at(map::LAST_DETECTED) + 1) {
+            if self.register_address.val().index() == a {
+                self.read.next = bit_cast::<32, 20>(self.last_detected.q.val());
+            }
+        }
+        for k in 0..self._counters {
+            if self.register_address.val() == self.counter_number[k].val() {
+                self.read.next = self.counters[k].val().get_bits::<32>(0);
+                if self.register_read.val() {
+                    self.high_latch.d.next = self.counters[k].val().get_bits::<32>(32);
+                }
+            }
+            if self.register_address.val() == self.latch_number[k].val() {
+                self.read.next = self.high_latch.q.val();
+            }
+        }
+        self.fault_read.next = 0.into();
+        if self.emulation.val() {
+            for a in at(map::CHIP_SEED_LOW)..(at(map::CHIP_SEED_LOW) + 1) {
+                if self.register_address.val().index() == a {
+                    self.fault_read.next = self.seed_low_register.q.val();
+                }
+            }
+            for a in at(map::CHIP_SEED_HIGH)..(at(map::CHIP_SEED_HIGH) + 1) {
+                if self.register_address.val().index() == a {
+                    self.fault_read.next = self.seed_high_register.q.val();
+                }
+            }
+            for a in at(map::PASS)..(at(map::PASS) + 1) {
+                if self.register_address.val().index() == a {
+                    self.fault_read.next = self.pass_register.q.val();
+                }
+            }
+            for a in at(map::VOLTAGE)..(at(map::VOLTAGE) + 1) {
+                if self.register_address.val().index() == a {
+                    self.fault_read.next = bit_cast::<32, 16>(self.voltage_register.q.val());
+                }
+            }
+            for a in at(map::THRESHOLD)..(at(map::THRESHOLD) + 1) {
+                if self.register_address.val().index() == a {
+                    self.fault_read.next = self.threshold_register.q.val();
+                }
+            }
+            for a in at(map::THRESHOLD_SELECT)..(at(map::THRESHOLD_SELECT) + 1) {
+                if self.register_address.val().index() == a {
+                    self.fault_read.next = self
+                        .fault_read
+                        .val()
+                        .replace_bit(0, self.select_register.q.val());
+                }
+            }
+            for a in at(map::FAULT_MODE)..(at(map::FAULT_MODE) + 1) {
+                if self.register_address.val().index() == a {
+                    self.fault_read.next = bit_cast::<32, 2>(self.mode_register.q.val());
+                }
+            }
+            for a in at(map::ONES_SHARE)..(at(map::ONES_SHARE) + 1) {
+                if self.register_address.val().index() == a {
+                    self.fault_read.next = bit_cast::<32, 9>(self.share_register.q.val());
+                }
+            }
+        }
+        if self.register_read.val() {
+            self.read_register.d.next = self.read.val() | self.fault_read.val();
+        }
+
+        if self.reset.val() {
+            self.start_register.d.next = false;
+            self.restart_register.d.next = false;
+            self.ended.d.next = false;
+            self.policy_register.d.next = 0.into();
+            self.weight_words_register.d.next = 0.into();
+            self.stop_register.d.next = self.run_to_the_end.val();
+            self.target_register.d.next = 0.into();
+            self.debug_register.d.next = 0.into();
+            self.seed_low_register.d.next = 0.into();
+            self.seed_high_register.d.next = 0.into();
+            self.pass_register.d.next = 0.into();
+            self.voltage_register.d.next = 0.into();
+            self.threshold_register.d.next = 0.into();
+            self.select_register.d.next = false;
+            self.mode_register.d.next = 0.into();
+            self.share_register.d.next = 0.into();
+            self.last_detected.d.next = 0.into();
+        }
+        self.read_data.next = self.read_register.q.val();
+        self.start.next = self.start_register.q.val();
+        self.load_restart.next = self.restart_register.q.val();
+        self.policy.next = self.policy_register.q.val();
+        self.weight_words.next = self.weight_words_register.q.val();
+        self.stop_after_layer.next = self.stop_register.q.val();
+        self.load_target.next = self.target_register.q.val();
+        self.debug_address.next = self.debug_register.q.val().get_bits::<16>(0);
+        self.debug_buffer.next = self.debug_register.q.val().get_bits::<2>(16);
+        self.debug_group.next = self.debug_register.q.val().get_bits::<4>(18);
+        self.seed_low.next = self.seed_low_register.q.val();
+        self.seed_high.next = self.seed_high_register.q.val();
+        self.pass.next = self.pass_register.q.val();
+        self.voltage.next = self.voltage_register.q.val();
+        self.threshold.next = self.threshold_register.q.val();
+        self.threshold_select.next = self.select_register.q.val();
+        self.fault_mode.next = self.mode_register.q.val();
+        self.ones_share.next = self.share_register.q.val();
+    }
+}

@@ -1,0 +1,130 @@
+//! The result stream: a FIFO that holds every result of a pass.
+
+use crate::comment;
+use crate::memory::Memory;
+use brownout_spec::config::RESULT_FIFO_DEPTH;
+use rust_hdl::prelude::*;
+
+/// Keeps the results of the channels in use until the host takes them, so that back-pressure never reaches the array.
+#[derive(LogicBlock)]
+pub struct ResultFifo {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+    /// A layer begins.
+    pub begin: Signal<In, Bit>,
+    /// Layer constant: output tiles - 1.
+    pub output_tiles: Signal<In, Bits<12>>,
+    /// Layer constant: columns in use in the last output tile.
+    pub last_columns: Signal<In, Bits<7>>,
+    /// A column's result arrives; every column of a tile gives one, in order.
+    pub push: Signal<In, Bit>,
+    /// The result.
+    pub data: Signal<In, Bits<32>>,
+    /// Nothing waits.
+    pub empty: Signal<Out, Bit>,
+    /// Stream handshake.
+    pub output_ready: Signal<In, Bit>,
+    /// Stream handshake.
+    pub output_valid: Signal<Out, Bit>,
+    /// Stream data.
+    pub output_data: Signal<Out, Bits<32>>,
+    memory: Memory<32>,
+    column: DFF<Bits<7>>,
+    tile: DFF<Bits<12>>,
+    keep: Signal<Local, Bit>,
+    last_column: Constant<Bits<7>>,
+    write_pointer: DFF<Bits<9>>,
+    read_pointer: DFF<Bits<9>>,
+    valid: DFF<Bit>,
+    waiting: Signal<Local, Bit>,
+}
+
+impl ResultFifo {
+    /// The FIFO behind `columns` columns.
+    pub fn new(columns: usize) -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            begin: Default::default(),
+            output_tiles: Default::default(),
+            last_columns: Default::default(),
+            push: Default::default(),
+            data: Default::default(),
+            empty: Default::default(),
+            output_ready: Default::default(),
+            output_valid: Default::default(),
+            output_data: Default::default(),
+            memory: Memory::new(RESULT_FIFO_DEPTH, 1),
+            column: Default::default(),
+            tile: Default::default(),
+            keep: Default::default(),
+            last_column: Constant::new((columns as u64 - 1).into()),
+            write_pointer: Default::default(),
+            read_pointer: Default::default(),
+            valid: Default::default(),
+            waiting: Default::default(),
+        }
+    }
+}
+
+impl Logic for ResultFifo {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module result_fifo: holds all results of a pass");
+        dff_setup!(
+            self,
+            clock,
+            column,
+            tile,
+            write_pointer,
+            read_pointer,
+            valid
+        );
+        comment!("columns beyond the layer's channels give no result");
+        if self.push.val() {
+            self.column.d.next = self.column.q.val() + 1;
+            if self.column.q.val() == self.last_column.val() {
+                self.column.d.next = 0.into();
+                self.tile.d.next = self.tile.q.val() + 1;
+            }
+        }
+        if self.begin.val() {
+            self.column.d.next = 0.into();
+            self.tile.d.next = 0.into();
+        }
+        self.keep.next = self.push.val();
+        if (self.tile.q.val() == self.output_tiles.val())
+            && (self.column.q.val() >= self.last_columns.val())
+        {
+            self.keep.next = false;
+        }
+
+        self.memory.clock.next = self.clock.val();
+        self.memory.write_address.next =
+            bit_cast::<20, 8>(self.write_pointer.q.val().get_bits::<8>(0));
+        self.memory.read_address.next =
+            bit_cast::<20, 8>(self.read_pointer.q.val().get_bits::<8>(0));
+        self.memory.write_enable[0].next = self.keep.val();
+        self.memory.write_data[0].next = self.data.val();
+        self.waiting.next = !(self.write_pointer.q.val() == self.read_pointer.q.val());
+        if self.keep.val() {
+            self.write_pointer.d.next = self.write_pointer.q.val() + 1;
+        }
+        comment!("the word at the read pointer is there one clock after the pointer");
+        self.valid.d.next = self.waiting.val();
+        if self.valid.q.val() && self.output_ready.val() {
+            self.read_pointer.d.next = self.read_pointer.q.val() + 1;
+            self.valid.d.next = false;
+        }
+        if self.reset.val() {
+            self.write_pointer.d.next = 0.into();
+            self.read_pointer.d.next = 0.into();
+            self.valid.d.next = false;
+        }
+        self.empty.next = !self.waiting.val();
+        self.output_valid.next = self.valid.q.val();
+        self.output_data.next = self.memory.read_data[0].val();
+    }
+}
