@@ -223,7 +223,7 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.weight_path.weight_words.next = self.registers.weight_words.val();
         self.weight_path.load_start.next = self.sequencer.load_start.val();
         for b in 0..self._beats {
-            self.weight_path.write_beat[b].next = self.loader.weight_lane[b].val();
+            self.weight_path.write_lane[b].next = self.loader.weight_lane[b].val();
         }
         self.weight_path.write_address.next = self.loader.address.val();
         self.weight_path.write_data.next = self.loader.data.val();
