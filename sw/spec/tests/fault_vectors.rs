@@ -76,10 +76,11 @@ fn every_vector_holds_for_one_word_and_in_a_batch() {
             "line {row}: {flips:x} instead of {:x}",
             v.flips
         );
-        let before = number % 20;
-        let first = WordAddress(v.address.0.saturating_sub(before as u32));
-        let mut batch = [0; 24];
-        let stored = [v.stored; 24];
+        // Words before it and after it, so that every place of a batch is used.
+        let before = (number * 7 % 64) as u32;
+        let first = WordAddress(v.address.0.saturating_sub(before));
+        let mut batch = [0; 64];
+        let stored = [v.stored; 64];
         v.chip
             .flips_batch(first, v.pass, &stored, v.word_bits, &mut batch);
         let place = (v.address.0 - first.0) as usize;

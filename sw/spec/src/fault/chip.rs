@@ -4,8 +4,11 @@ use super::cipher::{LANES, PLANES, POLARITY_PLANES, States, TRANSIENT_TAG, WARM_
 use super::mode::{FaultMode, OnesShare};
 use crate::quantity::{ChipSeed, Lane, Pass, Threshold, WordAddress};
 
-/// Words that the batch functions treat side by side, so that a compiler can vectorize.
-const BATCH: usize = 16;
+/// Words treated side by side, by loops over lanes that a compiler can vectorize.
+///
+/// With 8 the loops are unrolled before they are vectorized, and a batch is no
+/// faster than single words; 64 makes it more than three times as fast.
+const BATCH: usize = 64;
 
 /// A chip at one operating point.
 ///
@@ -101,13 +104,15 @@ impl ChipFaults {
             flips.fill(0);
             return;
         }
-        let mut address = first;
-        for (stored, flips) in stored.chunks(BATCH).zip(flips.chunks_mut(BATCH)) {
-            let mut padded = [0; BATCH];
-            padded[..stored.len()].copy_from_slice(stored);
-            let result = self.flips_of::<BATCH>(address, pass, &padded, word_bits);
-            flips.copy_from_slice(&result[..flips.len()]);
-            address = WordAddress(address.0.wrapping_add(BATCH as u32));
+        let at = |index: usize| WordAddress(first.0.wrapping_add(index as u32));
+        let (batches, rest) = stored.as_chunks::<BATCH>();
+        let (flips_of_batches, flips_of_rest) = flips.as_chunks_mut::<BATCH>();
+        for (index, (stored, flips)) in batches.iter().zip(flips_of_batches).enumerate() {
+            *flips = self.flips_of(at(index * BATCH), pass, stored, word_bits);
+        }
+        let done = batches.len() * BATCH;
+        for (index, (&stored, flips)) in rest.iter().zip(flips_of_rest).enumerate() {
+            *flips = self.flips(at(done + index), pass, stored, word_bits);
         }
     }
 

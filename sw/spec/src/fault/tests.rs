@@ -156,7 +156,7 @@ proptest! {
     #[test]
     fn a_batch_equals_single_words(
         chip in chip(), first in address(), pass in any::<u32>(),
-        stored in prop::collection::vec(any::<u128>(), 0..40),
+        stored in prop::collection::vec(any::<u128>(), 0..200),
         word_bits in prop::sample::select(vec![0, 1, 32, 33, 64, 72, 128]),
     ) {
         let mut flips = vec![u128::MAX; stored.len()];
