@@ -1,0 +1,545 @@
+//! Runs networks on an accelerator, through registers and streams only.
+
+use crate::beats;
+use crate::link::{Link, LinkError};
+use brownout_spec::arithmetic::ChannelParameters;
+use brownout_spec::code::{Codeword, Policy};
+use brownout_spec::config::Configuration;
+use brownout_spec::cycles::program_cycles;
+use brownout_spec::fault::FaultMode;
+use brownout_spec::image::ReadCounts;
+use brownout_spec::program::{Program, Shape};
+use brownout_spec::quantity::{ChipSeed, Millivolts, Pass, Threshold, WordAddress};
+use brownout_spec::registers::{self as map, LoadTarget, Register};
+use thiserror::Error;
+
+/// Clocks from a write of CONTROL until STATUS shows the pass, with a margin.
+const START_CLOCKS: u64 = 8;
+/// Clocks from a write of DEBUG_ADDRESS until DEBUG_DATA is valid.
+const DEBUG_CLOCKS: u64 = 4;
+/// A pass that takes longer than this many times its prediction has failed.
+const PATIENCE: u64 = 16;
+/// Clocks in which one more result than expected would show.
+const SURPLUS_CLOCKS: u64 = 8;
+
+/// Where the threshold of the faults comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultRate {
+    /// The hardware's ROM, at a supply voltage.
+    Voltage(Millivolts),
+    /// A register, which overrides the ROM.
+    Threshold(Threshold),
+}
+
+/// Faults that the hardware emulates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmulatedFaults {
+    /// Which chip.
+    pub seed: ChipSeed,
+    /// What faulty cells do.
+    pub mode: FaultMode,
+    /// How many cells are faulty.
+    pub rate: FaultRate,
+}
+
+/// What the hardware counted during one pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Clocks from the start command to the last result.
+    pub cycles: u64,
+    /// Clocks in which an activation entered row 0.
+    pub busy: u64,
+    /// Code words read.
+    pub words_read: u64,
+    /// Words in which the decoder corrected a bit.
+    pub corrected: u64,
+    /// Words with a detected, uncorrected error.
+    pub detected: u64,
+    /// Address of the last such word, 0 where there was none.
+    pub last_detected: u64,
+    /// Words in which the fault emulation flipped a bit; 0 without emulation.
+    pub disturbed: u64,
+    /// Bits flipped by the fault emulation; 0 without emulation.
+    pub flipped: u64,
+}
+
+impl Counters {
+    /// The counters that the specification predicts.
+    pub fn predicted(cycles: u64, busy: u64, counts: &ReadCounts) -> Self {
+        Self {
+            cycles,
+            busy,
+            words_read: counts.words,
+            corrected: counts.corrected,
+            detected: counts.detected,
+            last_detected: u64::from(counts.last_detected.unwrap_or(WordAddress(0)).0),
+            disturbed: counts.disturbed_words,
+            flipped: counts.flipped_bits,
+        }
+    }
+
+    /// Every counter with its name.
+    pub fn named(&self) -> [(&'static str, u64); 8] {
+        [
+            ("cycles", self.cycles),
+            ("busy cycles", self.busy),
+            ("words read", self.words_read),
+            ("corrected words", self.corrected),
+            ("detected words", self.detected),
+            ("address of the last detected word", self.last_detected),
+            ("disturbed words", self.disturbed),
+            ("flipped bits", self.flipped),
+        ]
+    }
+}
+
+/// One image's results.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageRun {
+    /// Outputs of the last layer.
+    pub logits: Vec<i32>,
+    /// What was counted.
+    pub counters: Counters,
+}
+
+/// Why the accelerator could not be driven.
+#[derive(Debug, Error)]
+pub enum DriverError {
+    /// The wire failed.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// Something else answers.
+    #[error("register {name} reads {found:#010x} instead of {expected:#010x}: {hint}")]
+    Identity {
+        /// Which register.
+        name: &'static str,
+        /// What it reads.
+        found: u32,
+        /// What it should read.
+        expected: u32,
+        /// What that means.
+        hint: &'static str,
+    },
+    /// The configuration has no fault emulation.
+    #[error(
+        "fault mode {0} needs an accelerator with fault_emulation = true; allowed without it are none and map"
+    )]
+    NoEmulation(FaultMode),
+    /// Data of the wrong size.
+    #[error("{what} has {found} {unit}; the program needs {expected}")]
+    Size {
+        /// What was given.
+        what: String,
+        /// Its unit.
+        unit: &'static str,
+        /// Its size.
+        found: usize,
+        /// The size needed.
+        expected: usize,
+    },
+    /// An image or parameters before the program.
+    #[error("no program is loaded yet")]
+    NoProgram,
+    /// The pass gave too few results or did not end.
+    #[error(
+        "the pass gave {found} of {expected} results and did not end within {clocks} clocks; predicted were {predicted}"
+    )]
+    Unfinished {
+        /// Results that came.
+        found: usize,
+        /// Results expected.
+        expected: usize,
+        /// Clocks waited.
+        clocks: u64,
+        /// Clocks predicted.
+        predicted: u64,
+    },
+    /// The pass gave more results than the last layer has channels.
+    #[error("the pass gave more than the {expected} results of its last layer")]
+    Surplus {
+        /// Results expected.
+        expected: usize,
+    },
+}
+
+/// A program in the accelerator.
+#[derive(Clone, Debug)]
+struct Loaded {
+    program: Program,
+    predicted: u64,
+}
+
+/// Drives one accelerator.
+pub struct Driver<L> {
+    link: L,
+    configuration: Configuration,
+    loaded: Option<Loaded>,
+}
+
+impl<L: Link> Driver<L> {
+    /// Takes over an accelerator, which must be the configured one.
+    ///
+    /// # Errors
+    /// When the identification registers say otherwise.
+    pub fn new(link: L, configuration: &Configuration) -> Result<Self, DriverError> {
+        let mut driver = Self {
+            link,
+            configuration: configuration.clone(),
+            loaded: None,
+        };
+        driver.identify()?;
+        Ok(driver)
+    }
+
+    fn identify(&mut self) -> Result<(), DriverError> {
+        let geometry = map::geometry(&self.configuration);
+        for (register, expected, hint) in [
+            (
+                map::IDENTIFICATION,
+                map::IDENTIFICATION_VALUE,
+                "no Brownout accelerator answers",
+            ),
+            (
+                map::VERSION,
+                map::VERSION_VALUE,
+                "the accelerator has another version of the register map",
+            ),
+            (
+                map::GEOMETRY,
+                geometry,
+                "the accelerator was generated from another configuration",
+            ),
+        ] {
+            let found = self.link.read_register(register)?;
+            if found != expected {
+                return Err(DriverError::Identity {
+                    name: register.name,
+                    found,
+                    expected,
+                    hint,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The wire, for what is special to it.
+    pub fn link_mut(&mut self) -> &mut L {
+        &mut self.link
+    }
+
+    /// The accelerator's configuration.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// Loads a whole network: program, weights and parameters.
+    ///
+    /// `words` are the stored code words, `parameters` has one entry per layer
+    /// and output channel.
+    ///
+    /// # Errors
+    /// When sizes do not fit the program, or the wire fails.
+    pub fn load(
+        &mut self,
+        program: &Program,
+        words: &[Codeword],
+        parameters: &[Vec<ChannelParameters>],
+    ) -> Result<(), DriverError> {
+        self.load_program(program)?;
+        self.load_weights(words)?;
+        self.load_parameters(parameters)
+    }
+
+    /// Loads a program; weights and parameters of the one before stay.
+    ///
+    /// # Errors
+    /// When the wire fails.
+    pub fn load_program(&mut self, program: &Program) -> Result<(), DriverError> {
+        self.fill(LoadTarget::Program, &program.words())?;
+        let last_word = program.weight_words.saturating_sub(1) as u32;
+        self.link.write_register(map::WEIGHT_WORDS, last_word)?;
+        self.link
+            .write_register(map::STOP_AFTER_LAYER, map::RUN_TO_THE_END)?;
+        self.loaded = Some(Loaded {
+            program: program.clone(),
+            predicted: program_cycles(&self.configuration, program),
+        });
+        Ok(())
+    }
+
+    /// Loads the code words of the program's weight image.
+    ///
+    /// # Errors
+    /// When their number is not the program's, or the wire fails.
+    pub fn load_weights(&mut self, words: &[Codeword]) -> Result<(), DriverError> {
+        let expected = self.program()?.weight_words;
+        check_size("the weight image", "words", words.len(), expected)?;
+        let beats = beats::weights(self.configuration.code, words);
+        self.fill(LoadTarget::Weights, &beats)
+    }
+
+    /// Loads multipliers and constants, one entry per layer and output channel.
+    ///
+    /// # Errors
+    /// When their number is not the program's, or the wire fails.
+    pub fn load_parameters(
+        &mut self,
+        parameters: &[Vec<ChannelParameters>],
+    ) -> Result<(), DriverError> {
+        let program = self.program()?;
+        check_size(
+            "the parameter list",
+            "layers",
+            parameters.len(),
+            program.steps.len(),
+        )?;
+        for (index, (step, channels)) in program.steps.iter().zip(parameters).enumerate() {
+            check_size(
+                &format!("the parameter list of layer {index}"),
+                "channels",
+                channels.len(),
+                step.shapes.output.channels,
+            )?;
+        }
+        let beats = beats::parameters(&self.configuration, program, parameters);
+        self.fill(LoadTarget::Parameters, &beats)
+    }
+
+    /// What the decoder gives for a word with a detected error.
+    ///
+    /// # Errors
+    /// When the wire fails.
+    pub fn set_policy(&mut self, policy: Policy) -> Result<(), DriverError> {
+        Ok(self.link.write_register(map::POLICY, policy.number())?)
+    }
+
+    /// The faults that the hardware emulates from now on.
+    ///
+    /// # Errors
+    /// When faults are asked of an accelerator without emulation, or the wire fails.
+    pub fn set_faults(&mut self, faults: &EmulatedFaults) -> Result<(), DriverError> {
+        if !self.configuration.fault_emulation {
+            return match faults.mode {
+                FaultMode::None | FaultMode::Map => Ok(()),
+                mode => Err(DriverError::NoEmulation(mode)),
+            };
+        }
+        let seed = faults.seed.0;
+        let mut writes = vec![
+            (map::CHIP_SEED_LOW, seed as u32),
+            (map::CHIP_SEED_HIGH, (seed >> 32) as u32),
+            (map::FAULT_MODE, faults.mode.hardware_number().into()),
+            (map::ONES_SHARE, faults.mode.hardware_share().into()),
+        ];
+        match faults.rate {
+            FaultRate::Voltage(supply) => {
+                writes.extend([(map::VOLTAGE, supply.0.into()), (map::THRESHOLD_SELECT, 0)]);
+            }
+            FaultRate::Threshold(threshold) => {
+                writes.extend([(map::THRESHOLD, threshold.0), (map::THRESHOLD_SELECT, 1)]);
+            }
+        }
+        self.write_all(&writes)
+    }
+
+    /// The number of the next pass, which transient faults depend on; the hardware counts on.
+    ///
+    /// # Errors
+    /// When the wire fails.
+    pub fn set_pass(&mut self, pass: Pass) -> Result<(), DriverError> {
+        Ok(self.link.write_register(map::PASS, pass.0)?)
+    }
+
+    /// The number of the next pass.
+    ///
+    /// # Errors
+    /// When the wire fails.
+    pub fn pass(&mut self) -> Result<Pass, DriverError> {
+        Ok(Pass(self.link.read_register(map::PASS)?))
+    }
+
+    /// Runs one image, `[row][column][channel]`, through the whole program.
+    ///
+    /// # Errors
+    /// When the image has another size, results are missing or too many, or the wire fails.
+    pub fn run_image(&mut self, image: &[i8]) -> Result<ImageRun, DriverError> {
+        let (expected, predicted) = self.start(image, map::RUN_TO_THE_END)?;
+        let clocks = PATIENCE * predicted;
+        let results = self.link.receive(expected, clocks)?;
+        if results.len() < expected || !self.ends_within(clocks)? {
+            return Err(DriverError::Unfinished {
+                found: results.len(),
+                expected,
+                clocks,
+                predicted,
+            });
+        }
+        if !self.link.receive(1, SURPLUS_CLOCKS)?.is_empty() {
+            return Err(DriverError::Surplus { expected });
+        }
+        Ok(ImageRun {
+            logits: results.into_iter().map(|word| word as i32).collect(),
+            counters: self.counters()?,
+        })
+    }
+
+    /// Runs one image up to a layer, not the last, and reads back what that layer wrote.
+    ///
+    /// Also says whether all lanes beyond its channels are zero, as they must be.
+    ///
+    /// # Errors
+    /// When the image has another size, the pass does not end, or the wire fails.
+    ///
+    /// # Panics
+    /// If the layer does not exist or is the last.
+    pub fn run_to_layer(
+        &mut self,
+        image: &[i8],
+        layer: usize,
+    ) -> Result<(Vec<i8>, bool), DriverError> {
+        let step = &self.program()?.steps[layer];
+        assert!(!step.wide, "the last layer writes no buffer");
+        let (buffer, shape) = (step.destination, step.shapes.output);
+        let (_, predicted) = self.start(image, layer as u32)?;
+        self.link.wait(predicted)?;
+        let clocks = PATIENCE * predicted;
+        let ended = self.ends_within(clocks)?;
+        self.link
+            .write_register(map::STOP_AFTER_LAYER, map::RUN_TO_THE_END)?;
+        if !ended {
+            return Err(DriverError::Unfinished {
+                found: 0,
+                expected: 0,
+                clocks,
+                predicted,
+            });
+        }
+        self.read_activations(buffer, shape)
+    }
+
+    /// Reads a feature map from an activation buffer through the debug window.
+    ///
+    /// Also says whether all lanes beyond its channels are zero.
+    ///
+    /// # Errors
+    /// When the wire fails.
+    pub fn read_activations(
+        &mut self,
+        buffer: usize,
+        shape: Shape,
+    ) -> Result<(Vec<i8>, bool), DriverError> {
+        let groups = self.configuration.activation_lanes() / beats::LANES_PER_BEAT;
+        let words = beats::activation_words(&self.configuration, shape);
+        let mut read = Vec::with_capacity(words * groups);
+        for word in 0..words {
+            for group in 0..groups {
+                let address = word | buffer << 16 | group << 18;
+                self.link
+                    .write_register(map::DEBUG_ADDRESS, address as u32)?;
+                self.link.wait(DEBUG_CLOCKS)?;
+                read.push(self.link.read_register(map::DEBUG_DATA)?);
+            }
+        }
+        Ok(beats::map_of_activations(
+            &self.configuration,
+            shape,
+            &read,
+        ))
+    }
+
+    /// The counters of the last pass.
+    ///
+    /// # Errors
+    /// When the wire fails.
+    pub fn counters(&mut self) -> Result<Counters, DriverError> {
+        Ok(Counters {
+            cycles: self.counter(map::CYCLES_LOW, map::CYCLES_HIGH)?,
+            busy: self.counter(map::BUSY_LOW, map::BUSY_HIGH)?,
+            words_read: self.counter(map::WORDS_READ_LOW, map::WORDS_READ_HIGH)?,
+            corrected: self.counter(map::CORRECTED_LOW, map::CORRECTED_HIGH)?,
+            detected: self.counter(map::DETECTED_LOW, map::DETECTED_HIGH)?,
+            last_detected: self.link.read_register(map::LAST_DETECTED)?.into(),
+            disturbed: self.counter(map::DISTURBED_LOW, map::DISTURBED_HIGH)?,
+            flipped: self.counter(map::FLIPPED_LOW, map::FLIPPED_HIGH)?,
+        })
+    }
+
+    /// Reading the low half latches the high half.
+    fn counter(&mut self, low: Register, high: Register) -> Result<u64, DriverError> {
+        let low = self.link.read_register(low)?;
+        let high = self.link.read_register(high)?;
+        Ok(u64::from(high) << 32 | u64::from(low))
+    }
+
+    /// Loads an image and starts a pass; returns its results and predicted cycles.
+    fn start(&mut self, image: &[i8], stop_after: u32) -> Result<(usize, u64), DriverError> {
+        let Loaded { program, predicted } = self.loaded.as_ref().ok_or(DriverError::NoProgram)?;
+        let (input, predicted) = (program.input, *predicted);
+        let results = program
+            .steps
+            .last()
+            .map_or(0, |step| step.shapes.output.channels);
+        check_size("the image", "values", image.len(), input.volume())?;
+        let beats = beats::activations(&self.configuration, input, image);
+        self.fill(LoadTarget::Activations, &beats)?;
+        if stop_after != map::RUN_TO_THE_END {
+            self.link.write_register(map::STOP_AFTER_LAYER, stop_after)?;
+        }
+        self.link.write_register(map::CONTROL, 1)?;
+        Ok((results, predicted))
+    }
+
+    /// Whether the pass that was started ends within about `clocks` clocks.
+    fn ends_within(&mut self, clocks: u64) -> Result<bool, DriverError> {
+        let mut waited = START_CLOCKS;
+        self.link.wait(START_CLOCKS)?;
+        loop {
+            let status = self.link.read_register(map::STATUS)?;
+            if status == 0b10 {
+                return Ok(true);
+            }
+            if waited > clocks {
+                return Ok(false);
+            }
+            // Longer and longer, so that a lost pass does not take many reads.
+            let pause = waited;
+            self.link.wait(pause)?;
+            waited += pause;
+        }
+    }
+
+    fn fill(&mut self, target: LoadTarget, beats: &[u32]) -> Result<(), DriverError> {
+        self.link.write_register(map::LOAD_TARGET, target as u32)?;
+        Ok(self.link.send(beats)?)
+    }
+
+    fn write_all(&mut self, writes: &[(Register, u32)]) -> Result<(), DriverError> {
+        for &(register, value) in writes {
+            self.link.write_register(register, value)?;
+        }
+        Ok(())
+    }
+
+    fn program(&self) -> Result<&Program, DriverError> {
+        let loaded = self.loaded.as_ref().ok_or(DriverError::NoProgram)?;
+        Ok(&loaded.program)
+    }
+}
+
+fn check_size(
+    what: &str,
+    unit: &'static str,
+    found: usize,
+    expected: usize,
+) -> Result<(), DriverError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(DriverError::Size {
+        what: what.to_owned(),
+        unit,
+        found,
+        expected,
+    })
+}
