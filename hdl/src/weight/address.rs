@@ -20,6 +20,8 @@ pub struct AddressCounter {
     pub issue: Signal<Out, Bit>,
     /// Its address.
     pub address: Signal<Out, Bits<20>>,
+    /// Every word of the pass has left the FIFO.
+    pub exhausted: Signal<Out, Bit>,
     running: DFF<Bit>,
     counter: DFF<Bits<20>>,
     pending: DFF<Bits<7>>,
@@ -38,6 +40,7 @@ impl AddressCounter {
             pop: Default::default(),
             issue: Default::default(),
             address: Default::default(),
+            exhausted: Default::default(),
             running: Default::default(),
             counter: Default::default(),
             pending: Default::default(),
@@ -55,6 +58,7 @@ impl Logic for AddressCounter {
         dff_setup!(self, clock, running, counter, pending);
         self.address.next = self.counter.q.val();
         self.issue.next = self.running.q.val() && (self.pending.q.val() != self.depth.val());
+        self.exhausted.next = !self.running.q.val() && (self.pending.q.val() == 0);
         if self.issue.val() {
             self.counter.d.next = self.counter.q.val() + 1;
             if self.counter.q.val() == self.last_address.val() {

@@ -20,6 +20,8 @@ pub struct TileLoader {
     pub load_start: Signal<In, Bit>,
     /// The FIFO has a word.
     pub available: Signal<In, Bit>,
+    /// The pass has no more words: behind its last tile there is nothing to wait for.
+    pub exhausted: Signal<In, Bit>,
     /// Takes it.
     pub pop: Signal<Out, Bit>,
     /// The last word of the tile leaves the FIFO in this cycle or has left it.
@@ -55,6 +57,7 @@ impl TileLoader {
             start: Default::default(),
             load_start: Default::default(),
             available: Default::default(),
+            exhausted: Default::default(),
             pop: Default::default(),
             load_ready: Default::default(),
             weight_valid: Default::default(),
@@ -92,7 +95,8 @@ impl Logic for TileLoader {
             popped_row,
             popped_group
         );
-        self.active.next = self.loading.q.val() || self.load_start.val();
+        self.active.next =
+            (self.loading.q.val() || self.load_start.val()) && !self.exhausted.val();
         self.pop.next = self.active.val() && self.available.val() && !self.start.val();
         if self.grouped.val() {
             self.end_of_row.next = self.group.q.val() == self.last_group.val();

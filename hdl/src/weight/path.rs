@@ -324,6 +324,7 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         self.loader.start.next = self.start.val();
         self.loader.load_start.next = self.load_start.val();
         self.loader.available.next = self.fifo.available.val();
+        self.loader.exhausted.next = self.counter.exhausted.val();
         self.fifo.pop.next = self.loader.pop.val();
         self.load_ready.next = self.loader.load_ready.val();
         for l in 0..self._lanes {
