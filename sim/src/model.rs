@@ -5,6 +5,7 @@
 //! model has a Verilator context of its own, so models are independent, also
 //! in time; one model belongs to one thread at a time.
 
+use std::error::Error as _;
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -118,7 +119,8 @@ impl ModelLibrary {
         let path = compiled.library();
         let refused = |error: libloading::Error| ModelError::Load {
             path: path.to_path_buf(),
-            reason: error.to_string(),
+            // The message is in the source; the error itself says "dlopen failed".
+            reason: error.source().unwrap_or(&error).to_string(),
         };
         // All symbols are resolved now: one which is missing must be an error
         // here, and not the end of the process in the middle of a run.
