@@ -2,15 +2,19 @@
 
 use super::cipher::CipherStage;
 use crate::comment;
+use brownout_spec::cycles::{FAULT_STAGES as STAGES, ROUNDS_PER_STAGE};
 use brownout_spec::fault::{
-    MODE_STUCK_AT, MODE_TRANSIENT, PLANES, ROUND_CONSTANTS, ROUNDS, TRANSIENT_TAG, WARM_UP_ROUNDS,
+    MODE_STUCK_AT, MODE_TRANSIENT, PLANES, ROUND_CONSTANTS, TRANSIENT_TAG, WARM_UP_ROUNDS,
 };
 use rust_hdl::prelude::*;
 
-/// Clocks from a word's address to its flips: two rounds a clock.
-pub const STAGES: usize = ROUNDS / 2;
-const FIRST_PLANES: usize = WARM_UP_ROUNDS / 2;
-const FIRST_POLARITY: usize = FIRST_PLANES + PLANES / 2;
+/// First stage that shows planes of the draw.
+const FIRST_PLANES: usize = WARM_UP_ROUNDS / ROUNDS_PER_STAGE;
+/// First stage that shows planes of the polarity.
+const FIRST_POLARITY: usize = FIRST_PLANES + PLANES / ROUNDS_PER_STAGE;
+
+// A stage shows two planes, which a fold takes together.
+const _: () = assert!(ROUNDS_PER_STAGE == 2);
 
 /// Two steps of the comparison `draw < threshold`, least significant bits first.
 ///

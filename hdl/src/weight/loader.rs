@@ -95,8 +95,7 @@ impl Logic for TileLoader {
             popped_row,
             popped_group
         );
-        self.active.next =
-            (self.loading.q.val() || self.load_start.val()) && !self.exhausted.val();
+        self.active.next = (self.loading.q.val() || self.load_start.val()) && !self.exhausted.val();
         self.pop.next = self.active.val() && self.available.val() && !self.start.val();
         if self.grouped.val() {
             self.end_of_row.next = self.group.q.val() == self.last_group.val();

@@ -12,7 +12,7 @@
 //!
 //! Which parts exist follows from the configuration: no decoder with code
 //! `none`, no [`FaultPipeline`] and no counting of flips without fault
-//! emulation. [`WORD_LATENCY`] and its companions say what each part costs.
+//! emulation. [`brownout_spec::cycles`] says what each part costs.
 
 mod address;
 mod cipher;
@@ -27,47 +27,18 @@ mod voltage;
 pub use address::AddressCounter;
 pub use cipher::{CipherRound, CipherStage};
 pub use decoder::Decoder;
-pub use fault::{FaultPipeline, Fold, STAGES};
+pub use fault::{FaultPipeline, Fold};
 pub use fifo::WordFifo;
 pub use loader::TileLoader;
 pub use path::WeightPath;
 pub use popcount::PopCount;
 pub use voltage::VoltageRom;
 
-use brownout_spec::code::CodeName;
 use brownout_spec::config::Configuration;
+use brownout_spec::cycles::weight_latency;
 
-/// Clocks from a word's address to the cycle in which the array's side may pop it, without
-/// decoder and fault emulation: memory read, disturbed word, FIFO.
-pub const WORD_LATENCY: usize = 3;
-/// Clocks that a decoder adds: syndrome, correction.
-pub const DECODER_LATENCY: usize = 2;
-/// Clocks that the fault pipeline adds; its last stage runs beside the memory read.
-pub const FAULT_LATENCY: usize = STAGES - 1;
-
-/// Clocks from a word's address to the first cycle in which it can be popped.
-pub fn word_latency(configuration: &Configuration) -> usize {
-    let decoder = match configuration.code {
-        CodeName::None => 0,
-        _ => DECODER_LATENCY,
-    };
-    let faults = if configuration.fault_emulation {
-        FAULT_LATENCY
-    } else {
-        0
-    };
-    WORD_LATENCY + decoder + faults
-}
-
-/// Clocks from `start` to the first cycle in which `load_ready` is set for the second tile.
-///
-/// The first address goes out one clock after `start`; after [`word_latency`] clocks the words
-/// are popped one a clock, and `load_ready` is set in the cycle of the last pop.
-pub fn prime_latency(configuration: &Configuration) -> usize {
-    word_latency(configuration) + configuration.words_per_tile()
-}
-
-/// Words that the FIFO holds: a power of two that covers a word's way there and the credit's way back.
+/// Words that the FIFO holds: a power of two that covers a word's way there and the way of its
+/// credit back, so that words flow one a clock.
 pub fn fifo_depth(configuration: &Configuration) -> usize {
-    (word_latency(configuration) + 2).next_power_of_two()
+    (weight_latency(configuration) + 2).next_power_of_two()
 }
