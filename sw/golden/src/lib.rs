@@ -1,6 +1,19 @@
-//! The golden model.
+//! The golden model: from images to logits, without knowing any hardware description.
+//!
+//! A weight is born in [`train`], which draws on [`data`] and differentiates the
+//! layers of [`network`]; [`export`](mod@export) makes an integer [`model`] of it;
+//! [`infer`] runs that model over a weight image that the specification's fault
+//! function has disturbed and its code has corrected; [`energy`] prices what was
+//! read.
+//!
+//! Every formula that the hardware shares (rounding, saturation, codes, faults,
+//! layout, shapes) is called from `brownout-spec`, never written again here. The
+//! floating-point half ends at export: [`infer`] contains integers only.
 
 pub mod data;
+pub mod energy;
+pub mod export;
+pub mod infer;
 pub mod model;
 pub mod network;
 pub mod train;

@@ -1,5 +1,132 @@
-//! The integer model.
+//! The integer model: what is trained, stored in a file and run on the hardware.
+//!
+//! `input` maps pixels to activations, `validate` decides what a model may be,
+//! `file` writes and reads it.
 
+mod file;
 mod input;
+mod validate;
 
+pub use file::{FORMAT_VERSION, FileError, MAX_FILE_BYTES};
 pub use input::InputMap;
+pub use validate::ModelError;
+
+use crate::train::TrainingOptions;
+use brownout_spec::arithmetic::ChannelParameters;
+use brownout_spec::code::CodeName;
+use brownout_spec::config::WeightBits;
+use brownout_spec::image::LayerShape;
+use brownout_spec::program::{LayerShapes, Network, Operation};
+use ndarray::Array4;
+use serde::{Deserialize, Serialize};
+
+/// The weights of one convolution or dense layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerWeights {
+    /// `[output][input][kernel row][kernel column]`, in the range of the model's weight bits and code.
+    pub integers: Array4<i8>,
+    /// What one unit of each output channel's weights meant in training; for information only.
+    pub scales: Vec<f32>,
+}
+
+/// The tensors of one layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerTensors {
+    /// Multiplier and constant of each output channel.
+    pub channels: Vec<ChannelParameters>,
+    /// `None` in pools.
+    pub weights: Option<LayerWeights>,
+}
+
+/// Share of images classified right.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accuracy {
+    /// In floating point, with quantized weights and activations.
+    pub float: f64,
+    /// In integers.
+    pub integer: f64,
+    /// Held-out images that both were measured on.
+    pub images: usize,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Name of the network.
+    pub name: String,
+    /// Name of the training data.
+    pub dataset: String,
+    /// Measured when it was exported.
+    pub accuracy: Option<Accuracy>,
+    /// How it was trained; `None` for a model that was imported or made for a test.
+    pub training: Option<TrainingOptions>,
+}
+
+/// A network in integers, with everything that inference needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IntegerModel {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// 8 or 4.
+    pub weight_bits: WeightBits,
+    /// The code whose range constraint its weights satisfy.
+    pub code: CodeName,
+    /// How pixels become activations.
+    pub input: InputMap,
+    /// Layers and their scales.
+    pub network: Network,
+    /// Tensors in the order of the layers.
+    pub layers: Vec<LayerTensors>,
+}
+
+impl IntegerModel {
+    /// The weight tensors' shapes, in image order, for a weight layout.
+    pub fn weight_shapes(&self) -> Vec<LayerShape> {
+        let layers = self.network.layers.iter().zip(&self.layers);
+        layers
+            .filter_map(|(layer, tensors)| {
+                let (o, i, h, w) = tensors.weights.as_ref()?.integers.dim();
+                Some(LayerShape {
+                    name: layer.name.clone(),
+                    output_channels: o,
+                    input_channels: i,
+                    kernel_height: h,
+                    kernel_width: w,
+                })
+            })
+            .collect()
+    }
+
+    /// The flattened weight tensors, in image order.
+    pub fn weight_tensors(&self) -> Vec<&[i8]> {
+        self.layers
+            .iter()
+            .filter_map(|l| l.weights.as_ref())
+            .map(|w| w.integers.as_slice().expect("standard layout"))
+            .collect()
+    }
+
+    /// The activations of an image: one per pixel value, in the image's own order.
+    pub fn quantize(&self, image: &[u8]) -> Vec<i8> {
+        image.iter().map(|&p| self.input.quantize(p)).collect()
+    }
+}
+
+/// Largest magnitude that a layer's accumulator can reach, whatever the faults.
+pub(crate) fn accumulator_bound(
+    operation: &Operation,
+    shapes: &LayerShapes,
+    bits: WeightBits,
+) -> i64 {
+    let activation = brownout_spec::arithmetic::ACTIVATION_MAGNITUDE;
+    let taps = (shapes.kernel_height * shapes.kernel_width) as i64;
+    match operation {
+        Operation::Convolution { .. } => {
+            taps * shapes.input.channels as i64 * (1 << (bits.bits() - 1)) * activation
+        }
+        Operation::MaxPool { .. } => activation,
+        Operation::GlobalAveragePool => taps * activation,
+    }
+}

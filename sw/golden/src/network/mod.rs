@@ -14,7 +14,7 @@
 
 mod architecture;
 mod chunk;
-mod convolution;
+pub(crate) mod convolution;
 pub(crate) mod kernel;
 mod normalization;
 mod parameters;

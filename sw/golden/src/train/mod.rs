@@ -13,6 +13,7 @@ mod options;
 mod quantization;
 mod run;
 
+pub(crate) use loss::arg_max;
 pub use loss::cross_entropy;
 pub use options::{Granularity, OptionsError, TrainingOptions};
 pub use quantization::{QuantizedWeights, WeightScales, allowed_ranges};

@@ -1,0 +1,253 @@
+//! From a trained network to an integer model.
+//!
+//! Every layer becomes y = clamp((acc·m + b + residual) >> s). With steps x of
+//! the input, w of the weights and y of the output, and batch norm's gain g,
+//! shift β, mean μ and deviation σ, the real output is
+//! (acc·x·w·g/σ + β − μ·g/σ) / y: a multiplier, whose sign is the gain's, and a
+//! constant. Batch norm never touches the weights.
+
+use crate::model::{
+    Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin, accumulator_bound,
+};
+use crate::network::{LayerParameters, NORMALIZATION_EPSILON};
+use crate::train::{QuantizedWeights, Trained};
+use brownout_spec::arithmetic::{
+    ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, check_sum,
+};
+use brownout_spec::program::Operation;
+use thiserror::Error;
+
+/// Shift of a max pool, whose output is its accumulator.
+const IDENTITY_SHIFT: u8 = 14;
+
+/// Why a trained network has no integer form.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum ExportError {
+    /// A layer's multiplier or constant fits no shift.
+    #[error(
+        "layer {layer} ({name}): its output scale is too coarse for a 16-bit multiplier and a 48-bit sum at any shift from 1 to {MAX_SHIFT} (largest multiplier {multiplier:e}, largest constant {constant:e})"
+    )]
+    Scale {
+        /// Index of the layer.
+        layer: usize,
+        /// Name of the layer.
+        name: String,
+        /// Largest real multiplier.
+        multiplier: f64,
+        /// Largest real constant.
+        constant: f64,
+    },
+    /// The result breaks a rule of integer models.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// The real numbers that a layer's integers stand for.
+struct RealScale {
+    /// Output units per unit of the accumulator, for each channel.
+    multipliers: Vec<f64>,
+    /// Constant in output units, for each channel.
+    constants: Vec<f64>,
+    /// Output units per unit of the residual operand.
+    residual: Option<f64>,
+}
+
+/// Builds the integer model of a trained network.
+///
+/// # Errors
+/// When a scale does not fit the hardware's multipliers, or an accumulator could overflow.
+pub fn export(trained: &Trained) -> Result<IntegerModel, ExportError> {
+    let mut network = trained.architecture.network.clone();
+    let quantized = trained.quantized();
+    let mut layers = Vec::with_capacity(network.layers.len());
+    for index in 0..network.layers.len() {
+        let parameters = trained.parameters.layers[index].as_ref();
+        let weights = quantized[index].as_ref();
+        let (output, channels) = match (network.layers[index].operation, parameters) {
+            (Operation::MaxPool { .. }, _) | (Operation::Convolution { .. }, None) => {
+                identity(trained.architecture.shapes()[index].output.channels)
+            }
+            (Operation::GlobalAveragePool, _) => scaled(trained, index, average(trained, index))?.0,
+            (Operation::Convolution { .. }, Some(parameters)) => {
+                let real = convolution(trained, index, parameters);
+                let (result, scale) = scaled(trained, index, real)?;
+                if let Operation::Convolution {
+                    residual: Some(residual),
+                    ..
+                } = &mut network.layers[index].operation
+                {
+                    residual.scale = scale;
+                }
+                result
+            }
+        };
+        network.layers[index].output = output;
+        layers.push(LayerTensors {
+            channels,
+            weights: weights.map(|w| layer_weights(trained, index, w)),
+        });
+    }
+    let model = IntegerModel {
+        origin: Origin {
+            name: trained.architecture.name.clone(),
+            dataset: trained.dataset.clone(),
+            accuracy: None,
+            training: Some(trained.options.clone()),
+        },
+        weight_bits: trained.options.weight_bits,
+        code: trained.options.code,
+        input: trained.input,
+        network,
+        layers,
+    };
+    model.validate()?;
+    Ok(model)
+}
+
+impl IntegerModel {
+    /// Records what was measured.
+    #[must_use]
+    pub fn with_accuracy(mut self, accuracy: Accuracy) -> Self {
+        self.origin.accuracy = Some(accuracy);
+        self
+    }
+}
+
+fn identity(channels: usize) -> (OutputScale, Vec<ChannelParameters>) {
+    let output = OutputScale {
+        shift: IDENTITY_SHIFT,
+        low: i8::MIN,
+        high: i8::MAX,
+    };
+    let parameters = ChannelParameters::identity(IDENTITY_SHIFT);
+    (output, vec![parameters; channels])
+}
+
+fn layer_weights(trained: &Trained, index: usize, weights: &QuantizedWeights) -> LayerWeights {
+    let scales = trained.scales[index].as_ref();
+    LayerWeights {
+        // From [output][row][column][input] to the image's index order.
+        integers: weights
+            .integers
+            .view()
+            .permuted_axes([0, 3, 1, 2])
+            .as_standard_layout()
+            .into_owned(),
+        scales: scales.map_or_else(Vec::new, |s| s.0.clone()),
+    }
+}
+
+fn step(trained: &Trained, tensor: usize) -> Option<f64> {
+    trained.steps[tensor].map(f64::from)
+}
+
+fn convolution(trained: &Trained, index: usize, parameters: &LayerParameters) -> RealScale {
+    let input = step(trained, index).unwrap_or(1.0);
+    let scales: Vec<f64> = match &trained.scales[index] {
+        Some(scales) => scales.0.iter().map(|&s| f64::from(s)).collect(),
+        None => vec![1.0; parameters.bias.len()],
+    };
+    // The last layer's unit is that of its coarsest accumulator.
+    let coarsest = scales.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let output = step(trained, index + 1).unwrap_or(input * coarsest);
+    let channel = |c: usize| {
+        let bias = f64::from(parameters.bias[c]);
+        let Some(gain) = &parameters.gain else {
+            return (input * scales[c] / output, bias / output);
+        };
+        let variance = f64::from(parameters.variance[c]) + f64::from(NORMALIZATION_EPSILON);
+        let slope = f64::from(gain[c]) / variance.sqrt();
+        let shift = bias - f64::from(parameters.mean[c]) * slope;
+        (input * scales[c] * slope / output, shift / output)
+    };
+    let (multipliers, constants) = (0..scales.len()).map(channel).unzip();
+    let residual = trained.architecture.residual(index);
+    RealScale {
+        multipliers,
+        constants,
+        residual: residual.map(|(from, _)| step(trained, from).unwrap_or(1.0) / output),
+    }
+}
+
+fn average(trained: &Trained, index: usize) -> RealScale {
+    let shapes = trained.architecture.shapes()[index];
+    let input = step(trained, index).unwrap_or(1.0);
+    let output = step(trained, index + 1).unwrap_or(input);
+    let multiplier = input / output / shapes.input.pixels() as f64;
+    RealScale {
+        multipliers: vec![multiplier; shapes.output.channels],
+        constants: vec![0.0; shapes.output.channels],
+        residual: None,
+    }
+}
+
+type Scaled = ((OutputScale, Vec<ChannelParameters>), ResidualScale);
+
+/// The largest shift at which everything fits, and the integers at that shift.
+fn scaled(trained: &Trained, index: usize, real: RealScale) -> Result<Scaled, ExportError> {
+    let layer = &trained.architecture.network.layers[index];
+    let shapes = &trained.architecture.shapes()[index];
+    let bound = accumulator_bound(&layer.operation, shapes, trained.options.weight_bits);
+    for shift in (1..=MAX_SHIFT).rev() {
+        let Some(channels) = channels_at(&real, shift) else {
+            continue;
+        };
+        let Some(residual) = residual_at(real.residual, shift) else {
+            continue;
+        };
+        if check_sum(bound, &channels, shift, residual).is_err() {
+            continue;
+        }
+        let output = OutputScale {
+            shift,
+            low: layer.output.low,
+            high: layer.output.high,
+        };
+        return Ok(((output, channels), residual));
+    }
+    let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    Err(ExportError::Scale {
+        layer: index,
+        name: layer.name.clone(),
+        multiplier: largest(&real.multipliers),
+        constant: largest(&real.constants),
+    })
+}
+
+fn channels_at(real: &RealScale, shift: u8) -> Option<Vec<ChannelParameters>> {
+    let unit = f64::from(shift).exp2();
+    let half = 1i64 << (shift - 1);
+    let channels = real.multipliers.iter().zip(&real.constants);
+    channels
+        .map(|(m, b)| {
+            let multiplier = fit_i16(m * unit)?;
+            let bias = (b * unit).round();
+            // 2^46 leaves the sum's check to decide; beyond it the cast could saturate.
+            (bias.abs() < 46f64.exp2()).then_some(ChannelParameters {
+                multiplier,
+                bias: bias as i64 + half,
+            })
+        })
+        .collect()
+}
+
+/// The finest residual multiplier at a shift; without an operand, zero.
+fn residual_at(ratio: Option<f64>, shift: u8) -> Option<ResidualScale> {
+    let Some(ratio) = ratio else {
+        return Some(ResidualScale::default());
+    };
+    (0..=shift).rev().find_map(|shift| {
+        let multiplier = fit_i16(ratio * f64::from(shift).exp2())?;
+        Some(ResidualScale { multiplier, shift })
+    })
+}
+
+/// Rounds to a 16-bit multiplier of magnitude at most 32767.
+fn fit_i16(value: f64) -> Option<i16> {
+    let rounded = value.round();
+    (rounded.abs() <= f64::from(i16::MAX)).then_some(rounded as i16)
+}
+
+#[cfg(test)]
+#[path = "export_tests.rs"]
+mod tests;

@@ -1,0 +1,11 @@
+//! Integer inference over a disturbed and decoded weight image.
+//!
+//! [`Memory`] reads the weights as the hardware does: every word once, faults
+//! applied, decoded under a policy, counted. [`IntegerNetwork`] multiplies with
+//! whatever was read. There is no floating point between pixels and logits.
+
+mod memory;
+mod network;
+
+pub use memory::{Memory, MemoryError, Reading, Truth};
+pub use network::{IntegerNetwork, TensorError, Workspace};

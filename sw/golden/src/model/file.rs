@@ -1,0 +1,334 @@
+//! The model file: safetensors with one metadata entry, `brownout`, a JSON text.
+//!
+//! | tensor | type | shape | layers |
+//! | --- | --- | --- | --- |
+//! | `layer{i}.multiplier` | I16 | outputs | all |
+//! | `layer{i}.bias` | I64, 48 bits used | outputs | all |
+//! | `layer{i}.weight` | I8, also for 4-bit weights | outputs, inputs, kernel rows, kernel columns | convolutions |
+//! | `layer{i}.scale` | F32 | outputs | convolutions |
+//!
+//! The JSON text holds the format's version, where the model comes from (name,
+//! data, accuracy, training options with the seed), weight bits, code, input
+//! map and the network with its shapes and scales. The same model always gives
+//! the same bytes.
+
+use super::{IntegerModel, LayerTensors, LayerWeights, ModelError, Origin};
+use brownout_spec::arithmetic::ChannelParameters;
+use brownout_spec::code::CodeName;
+use brownout_spec::config::WeightBits;
+use brownout_spec::program::{Network, Operation};
+use ndarray::Array4;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Version of the format that this program writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+/// Largest file that is read: the weight memory itself holds at most 8 MiB.
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
+const METADATA_KEY: &str = "brownout";
+
+/// The JSON text of the metadata entry.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    version: u32,
+    origin: Origin,
+    weight_bits: WeightBits,
+    code: CodeName,
+    input: super::InputMap,
+    network: Network,
+}
+
+/// The part that must be understood before anything else is.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// Why a model file cannot be read or written: one sentence naming the file.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// The file system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The content is not a model file.
+    #[error("{}: {problem}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what is allowed.
+        problem: String,
+    },
+    /// The content is a model file, but not a valid model.
+    #[error("{}: {source}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is not allowed.
+        source: ModelError,
+    },
+}
+
+impl IntegerModel {
+    /// The bytes of the model file.
+    ///
+    /// # Errors
+    /// When the model itself is not valid.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
+        self.validate()?;
+        let header = Header {
+            version: FORMAT_VERSION,
+            origin: self.origin.clone(),
+            weight_bits: self.weight_bits,
+            code: self.code,
+            input: self.input,
+            network: self.network.clone(),
+        };
+        let text = serde_json::to_string(&header).expect("a header is plain data");
+        let parts = self.layers.iter().enumerate();
+        let parts: Vec<Part> = parts.flat_map(|(i, layer)| layer_parts(i, layer)).collect();
+        let views = parts.iter().map(|part| {
+            let view = TensorView::new(part.dtype, part.shape.clone(), &part.bytes);
+            (&part.name, view.expect("a part has the bytes of its shape"))
+        });
+        let metadata = HashMap::from([(METADATA_KEY.to_owned(), text)]);
+        Ok(safetensors::serialize(views, Some(metadata)).expect("names are unique"))
+    }
+
+    /// Writes the model under a temporary name and renames it, so that no reader
+    /// ever sees half a file.
+    ///
+    /// # Errors
+    /// When the model is not valid or the file system refuses.
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        let bytes = self.to_bytes().map_err(|source| FileError::Model {
+            path: path.to_owned(),
+            source,
+        })?;
+        let io = |source| FileError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(io)?;
+        file.write_all(&bytes).map_err(io)?;
+        file.persist(path).map_err(|e| io(e.error))?;
+        Ok(())
+    }
+
+    /// Reads and validates a model file.
+    ///
+    /// # Errors
+    /// One sentence naming the file and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let io = |source| FileError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)
+            .map_err(io)?
+            .take(MAX_FILE_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(io)?;
+        Self::from_bytes(&bytes).map_err(|problem| match problem {
+            BytesError::Format(problem) => FileError::Format {
+                path: path.to_owned(),
+                problem,
+            },
+            BytesError::Model(source) => FileError::Model {
+                path: path.to_owned(),
+                source,
+            },
+        })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, BytesError> {
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return refuse(format!(
+                "the file is larger than the {MAX_FILE_BYTES} bytes that a model may have"
+            ));
+        }
+        let tensors = SafeTensors::deserialize(bytes)
+            .or_else(|e| refuse(format!("this is not a safetensors file: {e}")))?;
+        let header = read_header(bytes)?;
+        // Shapes first, so that the tensors' sizes are known to be reasonable.
+        header.network.shapes().map_err(ModelError::from)?;
+        let mut expected = 0;
+        let mut layers = Vec::with_capacity(header.network.layers.len());
+        for (index, layer) in header.network.layers.iter().enumerate() {
+            let convolution = matches!(layer.operation, Operation::Convolution { .. });
+            expected += if convolution { 4 } else { 2 };
+            layers.push(read_layer(&tensors, index, convolution)?);
+        }
+        if tensors.len() != expected {
+            return refuse(format!(
+                "the file has {} tensors; its network needs {expected}",
+                tensors.len()
+            ));
+        }
+        let model = Self {
+            origin: header.origin,
+            weight_bits: header.weight_bits,
+            code: header.code,
+            input: header.input,
+            network: header.network,
+            layers,
+        };
+        model.validate()?;
+        Ok(model)
+    }
+}
+
+enum BytesError {
+    Format(String),
+    Model(ModelError),
+}
+
+impl From<ModelError> for BytesError {
+    fn from(source: ModelError) -> Self {
+        Self::Model(source)
+    }
+}
+
+fn refuse<T>(problem: String) -> Result<T, BytesError> {
+    Err(BytesError::Format(problem))
+}
+
+fn read_header(bytes: &[u8]) -> Result<Header, BytesError> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes)
+        .or_else(|e| refuse(format!("this is not a safetensors file: {e}")))?;
+    let Some(text) = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(METADATA_KEY))
+    else {
+        return refuse(format!(
+            "its metadata has no entry {METADATA_KEY:?}, so it is not a model of this program"
+        ));
+    };
+    let version = serde_json::from_str::<Version>(text)
+        .or_else(|e| refuse(format!("its metadata cannot be read: {e}")))?
+        .version;
+    if version != FORMAT_VERSION {
+        return refuse(format!(
+            "its format version is {version}; allowed is {FORMAT_VERSION}"
+        ));
+    }
+    serde_json::from_str(text).or_else(|e| refuse(format!("its metadata cannot be read: {e}")))
+}
+
+/// One tensor on its way into a file.
+struct Part {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+fn layer_parts(index: usize, layer: &LayerTensors) -> Vec<Part> {
+    let part = |name, dtype, shape, bytes| Part {
+        name: format!("layer{index}.{name}"),
+        dtype,
+        shape,
+        bytes,
+    };
+    let count = vec![layer.channels.len()];
+    let multipliers = layer.channels.iter();
+    let multipliers = multipliers.flat_map(|c| c.multiplier.to_le_bytes());
+    let biases = layer.channels.iter().flat_map(|c| c.bias.to_le_bytes());
+    let mut parts = vec![
+        part(
+            "multiplier",
+            Dtype::I16,
+            count.clone(),
+            multipliers.collect(),
+        ),
+        part("bias", Dtype::I64, count.clone(), biases.collect()),
+    ];
+    if let Some(LayerWeights { integers, scales }) = &layer.weights {
+        let bytes = integers.iter().map(|&w| w as u8).collect();
+        parts.push(part("weight", Dtype::I8, integers.shape().to_vec(), bytes));
+        let bytes = scales.iter().flat_map(|s| s.to_le_bytes()).collect();
+        parts.push(part("scale", Dtype::F32, count, bytes));
+    }
+    parts
+}
+
+fn read_layer(
+    tensors: &SafeTensors<'_>,
+    index: usize,
+    convolution: bool,
+) -> Result<LayerTensors, BytesError> {
+    let read = |name: &str, dtype: Dtype, rank: usize| {
+        let name = format!("layer{index}.{name}");
+        let Ok(tensor) = tensors.tensor(&name) else {
+            return refuse(format!("it has no tensor {name:?}"));
+        };
+        if tensor.dtype() != dtype || tensor.shape().len() != rank {
+            return refuse(format!(
+                "tensor {name:?} is {:?} of rank {}; allowed is {dtype:?} of rank {rank}",
+                tensor.dtype(),
+                tensor.shape().len()
+            ));
+        }
+        Ok(tensor)
+    };
+    let multipliers = read("multiplier", Dtype::I16, 1)?;
+    let biases = read("bias", Dtype::I64, 1)?;
+    if multipliers.shape() != biases.shape() {
+        return refuse(format!(
+            "layer{index} has {} multipliers and {} biases; they must be as many",
+            multipliers.shape()[0],
+            biases.shape()[0]
+        ));
+    }
+    let (multipliers, _) = multipliers.data().as_chunks::<2>();
+    let (biases, _) = biases.data().as_chunks::<8>();
+    let channels = multipliers
+        .iter()
+        .zip(biases)
+        .map(|(m, b)| ChannelParameters {
+            multiplier: i16::from_le_bytes(*m),
+            bias: i64::from_le_bytes(*b),
+        })
+        .collect();
+    if !convolution {
+        return Ok(LayerTensors {
+            channels,
+            weights: None,
+        });
+    }
+    let weight = read("weight", Dtype::I8, 4)?;
+    let scale = read("scale", Dtype::F32, 1)?;
+    let &[o, i, h, w] = weight.shape() else {
+        return refuse(format!("tensor \"layer{index}.weight\" is not of rank 4"));
+    };
+    let values = weight.data().iter().map(|&b| b as i8).collect();
+    let integers = Array4::from_shape_vec((o, i, h, w), values)
+        .or_else(|e| refuse(format!("tensor \"layer{index}.weight\": {e}")))?;
+    let (scales, _) = scale.data().as_chunks::<4>();
+    Ok(LayerTensors {
+        channels,
+        weights: Some(LayerWeights {
+            integers,
+            scales: scales.iter().map(|s| f32::from_le_bytes(*s)).collect(),
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests;
