@@ -237,10 +237,10 @@ fn assert_within_four_sigma(count: f64, cells: f64, rate: f64, what: &str) {
 fn rates_lie_within_four_standard_deviations() {
     for (seed, mode) in [(11, FaultMode::Persistent), (12, FaultMode::Transient)] {
         for (rate, words) in [
-            (1e-3, 1 << 18),
-            (1e-2, 1 << 16),
-            (0.1, 1 << 14),
-            (0.5, 1 << 14),
+            (1e-3, 1 << 15),
+            (1e-2, 1 << 13),
+            (0.1, 1 << 11),
+            (0.5, 1 << 11),
         ] {
             let threshold = BitErrorRate::new(rate).unwrap().threshold();
             let chip = ChipFaults {
@@ -260,7 +260,7 @@ fn rates_lie_within_four_standard_deviations() {
 
 #[test]
 fn the_share_of_ones_decides_how_many_stuck_cells_are_silent() {
-    let (words, threshold) = (1 << 14, Threshold(1 << 29));
+    let (words, threshold) = (1 << 12, Threshold(1 << 29));
     let cells = (words * LANES) as f64;
     for parts in [0, 1, 64, 128, 256] {
         let chip = ChipFaults {
