@@ -1,0 +1,308 @@
+//! The `Block` hierarchy as a list of kinds: equal subtrees are one kind, children first.
+
+use super::error::{EmitError, Place};
+use super::names::base_name;
+use rust_hdl::prelude::*;
+use std::collections::HashMap;
+
+/// A signal or constant as the block declares it.
+#[derive(Debug, Clone)]
+pub(crate) struct AtomInfo {
+    pub name: String,
+    pub kind: AtomKind,
+    pub width: usize,
+    pub signed: bool,
+    pub type_name: String,
+    /// `State::Idle`, ... for enum types.
+    pub variants: Vec<String>,
+    /// Value of a constant (`None` if wider than 128 bits).
+    pub value: Option<u128>,
+}
+
+impl AtomInfo {
+    pub fn is_port(&self) -> bool {
+        self.kind.is_parameter()
+    }
+
+    pub fn is_input(&self) -> bool {
+        self.kind == AtomKind::InputParameter
+    }
+
+    pub fn is_clock(&self) -> bool {
+        self.type_name == "clock"
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Code {
+    Rtl(Vec<ast::VerilogStatement>),
+    Leaf(String),
+}
+
+/// A module kind as described in Rust.
+#[derive(Debug, Clone)]
+pub(crate) struct RawKind {
+    /// Name without prefix; unique.
+    pub name: String,
+    pub description: Vec<String>,
+    pub path: String,
+    pub atoms: Vec<AtomInfo>,
+    /// `DFF` fields: name and type.
+    pub registers: Vec<AtomInfo>,
+    /// Other children: field path and kind.
+    pub children: Vec<(String, usize)>,
+    pub code: Code,
+    /// Low bits of inputs that a leaf uses, where they are not all.
+    pub uses: Vec<(String, usize)>,
+}
+
+impl RawKind {
+    pub fn place(&self) -> Place {
+        Place {
+            module: self.name.clone(),
+            path: self.path.replace('$', "."),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Node {
+    name: String,
+    path: String,
+    atoms: Vec<AtomInfo>,
+    code: Option<Verilog>,
+    children: Vec<Node>,
+}
+
+#[derive(Default)]
+struct Collector {
+    stack: Vec<Node>,
+    namespace: Vec<String>,
+    root: Option<Node>,
+}
+
+impl Probe for Collector {
+    fn visit_start_scope(&mut self, name: &str, node: &dyn Block) {
+        let name = qualified(&self.namespace, name);
+        let path = match self.stack.last() {
+            Some(parent) => format!("{}${name}", parent.path),
+            None => name.clone(),
+        };
+        self.stack.push(Node {
+            name,
+            path,
+            code: Some(node.hdl()),
+            ..Node::default()
+        });
+    }
+
+    fn visit_start_namespace(&mut self, name: &str, _node: &dyn Block) {
+        self.namespace.push(name.to_string());
+    }
+
+    fn visit_atom(&mut self, name: &str, signal: &dyn Atom) {
+        let info = atom_info(qualified(&self.namespace, name), signal);
+        if let Some(node) = self.stack.last_mut() {
+            node.atoms.push(info);
+        }
+    }
+
+    fn visit_end_namespace(&mut self, _name: &str, _node: &dyn Block) {
+        self.namespace.pop();
+    }
+
+    fn visit_end_scope(&mut self, _name: &str, _node: &dyn Block) {
+        if let Some(node) = self.stack.pop() {
+            match self.stack.last_mut() {
+                Some(parent) => parent.children.push(node),
+                None => self.root = Some(node),
+            }
+        }
+    }
+}
+
+fn qualified(namespace: &[String], name: &str) -> String {
+    if namespace.is_empty() {
+        name.to_string()
+    } else {
+        format!("{}${name}", namespace.join("$"))
+    }
+}
+
+fn atom_info(name: String, signal: &dyn Atom) -> AtomInfo {
+    let descriptor = signal.descriptor();
+    let (signed, variants) = match descriptor.kind {
+        TypeKind::Signed(_) => (true, Vec::new()),
+        TypeKind::Enum(variants) => (false, variants),
+        _ => (false, Vec::new()),
+    };
+    AtomInfo {
+        name,
+        kind: signal.kind(),
+        width: signal.bits(),
+        signed,
+        type_name: descriptor.name,
+        variants,
+        value: literal_value(&signal.verilog()),
+    }
+}
+
+/// A literal's bits; `None` beyond 128 bits or below zero.
+pub(crate) fn literal_value(literal: &VerilogLiteral) -> Option<u128> {
+    let text = format!("{literal:x}");
+    let digits = text.split_once("'h")?.1;
+    u128::from_str_radix(digits, 16).ok()
+}
+
+/// All kinds below `top`, children before parents; the last one is `top`.
+pub(crate) fn collect<B: Block>(top: &B, top_name: &str) -> Result<Vec<RawKind>, EmitError> {
+    let mut collector = Collector::default();
+    top.accept(top_name, &mut collector);
+    let root = collector.root.ok_or_else(|| EmitError::Name {
+        module: top_name.to_string(),
+        name: top_name.to_string(),
+        reason: "the top is a signal, not a block".to_string(),
+    })?;
+    let mut interner = Interner::default();
+    interner.intern(root)?;
+    let last = interner.kinds.len() - 1;
+    interner.kinds[last].name = String::new();
+    Ok(interner.kinds)
+}
+
+#[derive(Default)]
+struct Interner {
+    kinds: Vec<RawKind>,
+    known: HashMap<String, usize>,
+    used: HashMap<String, usize>,
+}
+
+impl Interner {
+    fn intern(&mut self, node: Node) -> Result<usize, EmitError> {
+        let mut registers = Vec::new();
+        let mut children = Vec::new();
+        for child in node.children {
+            if is_flip_flop(&child) {
+                let d = child.atoms.iter().find(|a| a.name == "d");
+                let mut info = d.expect("a flip-flop has an input `d`").clone();
+                info.name = child.name;
+                registers.push(info);
+            } else {
+                let name = child.name.clone();
+                children.push((name, self.intern(child)?));
+            }
+        }
+        let place = Place {
+            module: base_name(&node.name),
+            path: node.path.replace('$', "."),
+        };
+        let (hook, description, code) = match node.code.unwrap_or_default() {
+            Verilog::Combinatorial(block) => rtl_header(block),
+            Verilog::Custom(text) => leaf_header(&text),
+            Verilog::Empty => (None, Vec::new(), Code::Rtl(Vec::new())),
+            Verilog::Blackbox(_) | Verilog::Wrapper(_) => {
+                let reason = "black boxes and wrappers are not printed; use Verilog::Custom";
+                return Err(place.refuse(&node.name, reason));
+            }
+        };
+        let (description, uses) = split_uses(description);
+        let key = format!(
+            "{hook:?}{description:?}{uses:?}{:?}{registers:?}{children:?}{code:?}",
+            node.atoms
+        );
+        if let Some(&known) = self.known.get(&key) {
+            return Ok(known);
+        }
+        let name = self.unique(hook.unwrap_or_else(|| base_name(&node.name)));
+        self.kinds.push(RawKind {
+            name,
+            description,
+            path: node.path,
+            atoms: node.atoms,
+            registers,
+            children,
+            code,
+            uses,
+        });
+        self.known.insert(key, self.kinds.len() - 1);
+        Ok(self.kinds.len() - 1)
+    }
+
+    fn unique(&mut self, base: String) -> String {
+        let count = self.used.entry(base.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 { base } else { format!("{base}_{count}") }
+    }
+}
+
+/// rust-hdl-widgets' `DFF`: ports `d`, `q`, `clock`, and its text.
+fn is_flip_flop(node: &Node) -> bool {
+    let Some(Verilog::Custom(text)) = &node.code else {
+        return false;
+    };
+    let port = |name: &str, kind| node.atoms.iter().any(|a| a.name == name && a.kind == kind);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = words.join(" ");
+    node.children.is_empty()
+        && node.atoms.len() == 3
+        && port("d", AtomKind::InputParameter)
+        && port("q", AtomKind::OutputParameter)
+        && port("clock", AtomKind::InputParameter)
+        && text.starts_with("initial begin q = ")
+        && text.ends_with("'h0; end always @(posedge clock) begin q <= d; end")
+}
+
+type Header = (Option<String>, Vec<String>, Code);
+
+/// Takes the leading comments off: `module name: description`, then more description.
+fn rtl_header(block: Vec<ast::VerilogStatement>) -> Header {
+    let mut hook = None;
+    let mut description = Vec::new();
+    let mut statements = block.into_iter().peekable();
+    while let Some(ast::VerilogStatement::Comment(text)) = statements.peek() {
+        header_line(text, &mut hook, &mut description);
+        statements.next();
+    }
+    (hook, description, Code::Rtl(statements.collect()))
+}
+
+fn leaf_header(text: &str) -> Header {
+    let mut hook = None;
+    let mut description = Vec::new();
+    let mut lines = text.trim().lines().peekable();
+    while let Some(comment) = lines.peek().and_then(|l| l.trim().strip_prefix("//")) {
+        header_line(comment.trim(), &mut hook, &mut description);
+        lines.next();
+    }
+    let body: Vec<&str> = lines.collect();
+    (hook, description, Code::Leaf(body.join("\n")))
+}
+
+fn header_line(line: &str, hook: &mut Option<String>, description: &mut Vec<String>) {
+    let named = line
+        .strip_prefix("module ")
+        .and_then(|rest| rest.split_once(':'));
+    match named {
+        Some((name, rest)) if hook.is_none() && description.is_empty() => {
+            *hook = Some(name.trim().to_string());
+            description.push(rest.trim().to_string());
+        }
+        _ => description.push(line.to_string()),
+    }
+}
+
+/// Separates `uses address[9:0]` lines from the description.
+fn split_uses(lines: Vec<String>) -> (Vec<String>, Vec<(String, usize)>) {
+    let (mut description, mut uses) = (Vec::new(), Vec::new());
+    for line in lines {
+        let used = line.strip_prefix("uses ").and_then(|rest| {
+            let (name, range) = rest.trim().strip_suffix(":0]")?.split_once('[')?;
+            Some((name.to_string(), range.parse::<usize>().ok()? + 1))
+        });
+        match used {
+            Some(used) => uses.push(used),
+            None => description.push(line),
+        }
+    }
+    (description, uses)
+}

@@ -1,0 +1,185 @@
+//! Prints a rust-hdl [`Block`] as Verilog that a person would put into a repository.
+//!
+//! rust-hdl describes the hardware (`#[hdl_gen]` turns `update` into an AST); its own printer
+//! makes one module per instance and per flip-flop and leaves widths to Verilog's context rules.
+//! This emitter takes the AST instead, gives every expression the width of its Rust type, and
+//! prints one module per *kind*, flip-flops as one clocked block, explicit widths everywhere.
+//!
+//! ```text
+//! collect   Block hierarchy -> tree of atoms, AST and children; equal subtrees become one kind
+//! lower     AST -> typed statements: loops unrolled, indices evaluated, constants folded
+//! tidy      dead stores dropped, bitwise assignments joined into concatenations
+//! check     nothing is read before it is assigned, nothing keeps its value without a register
+//! demand    which bits does anybody need? (across the hierarchy; the rest is not declared)
+//! arrange   assign / always @(*) / always @(posedge clock), port connections
+//! print     text
+//! ```
+//!
+//! # Rules for authors of RTL
+//!
+//! rust-hdl's simulator is never run; only the AST counts. Every rule below is checked, and a
+//! violation is an [`EmitError`] that names module and signal.
+//!
+//! **Module name and description** are the first `comment!` of `update`:
+//! `comment!("module pe: multiply-accumulate cell with a shadow weight");` gives the module
+//! `<prefix>_pe` (prefix: the top's name) and its header comment; further leading `comment!`s
+//! continue the description. Without it the field's name is used. Other `comment!("...")`
+//! statements are printed above the statement that follows. Import it: `use crate::comment;`.
+//! Modules that differ (a run-time size, a constant) but have the same name become `pe`, `pe_2`.
+//!
+//! **Registers** are `DFF<T>` fields: `dff_setup!(self, clock, x, y);` (or, for `Vec<DFF<T>>`,
+//! `self.x[i].clock.next = self.clock.val(); self.x[i].d.next = self.x[i].q.val();` in a loop),
+//! then assignments to `self.x.d.next`. The clock is the module's own `clock` input. Write the
+//! synchronous reset of control registers last: `if self.reset.val() { self.x.d.next = .. }`.
+//!
+//! **Widths.** Both sides of an assignment, of `+ - & | ^` and of comparisons have one width.
+//! Literals take the width of the other side (`self.n.val() + 1`, `self.n.val() == 5`,
+//! `0.into()`, `true`); a negative one is `(-5).into()`. Named numbers are `Constant<T>` fields.
+//!
+//! * zero-extend or cut: `bit_cast::<M, N>(self.x.val())`; in a loop, where `bit_cast` may not
+//!   mention the loop variable: `self.x[i].val().index().to_bits::<M>()` (extends only), to cut
+//!   use `get_bits`. Sign-extend: `signed_bit_cast::<M, N>(self.x.val())`, also in loops.
+//!   Reinterpret: `signed_cast(..)`, `unsigned_cast(..)`. All of a plain signal, a constant or
+//!   a slice of one; of anything else: assign it to a `Local` first.
+//! * widening add: `self.a_wide.next = signed_bit_cast::<33, 32>(self.a.val());`, the same for
+//!   `b`, then `self.sum.next = self.a_wide.val() + self.b_wide.val();`.
+//! * multiply: 16 x 16 bits give 32, signed or unsigned, nothing else.
+//! * slice: `get_bits::<M>(8 * i)`, `get_bit(k)`. Of a `Signed` signal a slice is signed, so
+//!   `get_bits::<40>(8)` of a `Signed<48>` is the arithmetic right shift by 8.
+//! * variable bit or slice: `get_bit(self.k.val().index())`, `get_bits::<M>(self.k.val().index())`
+//!   where `k` is a plain unsigned signal with no more bits than it takes to number the bits.
+//!   Bits beyond the signal are undefined: extend the signal first if they can be asked for.
+//! * shifts `<<`, `>>` (logical, of unsigned values): by literals, loop values or plain signals.
+//!   Variable arithmetic shift: sign-extend into a wide `Local`, then a variable `get_bits`.
+//! * `any()`, `all()`, `xor()`, `!`, `&&`, `||`, unary `-`, comparisons (signed if the operands are).
+//!
+//! **Packing lanes into a word** (and any permutation of bits) is a loop over `replace_bit`:
+//! ```text
+//! self.word.next = 0.into();
+//! for l in 0..self._lanes { for b in 0..8 {
+//!     self.word.next = self.word.val().replace_bit(8 * l + b, self.lane[l].val().get_bit(b));
+//! } }
+//! ```
+//! It becomes `assign word = {lane_7, .., lane_0}`. `replace_bit` must be the whole right side;
+//! its index may be a literal, a loop value or `self.k.val().index()`; `d.next = d.val().replace_bit(..)`
+//! is allowed for registers (after `dff_setup!`).
+//!
+//! **Run-time sizes.** `Vec` fields are lanes: `a_in[3]` is `a_in_3`, a child `pe[3]` is the instance
+//! `pe_3` (or `pe_r0_c3`: [`Emitter::grid`]). Loops run over `0..self._rows`. An index is an integer
+//! expression (`+ - * / %`) of loop variables, numbers and `Constant` fields:
+//! `self.pe[i * self.cols.val().index() + j]` with `cols: Constant<Bits<16>>`, or the one-turn loop
+//! `for c in self._cols..(self._cols + 1) { .. self.pe[i * c + j] .. }`.
+//! `if` conditions made of loop variables, numbers and constants are decided here and the other
+//! branch vanishes: `if i == 0 { .. } else { .. self.pe[i - 1] .. }` (write comparisons of loop
+//! variables with numbers, `i + 1 < n` with a one-turn loop variable `n`). A `Constant<Bit>` field in an
+//! `if` makes hardware optional.
+//!
+//! **Choosing a lane by an index:** a default, then a loop of comparisons (printed as `case`):
+//! ```text
+//! self.y.next = 0.into();
+//! for i in 0..self._lanes { if self.sel.val().index() == i { self.y.next = self.lane[i].val(); } }
+//! ```
+//!
+//! **State machines:** `#[derive(LogicState)] enum State`, `DFF<State>`,
+//! `match self.state.q.val() { State::Idle => { .. } _ => { .. } }`; `match self.op.val().index() { 0 => .., _ => .. }`
+//! for numbers. Encodings are the variants' positions.
+//!
+//! **Combinational values** are `Local`s and outputs: assign before reading, on every path (a default
+//! first, then `if`s). Reading a register's `d` or an instance's input is refused. A child's inputs
+//! are all driven by its parent.
+//!
+//! **Leaves** (memories, the wide multiplier): a block whose `hdl()` is `Verilog::Custom(text)`. Start
+//! the text with `// module name: description`; the ports are declared from the struct, outputs
+//! as `output reg`, those with an `assign` in the text as `output wire`. Give all widths explicitly
+//! and use every input bit; a leaf that uses only the low bits of an input says so in a header line
+//! `// uses read_address[9:0]`, and the port gets that width. Outputs nobody reads are no problem.
+//!
+//! **Names** are the field names with `_` for `$`; registers end in `_q` (and `_d`). Verilog and C++
+//! keywords are refused.
+
+mod arrange;
+mod check;
+mod collect;
+mod demand;
+mod error;
+mod index;
+mod ir;
+mod leaf;
+mod lower;
+mod module;
+mod names;
+mod narrow;
+mod output;
+mod pipeline;
+mod print;
+mod tidy;
+mod typing;
+
+pub use error::EmitError;
+pub use output::{Direction, Emitted, Module, Origin, Port};
+
+use names::Grids;
+use rust_hdl::prelude::Block;
+
+/// Prints `top` as module `top_name` and what it contains as modules `<top_name>_<name>`;
+/// `header` (lines without comment marks) opens every file.
+///
+/// # Errors
+/// See [`EmitError`]: a construct whose Verilog would not mean what the Rust says.
+pub fn emit<B: Block>(top: &B, top_name: &str, header: &str) -> Result<Emitted, EmitError> {
+    Emitter::new(top_name).header(header).emit(top)
+}
+
+/// [`emit`] with options.
+#[derive(Debug, Clone)]
+pub struct Emitter {
+    top: String,
+    prefix: String,
+    header: String,
+    grids: Grids,
+}
+
+impl Emitter {
+    /// Prints the top as module `top`.
+    pub fn new(top: &str) -> Self {
+        Self {
+            top: top.to_string(),
+            prefix: top.to_string(),
+            header: String::new(),
+            grids: Grids::new(),
+        }
+    }
+
+    /// Lines of the comment that opens every file.
+    pub fn header(mut self, header: &str) -> Self {
+        self.header = header.to_string();
+        self
+    }
+
+    /// What the names of the other modules start with (default: the top's name).
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.prefix = prefix.to_string();
+        self
+    }
+
+    /// Children in the `Vec` field `field` sit in a grid: number n is called `r<n / columns>_c<n %
+    /// columns>` in instance and wire names.
+    pub fn grid(mut self, field: &str, columns: usize) -> Self {
+        self.grids.insert(field.to_string(), columns.max(1));
+        self
+    }
+
+    /// Prints `top` and everything below it.
+    ///
+    /// # Errors
+    /// See [`EmitError`]: a construct whose Verilog would not mean what the Rust says.
+    pub fn emit<B: Block>(&self, top: &B) -> Result<Emitted, EmitError> {
+        pipeline::run(self, top)
+    }
+}
+
+/// A comment in `#[hdl_gen]` code that reaches the Verilog; nothing in Rust.
+#[macro_export]
+macro_rules! comment {
+    ($text:literal) => {};
+}

@@ -1,0 +1,104 @@
+//! From field paths to identifiers.
+
+use std::collections::BTreeMap;
+
+/// Words that Verilog, SystemVerilog (as Verilator reads it) or C++ reserve.
+const RESERVED: &[&str] = &[
+    "alias", "always", "always_comb", "always_ff", "always_latch", "and", "assert", "assign",
+    "assume", "auto", "automatic", "before", "begin", "bind", "bins", "bit", "bool", "break",
+    "buf", "byte", "case", "casex", "casez", "catch", "cell", "char", "checker", "class",
+    "clocking", "cmos", "config", "const", "constraint", "context", "continue", "cover",
+    "covergroup", "cross", "deassign", "default", "defparam", "delete", "design", "disable",
+    "dist", "do", "double", "edge", "else", "end", "endcase", "endfunction", "endmodule",
+    "endtask", "enum", "event", "eventually", "expect", "explicit", "export", "extends",
+    "extern", "false", "final", "float", "for", "force", "foreach", "forever", "fork",
+    "forkjoin", "friend", "function", "generate", "genvar", "global", "goto", "if", "iff",
+    "ifnone", "implements", "implies", "import", "include", "initial", "inline", "inout",
+    "input", "inside", "instance", "int", "integer", "interconnect", "interface", "intersect",
+    "join", "large", "let", "liblist", "library", "local", "localparam", "logic", "long",
+    "macromodule", "matches", "medium", "modport", "module", "mutable", "namespace", "nand",
+    "negedge", "new", "nexttime", "nmos", "nor", "not", "null", "operator", "or", "output",
+    "package", "packed", "parameter", "pmos", "posedge", "primitive", "priority", "private",
+    "program", "property", "protected", "public", "pull0", "pull1", "pulldown", "pullup",
+    "pure", "rand", "randc", "real", "realtime", "ref", "reg", "register", "release", "repeat",
+    "restrict", "return", "scalared", "sequence", "shared", "short", "shortint", "shortreal",
+    "signed", "sizeof", "small", "soft", "solve", "specify", "static", "string", "strong",
+    "struct", "super", "supply0", "supply1", "switch", "table", "tagged", "task", "template",
+    "this", "throw", "throughout", "time", "timeprecision", "timeunit", "tran", "tri", "tri0",
+    "tri1", "true", "try", "type", "typedef", "union", "unique", "unsigned", "until", "use",
+    "using", "var", "vectored", "virtual", "void", "volatile", "wait", "wand", "weak", "while",
+    "wildcard", "wire", "with", "within", "wor", "xnor", "xor",
+];
+
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.binary_search(&name).is_ok()
+}
+
+/// Columns of child arrays that are grids: field name -> columns.
+pub(crate) type Grids = BTreeMap<String, usize>;
+
+/// `a_in$3` -> `a_in_3`, and `pe$5$x` -> `pe_r1_c1_x` if `pe` is a grid of 4 columns.
+pub(crate) fn identifier(path: &str, grids: &Grids) -> String {
+    let mut out: Vec<String> = Vec::new();
+    let mut previous = "";
+    for part in path.split('$').filter(|p| !p.is_empty()) {
+        let cell = match (grids.get(previous), part.parse::<usize>()) {
+            (Some(columns), Ok(n)) => format!("r{}_c{}", n / columns, n % columns),
+            _ => part.to_string(),
+        };
+        out.push(cell);
+        previous = part;
+    }
+    out.join("_")
+}
+
+/// `State::LoadWeights` -> `STATE_LOAD_WEIGHTS`, `mask$3` -> `MASK_3`.
+pub(crate) fn constant_name(path: &str) -> String {
+    let mut out = String::new();
+    let mut previous_lower = false;
+    for c in path.replace("::", "$").chars() {
+        if !c.is_ascii_alphanumeric() {
+            if !out.ends_with('_') && !out.is_empty() {
+                out.push('_');
+            }
+            previous_lower = false;
+            continue;
+        }
+        if c.is_ascii_uppercase() && previous_lower {
+            out.push('_');
+        }
+        previous_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+        out.push(c.to_ascii_uppercase());
+    }
+    out
+}
+
+/// `pe$3` -> `pe`: the field name without indices.
+pub(crate) fn base_name(field: &str) -> String {
+    field
+        .split('$')
+        .filter(|p| p.parse::<usize>().is_err())
+        .collect::<Vec<_>>()
+        .join("_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserved_words_are_sorted_so_that_the_search_finds_them() {
+        assert!(RESERVED.is_sorted());
+        assert!(is_reserved("double") && is_reserved("wire") && !is_reserved("clock"));
+    }
+
+    #[test]
+    fn names_say_where_they_sit() {
+        let grids = Grids::from([("pe".to_string(), 4)]);
+        assert_eq!(identifier("pe$5$a_in$0", &grids), "pe_r1_c1_a_in_0");
+        assert_eq!(identifier("column$5$a_in", &grids), "column_5_a_in");
+        assert_eq!(constant_name("State::LoadWeights"), "STATE_LOAD_WEIGHTS");
+        assert_eq!(constant_name("mask$3"), "MASK_3");
+        assert_eq!(base_name("pe$3"), "pe");
+    }
+}

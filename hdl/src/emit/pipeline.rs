@@ -1,0 +1,232 @@
+//! The passes in order.
+
+use super::Emitter;
+use super::arrange::arrange;
+use super::check::check;
+use super::collect::{Code, RawKind, collect};
+use super::demand::{KindView, Needs, demand, is_live};
+use super::error::EmitError;
+use super::ir::{ModuleIr, Role, Signal};
+use super::lower::lower;
+use super::module::{Sheet, print};
+use super::names::is_reserved;
+use super::narrow::{Narrower, widths};
+use super::output::{Direction, Emitted, Module, Origin, Port};
+use super::{leaf, tidy};
+use rust_hdl::prelude::Block;
+use std::collections::BTreeSet;
+
+pub(crate) fn run<B: Block>(options: &Emitter, top: &B) -> Result<Emitted, EmitError> {
+    let raws = collect(top, &options.top)?;
+    let mut irs = Vec::new();
+    for this in 0..raws.len() {
+        let mut ir = lower(&raws, this, &options.grids)?;
+        if matches!(raws[this].code, Code::Rtl(_)) {
+            check(&ir, &raws[this].place())?;
+            ir.body = tidy::tidy(ir.body, &ir.signals);
+        }
+        irs.push(ir);
+    }
+    let design = Design::new(options, raws, irs)?;
+    let mut modules = Vec::new();
+    for kind in design.reachable().into_iter().rev() {
+        modules.push(design.module(kind)?);
+    }
+    Ok(Emitted {
+        modules,
+        header: options.header.clone(),
+    })
+}
+
+/// All kinds with their needs and final widths.
+struct Design {
+    raws: Vec<RawKind>,
+    irs: Vec<ModuleIr>,
+    needs: Vec<Needs>,
+    /// Final widths per kind and signal.
+    widths: Vec<Vec<usize>>,
+    names: Vec<String>,
+}
+
+impl Design {
+    fn new(options: &Emitter, raws: Vec<RawKind>, irs: Vec<ModuleIr>) -> Result<Self, EmitError> {
+        let top = raws.len() - 1;
+        let mut views = Vec::new();
+        for (raw, ir) in raws.iter().zip(&irs) {
+            views.push(KindView {
+                ir,
+                leaf: matches!(raw.code, Code::Leaf(_)),
+                leaf_uses: leaf_uses(raw, ir)?,
+            });
+        }
+        let needs = demand(&views);
+        let mut final_widths: Vec<Vec<usize>> = Vec::new();
+        for (kind, ir) in irs.iter().enumerate() {
+            let mut own = widths(ir, &needs[kind]);
+            for (id, signal) in ir.signals.iter().enumerate() {
+                match signal.role {
+                    Role::Input | Role::Output if kind == top => own[id] = signal.width,
+                    Role::InstanceOutput { inst, port } => {
+                        let child = ir.instances[inst].kind;
+                        own[id] = final_widths[child][irs[child].ports[port]];
+                    }
+                    _ => {}
+                }
+            }
+            final_widths.push(own);
+        }
+        let names = raws
+            .iter()
+            .enumerate()
+            .map(|(kind, raw)| match kind == top {
+                true => options.top.clone(),
+                false => format!("{}_{}", options.prefix, raw.name),
+            })
+            .collect();
+        Ok(Self {
+            raws,
+            irs,
+            needs,
+            widths: final_widths,
+            names,
+        })
+    }
+
+    /// Kinds with a live instance, in ascending order.
+    fn reachable(&self) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![self.raws.len() - 1];
+        while let Some(kind) = open.pop() {
+            if found.insert(kind) {
+                let ir = &self.irs[kind];
+                let live = ir.instances.iter().filter(|i| is_live(ir, i, &self.needs[kind]));
+                open.extend(live.map(|i| i.kind));
+            }
+        }
+        found
+    }
+
+    fn module(&self, kind: usize) -> Result<Module, EmitError> {
+        let (raw, ir, name) = (&self.raws[kind], &self.irs[kind], &self.names[kind]);
+        let final_ir = ModuleIr {
+            signals: self.final_signals(kind),
+            ports: ir.ports.clone(),
+            registers: ir.registers.clone(),
+            instances: ir.instances.clone(),
+            body: Vec::new(),
+        };
+        self.check_names(kind, &final_ir)?;
+        let (text, origin) = match &raw.code {
+            Code::Leaf(text) => (leaf::print(name, raw, &final_ir, text), Origin::Leaf),
+            Code::Rtl(_) => (self.rtl(kind, &final_ir), Origin::RustHdl),
+        };
+        let ports = final_ir
+            .ports
+            .iter()
+            .map(|&p| &final_ir.signals[p])
+            .filter(|s| s.width > 0)
+            .map(|s| Port {
+                name: s.name.clone(),
+                direction: match s.role {
+                    Role::Input => Direction::Input,
+                    _ => Direction::Output,
+                },
+                width: s.width,
+                signed: s.signed,
+            })
+            .collect();
+        Ok(Module {
+            name: name.clone(),
+            text,
+            origin,
+            ports,
+        })
+    }
+
+    fn final_signals(&self, kind: usize) -> Vec<Signal> {
+        self.irs[kind]
+            .signals
+            .iter()
+            .zip(&self.widths[kind])
+            .map(|(signal, &width)| Signal {
+                width,
+                ..signal.clone()
+            })
+            .collect()
+    }
+
+    fn rtl(&self, kind: usize, final_ir: &ModuleIr) -> String {
+        let ir = &self.irs[kind];
+        let narrower = Narrower {
+            widths: &self.widths[kind],
+            needs: &self.needs[kind],
+            original: &ir.signals,
+        };
+        let body = narrower.block(&ir.body);
+        let instances = ir
+            .instances
+            .iter()
+            .map(|instance| {
+                is_live(ir, instance, &self.needs[kind]).then(|| {
+                    let child = instance.kind;
+                    let ports = self.irs[child].ports.iter().map(|&p| {
+                        let name = self.irs[child].signals[p].name.clone();
+                        (name, self.widths[child][p])
+                    });
+                    (self.names[child].clone(), ports.collect())
+                })
+            })
+            .collect();
+        print(&Sheet {
+            name: &self.names[kind],
+            description: &self.raws[kind].description,
+            ir: final_ir,
+            needs: &self.needs[kind],
+            arranged: arrange(body, &final_ir.signals),
+            instances,
+        })
+    }
+
+    /// Reserved and repeated names.
+    fn check_names(&self, kind: usize, ir: &ModuleIr) -> Result<(), EmitError> {
+        let refuse = |name: &str, reason: &str| EmitError::Name {
+            module: self.names[kind].clone(),
+            name: name.to_string(),
+            reason: reason.to_string(),
+        };
+        let first = self.names.iter().position(|n| *n == self.names[kind]);
+        if first != Some(kind) {
+            let reason = "two different modules have this name: rename one";
+            return Err(refuse(&self.names[kind], reason));
+        }
+        let signals = ir.signals.iter().filter(|s| s.width > 0).map(|s| &s.name);
+        let instances = ir.instances.iter().map(|i| &i.name);
+        let mut seen = BTreeSet::new();
+        for name in signals.chain(instances) {
+            if is_reserved(name) {
+                return Err(refuse(name, "the word is reserved in Verilog or C++: rename the field"));
+            }
+            if !seen.insert(name) {
+                let reason = "two fields are printed under this name: rename one";
+                return Err(refuse(name, reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Used widths of a leaf's ports where its header says so.
+fn leaf_uses(raw: &RawKind, ir: &ModuleIr) -> Result<Vec<Option<usize>>, EmitError> {
+    let mut uses = vec![None; ir.ports.len()];
+    for (name, width) in &raw.uses {
+        let port = ir.ports.iter().position(|&p| ir.signals[p].name == *name);
+        match port {
+            Some(port) if *width <= ir.signals[ir.ports[port]].width => uses[port] = Some(*width),
+            _ => {
+                let reason = format!("the leaf says it uses {width} bits of it, which do not exist");
+                return Err(raw.place().refuse(name, reason));
+            }
+        }
+    }
+    Ok(uses)
+}

@@ -1,0 +1,419 @@
+//! Text of expressions and statements.
+
+use super::ir::*;
+use std::fmt::Write;
+
+/// Longest line that is not broken where it can be.
+const LINE: usize = 100;
+
+/// What the surrounding operator asks of the sign of a printed operand.
+#[derive(Clone, Copy, PartialEq)]
+enum Sign {
+    Any,
+    Signed,
+    Unsigned,
+}
+
+/// Prints over one module's signals.
+pub(crate) struct Printer<'a> {
+    pub signals: &'a [Signal],
+    /// Names, after instance outputs have been joined with the wires they drive.
+    pub names: &'a [String],
+}
+
+impl Printer<'_> {
+    pub fn expr(&self, e: &Expr) -> String {
+        self.operand(e, Sign::Any)
+    }
+
+    fn operand(&self, e: &Expr, sign: Sign) -> String {
+        let text = match &e.kind {
+            Kind::Const {
+                name: Some(named), ..
+            } if named.width == e.width && sign != Sign::Unsigned => named.name.clone(),
+            Kind::Const {
+                name: Some(named), ..
+            } if named.width == e.width && !named.signed => named.name.clone(),
+            Kind::Const { value, .. } => {
+                let signed = sign == Sign::Signed || (sign == Sign::Any && e.signed);
+                return literal(*value, e.width, signed);
+            }
+            Kind::Signal(s) => return self.signal(*s, sign),
+            Kind::Reinterpret(inner) => return self.reinterpreted(inner, sign),
+            Kind::Not(inner) => format!("{}{}", self.not(e), self.tight(inner, sign)),
+            Kind::Neg(inner) => format!("-{}", self.tight(inner, sign)),
+            Kind::Binary(op, l, r) => return self.binary(*op, e, l, r, sign),
+            Kind::ShiftLeft(l, by) => format!("{} << {}", self.tight(l, sign), self.amount(by)),
+            Kind::ShiftRight(l, by) => format!("{} >> {}", self.tight(l, sign), self.amount(by)),
+            _ => {
+                let text = self.self_determined(e);
+                return match sign {
+                    Sign::Signed => format!("$signed({text})"),
+                    _ => text,
+                };
+            }
+        };
+        text
+    }
+
+    fn signal(&self, id: SignalId, sign: Sign) -> String {
+        let name = &self.names[id];
+        match (sign, self.signals[id].signed) {
+            (Sign::Signed, false) => format!("$signed({name})"),
+            (Sign::Unsigned, true) => format!("$unsigned({name})"),
+            _ => name.clone(),
+        }
+    }
+
+    fn reinterpreted(&self, inner: &Expr, sign: Sign) -> String {
+        match sign {
+            Sign::Any => self.operand(inner, Sign::Any),
+            _ => self.operand(inner, sign),
+        }
+    }
+
+    fn not(&self, e: &Expr) -> &'static str {
+        if e.width == 1 { "!" } else { "~" }
+    }
+
+    fn binary(&self, op: Op, e: &Expr, l: &Expr, r: &Expr, sign: Sign) -> String {
+        let symbol = match op {
+            Op::Add => "+",
+            Op::Sub => "-",
+            Op::Mul => "*",
+            Op::And => "&",
+            Op::Or => "|",
+            Op::Xor => "^",
+        };
+        let sign = match (op, sign) {
+            (Op::Mul, Sign::Any) if e.signed => Sign::Signed,
+            (Op::Mul, Sign::Any) => Sign::Unsigned,
+            _ => sign,
+        };
+        let left = match &l.kind {
+            Kind::Binary(same, ..) if *same == op && op != Op::Mul => self.operand(l, sign),
+            _ => self.tight(l, sign),
+        };
+        format!("{left} {symbol} {}", self.tight(r, sign))
+    }
+
+    /// Operators whose operands do not take the context's width or sign.
+    fn self_determined(&self, e: &Expr) -> String {
+        match &e.kind {
+            Kind::Slice { signal, low, .. } => {
+                format!("{}{}", self.names[*signal], range(*low, e.width))
+            }
+            Kind::Select { signal, index, .. } => {
+                let (name, index) = (&self.names[*signal], self.expr(index));
+                match e.width {
+                    1 => format!("{name}[{index}]"),
+                    width => format!("{name}[{index} +: {width}]"),
+                }
+            }
+            Kind::ZeroExtend(inner) => {
+                let zeros = literal(0, e.width - inner.width, false);
+                format!("{{{zeros}, {}}}", self.expr(inner))
+            }
+            Kind::SignExtend(inner) => self.sign_extension(inner, e.width - inner.width),
+            Kind::Reduce(fold, inner) => {
+                let symbol = match fold {
+                    Fold::All => "&",
+                    Fold::Any => "|",
+                    Fold::Xor => "^",
+                };
+                format!("{symbol}{}", self.tight(inner, Sign::Any))
+            }
+            Kind::Compare(cmp, l, r) => self.compare(*cmp, l, r),
+            Kind::LogicalAnd(l, r) => self.logical("&&", e, l, r),
+            Kind::LogicalOr(l, r) => self.logical("||", e, l, r),
+            Kind::Concat(parts) => {
+                let parts: Vec<String> = parts.iter().map(|p| self.expr(p)).collect();
+                format!("{{{}}}", parts.join(", "))
+            }
+            _ => self.operand(e, Sign::Any),
+        }
+    }
+
+    fn sign_extension(&self, inner: &Expr, count: usize) -> String {
+        let text = self.expr(inner);
+        if inner.width == 1 {
+            return format!("{{{}{{{text}}}}}", count + 1);
+        }
+        let top = inner.bits(inner.width - 1, 1);
+        let top = top.map_or_else(|| text.clone(), |bit| self.expr(&bit.reinterpret(false)));
+        format!("{{{{{count}{{{top}}}}}, {text}}}")
+    }
+
+    fn compare(&self, cmp: Cmp, l: &Expr, r: &Expr) -> String {
+        let (symbol, ordered) = match cmp {
+            Cmp::Eq => ("==", false),
+            Cmp::Ne => ("!=", false),
+            Cmp::Lt => ("<", true),
+            Cmp::Le => ("<=", true),
+            Cmp::Gt => (">", true),
+            Cmp::Ge => (">=", true),
+        };
+        let sign = match (ordered, l.signed) {
+            (false, _) => Sign::Any,
+            (true, true) => Sign::Signed,
+            (true, false) => Sign::Unsigned,
+        };
+        format!("{} {symbol} {}", self.tight(l, sign), self.tight(r, sign))
+    }
+
+    fn logical(&self, symbol: &str, e: &Expr, l: &Expr, r: &Expr) -> String {
+        let same = std::mem::discriminant(&l.kind) == std::mem::discriminant(&e.kind);
+        let left = match same {
+            true => self.operand(l, Sign::Any),
+            false => self.tight(l, Sign::Any),
+        };
+        format!("{left} {symbol} {}", self.tight(r, Sign::Any))
+    }
+
+    fn amount(&self, by: &Expr) -> String {
+        match by.as_const() {
+            Some(value) => value.to_string(),
+            None => self.tight(by, Sign::Any),
+        }
+    }
+
+    /// In parentheses, unless it is one word.
+    fn tight(&self, e: &Expr, sign: Sign) -> String {
+        let text = self.operand(e, sign);
+        let bare = match &e.kind {
+            Kind::Reinterpret(inner) => is_word(inner),
+            _ => is_word(e),
+        };
+        if bare || text.starts_with("$signed(") { text } else { format!("({text})") }
+    }
+
+    fn target(&self, target: SignalId, part: &Part) -> String {
+        let name = &self.names[target];
+        match part {
+            Part::Whole => name.clone(),
+            Part::Bits { low, width } => format!("{name}{}", range(*low, *width)),
+            Part::Variable { index, width: 1 } => format!("{name}[{}]", self.expr(index)),
+            Part::Variable { index, width } => format!("{name}[{} +: {width}]", self.expr(index)),
+        }
+    }
+
+    /// `head value;`, on several lines if it is long and has parts.
+    pub fn long(&self, head: &str, value: &Expr, indent: usize, out: &mut String) {
+        let pad = "    ".repeat(indent);
+        let text = self.expr(value);
+        if pad.len() + head.len() + text.len() + 2 <= LINE {
+            let _ = writeln!(out, "{pad}{head} {text};");
+            return;
+        }
+        match &value.kind {
+            Kind::Concat(parts) => {
+                let _ = writeln!(out, "{pad}{head} {{");
+                let parts: Vec<String> = parts.iter().map(|p| self.expr(p)).collect();
+                let _ = writeln!(out, "{pad}    {}", fill(&parts, pad.len() + 4));
+                let _ = writeln!(out, "{pad}}};");
+            }
+            _ => {
+                let terms = self.terms(value);
+                let _ = writeln!(out, "{pad}{head} {};", terms.join(&format!("\n{pad}    ")));
+            }
+        }
+    }
+
+    /// The operands of a chain of one operator, the operator before all but the first.
+    fn terms(&self, e: &Expr) -> Vec<String> {
+        let (symbol, l, r) = match &e.kind {
+            Kind::Binary(op, l, r) if matches!(op, Op::And | Op::Or | Op::Xor | Op::Add) => {
+                let symbol = match op {
+                    Op::And => "&",
+                    Op::Or => "|",
+                    Op::Xor => "^",
+                    _ => "+",
+                };
+                (symbol, l, r)
+            }
+            Kind::LogicalAnd(l, r) => ("&&", l, r),
+            Kind::LogicalOr(l, r) => ("||", l, r),
+            _ => return vec![self.expr(e)],
+        };
+        let same = match (&e.kind, &l.kind) {
+            (Kind::Binary(a, ..), Kind::Binary(b, ..)) => a == b,
+            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+        };
+        let mut terms = match same {
+            true => self.terms(l),
+            false => vec![self.tight(l, Sign::Any)],
+        };
+        terms.push(format!("{symbol} {}", self.tight(r, Sign::Any)));
+        terms
+    }
+
+    /// Statements with blocking (`=`) or nonblocking (`<=`) assignments.
+    pub fn block(&self, block: &[Stmt], op: &str, indent: usize, out: &mut String) {
+        for statement in block {
+            self.statement(statement, op, indent, out);
+        }
+    }
+
+    fn statement(&self, statement: &Stmt, op: &str, indent: usize, out: &mut String) {
+        let pad = "    ".repeat(indent);
+        match statement {
+            Stmt::Comment(text) => {
+                let _ = writeln!(out, "{pad}// {text}");
+            }
+            Stmt::Assign {
+                target,
+                part,
+                value,
+            } => {
+                let head = format!("{} {op}", self.target(*target, part));
+                self.long(&head, value, indent, out);
+            }
+            Stmt::If { .. } => {
+                out.push_str(&pad);
+                self.conditional(statement, op, indent, out);
+            }
+            Stmt::Case {
+                test,
+                arms,
+                default,
+            } => {
+                let _ = writeln!(out, "{pad}case ({})", self.expr(test));
+                for (label, block) in arms {
+                    self.arm(&self.expr(label), block, op, indent + 1, out);
+                }
+                match default {
+                    Some(block) => self.arm("default", block, op, indent + 1, out),
+                    None if test.width >= 64 || arms.len() < 1 << test.width => {
+                        let _ = writeln!(out, "{pad}    default: ;");
+                    }
+                    None => {}
+                }
+                let _ = writeln!(out, "{pad}endcase");
+            }
+        }
+    }
+
+    fn arm(&self, label: &str, block: &[Stmt], op: &str, indent: usize, out: &mut String) {
+        let pad = "    ".repeat(indent);
+        if let Some(line) = self.one_line(block, op)
+            && pad.len() + label.len() + line.len() + 2 <= LINE
+        {
+            let _ = writeln!(out, "{pad}{label}: {line}");
+            return;
+        }
+        if block.is_empty() {
+            let _ = writeln!(out, "{pad}{label}: ;");
+            return;
+        }
+        let _ = writeln!(out, "{pad}{label}: begin");
+        self.block(block, op, indent + 1, out);
+        let _ = writeln!(out, "{pad}end");
+    }
+
+    /// A block of one short assignment.
+    fn one_line(&self, block: &[Stmt], op: &str) -> Option<String> {
+        match block {
+            [
+                Stmt::Assign {
+                    target,
+                    part,
+                    value,
+                },
+            ] => Some(format!("{} {op} {};", self.target(*target, part), self.expr(value))),
+            _ => None,
+        }
+    }
+
+    /// `if (..) ..` from the current column on.
+    fn conditional(&self, statement: &Stmt, op: &str, indent: usize, out: &mut String) {
+        let Stmt::If { test, then, other } = statement else {
+            return;
+        };
+        let pad = "    ".repeat(indent);
+        let head = format!("if ({})", self.expr(test));
+        if other.is_empty()
+            && !out.ends_with("else ")
+            && let Some(line) = self.one_line(then, op)
+            && pad.len() + head.len() + line.len() < LINE
+        {
+            let _ = writeln!(out, "{head} {line}");
+            return;
+        }
+        let _ = writeln!(out, "{head} begin");
+        self.block(then, op, indent + 1, out);
+        let _ = write!(out, "{pad}end");
+        match &other[..] {
+            [] => out.push('\n'),
+            [next @ Stmt::If { .. }] => {
+                out.push_str(" else ");
+                self.conditional(next, op, indent, out);
+            }
+            block => {
+                out.push_str(" else begin\n");
+                self.block(block, op, indent + 1, out);
+                let _ = writeln!(out, "{pad}end");
+            }
+        }
+    }
+}
+
+/// Needs no parentheses as an operand.
+fn is_word(e: &Expr) -> bool {
+    match &e.kind {
+        Kind::Const { .. } | Kind::Signal(_) | Kind::Slice { .. } | Kind::Select { .. } => true,
+        Kind::ZeroExtend(_) | Kind::SignExtend(_) | Kind::Concat(_) => true,
+        Kind::Not(inner) => is_word(inner),
+        Kind::Reinterpret(inner) => is_word(inner),
+        _ => false,
+    }
+}
+
+fn range(low: usize, width: usize) -> String {
+    match width {
+        1 => format!("[{low}]"),
+        _ => format!("[{}:{low}]", low + width - 1),
+    }
+}
+
+/// Comma-separated, broken into lines that start in column `indent`.
+pub(crate) fn fill(parts: &[String], indent: usize) -> String {
+    let mut out = String::new();
+    let mut column = indent;
+    for (i, part) in parts.iter().enumerate() {
+        let comma = if i + 1 < parts.len() { "," } else { "" };
+        if i > 0 {
+            if column + part.len() + 2 > LINE {
+                out.push('\n');
+                out.push_str(&" ".repeat(indent));
+                column = indent;
+            } else {
+                out.push(' ');
+                column += 1;
+            }
+        }
+        out.push_str(part);
+        out.push_str(comma);
+        column += part.len() + comma.len();
+    }
+    out
+}
+
+/// A sized literal: decimal for numbers, hexadecimal for patterns.
+pub(crate) fn literal(value: u128, width: usize, signed: bool) -> String {
+    if width == 1 {
+        return if signed { format!("1'sb{value}") } else { format!("1'b{value}") };
+    }
+    if signed {
+        let negative = width <= 128 && value >> (width - 1) & 1 == 1;
+        let magnitude = if negative { (mask(width) - value).wrapping_add(1) & mask(width) } else { value };
+        return match negative {
+            true if magnitude == value => format!("{width}'sh{value:x}"),
+            true => format!("-{width}'sd{magnitude}"),
+            false => format!("{width}'sd{value}"),
+        };
+    }
+    match value {
+        0..10_000 => format!("{width}'d{value}"),
+        _ => format!("{width}'h{value:x}"),
+    }
+}

@@ -1,0 +1,234 @@
+//! Drops dead assignments and joins bitwise ones into concatenations.
+//!
+//! `replace_bit` loops leave one assignment per bit; here `word[0] = a[0]; word[1] = a[1]; ...`
+//! becomes `word = {.., a}`, and a default that is overwritten everywhere vanishes.
+
+use super::ir::*;
+use std::collections::BTreeMap;
+
+/// Tidies a block and the blocks within. Comments and the order of effects stay.
+pub(crate) fn tidy(block: Vec<Stmt>, signals: &[Signal]) -> Vec<Stmt> {
+    let mut tidier = Tidier {
+        signals,
+        out: Vec::with_capacity(block.len()),
+        open: BTreeMap::new(),
+    };
+    for statement in block {
+        tidier.push(statement);
+    }
+    for target in tidier.open.keys().copied().collect::<Vec<_>>() {
+        tidier.close(target);
+    }
+    let out = tidier.out.into_iter().flatten().collect();
+    chains_to_cases(out)
+}
+
+/// Assignments to one signal that may still be joined, oldest first.
+struct Run {
+    /// Places in `out`.
+    pieces: Vec<usize>,
+    /// Signals their values read.
+    reads: Vec<SignalId>,
+}
+
+struct Tidier<'a> {
+    signals: &'a [Signal],
+    out: Vec<Option<Stmt>>,
+    open: BTreeMap<SignalId, Run>,
+}
+
+impl Tidier<'_> {
+    fn push(&mut self, statement: Stmt) {
+        let statement = match statement {
+            Stmt::If { test, then, other } => Stmt::If {
+                test,
+                then: tidy(then, self.signals),
+                other: tidy(other, self.signals),
+            },
+            Stmt::Case {
+                test,
+                arms,
+                default,
+            } => Stmt::Case {
+                test,
+                arms: arms
+                    .into_iter()
+                    .map(|(label, block)| (label, tidy(block, self.signals)))
+                    .collect(),
+                default: default.map(|block| tidy(block, self.signals)),
+            },
+            other => other,
+        };
+        let mut reads = Vec::new();
+        statement.reads(&mut |s| reads.push(s));
+        reads.sort_unstable();
+        reads.dedup();
+        let piece = match &statement {
+            Stmt::Assign { part, .. } if matches!(part, Part::Variable { .. }) => None,
+            Stmt::Assign { target, .. } => Some(*target),
+            _ => None,
+        };
+        let mut writes = Vec::new();
+        statement.writes(&mut |s| writes.push(s));
+        let stop: Vec<SignalId> = self
+            .open
+            .iter()
+            .filter(|(target, run)| {
+                reads.contains(target)
+                    || (piece != Some(**target) && writes.contains(target))
+                    || writes.iter().any(|w| run.reads.contains(w))
+            })
+            .map(|(target, _)| *target)
+            .collect();
+        for target in stop {
+            self.close(target);
+        }
+        if let Some(target) = piece
+            && !reads.contains(&target)
+        {
+            let run = self.open.entry(target).or_insert_with(|| Run {
+                pieces: Vec::new(),
+                reads: Vec::new(),
+            });
+            run.pieces.push(self.out.len());
+            run.reads.extend(reads);
+            run.reads.sort_unstable();
+            run.reads.dedup();
+        }
+        self.out.push(Some(statement));
+    }
+
+    /// Joins the run of `target`, if it can be joined; otherwise drops what is overwritten.
+    fn close(&mut self, target: SignalId) {
+        let Some(run) = self.open.remove(&target) else {
+            return;
+        };
+        let width = self.signals[target].width;
+        // For every bit the newest piece that writes it, and the bit of that piece's value.
+        let mut owner: Vec<Option<(usize, usize)>> = vec![None; width];
+        for &at in &run.pieces {
+            let Some(Stmt::Assign { part, .. }) = &self.out[at] else {
+                continue;
+            };
+            match *part {
+                Part::Whole => (0..width).for_each(|b| owner[b] = Some((at, b))),
+                Part::Bits { low, width } => {
+                    (0..width).for_each(|b| owner[low + b] = Some((at, b)));
+                }
+                Part::Variable { .. } => {}
+            }
+        }
+        for &at in &run.pieces {
+            if !owner.iter().flatten().any(|(o, _)| *o == at) {
+                self.out[at] = None;
+            }
+        }
+        let alive: Vec<usize> = run
+            .pieces
+            .into_iter()
+            .filter(|at| self.out[*at].is_some())
+            .collect();
+        if alive.len() < 2 {
+            return;
+        }
+        let Some(value) = self.joined(&owner) else {
+            return;
+        };
+        for &at in &alive {
+            self.out[at] = None;
+        }
+        let signed = self.signals[target].signed;
+        self.out[alive[alive.len() - 1]] = Some(Stmt::Assign {
+            target,
+            part: Part::Whole,
+            value: value.reinterpret(signed),
+        });
+    }
+
+    fn joined(&self, owner: &[Option<(usize, usize)>]) -> Option<Expr> {
+        let mut parts = Vec::new();
+        let mut high = owner.len();
+        while high > 0 {
+            let (piece, top) = owner[high - 1]?;
+            let mut count = 1;
+            while count < high && owner[high - 1 - count] == top.checked_sub(count).map(|b| (piece, b)) {
+                count += 1;
+            }
+            let Some(Stmt::Assign { value, .. }) = &self.out[piece] else {
+                return None;
+            };
+            parts.push(value.bits(top + 1 - count, count)?);
+            high -= count;
+        }
+        Some(concat(parts))
+    }
+}
+
+/// Consecutive `if (x == 0) .. if (x == 1) ..` without `else` become a `case`.
+fn chains_to_cases(block: Vec<Stmt>) -> Vec<Stmt> {
+    let mut out: Vec<Stmt> = Vec::with_capacity(block.len());
+    for statement in block {
+        let Some((test, label)) = tested(&statement) else {
+            out.push(statement);
+            continue;
+        };
+        if let Some(last) = out.last_mut()
+            && joins(last, &test, &label)
+        {
+            let Stmt::If { then, .. } = statement else {
+                continue;
+            };
+            append(last, label, then);
+        } else {
+            out.push(statement);
+        }
+    }
+    out
+}
+
+/// `x` and `n` of `if (x == n)` without `else`.
+fn tested(statement: &Stmt) -> Option<(Expr, Expr)> {
+    let Stmt::If { test, other, .. } = statement else {
+        return None;
+    };
+    let Kind::Compare(Cmp::Eq, l, r) = &test.kind else {
+        return None;
+    };
+    (other.is_empty() && r.as_const().is_some() && l.is_plain())
+        .then(|| ((**l).clone(), (**r).clone()))
+}
+
+/// Whether `next == label` may become another arm: same test, new label, test not written.
+fn joins(last: &Stmt, test: &Expr, label: &Expr) -> bool {
+    let labels: Vec<Expr> = match last {
+        Stmt::If { .. } => match tested(last) {
+            Some((t, l)) if t == *test => vec![l],
+            _ => return false,
+        },
+        Stmt::Case {
+            test: t,
+            arms,
+            default: None,
+        } if t == test => arms.iter().map(|(l, _)| l.clone()).collect(),
+        _ => return false,
+    };
+    let mut written = false;
+    last.writes(&mut |w| test.reads(&mut |r| written |= r == w));
+    !written && labels.iter().all(|l| l.as_const() != label.as_const())
+}
+
+fn append(last: &mut Stmt, label: Expr, block: Vec<Stmt>) {
+    if let Some((test, first)) = tested(last)
+        && let Stmt::If { then, .. } = last
+    {
+        let arms = vec![(first, std::mem::take(then))];
+        *last = Stmt::Case {
+            test,
+            arms,
+            default: None,
+        };
+    }
+    if let Stmt::Case { arms, .. } = last {
+        arms.push((label, block));
+    }
+}
