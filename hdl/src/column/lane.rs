@@ -74,8 +74,8 @@ pub struct Column {
     valid: DFF<Bit>,
     first: DFF<Bit>,
     last: DFF<Bit>,
-    accumulator_address: DFF<Bits<14>>,
-    parameter_address: DFF<Bits<12>>,
+    pixel: DFF<Bits<14>>,
+    tile: DFF<Bits<12>>,
 }
 
 impl Column {
@@ -116,8 +116,8 @@ impl Column {
             valid: Default::default(),
             first: Default::default(),
             last: Default::default(),
-            accumulator_address: Default::default(),
-            parameter_address: Default::default(),
+            pixel: Default::default(),
+            tile: Default::default(),
         }
     }
 }
@@ -126,25 +126,17 @@ impl Logic for Column {
     #[hdl_gen]
     fn update(&mut self) {
         comment!("module column: accumulator, parameters and requantizer of one column");
-        dff_setup!(
-            self,
-            clock,
-            valid,
-            first,
-            last,
-            accumulator_address,
-            parameter_address
-        );
+        dff_setup!(self, clock, valid, first, last, pixel, tile);
         self.valid.d.next = self.valid_in.val();
         self.first.d.next = self.first_in.val();
         self.last.d.next = self.last_in.val();
-        self.accumulator_address.d.next = self.accumulator_address_in.val();
-        self.parameter_address.d.next = self.parameter_address_in.val();
+        self.pixel.d.next = self.accumulator_address_in.val();
+        self.tile.d.next = self.parameter_address_in.val();
         self.valid_out.next = self.valid.q.val();
         self.first_out.next = self.first.q.val();
         self.last_out.next = self.last.q.val();
-        self.accumulator_address_out.next = self.accumulator_address.q.val();
-        self.parameter_address_out.next = self.parameter_address.q.val();
+        self.accumulator_address_out.next = self.pixel.q.val();
+        self.parameter_address_out.next = self.tile.q.val();
 
         self.accumulator.clock.next = self.clock.val();
         self.accumulator.reset.next = self.reset.val();
@@ -152,7 +144,7 @@ impl Logic for Column {
         self.accumulator.valid.next = self.valid.q.val();
         self.accumulator.first.next = self.first.q.val();
         self.accumulator.last.next = self.last.q.val();
-        self.accumulator.address.next = self.accumulator_address.q.val();
+        self.accumulator.address.next = self.pixel.q.val();
         self.accumulator.partial_sum.next = self.partial_sum.val();
         self.accumulator.operand.next = self.operand.val();
         self.accumulator.pool.next = self.pool.val();

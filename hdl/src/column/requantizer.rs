@@ -78,7 +78,7 @@ pub struct Requantizer {
     fine: Signal<Local, Bits<4>>,
     result_bits: Signal<Local, Bits<48>>,
     tail: Signal<Local, Bits<41>>,
-    byte: Signal<Local, Signed<8>>,
+    narrow: Signal<Local, Signed<8>>,
     low_signed: Signal<Local, Signed<8>>,
     high_signed: Signal<Local, Signed<8>>,
     chosen: Signal<Local, Signed<8>>,
@@ -160,20 +160,20 @@ impl Logic for Requantizer {
         comment!("cycle 6: clamp; bits 47..7 are equal in values of eight bits");
         self.result_bits.next = unsigned_cast(self.result.q.val());
         self.tail.next = self.result_bits.val().get_bits::<41>(7);
-        self.byte.next = signed_cast(self.result_bits.val().get_bits::<8>(0));
+        self.narrow.next = signed_cast(self.result_bits.val().get_bits::<8>(0));
         self.low_signed.next = signed_cast(self.low.val());
         self.high_signed.next = signed_cast(self.high.val());
-        self.chosen.next = self.byte.val();
+        self.chosen.next = self.narrow.val();
         if !self.tail.val().all() && self.tail.val().any() {
             self.chosen.next = self.high_signed.val();
             if self.result_bits.val().get_bit(47) {
                 self.chosen.next = self.low_signed.val();
             }
         } else {
-            if self.byte.val() > self.high_signed.val() {
+            if self.narrow.val() > self.high_signed.val() {
                 self.chosen.next = self.high_signed.val();
             }
-            if self.byte.val() < self.low_signed.val() {
+            if self.narrow.val() < self.low_signed.val() {
                 self.chosen.next = self.low_signed.val();
             }
         }
