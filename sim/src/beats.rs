@@ -70,15 +70,10 @@ pub fn activations(configuration: &Configuration, shape: Shape, map: &[i8]) -> V
     beats
 }
 
-/// The inverse of [`activations`], and whether every lane beyond the channels is zero.
-pub fn map_of_activations(
-    configuration: &Configuration,
-    shape: Shape,
-    beats: &[u32],
-) -> (Vec<i8>, bool) {
+/// The inverse of [`activations`]; lanes beyond the channels are passed over.
+pub fn map_of_activations(configuration: &Configuration, shape: Shape, beats: &[u32]) -> Vec<i8> {
     let lanes = configuration.activation_lanes();
     let mut map = vec![0; shape.volume()];
-    let mut padding_is_zero = true;
     let bytes = beats.iter().flat_map(|beat| beat.to_le_bytes());
     for (index, byte) in bytes.enumerate() {
         let (word, lane) = (index / lanes, index % lanes);
@@ -86,11 +81,9 @@ pub fn map_of_activations(
         let channel = group * lanes + lane;
         if channel < shape.channels {
             map[pixel * shape.channels + channel] = byte as i8;
-        } else {
-            padding_is_zero &= byte == 0;
         }
     }
-    (map, padding_is_zero)
+    map
 }
 
 #[cfg(test)]
@@ -120,21 +113,28 @@ mod tests {
     }
 
     #[test]
-    fn a_map_survives_its_beats_and_padding_lanes_are_zero() {
+    fn a_map_survives_its_beats_and_lanes_beyond_its_channels_are_zero() {
         let shape = Shape {
             height: 2,
             width: 3,
             channels: 11,
         };
         let map: Vec<i8> = (0..shape.volume()).map(|i| (i * 7 + 1) as i8).collect();
-        let mut beats = activations(&configuration(), shape, &map);
-        assert_eq!(beats.len(), 2 * 6 * 2, "two groups of six words of two beats");
+        let beats = activations(&configuration(), shape, &map);
+        assert_eq!(
+            beats.len(),
+            2 * 6 * 2,
+            "two groups of six words of two beats"
+        );
         assert_eq!(beats[0], u32::from_le_bytes([1, 8, 15, 22]));
-        let read = map_of_activations(&configuration(), shape, &beats);
-        assert_eq!(read, (map.clone(), true));
-        // The last word's lanes 3 to 7 are beyond the 11 channels.
-        *beats.last_mut().unwrap() = 1;
-        let read = map_of_activations(&configuration(), shape, &beats);
-        assert_eq!(read, (map, false));
+        assert_eq!(map_of_activations(&configuration(), shape, &beats), map);
+        let all_lanes = Shape {
+            channels: 16,
+            ..shape
+        };
+        let read = map_of_activations(&configuration(), all_lanes, &beats);
+        for (pixel, read) in map.chunks(11).zip(read.chunks(16)) {
+            assert_eq!((&read[..11], &read[11..]), (pixel, &[0; 5][..]));
+        }
     }
 }

@@ -386,7 +386,8 @@ impl<L: Link> Driver<L> {
 
     /// Runs one image up to a layer, not the last, and reads back what that layer wrote.
     ///
-    /// Also says whether all lanes beyond its channels are zero, as they must be.
+    /// The map has every channel that the columns wrote: those beyond the
+    /// layer's own are padding and must be zero.
     ///
     /// # Errors
     /// When the image has another size, the pass does not end, or the wire fails.
@@ -397,12 +398,16 @@ impl<L: Link> Driver<L> {
         &mut self,
         image: &[i8],
         layer: usize,
-    ) -> Result<(Vec<i8>, bool), DriverError> {
+    ) -> Result<(Shape, Vec<i8>), DriverError> {
+        let columns = self.configuration.columns;
         let step = &self.program()?.steps[layer];
         assert!(!step.wide, "the last layer writes no buffer");
-        let (buffer, shape) = (step.destination, step.shapes.output);
+        let buffer = step.destination;
+        let shape = Shape {
+            channels: step.output_tiles * columns,
+            ..step.shapes.output
+        };
         let (_, predicted) = self.start(image, layer as u32)?;
-        self.link.wait(predicted)?;
         let clocks = PATIENCE * predicted;
         let ended = self.ends_within(clocks)?;
         self.link
@@ -415,12 +420,10 @@ impl<L: Link> Driver<L> {
                 predicted,
             });
         }
-        self.read_activations(buffer, shape)
+        Ok((shape, self.read_activations(buffer, shape)?))
     }
 
     /// Reads a feature map from an activation buffer through the debug window.
-    ///
-    /// Also says whether all lanes beyond its channels are zero.
     ///
     /// # Errors
     /// When the wire fails.
@@ -428,7 +431,7 @@ impl<L: Link> Driver<L> {
         &mut self,
         buffer: usize,
         shape: Shape,
-    ) -> Result<(Vec<i8>, bool), DriverError> {
+    ) -> Result<Vec<i8>, DriverError> {
         let groups = self.configuration.activation_lanes() / beats::LANES_PER_BEAT;
         let words = beats::activation_words(&self.configuration, shape);
         let mut read = Vec::with_capacity(words * groups);
@@ -441,11 +444,7 @@ impl<L: Link> Driver<L> {
                 read.push(self.link.read_register(map::DEBUG_DATA)?);
             }
         }
-        Ok(beats::map_of_activations(
-            &self.configuration,
-            shape,
-            &read,
-        ))
+        Ok(beats::map_of_activations(&self.configuration, shape, &read))
     }
 
     /// The counters of the last pass.
@@ -484,7 +483,8 @@ impl<L: Link> Driver<L> {
         let beats = beats::activations(&self.configuration, input, image);
         self.fill(LoadTarget::Activations, &beats)?;
         if stop_after != map::RUN_TO_THE_END {
-            self.link.write_register(map::STOP_AFTER_LAYER, stop_after)?;
+            self.link
+                .write_register(map::STOP_AFTER_LAYER, stop_after)?;
         }
         self.link.write_register(map::CONTROL, 1)?;
         Ok((results, predicted))

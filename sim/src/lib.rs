@@ -1,7 +1,12 @@
 //! Co-simulation of the emitted Verilog against the golden model.
 
+pub mod beats;
 pub mod build;
 pub mod cache;
+pub mod compare;
+pub mod driver;
+pub mod link;
 pub mod model;
+pub mod simulator;
 pub mod toolchain;
 mod trace;

@@ -256,7 +256,8 @@ impl ModelLink {
 impl Link for ModelLink {
     fn write_register(&mut self, register: Register, value: u32) -> Result<(), LinkError> {
         let p = self.ports;
-        self.model.write(p.register_address, register.address.into());
+        self.model
+            .write(p.register_address, register.address.into());
         self.model.write(p.register_write_data, value.into());
         self.model.write(p.register_write, 1);
         self.model.step();
@@ -266,7 +267,8 @@ impl Link for ModelLink {
 
     fn read_register(&mut self, register: Register) -> Result<u32, LinkError> {
         let p = self.ports;
-        self.model.write(p.register_address, register.address.into());
+        self.model
+            .write(p.register_address, register.address.into());
         self.model.write(p.register_read, 1);
         self.model.step();
         self.model.write(p.register_read, 0);

@@ -1,1 +1,7 @@
-//! Placeholder.
+//! What the end-to-end tests share: configurations, random graphs, and sessions
+//! on simulated accelerators.
+
+pub mod configurations;
+pub mod graph;
+pub mod session;
+pub mod tensors;

@@ -1,0 +1,92 @@
+//! The fixed list of accelerators that random graphs run on.
+//!
+//! At most eight, since each is verilated and compiled once: every code, both
+//! weight widths, rows equal to and different from columns in both directions,
+//! words of several rows and rows of several words, with and without fault
+//! emulation, and depths that are no powers of two.
+
+use brownout_spec::code::CodeName;
+use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
+use brownout_spec::quantity::Millivolts;
+
+/// An accelerator and how its model is built.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// The accelerator.
+    pub configuration: Configuration,
+    /// Registers and memories start at random values.
+    pub random_initial: bool,
+}
+
+/// A configuration with small memories and fault emulation.
+pub fn configuration(
+    rows: usize,
+    columns: usize,
+    weight_bits: WeightBits,
+    code: CodeName,
+) -> Configuration {
+    Configuration {
+        name: "brownout".into(),
+        rows,
+        columns,
+        weight_bits,
+        code,
+        depths: Depths {
+            weights: 3000,
+            activations: 400,
+            accumulators: 200,
+            parameters: 40,
+            layers: 9,
+        },
+        voltage_model: VoltageModelChoice::Fdx22nm,
+        vmin_mv: None,
+        fault_emulation: true,
+    }
+}
+
+/// The list.
+pub fn benches() -> Vec<Bench> {
+    use CodeName::{Inplace32_26, Inplace64_57, None, Secded72_64};
+    use WeightBits::{Eight, Four};
+    let plain = |rows, columns, bits, code| Bench {
+        configuration: configuration(rows, columns, bits, code),
+        random_initial: false,
+    };
+    let mut benches = vec![
+        plain(4, 4, Eight, None),
+        plain(4, 8, Eight, Inplace64_57),
+        plain(8, 4, Four, None),
+        plain(8, 8, Eight, Inplace64_57),
+        plain(8, 8, Eight, Secded72_64),
+        plain(16, 8, Four, Inplace32_26),
+        plain(8, 16, Four, Inplace64_57),
+        plain(8, 8, Eight, None),
+    ];
+    benches[3].random_initial = true;
+    benches[4].configuration.voltage_model = VoltageModelChoice::Finfet14nm;
+    benches[4].configuration.vmin_mv = Some(Millivolts(600));
+    benches[7].configuration.fault_emulation = false;
+    benches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_configurations_are_valid_and_cover_every_code() {
+        let benches = benches();
+        assert!(benches.len() <= 8);
+        for bench in &benches {
+            bench
+                .configuration
+                .validate()
+                .unwrap_or_else(|e| panic!("{e}"));
+        }
+        for code in CodeName::ALL {
+            assert!(benches.iter().any(|b| b.configuration.code == code));
+        }
+        assert!(benches.iter().any(|b| b.random_initial));
+        assert!(benches.iter().any(|b| !b.configuration.fault_emulation));
+    }
+}

@@ -1,0 +1,316 @@
+//! Random small networks that fit a configuration.
+//!
+//! A graph is drawn layer by layer while its shape is followed; what does not
+//! fit the memories is thrown away and drawn again, so every graph is valid.
+
+use brownout_golden::model::{InputMap, IntegerModel, Origin};
+use brownout_spec::arithmetic::ResidualScale;
+use brownout_spec::config::Configuration;
+use brownout_spec::program::{Layer, Network, Operation, Program, Residual, Shape};
+use rand::seq::IndexedRandom;
+use rand::{Rng, RngExt};
+
+use crate::tensors;
+
+/// Longest pass of a drawn graph, so that hundreds of them run in a minute.
+const MOST_CYCLES: u64 = 20_000;
+
+/// What a graph should have; the rest is left to chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Focus {
+    /// Anything.
+    Any,
+    /// A convolution with as many output pixels as a tile has words.
+    PixelsEqualWords,
+    /// Maps of one to three pixels.
+    FewPixels,
+    /// A residual operand at stride 1.
+    Residual,
+    /// A residual operand at stride 2 with more output channels than it has.
+    WideningResidual,
+    /// Max pools, with and without padding.
+    MaxPool,
+    /// A global average pool.
+    AveragePool,
+    /// A convolution whose kernel is the whole, not square map.
+    Dense,
+}
+
+impl Focus {
+    /// Every focus.
+    pub const ALL: [Self; 8] = [
+        Self::Any,
+        Self::PixelsEqualWords,
+        Self::FewPixels,
+        Self::Residual,
+        Self::WideningResidual,
+        Self::MaxPool,
+        Self::AveragePool,
+        Self::Dense,
+    ];
+}
+
+/// A model and its place on the configuration.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    /// The network with its tensors.
+    pub model: IntegerModel,
+    /// The program that runs it.
+    pub program: Program,
+}
+
+/// Draws a graph.
+pub fn draw(configuration: &Configuration, focus: Focus, random: &mut impl Rng) -> Graph {
+    loop {
+        let mut builder = Builder::new(configuration, focus, random);
+        builder.body(focus);
+        builder.tail(focus);
+        if let Some(graph) = builder.finish() {
+            return graph;
+        }
+    }
+}
+
+/// A network under construction.
+struct Builder<'a, R> {
+    configuration: &'a Configuration,
+    random: &'a mut R,
+    tensors: Vec<Shape>,
+    operations: Vec<Operation>,
+}
+
+impl<'a, R: Rng> Builder<'a, R> {
+    fn new(configuration: &'a Configuration, focus: Focus, random: &'a mut R) -> Self {
+        let (height, width) = match focus {
+            Focus::PixelsEqualWords => factors(configuration.words_per_tile(), random),
+            Focus::FewPixels => *[(1, 1), (1, 2), (2, 1), (1, 3), (3, 1)]
+                .choose(random)
+                .expect("not empty"),
+            _ => (random.random_range(1..=9), random.random_range(1..=9)),
+        };
+        let channels = random.random_range(1..=configuration.activation_lanes() + 3);
+        Self {
+            configuration,
+            random,
+            tensors: vec![Shape {
+                height,
+                width,
+                channels,
+            }],
+            operations: Vec::new(),
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        self.tensors[self.tensors.len() - 1]
+    }
+
+    fn channels(&mut self) -> usize {
+        let most = self.configuration.rows.max(self.configuration.columns) + 5;
+        self.random.random_range(1..=most)
+    }
+
+    /// Appends an operation if its window fits the map.
+    fn push(&mut self, operation: Operation) -> bool {
+        let input = self.shape();
+        let (kernel_height, kernel_width, stride, padding, channels) = match operation {
+            Operation::Convolution {
+                kernel_height,
+                kernel_width,
+                stride,
+                padding,
+                output_channels,
+                ..
+            } => (
+                kernel_height,
+                kernel_width,
+                stride,
+                padding,
+                output_channels,
+            ),
+            Operation::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => (kernel, kernel, stride, padding, input.channels),
+            Operation::GlobalAveragePool => (input.height, input.width, 1, 0, input.channels),
+        };
+        let (height, width) = (input.height + 2 * padding, input.width + 2 * padding);
+        if height < kernel_height || width < kernel_width {
+            return false;
+        }
+        self.tensors.push(Shape {
+            height: (height - kernel_height) / stride + 1,
+            width: (width - kernel_width) / stride + 1,
+            channels,
+        });
+        self.operations.push(operation);
+        true
+    }
+
+    fn body(&mut self, focus: Focus) {
+        match focus {
+            Focus::Residual => self.residual_block(1),
+            Focus::WideningResidual => self.residual_block(2),
+            Focus::PixelsEqualWords => self.same_convolution(1, None),
+            Focus::MaxPool => self.max_pool(),
+            _ => {}
+        }
+        for _ in 0..self.random.random_range(0..=3) {
+            match self.random.random_range(0..10) {
+                0..=4 => self.convolution(),
+                5..=6 => self.max_pool(),
+                7 => self.same_convolution(1, None),
+                8 => self.residual_block(1),
+                _ => self.residual_block(2),
+            }
+        }
+    }
+
+    /// Any window: kernel 1 to 5, also not square, stride 1 to 3, padding 0 to 2.
+    fn convolution(&mut self) {
+        let kernel_height = self.random.random_range(1..=5);
+        let kernel_width = match self.random.random_bool(0.7) {
+            true => kernel_height,
+            false => self.random.random_range(1..=5),
+        };
+        let most = kernel_height.min(kernel_width).min(3) - 1;
+        let operation = Operation::Convolution {
+            kernel_height,
+            kernel_width,
+            stride: self.random.random_range(1..=3),
+            padding: self.random.random_range(0..=most),
+            output_channels: self.channels(),
+            residual: None,
+        };
+        self.push(operation);
+    }
+
+    /// A convolution that gives ceil(side / stride) pixels, as residual networks use.
+    fn same_convolution(&mut self, stride: usize, residual: Option<(Residual, usize)>) {
+        let kernel = *[1, 3, 5].choose(self.random).expect("not empty");
+        let least = residual.map_or(1, |(_, channels)| channels);
+        let output_channels = self.channels().max(least);
+        self.push(Operation::Convolution {
+            kernel_height: kernel,
+            kernel_width: kernel,
+            stride,
+            padding: kernel / 2,
+            output_channels,
+            residual: residual.map(|(operand, _)| operand),
+        });
+    }
+
+    /// Two convolutions; the second adds what the first one read.
+    fn residual_block(&mut self, stride: usize) {
+        let from = self.tensors.len() - 1;
+        let operand = self.shape();
+        // At stride 2, more channels come out than the operand has.
+        let least = operand.channels + stride - 1;
+        self.same_convolution(stride, None);
+        // The scale is drawn with the tensors, when the shift is known.
+        let residual = Residual {
+            from,
+            stride,
+            scale: ResidualScale::default(),
+        };
+        self.same_convolution(1, Some((residual, least)));
+    }
+
+    fn max_pool(&mut self) {
+        let kernel = self.random.random_range(1..=4);
+        let operation = Operation::MaxPool {
+            kernel,
+            stride: self.random.random_range(1..=3),
+            padding: self.random.random_range(0..kernel.min(3)),
+        };
+        self.push(operation);
+    }
+
+    /// Down to one pixel, with a wide layer at the end.
+    fn tail(&mut self, focus: Focus) {
+        let Shape { height, width, .. } = self.shape();
+        let average = focus == Focus::AveragePool || self.random.random_bool(0.3);
+        let pooled_end = self.random.random_bool(0.2);
+        if focus != Focus::Dense && average {
+            self.push(Operation::GlobalAveragePool);
+            if pooled_end {
+                return;
+            }
+        } else if focus != Focus::Dense && pooled_end && height == width {
+            self.push(Operation::MaxPool {
+                kernel: height,
+                stride: 1,
+                padding: 0,
+            });
+            return;
+        }
+        let Shape { height, width, .. } = self.shape();
+        let output_channels = self.channels();
+        self.push(Operation::Convolution {
+            kernel_height: height,
+            kernel_width: width,
+            stride: 1,
+            padding: 0,
+            output_channels,
+            residual: None,
+        });
+    }
+
+    /// Tensors for the drawn operations; `None` if the configuration cannot run them.
+    fn finish(self) -> Option<Graph> {
+        let Self {
+            configuration,
+            random,
+            tensors: shapes,
+            operations,
+        } = self;
+        // Nothing is stored for a network without convolutions.
+        let convolution = |o: &Operation| matches!(o, Operation::Convolution { .. });
+        if !operations.iter().any(convolution) || shapes[shapes.len() - 1].pixels() != 1 {
+            return None;
+        }
+        let last = operations.len() - 1;
+        let mut layers = Vec::new();
+        let mut network = Network {
+            input: shapes[0],
+            layers: Vec::new(),
+        };
+        for (index, operation) in operations.into_iter().enumerate() {
+            let wide = index == last;
+            let drawn = tensors::draw(configuration, operation, shapes[index], wide, random);
+            network.layers.push(Layer {
+                name: format!("layer{index}"),
+                operation: drawn.operation,
+                output: drawn.output,
+            });
+            layers.push(drawn.tensors);
+        }
+        let program = Program::new(configuration, &network).ok()?;
+        if brownout_spec::cycles::program_cycles(configuration, &program) > MOST_CYCLES {
+            return None;
+        }
+        let model = IntegerModel {
+            origin: Origin {
+                name: "random graph".into(),
+                dataset: "none".into(),
+                accuracy: None,
+                training: None,
+            },
+            weight_bits: configuration.weight_bits,
+            code: configuration.code,
+            input: InputMap::Centre,
+            network,
+            layers,
+        };
+        model.validate().ok()?;
+        Some(Graph { model, program })
+    }
+}
+
+/// Two factors of a number, at random.
+fn factors(number: usize, random: &mut impl Rng) -> (usize, usize) {
+    let divisors: Vec<usize> = (1..=number).filter(|d| number % d == 0).collect();
+    let height = *divisors.choose(random).expect("one divides every number");
+    (height, number / height)
+}

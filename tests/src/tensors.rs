@@ -1,0 +1,164 @@
+//! Random weights and scales of one layer.
+//!
+//! Weights use the whole range that their code can store, both ends included.
+//! Scales are drawn so that most outputs are neither all zero nor all at a
+//! bound, with exceptions that are meant: multipliers of zero, negative ones,
+//! constants near the 48-bit limit.
+
+use brownout_golden::model::{LayerTensors, LayerWeights};
+use brownout_spec::arithmetic::{ChannelParameters, OutputScale, ResidualScale};
+use brownout_spec::code::Code;
+use brownout_spec::config::Configuration;
+use brownout_spec::program::{Operation, Shape};
+use ndarray::Array4;
+use rand::{Rng, RngExt};
+
+/// A layer with everything that was left open.
+#[derive(Clone, Debug)]
+pub struct DrawnLayer {
+    /// The operation, with the residual's scale.
+    pub operation: Operation,
+    /// Shift and bounds.
+    pub output: OutputScale,
+    /// Parameters and weights.
+    pub tensors: LayerTensors,
+}
+
+/// Draws tensors and scales of an operation on a map of shape `input`.
+pub fn draw(
+    configuration: &Configuration,
+    operation: Operation,
+    input: Shape,
+    wide: bool,
+    random: &mut impl Rng,
+) -> DrawnLayer {
+    let weights = draw_weights(configuration, operation, input, random);
+    let (channels, spread) = match (&operation, &weights) {
+        (
+            Operation::Convolution {
+                output_channels, ..
+            },
+            Some(weights),
+        ) => (*output_channels, spread(&weights.integers)),
+        (Operation::GlobalAveragePool, _) => {
+            (input.channels, 74.0 * (input.pixels() as f64).sqrt())
+        }
+        _ => (input.channels, 74.0),
+    };
+    let output = draw_output(random);
+    let tensors = LayerTensors {
+        channels: (0..channels)
+            .map(|_| draw_channel(output.shift, spread, wide, random))
+            .collect(),
+        weights,
+    };
+    DrawnLayer {
+        operation: with_residual_scale(operation, output.shift, random),
+        output,
+        tensors,
+    }
+}
+
+/// An input image or map: uniform over all activations, or mostly at the ends.
+pub fn draw_image(values: usize, random: &mut impl Rng) -> Vec<i8> {
+    let extreme = random.random_bool(0.25);
+    (0..values)
+        .map(|_| match extreme && random.random_bool(0.8) {
+            true => *[-128, 0, 127].get(random.random_range(0..3)).unwrap_or(&0),
+            false => random.random(),
+        })
+        .collect()
+}
+
+fn draw_weights(
+    configuration: &Configuration,
+    operation: Operation,
+    input: Shape,
+    random: &mut impl Rng,
+) -> Option<LayerWeights> {
+    let Operation::Convolution {
+        kernel_height,
+        kernel_width,
+        output_channels,
+        ..
+    } = operation
+    else {
+        return None;
+    };
+    let code = Code::of(configuration);
+    let extreme = random.random_bool(0.25);
+    let shape = (output_channels, input.channels, kernel_height, kernel_width);
+    let integers = Array4::from_shape_fn(shape, |(channel, ..)| {
+        let (lowest, highest) = code.allowed_range_of_channel(channel);
+        match extreme {
+            true if random.random() => lowest,
+            true => highest,
+            false => random.random_range(lowest..=highest),
+        }
+    });
+    Some(LayerWeights {
+        integers,
+        scales: vec![1.0; output_channels],
+    })
+}
+
+/// Standard deviation of an accumulator with uniform activations, at least 1.
+fn spread(weights: &Array4<i8>) -> f64 {
+    let squares: f64 = weights.iter().map(|&w| f64::from(w).powi(2)).sum();
+    (74.0 * (squares / weights.dim().0 as f64).sqrt()).max(1.0)
+}
+
+fn draw_output(random: &mut impl Rng) -> OutputScale {
+    let (low, high) = match random.random_range(0..4) {
+        0 => (-128, 127),
+        1 | 2 => (0, 127),
+        _ => {
+            let (a, b): (i8, i8) = (random.random(), random.random());
+            (a.min(b), a.max(b))
+        }
+    };
+    OutputScale {
+        // Small shifts leave no room for a multiplier below 1, large ones none above.
+        shift: random.random_range(1..=31),
+        low,
+        high,
+    }
+}
+
+/// m and b such that (acc · m + b) >> shift spreads over the activations.
+fn draw_channel(shift: u8, spread: f64, wide: bool, random: &mut impl Rng) -> ChannelParameters {
+    let unit = (1i64 << shift) as f64;
+    let gain = random.random_range(20.0..120.0) * unit / spread;
+    let magnitude = gain.round().clamp(1.0, 32767.0) as i16;
+    let multiplier = match random.random_range(0..12) {
+        0 => 0,
+        1..=3 => -magnitude,
+        4 if wide => i16::MIN,
+        _ => magnitude,
+    };
+    let half = 1i64 << (shift - 1);
+    let offset = random.random_range(-60..=60) << shift;
+    let bias = match random.random_range(0..20) {
+        // Far outside: the bounds, or int32, must hold it.
+        0 => random.random_range(-(1i64 << 46)..=1i64 << 46),
+        _ => offset + half,
+    };
+    ChannelParameters { multiplier, bias }
+}
+
+/// A residual of about the activation's own size.
+fn with_residual_scale(mut operation: Operation, shift: u8, random: &mut impl Rng) -> Operation {
+    if let Operation::Convolution {
+        residual: Some(residual),
+        ..
+    } = &mut operation
+    {
+        let residual_shift = random.random_range(0..=shift.min(14));
+        let unit = f64::from(1u32 << residual_shift);
+        residual.scale = ResidualScale {
+            multiplier: (unit * random.random_range(-1.8..1.8)).round() as i16,
+            shift: residual_shift,
+        };
+    }
+    operation
+}
