@@ -44,7 +44,10 @@ pub(crate) fn arrange(body: Vec<Stmt>, signals: &[Signal]) -> Arranged {
     let writers = writers(&lines);
     for (at, line) in lines.iter_mut().enumerate() {
         line.combinational = line.writes.iter().any(|w| register(*w).is_none())
-            || line.reads.iter().any(|r| last_writer(&writers, *r) > Some(at));
+            || line
+                .reads
+                .iter()
+                .any(|r| last_writer(&writers, *r) > Some(at));
     }
     keep_order(&mut lines, &writers, &register);
     let mut out = Arranged::default();
@@ -59,7 +62,8 @@ pub(crate) fn arrange(body: Vec<Stmt>, signals: &[Signal]) -> Arranged {
     for members in by_first.into_values() {
         let members: Vec<Line> = members.iter().filter_map(|&at| taken[at].take()).collect();
         for line in &members {
-            out.has_d.extend(line.writes.iter().filter_map(|w| register(*w)));
+            out.has_d
+                .extend(line.writes.iter().filter_map(|w| register(*w)));
         }
         out.items.push(item(members));
     }
@@ -143,7 +147,11 @@ fn keep_order(
 fn groups(lines: &[Line], writers: &Writers) -> Vec<usize> {
     let mut parent: Vec<usize> = (0..lines.len()).collect();
     for at in writers.values() {
-        let comb: Vec<usize> = at.iter().copied().filter(|&a| lines[a].combinational).collect();
+        let comb: Vec<usize> = at
+            .iter()
+            .copied()
+            .filter(|&a| lines[a].combinational)
+            .collect();
         for pair in comb.windows(2) {
             union(&mut parent, pair[0], pair[1]);
         }
@@ -219,7 +227,13 @@ fn union(parent: &mut [usize], a: usize, b: usize) {
 
 fn item(mut members: Vec<Line>) -> Item {
     if members.len() == 1
-        && matches!(members[0].statement, Stmt::Assign { part: Part::Whole, .. })
+        && matches!(
+            members[0].statement,
+            Stmt::Assign {
+                part: Part::Whole,
+                ..
+            }
+        )
         && let Some(line) = members.pop()
         && let Stmt::Assign { target, value, .. } = line.statement
     {

@@ -22,7 +22,9 @@ pub(crate) fn check(ir: &ModuleIr, place: &Place) -> Result<(), EmitError> {
         .collect();
     checker.block(&ir.body, &mut assigned)?;
     let mut written = vec![false; ir.signals.len()];
-    ir.body.iter().for_each(|s| s.writes(&mut |w| written[w] = true));
+    ir.body
+        .iter()
+        .for_each(|s| s.writes(&mut |w| written[w] = true));
     for (id, signal) in ir.signals.iter().enumerate() {
         if assigned[id].iter().all(|bit| *bit) || (signal.role == Role::Local && !written[id]) {
             continue;
@@ -100,7 +102,9 @@ impl Checker<'_> {
     fn branches(&self, blocks: &[&[Stmt]], assigned: &mut Assigned) -> Result<(), EmitError> {
         let mut touched = Vec::new();
         for block in blocks {
-            block.iter().for_each(|s| s.writes(&mut |w| touched.push(w)));
+            block
+                .iter()
+                .for_each(|s| s.writes(&mut |w| touched.push(w)));
         }
         touched.sort_unstable();
         touched.dedup();

@@ -166,7 +166,7 @@ pub(crate) fn collect<B: Block>(top: &B, top_name: &str) -> Result<Vec<RawKind>,
     let mut interner = Interner::default();
     interner.intern(root)?;
     let last = interner.kinds.len() - 1;
-    interner.kinds[last].name = String::new();
+    interner.kinds[last].name = top_name.to_string();
     Ok(interner.kinds)
 }
 
@@ -231,7 +231,11 @@ impl Interner {
     fn unique(&mut self, base: String) -> String {
         let count = self.used.entry(base.clone()).or_insert(0);
         *count += 1;
-        if *count == 1 { base } else { format!("{base}_{count}") }
+        if *count == 1 {
+            base
+        } else {
+            format!("{base}_{count}")
+        }
     }
 }
 

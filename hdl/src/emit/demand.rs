@@ -296,7 +296,10 @@ impl Pass<'_> {
                     let bit = |b: usize| b < 128 && free >> b & 1 == 1;
                     let beyond = op == Op::Or;
                     let keep = |b: usize| if b < 128 { bit(b) } else { beyond };
-                    need.iter().enumerate().map(|(b, n)| *n && keep(b)).collect()
+                    need.iter()
+                        .enumerate()
+                        .map(|(b, n)| *n && keep(b))
+                        .collect()
                 };
                 self.value(l, &undecided(r));
                 self.value(r, &undecided(l));

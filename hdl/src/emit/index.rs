@@ -46,10 +46,7 @@ fn closing(text: &str) -> Option<usize> {
 }
 
 /// The value of an integer expression of `+ - * / %`, parentheses, numbers and names.
-pub(crate) fn evaluate(
-    text: &str,
-    lookup: &dyn Fn(&str) -> Option<i128>,
-) -> Result<i128, String> {
+pub(crate) fn evaluate(text: &str, lookup: &dyn Fn(&str) -> Option<i128>) -> Result<i128, String> {
     let mut parser = Parser {
         text,
         chars: text.char_indices().peekable(),
@@ -81,7 +78,11 @@ impl Parser<'_> {
         let mut value = self.product()?;
         while let Some(op) = self.take(&['+', '-']) {
             let right = self.product()?;
-            value = if op == '+' { value + right } else { value - right };
+            value = if op == '+' {
+                value + right
+            } else {
+                value - right
+            };
         }
         Ok(value)
     }

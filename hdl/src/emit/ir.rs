@@ -280,7 +280,11 @@ impl Expr {
         }
         if let Kind::Const { value, .. } = self.kind {
             let negative = value >> (self.width - 1) & 1 == 1;
-            let high = if negative { mask(width) & !mask(self.width) } else { 0 };
+            let high = if negative {
+                mask(width) & !mask(self.width)
+            } else {
+                0
+            };
             return Expr::constant(value | high, width, true);
         }
         match self.kind {

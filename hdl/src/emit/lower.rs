@@ -226,11 +226,29 @@ impl Scope<'_> {
         let path = flatten(&dotted, &|name| self.lookup(name))?;
         let path = path.trim_matches('$').trim_end_matches("$next");
         self.names.get(path).cloned().ok_or_else(|| {
-            format!(
-                "`{}` is no signal, constant, loop variable or state of this module; Rust \
-                 constants and const generics become Constant fields or one-turn loops",
-                path.replace('$', ".")
-            )
+            let shown = path.replace('$', ".");
+            match self.instance_of(path) {
+                Some(instance) => format!(
+                    "`{shown}` is no port of the child `{instance}`; what lies deeper must become \
+                     a port of it"
+                ),
+                None => format!(
+                    "`{shown}` is no signal, constant, loop variable or state of this module; Rust \
+                     constants and const generics become Constant fields or one-turn loops"
+                ),
+            }
+        })
+    }
+
+    /// The child whose path `path` begins with.
+    fn instance_of(&self, path: &str) -> Option<String> {
+        self.signals.iter().find_map(|s| {
+            let (Role::InstanceInput { .. } | Role::InstanceOutput { .. }) = s.role else {
+                return None;
+            };
+            let (child, _) = s.path.split_once('$')?;
+            let rest = path.strip_prefix(child)?;
+            rest.starts_with('$').then(|| child.to_string())
         })
     }
 
@@ -276,7 +294,8 @@ impl Scope<'_> {
                 return Err(self.place.refuse(&d.owner_name, reason));
             }
         };
-        let name = |side: &str| Ast::Signal(format!("{side}${}", details.my_name.trim_matches('.')));
+        let name =
+            |side: &str| Ast::Signal(format!("{side}${}", details.my_name.trim_matches('.')));
         let (mine, theirs) = (name(&details.owner_name), name(&details.other_name));
         match forward {
             true => self.assignment(&theirs, &mine, out),
@@ -304,18 +323,21 @@ impl Scope<'_> {
         let (width, signed) = (self.signals[id].width, self.signals[id].signed);
         match self.signals[id].role {
             Role::Input | Role::Q(_) | Role::InstanceOutput { .. } => {
-                return Err(refuse("it is driven elsewhere and cannot be assigned".to_string()));
+                return Err(refuse(
+                    "it is driven elsewhere and cannot be assigned".to_string(),
+                ));
             }
             _ => {}
         }
         let value = strip(value);
         if let Ast::IndexReplace(base, index, bit) = value {
-            return self.replace_bit(id, base, index, bit, out).map_err(|r| {
-                self.place.refuse(&self.signals[id].path, r)
-            });
+            return self
+                .replace_bit(id, base, index, bit, out)
+                .map_err(|r| self.place.refuse(&self.signals[id].path, r));
         }
         let value = self.assigned(value, width, signed).map_err(refuse)?;
-        self.no_stub_reads(&value).map_err(|r| self.place.refuse(&text, r))?;
+        self.no_stub_reads(&value)
+            .map_err(|r| self.place.refuse(&text, r))?;
         out.push(Stmt::Assign {
             target: id,
             part: Part::Whole,
@@ -326,7 +348,9 @@ impl Scope<'_> {
 
     fn target(&self, target: &Ast) -> Result<(String, Entity), EmitError> {
         let Ast::Signal(text) = strip(target) else {
-            return Err(self.place.refuse("?", "the target of an assignment is not a signal"));
+            return Err(self
+                .place
+                .refuse("?", "the target of an assignment is not a signal"));
         };
         let entity = self
             .resolve(text)
@@ -348,7 +372,9 @@ impl Scope<'_> {
                 return Ok(());
             }
         }
-        Err(self.place.refuse(text, "registers run on the module's input `clock` only"))
+        Err(self
+            .place
+            .refuse(text, "registers run on the module's input `clock` only"))
     }
 
     /// `target = base; target[index] = bit;`, without the first if base is the target.
@@ -450,7 +476,11 @@ impl Scope<'_> {
         }
     }
 
-    fn conditional(&mut self, c: &VerilogConditional, out: &mut Vec<Stmt>) -> Result<(), EmitError> {
+    fn conditional(
+        &mut self,
+        c: &VerilogConditional,
+        out: &mut Vec<Stmt>,
+    ) -> Result<(), EmitError> {
         let refuse = |reason: String| self.place.refuse(&describe(&c.test), reason);
         let test = match self.condition(&c.test).map_err(refuse)? {
             Value::Bool(true) => return self.block(&c.then, out),
@@ -485,7 +515,11 @@ impl Scope<'_> {
                 });
                 return chosen.map_or(Ok(()), |c| self.block(&c.block, out));
             }
-            _ => return Err(refuse("a match on something that is not a signal".to_string())),
+            _ => {
+                return Err(refuse(
+                    "a match on something that is not a signal".to_string(),
+                ));
+            }
         };
         self.no_stub_reads(&test).map_err(refuse)?;
         let mut arms: Vec<(Expr, Vec<Stmt>)> = Vec::new();

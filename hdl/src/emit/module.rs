@@ -126,7 +126,11 @@ fn wire(sheet: &Sheet, items: &mut Vec<&Item>) -> Wiring {
             Item::Always(block) => block.iter().for_each(|s| s.reads(&mut count)),
         }
     }
-    sheet.arranged.clocked.iter().for_each(|s| s.reads(&mut count));
+    sheet
+        .arranged
+        .clocked
+        .iter()
+        .for_each(|s| s.reads(&mut count));
     let mut wiring = Wiring {
         names: signals.iter().map(|s| s.name.clone()).collect(),
         direct: BTreeMap::new(),
@@ -160,7 +164,11 @@ fn wire(sheet: &Sheet, items: &mut Vec<&Item>) -> Wiring {
             }
             _ => return true,
         };
-        wiring.comments.entry(instance).or_default().extend(comments.iter().cloned());
+        wiring
+            .comments
+            .entry(instance)
+            .or_default()
+            .extend(comments.iter().cloned());
         false
     });
     for (id, signal) in signals.iter().enumerate() {
@@ -211,7 +219,11 @@ fn named_values(sheet: &Sheet) -> Vec<Rc<NamedValue>> {
             Item::Always(block) => block.iter().for_each(|s| s.exprs(&mut look)),
         }
     }
-    sheet.arranged.clocked.iter().for_each(|s| s.exprs(&mut look));
+    sheet
+        .arranged
+        .clocked
+        .iter()
+        .for_each(|s| s.exprs(&mut look));
     found.into_values().collect()
 }
 
@@ -223,7 +235,11 @@ fn parameters(sheet: &Sheet) -> Vec<String> {
             let value = literal(named.value, named.width, named.signed);
             match named.width {
                 1 => format!("localparam{sign} {} = {value};", named.name),
-                width => format!("localparam{sign} [{}:0] {} = {value};", width - 1, named.name),
+                width => format!(
+                    "localparam{sign} [{}:0] {} = {value};",
+                    width - 1,
+                    named.name
+                ),
             }
         })
         .collect()
@@ -283,7 +299,10 @@ fn logic(item: &Item, printer: &Printer, previous_assign: &mut bool, out: &mut S
         }
         Item::Always(block) => {
             out.push('\n');
-            let comments = block.iter().take_while(|s| matches!(s, Stmt::Comment(_))).count();
+            let comments = block
+                .iter()
+                .take_while(|s| matches!(s, Stmt::Comment(_)))
+                .count();
             printer.block(&block[..comments], "=", 1, out);
             out.push_str("    always @(*) begin\n");
             printer.block(&block[comments..], "=", 2, out);
@@ -334,8 +353,7 @@ fn clocked(sheet: &Sheet, wiring: &Wiring, out: &mut String) {
     let mut block = Vec::new();
     for statement in &sheet.arranged.clocked {
         match statement {
-            Stmt::Assign { target, value, .. }
-                if matches!(value.kind, Kind::Signal(read) if read == *target) =>
+            Stmt::Assign { target, value, .. } if matches!(value.kind, Kind::Signal(read) if read == *target) =>
             {
                 let q = sheet.ir.registers[register_of(sheet, *target)].q;
                 let _ = writeln!(out, "        {} <= {};", names[q], names[*target]);
@@ -395,10 +413,12 @@ fn sinks(sheet: &Sheet, wiring: &Wiring) -> Vec<String> {
         }
         let head = format!("wire unused_{name} = &{{1'b0, ");
         let parts = fill(&idle, 4 + 4);
-        lines.push(match parts.contains('\n') || head.len() + parts.len() > 90 {
-            true => format!("wire unused_{name} = &{{\n        1'b0, {parts}\n    }};"),
-            false => format!("{head}{parts}}};"),
-        });
+        lines.push(
+            match parts.contains('\n') || head.len() + parts.len() > 90 {
+                true => format!("wire unused_{name} = &{{\n        1'b0, {parts}\n    }};"),
+                false => format!("{head}{parts}}};"),
+            },
+        );
     }
     lines
 }

@@ -191,9 +191,11 @@ impl Narrower<'_> {
             Kind::Not(inner) => Kind::Not(boxed(inner, width)),
             Kind::Neg(inner) => Kind::Neg(boxed(inner, width)),
             Kind::Reduce(fold, inner) => Kind::Reduce(*fold, full(inner)),
-            Kind::Binary(op, l, r) => {
-                Kind::Binary(*op, boxed(l, width.min(l.width)), boxed(r, width.min(r.width)))
-            }
+            Kind::Binary(op, l, r) => Kind::Binary(
+                *op,
+                boxed(l, width.min(l.width)),
+                boxed(r, width.min(r.width)),
+            ),
             Kind::Compare(cmp, l, r) => Kind::Compare(*cmp, full(l), full(r)),
             Kind::LogicalAnd(l, r) => Kind::LogicalAnd(full(l), full(r)),
             Kind::LogicalOr(l, r) => Kind::LogicalOr(full(l), full(r)),
@@ -250,4 +252,3 @@ pub(crate) fn idle_bits(width: usize, read: &Bits) -> Vec<(usize, usize)> {
     }
     ranges
 }
-

@@ -99,7 +99,10 @@ impl Design {
         while let Some(kind) = open.pop() {
             if found.insert(kind) {
                 let ir = &self.irs[kind];
-                let live = ir.instances.iter().filter(|i| is_live(ir, i, &self.needs[kind]));
+                let live = ir
+                    .instances
+                    .iter()
+                    .filter(|i| is_live(ir, i, &self.needs[kind]));
                 open.extend(live.map(|i| i.kind));
             }
         }
@@ -204,7 +207,10 @@ impl Design {
         let mut seen = BTreeSet::new();
         for name in signals.chain(instances) {
             if is_reserved(name) {
-                return Err(refuse(name, "the word is reserved in Verilog or C++: rename the field"));
+                return Err(refuse(
+                    name,
+                    "the word is reserved in Verilog or C++: rename the field",
+                ));
             }
             if !seen.insert(name) {
                 let reason = "two fields are printed under this name: rename one";
@@ -223,7 +229,8 @@ fn leaf_uses(raw: &RawKind, ir: &ModuleIr) -> Result<Vec<Option<usize>>, EmitErr
         match port {
             Some(port) if *width <= ir.signals[ir.ports[port]].width => uses[port] = Some(*width),
             _ => {
-                let reason = format!("the leaf says it uses {width} bits of it, which do not exist");
+                let reason =
+                    format!("the leaf says it uses {width} bits of it, which do not exist");
                 return Err(raw.place().refuse(name, reason));
             }
         }

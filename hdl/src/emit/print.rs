@@ -184,7 +184,11 @@ impl Printer<'_> {
             Kind::Reinterpret(inner) => is_word(inner),
             _ => is_word(e),
         };
-        if bare || text.starts_with("$signed(") { text } else { format!("({text})") }
+        if bare || text.starts_with("$signed(") {
+            text
+        } else {
+            format!("({text})")
+        }
     }
 
     fn target(&self, target: SignalId, part: &Part) -> String {
@@ -319,7 +323,11 @@ impl Printer<'_> {
                     part,
                     value,
                 },
-            ] => Some(format!("{} {op} {};", self.target(*target, part), self.expr(value))),
+            ] => Some(format!(
+                "{} {op} {};",
+                self.target(*target, part),
+                self.expr(value)
+            )),
             _ => None,
         }
     }
@@ -401,11 +409,19 @@ pub(crate) fn fill(parts: &[String], indent: usize) -> String {
 /// A sized literal: decimal for numbers, hexadecimal for patterns.
 pub(crate) fn literal(value: u128, width: usize, signed: bool) -> String {
     if width == 1 {
-        return if signed { format!("1'sb{value}") } else { format!("1'b{value}") };
+        return if signed {
+            format!("1'sb{value}")
+        } else {
+            format!("1'b{value}")
+        };
     }
     if signed {
         let negative = width <= 128 && value >> (width - 1) & 1 == 1;
-        let magnitude = if negative { (mask(width) - value).wrapping_add(1) & mask(width) } else { value };
+        let magnitude = if negative {
+            (mask(width) - value).wrapping_add(1) & mask(width)
+        } else {
+            value
+        };
         return match negative {
             true if magnitude == value => format!("{width}'sh{value:x}"),
             true => format!("-{width}'sd{magnitude}"),

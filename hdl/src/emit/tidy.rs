@@ -151,7 +151,9 @@ impl Tidier<'_> {
         while high > 0 {
             let (piece, top) = owner[high - 1]?;
             let mut count = 1;
-            while count < high && owner[high - 1 - count] == top.checked_sub(count).map(|b| (piece, b)) {
+            while count < high
+                && owner[high - 1 - count] == top.checked_sub(count).map(|b| (piece, b))
+            {
                 count += 1;
             }
             let Some(Stmt::Assign { value, .. }) = &self.out[piece] else {

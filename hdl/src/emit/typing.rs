@@ -12,11 +12,17 @@ use rust_hdl::prelude::ast::{VerilogExpression as Ast, VerilogOp, VerilogOpUnary
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     /// A number; `exact` if it is a literal, which must fit the other side's width.
-    Int { value: i128, exact: bool },
+    Int {
+        value: i128,
+        exact: bool,
+    },
     /// Decided here.
     Bool(bool),
     /// `signed_bit_cast` of a plain signed expression to a width still unknown.
-    Stretch { inner: Expr, signed: bool },
+    Stretch {
+        inner: Expr,
+        signed: bool,
+    },
     Typed(Expr),
 }
 
@@ -35,12 +41,18 @@ impl Scope<'_> {
             Ast::Signal(name) => self.name(name),
             Ast::Cast(inner, width) => self.cast(inner, *width),
             Ast::Signed(inner) => match self.value(inner)? {
-                Value::Typed(e) if e.signed => Ok(Value::Stretch { inner: e, signed: true }),
+                Value::Typed(e) if e.signed => Ok(Value::Stretch {
+                    inner: e,
+                    signed: true,
+                }),
                 Value::Typed(e) => Ok(Value::Typed(e.reinterpret(true))),
                 other => Ok(other),
             },
             Ast::Unsigned(inner) => match self.value(inner)? {
-                Value::Stretch { inner, .. } => Ok(Value::Stretch { inner, signed: false }),
+                Value::Stretch { inner, .. } => Ok(Value::Stretch {
+                    inner,
+                    signed: false,
+                }),
                 Value::Typed(e) => Ok(Value::Typed(e.reinterpret(false))),
                 other => Ok(other),
             },
@@ -51,9 +63,9 @@ impl Scope<'_> {
             }
             Ast::Index(base, index) => self.slice(base, 1, index, true),
             Ast::Slice(base, width, index) => self.slice(base, *width, index, false),
-            Ast::IndexReplace(..) => Err(
-                "replace_bit must be the whole right-hand side of an assignment".to_string(),
-            ),
+            Ast::IndexReplace(..) => {
+                Err("replace_bit must be the whole right-hand side of an assignment".to_string())
+            }
         }
     }
 
@@ -63,7 +75,10 @@ impl Scope<'_> {
                 let s = &self.signals[id];
                 Ok(Value::Typed(Expr::signal(id, s.width, s.signed)))
             }
-            Entity::Loop(value) => Ok(Value::Int { value, exact: false }),
+            Entity::Loop(value) => Ok(Value::Int {
+                value,
+                exact: false,
+            }),
             Entity::Flag(value) => Ok(Value::Bool(value)),
             Entity::Value(value) => Ok(Value::Typed(Expr::named(value))),
             Entity::Clock(_) => Err("a register's clock cannot be read".to_string()),
@@ -98,7 +113,10 @@ impl Scope<'_> {
         let e = match self.value(inner)? {
             Value::Int { value, exact } => {
                 return match op {
-                    VerilogOpUnary::Neg => Ok(Value::Int { value: -value, exact }),
+                    VerilogOpUnary::Neg => Ok(Value::Int {
+                        value: -value,
+                        exact,
+                    }),
                     _ => Err("this operator cannot be applied to a bare number".to_string()),
                 };
             }
@@ -132,6 +150,9 @@ impl Scope<'_> {
             (&left, &right)
         {
             return integers(*l, op, *r, *a && *b);
+        }
+        if let Some(value) = known(&left, op, &right) {
+            return Ok(value);
         }
         match op {
             VerilogOp::Shl | VerilogOp::Shr => shift(left, matches!(op, VerilogOp::Shl), right),
@@ -292,7 +313,10 @@ pub(crate) fn coerce(value: Value, width: usize, signed: bool) -> Typing<Expr> {
         Value::Int { value, exact } => number(value, width, signed, exact),
         Value::Bool(b) if width == 1 => Ok(Expr::bit(b)),
         Value::Bool(_) => Err(format!("a condition where {width} bits are wanted")),
-        Value::Stretch { inner, signed: result } => {
+        Value::Stretch {
+            inner,
+            signed: result,
+        } => {
             if result != signed {
                 return Err("signed and unsigned values are mixed".to_string());
             }
@@ -359,7 +383,9 @@ fn arithmetic(op: Op, left: Value, right: Value) -> Typing<Value> {
     no_product(&r)?;
     let (width, signed) = (l.width, l.signed);
     if op == Op::Mul && width != 16 {
-        return Err(format!("a product of {width}-bit operands; only 16 x 16 bits exist"));
+        return Err(format!(
+            "a product of {width}-bit operands; only 16 x 16 bits exist"
+        ));
     }
     let result = if op == Op::Mul { 32 } else { width };
     if let (Some(a), Some(b)) = (l.as_const(), r.as_const())
@@ -433,14 +459,19 @@ fn shift(left: Value, up: bool, right: Value) -> Typing<Value> {
     no_product(&l)?;
     let width = l.width;
     let amount = match right {
-        Value::Int { value, .. } => usize::try_from(value)
-            .map_err(|_| format!("a shift by {value} bits"))?,
+        Value::Int { value, .. } => {
+            usize::try_from(value).map_err(|_| format!("a shift by {value} bits"))?
+        }
         Value::Typed(e) if e.as_const().is_some() => {
             usize::try_from(e.as_const().unwrap_or(0)).unwrap_or(usize::MAX)
         }
         Value::Typed(e) if e.is_plain() && !e.signed => {
             let (l, e) = (Box::new(l), Box::new(e));
-            let kind = if up { Kind::ShiftLeft(l, e) } else { Kind::ShiftRight(l, e) };
+            let kind = if up {
+                Kind::ShiftLeft(l, e)
+            } else {
+                Kind::ShiftRight(l, e)
+            };
             return Ok(Value::Typed(Expr::new(width, false, kind)));
         }
         _ => return Err("a shift amount that is not a plain unsigned signal".to_string()),
@@ -463,7 +494,11 @@ fn shift_by(l: Expr, up: bool, amount: usize) -> Expr {
     if up && let Some(value) = l.as_const() {
         return Expr::constant(value << amount.min(127), width, false);
     }
-    let by = Box::new(Expr::constant(amount as u128, index_bits(amount + 1), false));
+    let by = Box::new(Expr::constant(
+        amount as u128,
+        index_bits(amount + 1),
+        false,
+    ));
     let kind = match up {
         true => Kind::ShiftLeft(Box::new(l), by),
         false => Kind::ShiftRight(Box::new(l), by),
@@ -502,7 +537,9 @@ fn compare(cmp: Cmp, left: Value, right: Value) -> Typing<Value> {
         };
         return Ok(Value::Bool(holds(cmp, read(a), read(b))));
     }
-    if l.width == 1 && let Some(b) = r.as_const() {
+    if l.width == 1
+        && let Some(b) = r.as_const()
+    {
         match (cmp, b) {
             (Cmp::Eq, 1) | (Cmp::Ne, 0) => return Ok(Value::Typed(l)),
             (Cmp::Eq, 0) | (Cmp::Ne, 1) => {
@@ -549,6 +586,29 @@ fn holds(cmp: Cmp, l: i128, r: i128) -> bool {
         Cmp::Le => l <= r,
         Cmp::Gt => l > r,
         Cmp::Ge => l >= r,
+    }
+}
+
+/// `32 * self.words.val().index()`: a number and a constant whose width is too small for the
+/// number or the result can only have been meant as integers.
+fn known(left: &Value, op: &VerilogOp, right: &Value) -> Option<Value> {
+    let (l, r, constant) = match (left, right) {
+        (Value::Typed(e), Value::Int { value, .. }) => (e.as_const()? as i128, *value, e),
+        (Value::Int { value, .. }, Value::Typed(e)) => (*value, e.as_const()? as i128, e),
+        _ => return None,
+    };
+    if constant.signed || constant.width > 64 {
+        return None;
+    }
+    match integers(l, op, r, false).ok()? {
+        Value::Int { value, .. } => {
+            let fits = |v: i128| (0..=mask(constant.width) as i128).contains(&v);
+            (!fits(value) || !fits(l.max(r))).then_some(Value::Int {
+                value,
+                exact: false,
+            })
+        }
+        decided => Some(decided),
     }
 }
 
