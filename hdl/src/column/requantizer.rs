@@ -51,7 +51,7 @@ pub struct Requantizer {
     pub shifted_valid: Signal<Out, Bit>,
     /// y, cycle 7.
     pub activation: Signal<Out, Bits<8>>,
-    product: Multiplier,
+    multiplier: Multiplier,
     channel_multiplier: DFF<Bits<16>>,
     bias: DFF<Bits<48>>,
     bias_late: DFF<Bits<48>>,
@@ -131,10 +131,10 @@ impl Logic for Requantizer {
         }
 
         comment!("cycles 2 and 3: product of the accumulator, offset");
-        self.product.clock.next = self.clock.val();
-        self.product.enable.next = self.valid.val();
-        self.product.multiplicand.next = self.value.val();
-        self.product.factor.next = self.channel_multiplier.q.val();
+        self.multiplier.clock.next = self.clock.val();
+        self.multiplier.enable.next = self.valid.val();
+        self.multiplier.multiplicand.next = self.value.val();
+        self.multiplier.factor.next = self.channel_multiplier.q.val();
         self.residual_wide.next = signed_bit_cast::<48, 24>(self.residual.q.val());
         self.residual_bits.next = unsigned_cast(self.residual_wide.val());
         self.residual_shifted.d.next = self.residual_bits.val() << self.residual_shift.val();
@@ -142,7 +142,7 @@ impl Logic for Requantizer {
         self.offset.d.next = self.bias_late.q.val() + self.residual_shifted.q.val();
 
         comment!("cycle 4: sum");
-        self.total.next = self.product.product.val() + self.offset.q.val();
+        self.total.next = self.multiplier.product.val() + self.offset.q.val();
         self.sum.d.next = signed_cast(self.total.val());
 
         comment!("cycle 5: arithmetic shift, first by 16, then by up to 15");
