@@ -18,6 +18,7 @@ CONFIG  ?=
 help: ## list the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
+	@echo "For cargo by hand: make tools, then put .tools/bin first on the PATH."
 
 tools: ## set up Verilator in .tools/ (no root needed)
 	@tools/setup.sh

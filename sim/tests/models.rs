@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use brownout_sim::build::{BuildOptions, ModelSource, model_key};
+use brownout_sim::build::{BuildOptions, ModelSource, lint, model_key};
 use brownout_sim::cache::{CompiledModel, ModelCache};
 use brownout_sim::model::{Model, ModelError, ModelLibrary};
 use brownout_sim::toolchain::Toolchain;
@@ -201,23 +201,21 @@ fn a_damaged_cache_entry_is_built_again() {
     let first = cache.get(&toolchain, &accumulator(), options).unwrap();
     let whole = fs::read(first.library()).unwrap();
     let manifest = first.library().with_file_name("manifest.json");
-    let damage: [(&str, &dyn Fn()); 3] = [
-        ("truncated", &|| {
-            fs::write(first.library(), &whole[..whole.len() / 2]).unwrap()
-        }),
-        ("missing", &|| fs::remove_file(first.library()).unwrap()),
-        ("without manifest", &|| fs::write(&manifest, "{").unwrap()),
-    ];
-    for (name, damage) in damage {
-        damage();
-        assert!(
-            cache.find(&toolchain, &accumulator(), options).is_none(),
-            "{name}"
-        );
-        let again = cache.get(&toolchain, &accumulator(), options).unwrap();
-        assert!(again.is_fresh(), "{name}");
-        compare_with_reference(&mut Model::load(&again).unwrap(), 10, 1);
-    }
+    let text = fs::read(&manifest).unwrap();
+    let is_found = || cache.find(&toolchain, &accumulator(), options).is_some();
+    fs::remove_file(first.library()).unwrap();
+    assert!(!is_found(), "the shared object is missing");
+    fs::write(first.library(), &whole).unwrap();
+    fs::write(&manifest, &text[..text.len() / 2]).unwrap();
+    assert!(!is_found(), "the manifest is cut off");
+    fs::write(&manifest, &text).unwrap();
+    assert!(is_found(), "everything is whole again");
+    fs::write(first.library(), &whole[..whole.len() / 2]).unwrap();
+    assert!(!is_found(), "the shared object is cut off");
+
+    let again = cache.get(&toolchain, &accumulator(), options).unwrap();
+    assert!(again.is_fresh());
+    compare_with_reference(&mut Model::load(&again).unwrap(), 10, 1);
     let left: Vec<_> = fs::read_dir(folder.path().join("models"))
         .unwrap()
         .collect();
@@ -259,6 +257,25 @@ fn refused_verilog_is_a_message_and_leaves_nothing_in_the_cache() {
         fs::read_dir(folder.path().join("models")).unwrap().count(),
         0
     );
+}
+
+#[test]
+fn linting_reports_a_warning_which_building_lets_pass() {
+    let (toolchain, cache, _folder) = setup();
+    let text = "module loose (input a, input spare, output y); assign y = a; endmodule\n";
+    let source = ModelSource {
+        top: "loose".into(),
+        clock: None,
+        files: vec![("loose.v".into(), text.into())],
+    };
+    assert!(
+        cache
+            .get(&toolchain, &source, BuildOptions::default())
+            .is_ok()
+    );
+    let message = lint(&toolchain, &source).unwrap_err().to_string();
+    assert!(message.contains("UNUSEDSIGNAL"), "{message}");
+    assert!(lint(&toolchain, &accumulator()).is_ok());
 }
 
 #[test]

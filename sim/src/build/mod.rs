@@ -34,6 +34,7 @@ const START_FAST: &[&str] = &["--x-assign", "fast", "--x-initial", "fast"];
 /// Registers start at what the model's seed says.
 const START_RANDOM: &[&str] = &["--x-assign", "unique", "--x-initial", "unique"];
 const TRACE: &[&str] = &["--trace-vcd"];
+const LINT: &[&str] = &["--lint-only", "-Wall"];
 
 /// `-fno-gnu-unique`, because otherwise the dynamic loader would merge some
 /// symbols of different models, and could never unload them.
@@ -201,13 +202,28 @@ pub(crate) fn build_model(
         work: &work,
     };
     create_folder(&work)?;
-    build.verilate(&folder.join(SOURCES))?;
+    build.verilate(&options.verilator_flags(), &folder.join(SOURCES))?;
     let ports = build.ports()?;
     write_text(&work.join("shim.cpp"), &shim_text(source, &ports))?;
     let objects = build.compile()?;
     build.link(&objects, &folder.join(LIBRARY))?;
     fs::remove_dir_all(&work).map_err(file_error("remove", &work))?;
     Ok(ports)
+}
+
+/// Lets Verilator read the design with all its warnings on.
+///
+/// # Errors
+/// If there is any warning, of any kind.
+pub fn lint(toolchain: &Toolchain, source: &ModelSource) -> Result<(), BuildError> {
+    let folder = tempfile::tempdir().map_err(file_error("create", &std::env::temp_dir()))?;
+    let build = Build {
+        toolchain,
+        source,
+        options: BuildOptions::default(),
+        work: folder.path(),
+    };
+    build.verilate(LINT, folder.path())
 }
 
 /// The C++ interface of a model with these ports.
@@ -236,11 +252,11 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Writes the Verilog into `sources` and turns it into C++.
-    fn verilate(&self, sources: &Path) -> Result<(), BuildError> {
+    /// Writes the Verilog into `sources` and runs Verilator on it.
+    fn verilate(&self, flags: &[&str], sources: &Path) -> Result<(), BuildError> {
         create_folder(sources)?;
         let mut command = self.toolchain.verilator();
-        command.args(self.options.verilator_flags());
+        command.args(flags);
         command.args(["--top-module", &self.source.top]);
         command.arg("--Mdir").arg(self.work);
         for (name, text) in &self.source.files {
