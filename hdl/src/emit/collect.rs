@@ -264,7 +264,7 @@ fn rtl_header(block: Vec<ast::VerilogStatement>) -> Header {
     let mut description = Vec::new();
     let mut statements = block.into_iter().peekable();
     while let Some(ast::VerilogStatement::Comment(text)) = statements.peek() {
-        header_line(text, &mut hook, &mut description);
+        header_line(&comment_text(text), &mut hook, &mut description);
         statements.next();
     }
     (hook, description, Code::Rtl(statements.collect()))
@@ -280,6 +280,20 @@ fn leaf_header(text: &str) -> Header {
     }
     let body: Vec<&str> = lines.collect();
     (hook, description, Code::Leaf(body.join("\n")))
+}
+
+/// The words of a `comment!`. The macro hands over the invocation's tokens, sometimes with
+/// `comment ! ("` taken off.
+pub(crate) fn comment_text(tokens: &str) -> String {
+    let inner = match tokens.split_once('"') {
+        Some((head, rest)) if head.trim_end().ends_with('(') && head.contains('!') => rest,
+        _ => tokens,
+    };
+    let inner = inner.trim_end();
+    let inner = inner.strip_suffix("\")").unwrap_or(inner);
+    let inner = inner.strip_suffix('"').unwrap_or(inner);
+    let plain = inner.replace("\\\"", "\"").replace("\\\\", "\\");
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn header_line(line: &str, hook: &mut Option<String>, description: &mut Vec<String>) {

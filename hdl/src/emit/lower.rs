@@ -1,6 +1,6 @@
 //! One kind's AST -> [`ModuleIr`]: names resolved, loops unrolled, conditions decided.
 
-use super::collect::{AtomInfo, Code, RawKind};
+use super::collect::{AtomInfo, Code, RawKind, comment_text};
 use super::error::{EmitError, Place};
 use super::index::{flatten, integer};
 use super::ir::*;
@@ -277,7 +277,7 @@ impl Scope<'_> {
                 Ok(())
             }
             AstStmt::Comment(text) => {
-                out.push(Stmt::Comment(text.clone()));
+                out.push(Stmt::Comment(comment_text(text)));
                 Ok(())
             }
             AstStmt::Link(links) => links.iter().try_for_each(|l| self.link(l, out)),
