@@ -13,7 +13,7 @@ use crate::array::Array;
 use crate::buffer::{ActivationBuffers, Writer};
 use crate::column::Columns;
 use crate::comment;
-use crate::control::{Delay, Sequencer};
+use crate::control::{Delay, DescriptorRegisters, Sequencer};
 use crate::host::{EventCounter, Loader, RegisterFile, ResultFifo, SumCounter};
 use crate::memory::Memory;
 use crate::weight::{VoltageRom, WeightPath};
@@ -55,6 +55,7 @@ pub struct Accelerator<const N: usize, const WB: usize> {
     loader: Loader,
     program_memory: Memory<32>,
     sequencer: Sequencer,
+    descriptor: DescriptorRegisters,
     weight_path: WeightPath<N, WB>,
     voltage_rom: Vec<VoltageRom>,
     buffers: ActivationBuffers,
@@ -121,6 +122,7 @@ impl<const N: usize, const WB: usize> Accelerator<N, WB> {
             loader: Loader::new(c),
             program_memory: Memory::new(program_depth, 1),
             sequencer: Sequencer::new(c),
+            descriptor: DescriptorRegisters::default(),
             weight_path: WeightPath::new(c),
             voltage_rom: some(faults, || VoltageRom::new(&rom)),
             buffers: ActivationBuffers::new(c),
@@ -216,7 +218,34 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.sequencer.start.next = self.start.val();
         self.sequencer.stop_after_layer.next = self.registers.stop_after_layer.val();
         self.sequencer.load_ready.next = self.weight_path.load_ready.val();
-        self.sequencer.program_data.next = self.program_memory.read_data[0].val();
+        self.descriptor.clock.next = self.clock.val();
+        self.descriptor.shift.next = self.sequencer.descriptor_shift.val();
+        self.descriptor.word.next = self.program_memory.read_data[0].val();
+        self.sequencer.layer_output_width.next = self.descriptor.output_width.val();
+        self.sequencer.layer_output_height.next = self.descriptor.output_height.val();
+        self.sequencer.layer_wide.next = self.descriptor.wide.val();
+        self.sequencer.layer_pool.next = self.descriptor.pool.val();
+        self.sequencer.layer_input_tiles.next = self.descriptor.input_tiles.val();
+        self.sequencer.layer_kernel_width.next = self.descriptor.kernel_width.val();
+        self.sequencer.layer_kernel_height.next = self.descriptor.kernel_height.val();
+        self.sequencer.layer_output_tiles.next = self.descriptor.output_tiles.val();
+        self.sequencer.layer_last.next = self.descriptor.last.val();
+        self.sequencer.layer_origin.next = self.descriptor.origin.val();
+        self.sequencer.layer_stride.next = self.descriptor.stride.val();
+        self.sequencer.layer_padding.next = self.descriptor.padding.val();
+        self.sequencer.layer_input_height.next = self.descriptor.input_height.val();
+        self.sequencer.layer_input_width.next = self.descriptor.input_width.val();
+        self.sequencer.layer_input_plane.next = self.descriptor.input_plane.val();
+        self.sequencer.layer_row_step.next = self.descriptor.row_step.val();
+        self.sequencer.layer_tap_row_step.next = self.descriptor.tap_row_step.val();
+        self.sequencer.layer_operand_stride.next = self.descriptor.operand_stride.val();
+        self.sequencer.layer_operand_row_step.next = self.descriptor.operand_row_step.val();
+        self.sequencer.layer_operand_plane.next = self.descriptor.operand_plane.val();
+        self.sequencer.layer_last_rows.next = self.descriptor.last_rows.val();
+        self.sequencer.layer_parameter_base.next = self.descriptor.parameter_base.val();
+        self.sequencer.layer_operand.next = self.descriptor.operand.val();
+        self.sequencer.layer_operand_tiles.next = self.descriptor.operand_tiles.val();
+        self.sequencer.layer_last_operand_columns.next = self.descriptor.last_operand_columns.val();
 
         comment!("weight path");
         self.weight_path.start.next = self.sequencer.begin_pass.val();
@@ -244,10 +273,10 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.weight_path.threshold.next = self.threshold.val();
 
         comment!("activation buffers");
-        self.buffers.pool.next = self.sequencer.layer.pool.val();
-        self.buffers.average.next = self.sequencer.layer.average.val();
-        self.buffers.source.next = self.sequencer.layer.source.val();
-        self.buffers.operand_source.next = self.sequencer.layer.operand_source.val();
+        self.buffers.pool.next = self.descriptor.pool.val();
+        self.buffers.average.next = self.descriptor.average.val();
+        self.buffers.source.next = self.descriptor.source.val();
+        self.buffers.operand_source.next = self.descriptor.operand_source.val();
         self.buffers.source_address.next = self.sequencer.source_address.val();
         self.buffers.source_inside.next = self.sequencer.source_inside.val();
         self.buffers.source_select.next = self.sequencer.source_select.val();
@@ -308,14 +337,14 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.parameter_delay.clock.next = self.clock.val();
         self.parameter_delay.value.next = self.sequencer.parameter_address.val();
         self.columns.parameter_address.next = self.parameter_delay.delayed.val();
-        self.columns.pool.next = self.sequencer.layer.pool.val();
-        self.columns.average.next = self.sequencer.layer.average.val();
-        self.columns.wide.next = self.sequencer.layer.wide.val();
-        self.columns.shift.next = self.sequencer.layer.output_shift.val();
-        self.columns.residual_shift.next = self.sequencer.layer.residual_shift.val();
-        self.columns.low.next = self.sequencer.layer.low.val();
-        self.columns.high.next = self.sequencer.layer.high.val();
-        self.columns.residual_multiplier.next = self.sequencer.layer.residual_multiplier.val();
+        self.columns.pool.next = self.descriptor.pool.val();
+        self.columns.average.next = self.descriptor.average.val();
+        self.columns.wide.next = self.descriptor.wide.val();
+        self.columns.shift.next = self.descriptor.output_shift.val();
+        self.columns.residual_shift.next = self.descriptor.residual_shift.val();
+        self.columns.low.next = self.descriptor.low.val();
+        self.columns.high.next = self.descriptor.high.val();
+        self.columns.residual_multiplier.next = self.descriptor.residual_multiplier.val();
         self.columns.parameter_half.next = self.loader.parameter_half.val();
         self.columns.parameter_write_address.next = self.loader.address.val().get_bits::<12>(0);
         self.columns.parameter_data.next = self.loader.data.val();
@@ -326,11 +355,11 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         }
 
         comment!("outputs: back into a buffer, or to the host");
-        self.writer.begin.next = self.sequencer.begin_layer.val();
-        self.writer.destination.next = self.sequencer.layer.destination.val();
-        self.writer.output_plane.next = self.sequencer.layer.output_plane.val();
-        self.writer.output_tiles.next = self.sequencer.layer.output_tiles.val();
-        self.writer.last_columns.next = self.sequencer.layer.last_columns.val();
+        self.writer.layer_start.next = self.sequencer.begin_layer.val();
+        self.writer.destination.next = self.descriptor.destination.val();
+        self.writer.output_plane.next = self.descriptor.output_plane.val();
+        self.writer.output_tiles.next = self.descriptor.output_tiles.val();
+        self.writer.last_columns.next = self.descriptor.last_columns.val();
         self.writer.activation_valid.next = self.columns.activation_valid.val();
         for j in 0..self._columns {
             self.writer.activation[j].next = self.columns.activation[j].val();
@@ -345,9 +374,9 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
             self.buffers.write_lane[l].next = self.writer.write_lane[l].val();
             self.buffers.write_data[l].next = self.writer.write_data[l].val();
         }
-        self.results.begin.next = self.sequencer.begin_layer.val();
-        self.results.output_tiles.next = self.sequencer.layer.output_tiles.val();
-        self.results.last_columns.next = self.sequencer.layer.last_columns.val();
+        self.results.layer_start.next = self.sequencer.begin_layer.val();
+        self.results.output_tiles.next = self.descriptor.output_tiles.val();
+        self.results.last_columns.next = self.descriptor.last_columns.val();
         self.results.push.next = self.columns.result_valid.val();
         self.results.data.next = self.columns.result.val();
         self.output_valid.next = self.results.output_valid.val();
@@ -357,28 +386,28 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         comment!("counters of the last pass, in order of their registers");
         self.cycle_counter.clock.next = self.clock.val();
         self.cycle_counter.clear.next = self.sequencer.begin_pass.val();
-        self.cycle_counter.event.next = self.sequencer.running.val();
+        self.cycle_counter.increment.next = self.sequencer.running.val();
         self.registers.counters[0].next = self.cycle_counter.count.val();
         self.busy_counter.clock.next = self.clock.val();
         self.busy_counter.clear.next = self.sequencer.begin_pass.val();
-        self.busy_counter.event.next = self.sequencer.issue_valid.val();
+        self.busy_counter.increment.next = self.sequencer.issue_valid.val();
         self.registers.counters[1].next = self.busy_counter.count.val();
         self.word_counter.clock.next = self.clock.val();
         self.word_counter.clear.next = self.sequencer.begin_pass.val();
-        self.word_counter.event.next = self.weight_path.word_read.val();
+        self.word_counter.increment.next = self.weight_path.word_read.val();
         self.registers.counters[2].next = self.word_counter.count.val();
         self.corrected_counter.clock.next = self.clock.val();
         self.corrected_counter.clear.next = self.sequencer.begin_pass.val();
-        self.corrected_counter.event.next = self.weight_path.corrected.val();
+        self.corrected_counter.increment.next = self.weight_path.corrected.val();
         self.registers.counters[3].next = self.corrected_counter.count.val();
         self.detected_counter.clock.next = self.clock.val();
         self.detected_counter.clear.next = self.sequencer.begin_pass.val();
-        self.detected_counter.event.next = self.weight_path.detected.val();
+        self.detected_counter.increment.next = self.weight_path.detected.val();
         self.registers.counters[4].next = self.detected_counter.count.val();
         for f in 0..self._faults {
             self.disturbed_counter[f].clock.next = self.clock.val();
             self.disturbed_counter[f].clear.next = self.sequencer.begin_pass.val();
-            self.disturbed_counter[f].event.next = self.weight_path.disturbed.val();
+            self.disturbed_counter[f].increment.next = self.weight_path.disturbed.val();
             self.registers.counters[5].next = self.disturbed_counter[f].count.val();
             self.flipped_counter[f].clock.next = self.clock.val();
             self.flipped_counter[f].clear.next = self.sequencer.begin_pass.val();

@@ -9,12 +9,9 @@ pub mod buffer;
 pub mod column;
 pub mod control;
 pub mod emit;
+pub mod generate;
 pub mod host;
 pub mod memory;
 pub mod weight;
 
-/// A comment in the emitted Verilog; `#[hdl_gen]` keeps its text, Rust drops it.
-#[macro_export]
-macro_rules! comment {
-    ($text:literal) => {};
-}
+pub use generate::{GenerateError, generate};

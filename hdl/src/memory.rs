@@ -74,8 +74,10 @@ impl<const W: usize> Logic for Memory<W> {
     fn hdl(&self) -> Verilog {
         let lanes = self.read_data.len();
         let (word, last) = (W * lanes - 1, self._depth - 1);
+        let top = Self::address_bits(self._depth) - 1;
+        let depth = self._depth;
         let mut text = format!(
-            "(* ram_style = \"block\" *)\nreg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
+            "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} lanes of {W} bits, one write and one read port\n// uses read_address[{top}:0]\n// uses write_address[{top}:0]\n(* ram_style = \"block\" *)\nreg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
         );
         for lane in 0..lanes {
             let (high, low) = (W * lane + W - 1, W * lane);

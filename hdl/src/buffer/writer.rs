@@ -12,7 +12,7 @@ pub struct Writer {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// A layer begins.
-    pub begin: Signal<In, Bit>,
+    pub layer_start: Signal<In, Bit>,
     /// Layer constant: buffer to write.
     pub destination: Signal<In, Bits<2>>,
     /// Layer constant: pixels - 1.
@@ -68,7 +68,7 @@ impl Writer {
         let lanes = configuration.activation_lanes();
         Self {
             clock: Default::default(),
-            begin: Default::default(),
+            layer_start: Default::default(),
             destination: Default::default(),
             output_plane: Default::default(),
             output_tiles: Default::default(),
@@ -131,7 +131,7 @@ impl Logic for Writer {
                 }
             }
         }
-        if self.begin.val() {
+        if self.layer_start.val() {
             self.pixel.d.next = 0.into();
             self.tile.d.next = 0.into();
             self.group.d.next = 0.into();

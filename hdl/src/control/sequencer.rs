@@ -5,7 +5,7 @@
 //! max(M, words per tile, A) clocks, as `brownout_spec::cycles` says; the weight
 //! path loads the next tile's shadow weights meanwhile.
 
-use super::{DescriptorRegisters, OperandAddress, WindowAddress};
+use super::{OperandAddress, WindowAddress};
 use crate::comment;
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles;
@@ -40,8 +40,6 @@ pub struct Sequencer {
     pub stop_after_layer: Signal<In, Bits<8>>,
     /// The next tile's weights will be in place.
     pub load_ready: Signal<In, Bit>,
-    /// Word of the program memory, one clock after its address.
-    pub program_data: Signal<In, Bits<32>>,
     /// Address of the program memory.
     pub program_address: Signal<Out, Bits<12>>,
     /// A pass is running.
@@ -84,10 +82,60 @@ pub struct Sequencer {
     pub operand_select: Signal<Out, Bits<4>>,
     /// Columns with an operand.
     pub operand_columns: Signal<Out, Bits<7>>,
-    /// The layer's descriptor; its fields are stable until the layer ends.
-    pub layer: DescriptorRegisters,
-    window: WindowAddress,
-    operand: OperandAddress,
+    /// The descriptor takes the program memory's word.
+    pub descriptor_shift: Signal<Out, Bit>,
+    /// Descriptor field.
+    pub layer_output_width: Signal<In, Bits<12>>,
+    /// Descriptor field.
+    pub layer_output_height: Signal<In, Bits<12>>,
+    /// Descriptor field.
+    pub layer_wide: Signal<In, Bit>,
+    /// Descriptor field.
+    pub layer_pool: Signal<In, Bit>,
+    /// Descriptor field.
+    pub layer_input_tiles: Signal<In, Bits<12>>,
+    /// Descriptor field.
+    pub layer_kernel_width: Signal<In, Bits<6>>,
+    /// Descriptor field.
+    pub layer_kernel_height: Signal<In, Bits<6>>,
+    /// Descriptor field.
+    pub layer_output_tiles: Signal<In, Bits<12>>,
+    /// Descriptor field.
+    pub layer_last: Signal<In, Bit>,
+    /// Descriptor field.
+    pub layer_origin: Signal<In, Bits<16>>,
+    /// Descriptor field.
+    pub layer_stride: Signal<In, Bits<3>>,
+    /// Descriptor field.
+    pub layer_padding: Signal<In, Bits<6>>,
+    /// Descriptor field.
+    pub layer_input_height: Signal<In, Bits<12>>,
+    /// Descriptor field.
+    pub layer_input_width: Signal<In, Bits<12>>,
+    /// Descriptor field.
+    pub layer_input_plane: Signal<In, Bits<16>>,
+    /// Descriptor field.
+    pub layer_row_step: Signal<In, Bits<16>>,
+    /// Descriptor field.
+    pub layer_tap_row_step: Signal<In, Bits<16>>,
+    /// Descriptor field.
+    pub layer_operand_stride: Signal<In, Bits<2>>,
+    /// Descriptor field.
+    pub layer_operand_row_step: Signal<In, Bits<16>>,
+    /// Descriptor field.
+    pub layer_operand_plane: Signal<In, Bits<16>>,
+    /// Descriptor field.
+    pub layer_last_rows: Signal<In, Bits<7>>,
+    /// Descriptor field.
+    pub layer_parameter_base: Signal<In, Bits<12>>,
+    /// Descriptor field.
+    pub layer_operand: Signal<In, Bit>,
+    /// Descriptor field.
+    pub layer_operand_tiles: Signal<In, Bits<12>>,
+    /// Descriptor field.
+    pub layer_last_operand_columns: Signal<In, Bits<7>>,
+    window_walk: WindowAddress,
+    operand_walk: OperandAddress,
     state: DFF<SequencerState>,
     layer_number: DFF<Bits<8>>,
     program_pointer: DFF<Bits<12>>,
@@ -133,7 +181,7 @@ pub struct Sequencer {
     last_of_output_tile: Signal<Local, Bit>,
     layer_end: Signal<Local, Bit>,
     advance: Signal<Local, Bit>,
-    begin: Signal<Local, Bit>,
+    layer_start: Signal<Local, Bit>,
     next_output_tile: Signal<Local, Bit>,
     pass_end: Signal<Local, Bit>,
     pool_age: Constant<Bits<10>>,
@@ -160,7 +208,6 @@ impl Sequencer {
             start: Default::default(),
             stop_after_layer: Default::default(),
             load_ready: Default::default(),
-            program_data: Default::default(),
             program_address: Default::default(),
             running: Default::default(),
             begin_pass: Default::default(),
@@ -182,9 +229,34 @@ impl Sequencer {
             operand_address: Default::default(),
             operand_select: Default::default(),
             operand_columns: Default::default(),
-            layer: Default::default(),
-            window: WindowAddress::new(lanes / configuration.rows),
-            operand: OperandAddress::new(lanes / configuration.columns),
+            descriptor_shift: Default::default(),
+            layer_output_width: Default::default(),
+            layer_output_height: Default::default(),
+            layer_wide: Default::default(),
+            layer_pool: Default::default(),
+            layer_input_tiles: Default::default(),
+            layer_kernel_width: Default::default(),
+            layer_kernel_height: Default::default(),
+            layer_output_tiles: Default::default(),
+            layer_last: Default::default(),
+            layer_origin: Default::default(),
+            layer_stride: Default::default(),
+            layer_padding: Default::default(),
+            layer_input_height: Default::default(),
+            layer_input_width: Default::default(),
+            layer_input_plane: Default::default(),
+            layer_row_step: Default::default(),
+            layer_tap_row_step: Default::default(),
+            layer_operand_stride: Default::default(),
+            layer_operand_row_step: Default::default(),
+            layer_operand_plane: Default::default(),
+            layer_last_rows: Default::default(),
+            layer_parameter_base: Default::default(),
+            layer_operand: Default::default(),
+            layer_operand_tiles: Default::default(),
+            layer_last_operand_columns: Default::default(),
+            window_walk: WindowAddress::new(lanes / configuration.rows),
+            operand_walk: OperandAddress::new(lanes / configuration.columns),
             state: Default::default(),
             layer_number: Default::default(),
             program_pointer: Default::default(),
@@ -230,7 +302,7 @@ impl Sequencer {
             last_of_output_tile: Default::default(),
             layer_end: Default::default(),
             advance: Default::default(),
-            begin: Default::default(),
+            layer_start: Default::default(),
             next_output_tile: Default::default(),
             pass_end: Default::default(),
             pool_age: period(false, false),
@@ -284,46 +356,45 @@ impl Logic for Sequencer {
             operand_select_register,
             operand_columns_register
         );
-        self.layer.clock.next = self.clock.val();
-        self.window.clock.next = self.clock.val();
-        self.operand.clock.next = self.clock.val();
+        self.window_walk.clock.next = self.clock.val();
+        self.operand_walk.clock.next = self.clock.val();
 
         comment!(
             "a tile ends when its pixels are issued, its period has passed and the next weights are in place"
         );
         self.issue.next = self.streaming.q.val() && (self.state.q.val() == SequencerState::Stream);
-        self.row_end.next = self.x.q.val() == self.layer.output_width.val();
+        self.row_end.next = self.x.q.val() == self.layer_output_width.val();
         self.last_pixel.next =
-            self.row_end.val() && (self.y.q.val() == self.layer.output_height.val());
+            self.row_end.val() && (self.y.q.val() == self.layer_output_height.val());
         self.minimum_age.next = self.convolution_age.val();
-        if self.layer.wide.val() {
+        if self.layer_wide.val() {
             self.minimum_age.next = self.wide_age.val();
         }
-        if self.layer.pool.val() {
+        if self.layer_pool.val() {
             self.minimum_age.next = self.pool_age.val();
-            if self.layer.wide.val() {
+            if self.layer_wide.val() {
                 self.minimum_age.next = self.wide_pool_age.val();
             }
         }
         self.old_enough.next = self.age.q.val() == self.minimum_age.val();
-        self.weights_ready.next = self.layer.pool.val() || self.load_ready.val();
+        self.weights_ready.next = self.layer_pool.val() || self.load_ready.val();
         self.tile_end.next = (self.state.q.val() == SequencerState::Stream)
             && (self.last_pixel.val() || !self.streaming.q.val())
             && self.old_enough.val()
             && self.weights_ready.val();
 
         comment!("position of the tile in its layer");
-        self.last_input_tile.next = self.input_tile.q.val() == self.layer.input_tiles.val();
-        self.last_tap.next = self.kernel_x.q.val() == self.layer.kernel_width.val();
-        self.last_tap_row.next = self.kernel_y.q.val() == self.layer.kernel_height.val();
-        self.last_output_tile.next = self.output_tile.q.val() == self.layer.output_tiles.val();
+        self.last_input_tile.next = self.input_tile.q.val() == self.layer_input_tiles.val();
+        self.last_tap.next = self.kernel_x.q.val() == self.layer_kernel_width.val();
+        self.last_tap_row.next = self.kernel_y.q.val() == self.layer_kernel_height.val();
+        self.last_output_tile.next = self.output_tile.q.val() == self.layer_output_tiles.val();
         self.last_of_output_tile.next =
             self.last_input_tile.val() && self.last_tap.val() && self.last_tap_row.val();
         self.next_output_tile.next =
             self.tile_end.val() && self.last_of_output_tile.val() && !self.last_output_tile.val();
         self.layer_end.next =
             self.tile_end.val() && self.last_of_output_tile.val() && self.last_output_tile.val();
-        self.begin.next = (self.state.q.val() == SequencerState::Setup) && self.weights_ready.val();
+        self.layer_start.next = (self.state.q.val() == SequencerState::Setup) && self.weights_ready.val();
         self.advance.next = self.issue.val() && !self.last_pixel.val();
         self.pass_end.next = false;
 
@@ -343,7 +414,7 @@ impl Logic for Sequencer {
         if !self.old_enough.val() {
             self.age.d.next = self.age.q.val() + 1;
         }
-        if self.tile_end.val() || self.begin.val() {
+        if self.tile_end.val() || self.layer_start.val() {
             self.streaming.d.next = true;
             self.fresh.d.next = true;
             self.age.d.next = 0.into();
@@ -370,7 +441,7 @@ impl Logic for Sequencer {
                 }
             }
         }
-        if self.begin.val() {
+        if self.layer_start.val() {
             self.first_tile.d.next = true;
             self.input_tile.d.next = 0.into();
             self.kernel_x.d.next = 0.into();
@@ -412,7 +483,7 @@ impl Logic for Sequencer {
                 if self.drain_count.q.val() == self.drain.val() {
                     self.layer_number.d.next = self.layer_number.q.val() + 1;
                     self.state.d.next = SequencerState::Fetch;
-                    if self.layer.last.val()
+                    if self.layer_last.val()
                         || (self.layer_number.q.val() == self.stop_after_layer.val())
                     {
                         self.state.d.next = SequencerState::Idle;
@@ -431,74 +502,73 @@ impl Logic for Sequencer {
         self.running.next = !(self.state.q.val() == SequencerState::Idle);
         self.begin_pass.next = (self.state.q.val() == SequencerState::Idle) && self.start.val();
         self.end_pass.next = self.pass_end.val();
-        self.begin_layer.next = self.begin.val();
-        self.load_start.next = self.issue.val() && self.fresh.q.val() && !self.layer.pool.val();
+        self.begin_layer.next = self.layer_start.val();
+        self.load_start.next = self.issue.val() && self.fresh.q.val() && !self.layer_pool.val();
 
         comment!("the descriptor arrives one clock after its address");
-        self.layer.word.next = self.program_data.val();
-        self.layer.shift.next =
+        self.descriptor_shift.next =
             (self.state.q.val() == SequencerState::Fetch) && !(self.fetch_count.q.val() == 0);
 
-        self.window.begin.next = self.begin.val();
-        self.window.advance.next = self.advance.val();
-        self.window.row_end.next = self.row_end.val();
-        self.window.next_input_tile.next = self.tile_end.val() && !self.last_input_tile.val();
-        self.window.next_tap.next =
+        self.window_walk.layer_start.next = self.layer_start.val();
+        self.window_walk.advance.next = self.advance.val();
+        self.window_walk.row_end.next = self.row_end.val();
+        self.window_walk.next_input_tile.next = self.tile_end.val() && !self.last_input_tile.val();
+        self.window_walk.next_tap.next =
             self.tile_end.val() && self.last_input_tile.val() && !self.last_tap.val();
-        self.window.next_tap_row.next = self.tile_end.val()
+        self.window_walk.next_tap_row.next = self.tile_end.val()
             && self.last_input_tile.val()
             && self.last_tap.val()
             && !self.last_tap_row.val();
-        self.window.next_output_tile.next = self.next_output_tile.val();
-        self.window.next_base.next = 0.into();
-        if self.layer.pool.val() {
-            self.window.next_base.next = self.operand.next_base.val();
+        self.window_walk.next_output_tile.next = self.next_output_tile.val();
+        self.window_walk.next_base.next = 0.into();
+        if self.layer_pool.val() {
+            self.window_walk.next_base.next = self.operand_walk.next_base.val();
         }
-        self.window.origin.next = self.layer.origin.val();
-        self.window.stride.next = self.layer.stride.val();
-        self.window.padding.next = self.layer.padding.val();
-        self.window.input_height.next = self.layer.input_height.val();
-        self.window.input_width.next = self.layer.input_width.val();
-        self.window.input_plane.next = self.layer.input_plane.val();
-        self.window.row_step.next = self.layer.row_step.val();
-        self.window.tap_row_step.next = self.layer.tap_row_step.val();
-        self.operand.begin.next = self.begin.val();
-        self.operand.advance.next = self.advance.val();
-        self.operand.row_end.next = self.row_end.val();
-        self.operand.restart.next = self.tile_end.val() && !self.last_of_output_tile.val();
-        self.operand.next_output_tile.next = self.next_output_tile.val();
-        self.operand.operand_stride.next = self.layer.operand_stride.val();
-        self.operand.operand_row_step.next = self.layer.operand_row_step.val();
-        self.operand.operand_plane.next = self.layer.operand_plane.val();
+        self.window_walk.origin.next = self.layer_origin.val();
+        self.window_walk.stride.next = self.layer_stride.val();
+        self.window_walk.padding.next = self.layer_padding.val();
+        self.window_walk.input_height.next = self.layer_input_height.val();
+        self.window_walk.input_width.next = self.layer_input_width.val();
+        self.window_walk.input_plane.next = self.layer_input_plane.val();
+        self.window_walk.row_step.next = self.layer_row_step.val();
+        self.window_walk.tap_row_step.next = self.layer_tap_row_step.val();
+        self.operand_walk.layer_start.next = self.layer_start.val();
+        self.operand_walk.advance.next = self.advance.val();
+        self.operand_walk.row_end.next = self.row_end.val();
+        self.operand_walk.restart.next = self.tile_end.val() && !self.last_of_output_tile.val();
+        self.operand_walk.next_output_tile.next = self.next_output_tile.val();
+        self.operand_walk.operand_stride.next = self.layer_operand_stride.val();
+        self.operand_walk.operand_row_step.next = self.layer_operand_row_step.val();
+        self.operand_walk.operand_plane.next = self.layer_operand_plane.val();
 
         comment!("issue registers");
-        self.issue_valid_register.d.next = self.issue.val() && !self.layer.pool.val();
+        self.issue_valid_register.d.next = self.issue.val() && !self.layer_pool.val();
         self.swap_register.d.next =
-            self.issue.val() && self.fresh.q.val() && !self.layer.pool.val();
-        self.source_address_register.d.next = self.window.address.val();
-        self.source_inside_register.d.next = self.window.inside.val();
-        self.source_select_register.d.next = self.window.select.val();
+            self.issue.val() && self.fresh.q.val() && !self.layer_pool.val();
+        self.source_address_register.d.next = self.window_walk.address.val();
+        self.source_inside_register.d.next = self.window_walk.in_map.val();
+        self.source_select_register.d.next = self.window_walk.select.val();
         self.source_rows_register.d.next = self.rows.val();
         if self.last_input_tile.val() {
-            self.source_rows_register.d.next = self.layer.last_rows.val();
+            self.source_rows_register.d.next = self.layer_last_rows.val();
         }
         self.valid_register.d.next = self.issue.val();
         self.first_register.d.next = self.first_tile.q.val();
         self.last_register.d.next = self.last_of_output_tile.val();
         self.accumulator_address_register.d.next = self.pixel.q.val();
         self.parameter_address_register.d.next =
-            self.layer.parameter_base.val() + self.output_tile.q.val();
-        self.operand_address_register.d.next = self.operand.address.val();
-        self.operand_select_register.d.next = self.operand.select.val();
-        self.operand_enable_register.d.next = self.layer.operand.val()
-            && (self.output_tile.q.val() <= self.layer.operand_tiles.val());
+            self.layer_parameter_base.val() + self.output_tile.q.val();
+        self.operand_address_register.d.next = self.operand_walk.address.val();
+        self.operand_select_register.d.next = self.operand_walk.select.val();
+        self.operand_enable_register.d.next = self.layer_operand.val()
+            && (self.output_tile.q.val() <= self.layer_operand_tiles.val());
         self.operand_columns_register.d.next = self.columns.val();
-        if self.output_tile.q.val() == self.layer.operand_tiles.val() {
-            self.operand_columns_register.d.next = self.layer.last_operand_columns.val();
+        if self.output_tile.q.val() == self.layer_operand_tiles.val() {
+            self.operand_columns_register.d.next = self.layer_last_operand_columns.val();
         }
-        if self.layer.pool.val() {
-            self.operand_address_register.d.next = self.window.address.val();
-            self.operand_enable_register.d.next = self.window.inside.val();
+        if self.layer_pool.val() {
+            self.operand_address_register.d.next = self.window_walk.address.val();
+            self.operand_enable_register.d.next = self.window_walk.in_map.val();
         }
         self.issue_valid.next = self.issue_valid_register.q.val();
         self.swap.next = self.swap_register.q.val();

@@ -15,7 +15,7 @@ pub struct WindowAddress {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// A layer begins: first window, first tap.
-    pub begin: Signal<In, Bit>,
+    pub layer_start: Signal<In, Bit>,
     /// Next output pixel.
     pub advance: Signal<In, Bit>,
     /// The current pixel is the last of its output row.
@@ -49,7 +49,7 @@ pub struct WindowAddress {
     /// Address of the pixel.
     pub address: Signal<Out, Bits<16>>,
     /// Whether the pixel lies in the map, not in the padding.
-    pub inside: Signal<Out, Bit>,
+    pub in_map: Signal<Out, Bit>,
     /// Which tile of rows within the activation word.
     pub select: Signal<Out, Bits<4>>,
     tap_x: DFF<Bits<14>>,
@@ -79,7 +79,7 @@ impl WindowAddress {
     pub fn new(tiles_per_word: usize) -> Self {
         Self {
             clock: Default::default(),
-            begin: Default::default(),
+            layer_start: Default::default(),
             advance: Default::default(),
             row_end: Default::default(),
             next_input_tile: Default::default(),
@@ -96,7 +96,7 @@ impl WindowAddress {
             row_step: Default::default(),
             tap_row_step: Default::default(),
             address: Default::default(),
-            inside: Default::default(),
+            in_map: Default::default(),
             select: Default::default(),
             tap_x: Default::default(),
             tap_y: Default::default(),
@@ -151,7 +151,7 @@ impl Logic for WindowAddress {
         self.target.next = self.origin.val();
         self.target_x.next = self.tap_x.q.val();
         self.target_y.next = self.tap_y.q.val();
-        if self.begin.val() {
+        if self.layer_start.val() {
             self.jump.next = true;
             self.target_x.next = self.margin.val();
             self.target_y.next = self.margin.val();
@@ -210,7 +210,7 @@ impl Logic for WindowAddress {
             }
         }
         self.address.next = self.pixel_address.q.val();
-        self.inside.next =
+        self.in_map.next =
             (self.x.q.val() < self.width.val()) && (self.y.q.val() < self.height.val());
         self.select.next = self.group.q.val();
     }
@@ -223,7 +223,7 @@ pub struct OperandAddress {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// A layer begins.
-    pub begin: Signal<In, Bit>,
+    pub layer_start: Signal<In, Bit>,
     /// Next output pixel.
     pub advance: Signal<In, Bit>,
     /// The current pixel is the last of its output row.
@@ -259,7 +259,7 @@ impl OperandAddress {
     pub fn new(tiles_per_word: usize) -> Self {
         Self {
             clock: Default::default(),
-            begin: Default::default(),
+            layer_start: Default::default(),
             advance: Default::default(),
             row_end: Default::default(),
             restart: Default::default(),
@@ -313,7 +313,7 @@ impl Logic for OperandAddress {
                 self.group.d.next = 0.into();
             }
         }
-        if self.begin.val() {
+        if self.layer_start.val() {
             self.base.d.next = 0.into();
             self.row_address.d.next = 0.into();
             self.pixel_address.d.next = 0.into();

@@ -11,7 +11,7 @@ pub struct EventCounter {
     /// Back to zero.
     pub clear: Signal<In, Bit>,
     /// Add one.
-    pub event: Signal<In, Bit>,
+    pub increment: Signal<In, Bit>,
     /// The sum.
     pub count: Signal<Out, Bits<64>>,
     total: DFF<Bits<64>>,
@@ -22,7 +22,7 @@ impl Logic for EventCounter {
     fn update(&mut self) {
         comment!("module event_counter: counts the clocks in which an event is set");
         dff_setup!(self, clock, total);
-        if self.event.val() {
+        if self.increment.val() {
             self.total.d.next = self.total.q.val() + 1;
         }
         if self.clear.val() {

@@ -13,7 +13,7 @@ pub struct ResultFifo {
     /// Synchronous reset.
     pub reset: Signal<In, Bit>,
     /// A layer begins.
-    pub begin: Signal<In, Bit>,
+    pub layer_start: Signal<In, Bit>,
     /// Layer constant: output tiles - 1.
     pub output_tiles: Signal<In, Bits<12>>,
     /// Layer constant: columns in use in the last output tile.
@@ -47,7 +47,7 @@ impl ResultFifo {
         Self {
             clock: Default::default(),
             reset: Default::default(),
-            begin: Default::default(),
+            layer_start: Default::default(),
             output_tiles: Default::default(),
             last_columns: Default::default(),
             push: Default::default(),
@@ -90,7 +90,7 @@ impl Logic for ResultFifo {
                 self.tile.d.next = self.tile.q.val() + 1;
             }
         }
-        if self.begin.val() {
+        if self.layer_start.val() {
             self.column.d.next = 0.into();
             self.tile.d.next = 0.into();
         }

@@ -61,8 +61,7 @@ impl Logic for CipherRound {
         self.middle.next = self.row[0].val() ^ (self.row[3].val() | self.not_row_1.val());
         self.substituted[1].next = self.row[2].val() ^ self.middle.val();
         self.substituted[2].next = self.middle.val() ^ (self.substituted[0].val() | self.sum.val());
-        self.substituted[3].next =
-            self.sum.val() ^ (self.difference.val() & self.substituted[1].val());
+        self.substituted[3].next = self.sum.val() ^ (self.difference.val() & self.middle.val());
         for r in 0..4 {
             self.rotated[r].next = 0.into();
             for i in 0..32 {

@@ -14,6 +14,7 @@ pub struct PopCount<const N: usize> {
     pub count: Signal<Out, Bits<7>>,
     ones: Vec<Signal<Local, Bits<4>>>,
     ones_of_byte: Vec<DFF<Bits<4>>>,
+    wide: Vec<Signal<Local, Bits<7>>>,
     sum: Signal<Local, Bits<7>>,
     total: DFF<Bits<7>>,
     _bytes: usize,
@@ -27,6 +28,7 @@ impl<const N: usize> Default for PopCount<N> {
             count: Default::default(),
             ones: (0..N / 8).map(|_| Default::default()).collect(),
             ones_of_byte: (0..N / 8).map(|_| Default::default()).collect(),
+            wide: (0..N / 8).map(|_| Default::default()).collect(),
             sum: Default::default(),
             total: Default::default(),
             _bytes: N / 8,
@@ -44,16 +46,13 @@ impl<const N: usize> Logic for PopCount<N> {
             self.ones_of_byte[byte].clock.next = self.clock.val();
             self.ones[byte].next = 0.into();
             for bit in 0..8 {
-                self.ones[byte].next = self.ones[byte].val()
-                    + self
-                        .word
-                        .val()
-                        .get_bits::<1>(8 * byte + bit)
-                        .index()
-                        .to_bits::<4>();
+                if self.word.val().get_bit(8 * byte + bit) {
+                    self.ones[byte].next = self.ones[byte].val() + 1;
+                }
             }
             self.ones_of_byte[byte].d.next = self.ones[byte].val();
-            self.sum.next = self.sum.val() + self.ones_of_byte[byte].q.val().index().to_bits::<7>();
+            self.wide[byte].next = self.ones_of_byte[byte].q.val().index().to_bits::<7>();
+            self.sum.next = self.sum.val() + self.wide[byte].val();
         }
         self.total.d.next = self.sum.val();
         self.count.next = self.total.q.val();

@@ -1,0 +1,103 @@
+//! What is emitted for whole accelerators.
+
+use brownout_hdl::emit::Origin;
+use brownout_hdl::generate;
+use brownout_spec::code::CodeName;
+use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
+use std::collections::BTreeSet;
+
+fn configuration(rows: usize, columns: usize, code: CodeName, bits: WeightBits) -> Configuration {
+    Configuration {
+        name: "brownout".into(),
+        rows,
+        columns,
+        weight_bits: bits,
+        code,
+        depths: Depths {
+            weights: 512,
+            activations: 256,
+            accumulators: 128,
+            parameters: 32,
+            layers: 8,
+        },
+        voltage_model: VoltageModelChoice::Fdx22nm,
+        vmin_mv: None,
+        fault_emulation: true,
+    }
+}
+
+/// Every shape of tile and word: several rows a word, one, several words a row; all codes.
+fn configurations() -> Vec<Configuration> {
+    let without = Configuration {
+        fault_emulation: false,
+        ..configuration(8, 8, CodeName::None, WeightBits::Eight)
+    };
+    vec![
+        configuration(4, 4, CodeName::None, WeightBits::Four),
+        configuration(8, 4, CodeName::Secded72_64, WeightBits::Eight),
+        configuration(8, 8, CodeName::Inplace64_57, WeightBits::Eight),
+        configuration(4, 16, CodeName::Inplace64_57, WeightBits::Four),
+        configuration(16, 8, CodeName::Inplace32_26, WeightBits::Four),
+        without,
+    ]
+}
+
+#[test]
+fn every_configuration_is_emitted_twice_to_the_same_bytes() {
+    for c in configurations() {
+        assert_eq!(generate(&c).unwrap().text(), generate(&c).unwrap().text());
+    }
+}
+
+#[test]
+fn there_is_one_module_per_kind_and_no_dollar_in_a_name() {
+    for c in configurations() {
+        let emitted = generate(&c).unwrap();
+        let names: BTreeSet<&str> = emitted.modules.iter().map(|m| m.name.as_str()).collect();
+        assert_eq!(names.len(), emitted.modules.len());
+        let bodies: BTreeSet<String> = emitted
+            .modules
+            .iter()
+            .map(|m| m.text.replacen(&m.name, "", 2))
+            .collect();
+        assert_eq!(
+            bodies.len(),
+            emitted.modules.len(),
+            "two names for one text"
+        );
+        assert!(names.iter().all(|n| !n.contains('$')));
+        let cells = emitted.text().matches("brownout_pe pe_").count();
+        assert_eq!(
+            cells,
+            c.rows * c.columns,
+            "one instance per cell, all of one kind"
+        );
+    }
+}
+
+#[test]
+fn memories_and_the_wide_multiplier_are_the_only_leaves() {
+    for c in configurations() {
+        for module in generate(&c).unwrap().modules {
+            let leaf = module.name.contains("_memory_") || module.name.ends_with("_multiplier");
+            assert_eq!(module.origin == Origin::Leaf, leaf, "{}", module.name);
+        }
+    }
+}
+
+#[test]
+fn nothing_of_the_fault_emulation_is_left_when_it_is_not_built_in() {
+    let with = configuration(8, 8, CodeName::None, WeightBits::Eight);
+    let without = Configuration {
+        fault_emulation: false,
+        ..with.clone()
+    };
+    for word in ["fault", "cipher", "voltage_rom", "seed"] {
+        let has = |c: &Configuration| {
+            let emitted = generate(c).unwrap();
+            emitted.modules.iter().any(|m| m.text.contains(word))
+        };
+        assert!(has(&with), "{word}");
+        assert!(!has(&without), "{word}");
+    }
+}
