@@ -97,7 +97,6 @@ pub struct RegisterFile {
     last_detected: DFF<Bits<20>>,
     high_latch: DFF<Bits<32>>,
     read_register: DFF<Bits<32>>,
-    fault_read: Signal<Local, Bits<32>>,
     read: Signal<Local, Bits<32>>,
     emulation: Constant<Bit>,
     identification: Constant<Bits<32>>,
@@ -179,7 +178,6 @@ impl RegisterFile {
             last_detected: Default::default(),
             high_latch: Default::default(),
             read_register: Default::default(),
-            fault_read: Default::default(),
             read: Default::default(),
             emulation: Constant::new(emulation),
             identification: Constant::new(u64::from(map::IDENTIFICATION_VALUE).into()),
@@ -377,36 +375,35 @@ impl Logic for RegisterFile {
                 self.read.next = self.high_latch.q.val();
             }
         }
-        self.fault_read.next = 0.into();
         if self.emulation.val() {
             for a in at(map::CHIP_SEED_LOW)..(at(map::CHIP_SEED_LOW) + 1) {
                 if self.register_address.val().index() == a {
-                    self.fault_read.next = self.seed_low_register.q.val();
+                    self.read.next = self.seed_low_register.q.val();
                 }
             }
             for a in at(map::CHIP_SEED_HIGH)..(at(map::CHIP_SEED_HIGH) + 1) {
                 if self.register_address.val().index() == a {
-                    self.fault_read.next = self.seed_high_register.q.val();
+                    self.read.next = self.seed_high_register.q.val();
                 }
             }
             for a in at(map::PASS)..(at(map::PASS) + 1) {
                 if self.register_address.val().index() == a {
-                    self.fault_read.next = self.pass_register.q.val();
+                    self.read.next = self.pass_register.q.val();
                 }
             }
             for a in at(map::VOLTAGE)..(at(map::VOLTAGE) + 1) {
                 if self.register_address.val().index() == a {
-                    self.fault_read.next = bit_cast::<32, 16>(self.voltage_register.q.val());
+                    self.read.next = bit_cast::<32, 16>(self.voltage_register.q.val());
                 }
             }
             for a in at(map::THRESHOLD)..(at(map::THRESHOLD) + 1) {
                 if self.register_address.val().index() == a {
-                    self.fault_read.next = self.threshold_register.q.val();
+                    self.read.next = self.threshold_register.q.val();
                 }
             }
             for a in at(map::THRESHOLD_SELECT)..(at(map::THRESHOLD_SELECT) + 1) {
                 if self.register_address.val().index() == a {
-                    self.fault_read.next = self
+                    self.read.next = self
                         .fault_read
                         .val()
                         .replace_bit(0, self.select_register.q.val());
@@ -414,17 +411,17 @@ impl Logic for RegisterFile {
             }
             for a in at(map::FAULT_MODE)..(at(map::FAULT_MODE) + 1) {
                 if self.register_address.val().index() == a {
-                    self.fault_read.next = bit_cast::<32, 2>(self.mode_register.q.val());
+                    self.read.next = bit_cast::<32, 2>(self.mode_register.q.val());
                 }
             }
             for a in at(map::ONES_SHARE)..(at(map::ONES_SHARE) + 1) {
                 if self.register_address.val().index() == a {
-                    self.fault_read.next = bit_cast::<32, 9>(self.share_register.q.val());
+                    self.read.next = bit_cast::<32, 9>(self.share_register.q.val());
                 }
             }
         }
         if self.register_read.val() {
-            self.read_register.d.next = self.read.val() | self.fault_read.val();
+            self.read_register.d.next = self.read.val();
         }
 
         if self.reset.val() {
