@@ -403,10 +403,7 @@ impl Logic for RegisterFile {
             }
             for a in at(map::THRESHOLD_SELECT)..(at(map::THRESHOLD_SELECT) + 1) {
                 if self.register_address.val().index() == a {
-                    self.read.next = self
-                        .fault_read
-                        .val()
-                        .replace_bit(0, self.select_register.q.val());
+                    self.read.next = self.read.val().replace_bit(0, self.select_register.q.val());
                 }
             }
             for a in at(map::FAULT_MODE)..(at(map::FAULT_MODE) + 1) {
