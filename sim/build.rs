@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, exit};
 
 fn main() {
-    println!("cargo::rerun-if-env-changed=PATH");
     let version = verilator(&["--version"]);
     let root = PathBuf::from(verilator(&["--getenv", "VERILATOR_ROOT"]));
     let include = root.join("include");
+    // Not on a change of the PATH, which differs between terminals; a program
+    // built against another Verilator says so when it looks for its tools.
     println!("cargo::rerun-if-changed={}", include.display());
 
     // The one runtime file which `verilated` 0.1.2 leaves out: Verilator 5
