@@ -5,6 +5,7 @@
 //! grouped into the smallest `always @(*)` blocks that keep its order.
 
 use super::ir::*;
+use super::tidy::chains_to_cases;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug)]
@@ -243,12 +244,62 @@ fn item(mut members: Vec<Line>) -> Item {
             value,
         };
     }
+    if let Some((target, value)) = choice(&members.iter().collect::<Vec<_>>()) {
+        return Item::Assign {
+            comments: members.into_iter().flat_map(|m| m.comments).collect(),
+            target,
+            value,
+        };
+    }
     let mut block = Vec::new();
     for line in members {
         block.extend(line.comments.into_iter().map(Stmt::Comment));
         block.push(line.statement);
     }
-    Item::Always(block)
+    Item::Always(chains_to_cases(block))
+}
+
+/// `x = a; if (c) x = b;` and `if (c) x = b; else x = a;` as `c ? b : a`.
+fn choice(members: &[&Line]) -> Option<(SignalId, Expr)> {
+    let whole = |s: &Stmt| match s {
+        Stmt::Assign {
+            target,
+            part: Part::Whole,
+            value,
+        } => Some((*target, value.clone())),
+        _ => None,
+    };
+    let branch = |block: &[Stmt]| match block {
+        [only] => whole(only),
+        _ => None,
+    };
+    let (default, conditional) = match members {
+        [first, second] => (Some(whole(&first.statement)?), &second.statement),
+        [only] => (None, &only.statement),
+        _ => return None,
+    };
+    let Stmt::If { test, then, other } = conditional else {
+        return None;
+    };
+    let (target, then) = branch(then)?;
+    let (same, other) = match default {
+        Some(default) if other.is_empty() => default,
+        None => branch(other)?,
+        _ => return None,
+    };
+    let mut reads_itself = target != same;
+    for e in [test, &then, &other] {
+        e.reads(&mut |r| reads_itself |= r == target);
+    }
+    if reads_itself {
+        return None;
+    }
+    let (width, signed) = (then.width, then.signed);
+    let [test, then, other] = [test.clone(), then, other].map(Box::new);
+    Some((
+        target,
+        Expr::new(width, signed, Kind::Mux(test, then, other)),
+    ))
 }
 
 /// The clocked block: `x_q <= x_d` first, then what overrides it; `x_q <= x_q` says nothing.
@@ -277,13 +328,25 @@ fn clocked(
             targets
         })
         .collect();
-    for line in lines {
+    let mut lines = lines.peekable();
+    while let Some(line) = lines.next() {
         let holds = matches!(&line.statement,
             Stmt::Assign { target, part: Part::Whole, value }
                 if is_hold(*target, value, signals) && !written.contains(target));
         written.extend(&line.writes);
+        let chosen = match lines.peek() {
+            Some(next) if !holds && next.comments.is_empty() => choice(&[&line, next]),
+            _ => None,
+        };
         out.extend(line.comments.into_iter().map(Stmt::Comment));
-        if !holds {
+        if let Some((target, value)) = chosen {
+            out.push(Stmt::Assign {
+                target,
+                part: Part::Whole,
+                value,
+            });
+            lines.next();
+        } else if !holds {
             out.push(line.statement);
         }
     }

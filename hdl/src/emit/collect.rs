@@ -206,6 +206,15 @@ impl Interner {
             }
         };
         let (description, uses) = split_uses(description);
+        let number = |field: &str| count(field, &node.atoms, &registers, &children);
+        let hook = match hook {
+            Some(name) => Some(filled(&name, &number).map_err(|r| place.refuse(&name, r))?),
+            None => None,
+        };
+        let description = description
+            .iter()
+            .map(|line| filled(line, &number).map_err(|r| place.refuse("comment!", r)))
+            .collect::<Result<Vec<_>, _>>()?;
         let key = format!(
             "{hook:?}{description:?}{uses:?}{:?}{registers:?}{children:?}{code:?}",
             node.atoms
@@ -323,4 +332,43 @@ fn split_uses(lines: Vec<String>) -> (Vec<String>, Vec<(String, usize)>) {
         }
     }
     (description, uses)
+}
+
+/// The number that `{field}` stands for: a constant's value or a `Vec`'s length.
+fn count(
+    field: &str,
+    atoms: &[AtomInfo],
+    registers: &[AtomInfo],
+    children: &[(String, usize)],
+) -> Option<u128> {
+    let constant = |a: &&AtomInfo| a.kind == AtomKind::Constant && a.name == field;
+    if let Some(constant) = atoms.iter().find(constant) {
+        return constant.value;
+    }
+    let fields = atoms.iter().chain(registers).map(|a| a.name.as_str());
+    let lane = |name: &str| {
+        let rest = name.strip_prefix(field)?.strip_prefix('$')?;
+        rest.split('$').next()?.parse::<u128>().ok()
+    };
+    let names = fields.chain(children.iter().map(|(name, _)| name.as_str()));
+    names.filter_map(lane).max().map(|last| last + 1)
+}
+
+/// Fills the `{field}`s of a name or description.
+fn filled(text: &str, number: &dyn Fn(&str) -> Option<u128>) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (field, after) = after
+            .split_once('}')
+            .ok_or_else(|| format!("`{text}` has an unbalanced brace"))?;
+        let value = number(field).ok_or_else(|| {
+            format!("`{{{field}}}` is neither a Constant nor a Vec of this module")
+        })?;
+        out.push_str(before);
+        out.push_str(&value.to_string());
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
 }

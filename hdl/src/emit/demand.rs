@@ -264,6 +264,11 @@ impl Pass<'_> {
                 self.value(l, &bits);
                 self.all(by);
             }
+            Kind::Mux(test, then, other) => {
+                self.all(test);
+                self.value(then, need);
+                self.value(other, need);
+            }
             Kind::Concat(parts) => {
                 let mut high = e.width;
                 for part in parts {

@@ -1,51 +1,23 @@
 //! One kind's AST -> [`ModuleIr`]: names resolved, loops unrolled, conditions decided.
 
-use super::collect::{AtomInfo, Code, RawKind, comment_text};
-use super::error::{EmitError, Place};
-use super::index::{flatten, integer};
+use super::collect::{Code, RawKind, comment_text};
+use super::error::EmitError;
+use super::index::integer;
 use super::ir::*;
-use super::names::{self, Grids};
-use super::typing::{Value, coerce, index_bits};
-use rust_hdl::prelude::AtomKind;
+use super::names::Grids;
+use super::operators::coerce;
+use super::scope::{Entity, Scope};
+use super::typing::{Value, index_bits};
 use rust_hdl::prelude::ast::{
     VerilogBlockOrConditional as Otherwise, VerilogCase, VerilogConditional,
     VerilogExpression as Ast, VerilogLink, VerilogMatch, VerilogStatement as AstStmt,
 };
-use std::collections::HashMap;
-use std::rc::Rc;
-
-/// What a name in the AST means.
-#[derive(Debug, Clone)]
-pub(crate) enum Entity {
-    Signal(SignalId),
-    /// Clock input of register `.0`.
-    Clock(usize),
-    Loop(i128),
-    /// A `Constant<Bit>`: conditions on it are decided here.
-    Flag(bool),
-    Value(Rc<NamedValue>),
-}
-
-/// Names and loop variables while one module is lowered.
-pub(crate) struct Scope<'a> {
-    pub signals: Vec<Signal>,
-    names: HashMap<String, Entity>,
-    loops: Vec<(String, i128)>,
-    clocked: Vec<bool>,
-    place: &'a Place,
-}
 
 /// Lowers `kinds[this]`, whose children have smaller indices.
 pub(crate) fn lower(kinds: &[RawKind], this: usize, grids: &Grids) -> Result<ModuleIr, EmitError> {
     let raw = &kinds[this];
     let place = raw.place();
-    let mut scope = Scope {
-        signals: Vec::new(),
-        names: HashMap::new(),
-        loops: Vec::new(),
-        clocked: vec![false; raw.registers.len()],
-        place: &place,
-    };
+    let mut scope = Scope::new(&place, raw.registers.len());
     let mut ir = ModuleIr {
         ports: scope.declare_atoms(raw, grids)?,
         registers: scope.declare_registers(raw, grids),
@@ -63,195 +35,7 @@ pub(crate) fn lower(kinds: &[RawKind], this: usize, grids: &Grids) -> Result<Mod
     Ok(ir)
 }
 
-/// Ports in print order: clock, reset, the rest as declared.
-pub(crate) fn port_order(atoms: &[AtomInfo]) -> Vec<&AtomInfo> {
-    let mut ports: Vec<&AtomInfo> = atoms.iter().filter(|a| a.is_port()).collect();
-    ports.sort_by_key(|a| match (a.is_clock(), a.name.as_str()) {
-        (true, _) => 0,
-        (false, "reset") => 1,
-        _ => 2,
-    });
-    ports
-}
-
 impl Scope<'_> {
-    fn declare(&mut self, path: &str, name: String, info: &AtomInfo, role: Role) -> SignalId {
-        self.signals.push(Signal {
-            path: path.to_string(),
-            name,
-            width: info.width,
-            signed: info.signed,
-            role,
-            clock: info.is_clock(),
-        });
-        self.signals.len() - 1
-    }
-
-    fn bind(&mut self, path: &str, id: SignalId) {
-        self.names.insert(path.to_string(), Entity::Signal(id));
-    }
-
-    fn declare_atoms(&mut self, raw: &RawKind, grids: &Grids) -> Result<Vec<SignalId>, EmitError> {
-        let mut ports = Vec::new();
-        for atom in port_order(&raw.atoms) {
-            let role = match atom.kind {
-                AtomKind::InputParameter => Role::Input,
-                AtomKind::OutputParameter => Role::Output,
-                _ => {
-                    let reason = "bidirectional ports are not printed";
-                    return Err(self.place.refuse(&atom.name, reason));
-                }
-            };
-            let name = names::identifier(&atom.name, grids);
-            let id = self.declare(&atom.name, name, atom, role);
-            self.bind(&atom.name, id);
-            ports.push(id);
-            self.declare_variants(atom);
-        }
-        for atom in raw.atoms.iter().filter(|a| !a.is_port()) {
-            if atom.kind == AtomKind::Constant {
-                self.declare_constant(atom)?;
-            } else {
-                let name = names::identifier(&atom.name, grids);
-                let id = self.declare(&atom.name, name, atom, Role::Local);
-                self.bind(&atom.name, id);
-            }
-            self.declare_variants(atom);
-        }
-        Ok(ports)
-    }
-
-    fn declare_constant(&mut self, atom: &AtomInfo) -> Result<(), EmitError> {
-        let Some(value) = atom.value else {
-            let reason = "constants of more than 128 bits are not printed";
-            return Err(self.place.refuse(&atom.name, reason));
-        };
-        let entity = if atom.type_name == "Bit" {
-            Entity::Flag(value == 1)
-        } else {
-            Entity::Value(Rc::new(NamedValue {
-                name: names::constant_name(&atom.name),
-                width: atom.width,
-                signed: atom.signed,
-                value: value & mask(atom.width),
-                order: self.names.len(),
-            }))
-        };
-        self.names.insert(atom.name.clone(), entity);
-        Ok(())
-    }
-
-    fn declare_variants(&mut self, atom: &AtomInfo) {
-        for (value, variant) in atom.variants.iter().enumerate() {
-            let named = NamedValue {
-                name: names::constant_name(variant),
-                width: atom.width,
-                signed: false,
-                value: value as u128,
-                order: self.names.len(),
-            };
-            let key = variant.replace("::", "$");
-            self.names
-                .entry(key)
-                .or_insert(Entity::Value(Rc::new(named)));
-        }
-    }
-
-    fn declare_registers(&mut self, raw: &RawKind, grids: &Grids) -> Vec<Register> {
-        let mut registers = Vec::new();
-        for (index, info) in raw.registers.iter().enumerate() {
-            let name = names::identifier(&info.name, grids);
-            let (q_path, d_path) = (format!("{}$q", info.name), format!("{}$d", info.name));
-            let q = self.declare(&q_path, format!("{name}_q"), info, Role::Q(index));
-            let d = self.declare(&d_path, format!("{name}_d"), info, Role::D(index));
-            self.bind(&q_path, q);
-            self.bind(&d_path, d);
-            let clock = format!("{}$clock", info.name);
-            self.names.insert(clock, Entity::Clock(index));
-            self.declare_variants(info);
-            registers.push(Register { q, d });
-        }
-        registers
-    }
-
-    fn declare_instances(
-        &mut self,
-        raw: &RawKind,
-        kinds: &[RawKind],
-        grids: &Grids,
-    ) -> Result<Vec<Instance>, EmitError> {
-        let mut instances = Vec::new();
-        for (inst, (path, kind)) in raw.children.iter().enumerate() {
-            let mut ports = Vec::new();
-            for (port, atom) in port_order(&kinds[*kind].atoms).into_iter().enumerate() {
-                let role = match atom.is_input() {
-                    true => Role::InstanceInput { inst, port },
-                    false => Role::InstanceOutput { inst, port },
-                };
-                let path = format!("{path}${}", atom.name);
-                let name = names::identifier(&path, grids);
-                let id = self.declare(&path, name, atom, role);
-                self.bind(&path, id);
-                ports.push(id);
-                self.declare_variants(atom);
-            }
-            instances.push(Instance {
-                name: names::identifier(path, grids),
-                kind: *kind,
-                ports,
-            });
-        }
-        Ok(instances)
-    }
-
-    /// The value of a loop variable or constant, for index texts.
-    fn lookup(&self, name: &str) -> Option<i128> {
-        if let Some((_, value)) = self.loops.iter().rev().find(|(n, _)| n == name) {
-            return Some(*value);
-        }
-        match self.names.get(name)? {
-            Entity::Value(value) => i128::try_from(value.value).ok(),
-            Entity::Flag(value) => Some(*value as i128),
-            _ => None,
-        }
-    }
-
-    /// What `text` (`pe[i]$a_in$next`, `State$Idle`, `i`) means.
-    pub fn resolve(&self, text: &str) -> Result<Entity, String> {
-        let squeezed: String = text.split_whitespace().collect();
-        if let Some((_, value)) = self.loops.iter().rev().find(|(n, _)| *n == squeezed) {
-            return Ok(Entity::Loop(*value));
-        }
-        let dotted = squeezed.replace("::", "$").replace('.', "$");
-        let path = flatten(&dotted, &|name| self.lookup(name))?;
-        let path = path.trim_matches('$').trim_end_matches("$next");
-        self.names.get(path).cloned().ok_or_else(|| {
-            let shown = path.replace('$', ".");
-            match self.instance_of(path) {
-                Some(instance) => format!(
-                    "`{shown}` is no port of the child `{instance}`; what lies deeper must become \
-                     a port of it"
-                ),
-                None => format!(
-                    "`{shown}` is no signal, constant, loop variable or state of this module; Rust \
-                     constants and const generics become Constant fields or one-turn loops"
-                ),
-            }
-        })
-    }
-
-    /// The child whose path `path` begins with.
-    fn instance_of(&self, path: &str) -> Option<String> {
-        self.signals.iter().find_map(|s| {
-            let (Role::InstanceInput { .. } | Role::InstanceOutput { .. }) = s.role else {
-                return None;
-            };
-            let (child, _) = s.path.split_once('$')?;
-            let rest = path.strip_prefix(child)?;
-            rest.starts_with('$').then(|| child.to_string())
-        })
-    }
-
     fn block(&mut self, block: &[AstStmt], out: &mut Vec<Stmt>) -> Result<(), EmitError> {
         block.iter().try_for_each(|s| self.statement(s, out))
     }

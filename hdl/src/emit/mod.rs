@@ -25,7 +25,9 @@
 //! `<prefix>_pe` (prefix: the top's name) and its header comment; further leading `comment!`s
 //! continue the description. Without it the field's name is used. Other `comment!("...")`
 //! statements are printed above the statement that follows. Import it: `use crate::comment;`.
-//! Modules that differ (a run-time size, a constant) but have the same name become `pe`, `pe_2`.
+//! Modules that differ (a run-time size, a constant) but have the same name become `pe`, `pe_2`;
+//! `{field}` in name or description is the value of a `Constant` or the length of a `Vec` field:
+//! `comment!("module delay_{stage}: shift register of {stage} stages");`.
 //!
 //! **Registers** are `DFF<T>` fields: `dff_setup!(self, clock, x, y);` (or, for `Vec<DFF<T>>`,
 //! `self.x[i].clock.next = self.clock.val(); self.x[i].d.next = self.x[i].q.val();` in a loop),
@@ -102,6 +104,7 @@ mod check;
 mod collect;
 mod demand;
 mod error;
+mod expr;
 mod index;
 mod ir;
 mod leaf;
@@ -109,9 +112,11 @@ mod lower;
 mod module;
 mod names;
 mod narrow;
+mod operators;
 mod output;
 mod pipeline;
 mod print;
+mod scope;
 mod tidy;
 mod typing;
 

@@ -18,8 +18,11 @@ pub(crate) struct Sheet<'a> {
     pub needs: &'a Needs,
     pub arranged: Arranged,
     /// Per instance: the module's name and its ports (name, final width), or `None` if dead.
-    pub instances: Vec<Option<(String, Vec<(String, usize)>)>>,
+    pub instances: Vec<Option<Child>>,
 }
+
+/// Module name and ports (name, final width) of an instance.
+pub(crate) type Child = (String, Vec<(String, usize)>);
 
 /// How the ports of the instances are connected, and what that makes superfluous.
 struct Wiring {

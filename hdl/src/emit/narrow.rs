@@ -56,7 +56,7 @@ fn is_elastic(e: &Expr) -> bool {
     match &e.kind {
         Kind::ShiftRight(..) => false,
         Kind::Reinterpret(e) | Kind::Not(e) | Kind::Neg(e) => is_elastic(e),
-        Kind::Binary(_, l, r) => is_elastic(l) && is_elastic(r),
+        Kind::Binary(_, l, r) | Kind::Mux(_, l, r) => is_elastic(l) && is_elastic(r),
         Kind::ShiftLeft(l, _) => is_elastic(l),
         Kind::Concat(parts) => parts.iter().all(is_elastic),
         _ => true,
@@ -100,9 +100,8 @@ impl Narrower<'_> {
                 let test = self.full(test);
                 let (then, other) = (self.block(then), self.block(other));
                 if then.is_empty() {
-                    let test = Expr::new(1, false, Kind::Not(Box::new(test)));
                     return Stmt::If {
-                        test,
+                        test: test.inverted(),
                         then: other,
                         other: Vec::new(),
                     };
@@ -205,6 +204,9 @@ impl Narrower<'_> {
             Kind::ShiftLeft(l, by) => Kind::ShiftLeft(boxed(l, width), full(by)),
             Kind::ShiftRight(l, by) => Kind::ShiftRight(full(l), full(by)),
             Kind::Concat(parts) => return self.low_parts(parts, width),
+            Kind::Mux(test, then, other) => {
+                Kind::Mux(full(test), boxed(then, width), boxed(other, width))
+            }
         };
         Expr::new(width, e.signed, kind)
     }

@@ -27,7 +27,7 @@ impl Printer<'_> {
     }
 
     fn operand(&self, e: &Expr, sign: Sign) -> String {
-        let text = match &e.kind {
+        match &e.kind {
             Kind::Const {
                 name: Some(named), ..
             } if named.width == e.width && sign != Sign::Unsigned => named.name.clone(),
@@ -36,24 +36,29 @@ impl Printer<'_> {
             } if named.width == e.width && !named.signed => named.name.clone(),
             Kind::Const { value, .. } => {
                 let signed = sign == Sign::Signed || (sign == Sign::Any && e.signed);
-                return literal(*value, e.width, signed);
+                literal(*value, e.width, signed)
             }
-            Kind::Signal(s) => return self.signal(*s, sign),
-            Kind::Reinterpret(inner) => return self.reinterpreted(inner, sign),
+            Kind::Signal(s) => self.signal(*s, sign),
+            Kind::Reinterpret(inner) => self.reinterpreted(inner, sign),
             Kind::Not(inner) => format!("{}{}", self.not(e), self.tight(inner, sign)),
             Kind::Neg(inner) => format!("-{}", self.tight(inner, sign)),
-            Kind::Binary(op, l, r) => return self.binary(*op, e, l, r, sign),
+            Kind::Binary(op, l, r) => self.binary(*op, e, l, r, sign),
             Kind::ShiftLeft(l, by) => format!("{} << {}", self.tight(l, sign), self.amount(by)),
             Kind::ShiftRight(l, by) => format!("{} >> {}", self.tight(l, sign), self.amount(by)),
+            Kind::Mux(test, then, other) => format!(
+                "{} ? {} : {}",
+                self.tight(test, Sign::Any),
+                self.tight(then, sign),
+                self.tight(other, sign)
+            ),
             _ => {
                 let text = self.self_determined(e);
-                return match sign {
+                match sign {
                     Sign::Signed => format!("$signed({text})"),
                     _ => text,
-                };
+                }
             }
-        };
-        text
+        }
     }
 
     fn signal(&self, id: SignalId, sign: Sign) -> String {
@@ -235,6 +240,13 @@ impl Printer<'_> {
                 };
                 (symbol, l, r)
             }
+            Kind::Mux(test, then, other) => {
+                return vec![
+                    self.tight(test, Sign::Any),
+                    format!("? {}", self.tight(then, Sign::Any)),
+                    format!(": {}", self.tight(other, Sign::Any)),
+                ];
+            }
             Kind::LogicalAnd(l, r) => ("&&", l, r),
             Kind::LogicalOr(l, r) => ("||", l, r),
             _ => return vec![self.expr(e)],
@@ -370,7 +382,7 @@ fn is_word(e: &Expr) -> bool {
     match &e.kind {
         Kind::Const { .. } | Kind::Signal(_) | Kind::Slice { .. } | Kind::Select { .. } => true,
         Kind::ZeroExtend(_) | Kind::SignExtend(_) | Kind::Concat(_) => true,
-        Kind::Not(inner) => is_word(inner),
+        Kind::Not(_) => true,
         Kind::Reinterpret(inner) => is_word(inner),
         _ => false,
     }

@@ -64,7 +64,10 @@ impl Tidier<'_> {
         reads.sort_unstable();
         reads.dedup();
         let piece = match &statement {
-            Stmt::Assign { part, .. } if matches!(part, Part::Variable { .. }) => None,
+            Stmt::Assign {
+                part: Part::Variable { .. },
+                ..
+            } => None,
             Stmt::Assign { target, .. } => Some(*target),
             _ => None,
         };
@@ -167,7 +170,7 @@ impl Tidier<'_> {
 }
 
 /// Consecutive `if (x == 0) .. if (x == 1) ..` without `else` become a `case`.
-fn chains_to_cases(block: Vec<Stmt>) -> Vec<Stmt> {
+pub(crate) fn chains_to_cases(block: Vec<Stmt>) -> Vec<Stmt> {
     let mut out: Vec<Stmt> = Vec::with_capacity(block.len());
     for statement in block {
         let Some((test, label)) = tested(&statement) else {
