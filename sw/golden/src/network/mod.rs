@@ -20,7 +20,7 @@ mod normalization;
 mod parameters;
 mod pooling;
 
-pub use architecture::{Architecture, ArchitectureError, Builder, Style};
+pub use architecture::{Architecture, ArchitectureError, Builder, Builtin, Style};
 pub use chunk::{Chunk, Prepared, Statistics};
 pub use parameters::{LayerGradients, LayerParameters, Parameters};
 
