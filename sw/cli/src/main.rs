@@ -1,1 +1,63 @@
-fn main() {}
+//! The command `brownout`.
+//!
+//! One file per command. A command reads and checks everything it was given
+//! before it does anything, prints its result through [`output`], and returns an
+//! [`error::Error`], which is a sentence. Nothing is written in place: see
+//! [`files`].
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod configuration;
+mod data;
+mod error;
+mod files;
+mod generate;
+mod info;
+mod output;
+mod packing;
+mod table;
+mod train;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use error::{Error, REFUSED};
+use output::Output;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => {
+            // Help and version are answers too; a reader that is gone is no error.
+            let _ = answer.print();
+            let refused = answer.use_stderr();
+            return ExitCode::from(if refused { REFUSED } else { 0 });
+        }
+    };
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&format!("brownout: {error}"));
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Error> {
+    let global = &arguments.global;
+    let output = Output {
+        quiet: global.quiet,
+        json: global.json,
+    };
+    match &arguments.command {
+        Command::Train(arguments) => train::run(arguments, global, output),
+        Command::Generate(arguments) => generate::run(arguments, output),
+        #[cfg(not(feature = "simulate"))]
+        Command::Simulate(_) | Command::Sweep(_) => Err(Error::NoSimulator),
+        #[cfg(feature = "simulate")]
+        Command::Simulate(arguments) => simulate::run(arguments, global, output),
+        #[cfg(feature = "simulate")]
+        Command::Sweep(arguments) => sweep::run(arguments, global, output),
+        Command::Info(arguments) => info::run(arguments, output),
+    }
+}

@@ -1,0 +1,340 @@
+//! The command line: what can be asked for, and the help that says so.
+
+use crate::data::DataSource;
+use brownout_golden::network::Builtin;
+use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::config::WeightBits;
+use brownout_spec::fault::FaultMode;
+use brownout_spec::quantity::{BitErrorRate, Lane, Millivolts, WordAddress};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Neural-network accelerators that live through a drop in supply voltage.
+///
+/// Trains and quantizes a small network, packs its weights into the words of an error-correcting
+/// memory, generates the accelerator as plain Verilog, and runs both, bit for bit, while the
+/// memory's voltage falls.
+#[derive(Debug, Parser)]
+#[command(
+    name = "brownout",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 done, 1 RTL and golden model differ, 2 a flag or a file is not allowed."
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Flags of every command.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Global {
+    /// Seed of what is random: initial weights and order of training images, cells of the chip
+    #[arg(long, global = true, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Print results and errors only: no progress, no remarks
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Print the result as one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train and quantize a network, and write it as an integer model
+    Train(TrainArguments),
+    /// Write an accelerator as Verilog, with its register map
+    Generate(GenerateArguments),
+    /// Run a model on a generated accelerator and compare every logit with the golden model
+    Simulate(SimulateArguments),
+    /// Train, generate and simulate while the voltage falls: the whole path, as `make sim` runs it
+    Sweep(SweepArguments),
+    /// Explain a model, a configuration, a weight image or a code
+    Info(InfoArguments),
+}
+
+/// Flags of `train`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  brownout train --out cnn.safetensors
+  brownout train --network mlp --weight-bits 4 --code inplace-32-26 --out mlp.safetensors
+  brownout train --data mnist:data/mnist --epochs 3 --out mnist.safetensors")]
+pub struct TrainArguments {
+    /// File to write: safetensors with metadata
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub network: NetworkArguments,
+    /// Bits of a weight: 8 or 4
+    #[arg(long, default_value = "8", value_name = "BITS", value_parser = weight_bits)]
+    pub weight_bits: WeightBits,
+    /// Code whose range constraint the weights will satisfy [default: inplace-64-57]
+    #[arg(long, value_name = "NAME")]
+    pub code: Option<CodeName>,
+    /// Which weights share a scale
+    #[arg(long, default_value = "tensor", value_name = "WHICH")]
+    pub scale: Scale,
+    /// Images of a step, a multiple of 32
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    pub batch: usize,
+    /// Peak learning rate [default: 0.1]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f32>,
+}
+
+/// What is trained on what, for how long.
+#[derive(Debug, Args)]
+pub struct NetworkArguments {
+    /// Network: mlp (one hidden layer of 100) or cnn (two convolutions, two dense layers)
+    #[arg(long, default_value = "cnn", value_name = "NAME")]
+    pub network: Builtin,
+    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz)
+    #[arg(long, default_value = "glyphs", value_name = "SOURCE")]
+    pub data: DataSource,
+    /// Training images to use [default: 12000 glyphs, or all images of the files]
+    #[arg(long, value_name = "N")]
+    pub train_images: Option<usize>,
+    /// Passes over the training images
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub epochs: usize,
+}
+
+/// Which weights share a scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scale {
+    /// All weights of a layer
+    Tensor,
+    /// The weights of one output channel
+    Channel,
+}
+
+/// Flags of `generate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  brownout generate --out rtl
+  brownout generate --config accelerator.toml --out rtl
+  verilator --lint-only -Wall -f rtl/brownout.f")]
+pub struct GenerateArguments {
+    /// Configuration, a TOML file [default: 8 x 8, 8-bit weights, inplace-64-57]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Also pack this model's weights, into weights.image
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Folder to write into; it is created if it is missing
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Flags of `simulate`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  brownout simulate cnn.safetensors --voltages 800,450,420 --codes none,inplace-64-57
+  brownout simulate cnn.safetensors --rates 0,1e-3,1e-2 --modes persistent,transient --images 50
+  brownout simulate cnn.safetensors --voltages 420 --skip 17 --images 1 --trace wave.vcd")]
+pub struct SimulateArguments {
+    /// Model file, as `train` writes it
+    pub model: PathBuf,
+    /// Configuration, a TOML file [default: 8 x 8 with the model's weight bits and code]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Supply voltages in millivolts [default: those nearest to rates 0, 1e-5 .. 5e-2]
+    #[arg(long, value_name = "MV,..", value_delimiter = ',', value_parser = millivolts)]
+    pub voltages: Option<Vec<Millivolts>>,
+    /// Rates of faulty cells instead of voltages, 0 to 1
+    #[arg(long, value_name = "RATE,..", value_delimiter = ',', value_parser = rate, conflicts_with = "voltages")]
+    pub rates: Option<Vec<BitErrorRate>>,
+    /// Codes, each of which gives an accelerator of its own [default: the configuration's]
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
+    pub codes: Option<Vec<CodeName>>,
+    /// Fault modes: none, persistent, transient, stuck-at, stuck-at:SHARE (ones in 1/256), map
+    #[arg(
+        long,
+        value_name = "MODE,..",
+        value_delimiter = ',',
+        default_value = "persistent"
+    )]
+    pub modes: Vec<FaultMode>,
+    /// List of faulty cells for mode map: lines of address, lane and flip, 0 or 1
+    #[arg(long, value_name = "FILE")]
+    pub map: Option<PathBuf>,
+    /// Policies for detected words: keep, zero, zero-constrained
+    #[arg(
+        long,
+        value_name = "NAME,..",
+        value_delimiter = ',',
+        default_value = "keep"
+    )]
+    pub policies: Vec<Policy>,
+    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR; test images are used
+    #[arg(long, default_value = "glyphs", value_name = "SOURCE")]
+    pub data: DataSource,
+    /// Test images at each point
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub images: usize,
+    /// Test images to skip
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub skip: usize,
+    /// Threads, each with a model of its own [default: one per processor]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Write the summary to this JSON file
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write a waveform (VCD) of the first point's first image
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+/// Flags of `sweep`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  brownout sweep --out target/sim
+  brownout sweep --data mnist:data/mnist --out target/mnist")]
+pub struct SweepArguments {
+    #[command(flatten)]
+    pub network: NetworkArguments,
+    /// Test images at each point
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub images: usize,
+    /// Threads of the simulation [default: one per processor]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Folder for model, configuration and summary; it is created if it is missing
+    #[arg(long, value_name = "DIR", default_value = "target/sim")]
+    pub out: PathBuf,
+}
+
+/// Flags of `info`.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Examples:
+  brownout info cnn.safetensors
+  brownout info --config accelerator.toml
+  brownout info --code inplace-64-57 --weight-bits 8
+  brownout info --model cnn.safetensors --config accelerator.toml --locate 0,17,6
+  brownout info --image rtl/weights.image --cell 12,62"
+)]
+pub struct InfoArguments {
+    /// A model, a configuration or a weight image; what it is shows from its content
+    #[arg(conflicts_with_all = ["model", "image", "code"])]
+    pub path: Option<PathBuf>,
+    /// A model; with --config, as it runs on that accelerator
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "code"])]
+    pub model: Option<PathBuf>,
+    /// A configuration [default: 8 x 8 with the model's weight bits and code]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "code"])]
+    pub config: Option<PathBuf>,
+    /// A weight image
+    #[arg(long, value_name = "FILE", conflicts_with = "code")]
+    pub image: Option<PathBuf>,
+    /// A code, with its columns and masks
+    #[arg(long, value_name = "NAME")]
+    pub code: Option<CodeName>,
+    /// Bits of a weight, for --code [default: 8 where the code allows it]
+    #[arg(long, value_name = "BITS", value_parser = weight_bits, requires = "code")]
+    pub weight_bits: Option<WeightBits>,
+    /// Say where bit BIT of weight INDEX of weight layer LAYER lives, all from 0
+    #[arg(long, value_name = "LAYER,INDEX,BIT", value_parser = place)]
+    pub locate: Option<Place>,
+    /// Say what lane LANE of word ADDRESS holds
+    #[arg(long, value_name = "ADDRESS,LANE", value_parser = cell)]
+    pub cell: Option<(WordAddress, Lane)>,
+}
+
+/// A bit of a weight, as `--locate` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which layer with weights.
+    pub layer: usize,
+    /// Index in the flattened tensor.
+    pub index: usize,
+    /// Bit, 0 = least significant.
+    pub bit: u8,
+}
+
+fn weight_bits(text: &str) -> Result<WeightBits, String> {
+    text.parse()
+        .ok()
+        .and_then(|bits: u32| WeightBits::try_from(bits).ok())
+        .ok_or_else(|| format!("{text:?} is not a number of weight bits; allowed are 8 and 4"))
+}
+
+fn millivolts(text: &str) -> Result<Millivolts, String> {
+    text.parse().map(Millivolts).map_err(|_| {
+        format!("{text:?} is not a voltage; allowed are whole millivolts from 0 to 65535")
+    })
+}
+
+fn rate(text: &str) -> Result<BitErrorRate, String> {
+    text.parse()
+        .ok()
+        .and_then(BitErrorRate::new)
+        .ok_or_else(|| format!("{text:?} is not a rate; allowed are numbers from 0 to 1"))
+}
+
+/// The numbers of a comma-separated list of exactly N.
+fn numbers<const N: usize>(text: &str, form: &str) -> Result<[u64; N], String> {
+    let parsed: Option<Vec<u64>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+    parsed
+        .and_then(|numbers| numbers.try_into().ok())
+        .ok_or_else(|| {
+            format!("{text:?} is not of the form {form}; allowed are {N} whole numbers from 0")
+        })
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    let [layer, index, bit] = numbers(text, "LAYER,INDEX,BIT")?;
+    let bit = u8::try_from(bit).ok().filter(|bit| *bit < 8);
+    Ok(Place {
+        layer: usize::try_from(layer).unwrap_or(usize::MAX),
+        index: usize::try_from(index).unwrap_or(usize::MAX),
+        bit: bit.ok_or_else(|| format!("{text:?} has no such bit; allowed are bits 0 to 7"))?,
+    })
+}
+
+fn cell(text: &str) -> Result<(WordAddress, Lane), String> {
+    let [address, lane] = numbers(text, "ADDRESS,LANE")?;
+    let address = u32::try_from(address).ok().filter(|a| *a < 1 << 20);
+    let lane = u8::try_from(lane).ok().filter(|lane| *lane < 72);
+    match (address, lane) {
+        (Some(address), Some(lane)) => Ok((WordAddress(address), Lane(lane))),
+        _ => Err(format!(
+            "{text:?} is beyond any memory; allowed are addresses up to 1048575 and lanes up to 71"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_description_of_the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn each_parser_of_values_says_what_is_allowed() {
+        assert!(weight_bits("5").unwrap_err().contains("8 and 4"));
+        assert!(millivolts("0.8").unwrap_err().contains("whole millivolts"));
+        for bad in ["-1", "1.5", "NaN", "x"] {
+            assert!(rate(bad).unwrap_err().contains("0 to 1"));
+        }
+        assert!(place("0,1").unwrap_err().contains("LAYER,INDEX,BIT"));
+        assert!(place("0,1,8").unwrap_err().contains("bits 0 to 7"));
+        assert!(cell("1048576,0").unwrap_err().contains("1048575"));
+        assert!(cell("0,72").unwrap_err().contains("up to 71"));
+        assert!(cell("-1,0").unwrap_err().contains("whole numbers"));
+    }
+}

@@ -1,0 +1,156 @@
+//! Which accelerator: a TOML file, or the built-in one.
+
+use crate::error::Error;
+use crate::files;
+use brownout_golden::model::IntegerModel;
+use brownout_spec::code::CodeName;
+use brownout_spec::config::{Configuration, WeightBits};
+use brownout_spec::program::Program;
+use std::path::Path;
+
+/// The accelerator of `make sim`, with remarks for a reader.
+const DEFAULT: &str = include_str!("../configurations/default.toml");
+/// How messages name it.
+const DEFAULT_NAME: &str = "the default configuration";
+
+/// A configuration and how messages name it.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// The file, or that it is the default.
+    pub name: String,
+    /// What it says.
+    pub configuration: Configuration,
+}
+
+/// The built-in configuration.
+pub fn default() -> Chosen {
+    Chosen {
+        name: DEFAULT_NAME.to_owned(),
+        configuration: Configuration::from_toml(DEFAULT)
+            .expect("the built-in configuration is valid, as a test shows"),
+    }
+}
+
+/// The configuration of a file, or the built-in one.
+///
+/// # Errors
+/// When the file cannot be read or a field is not allowed.
+pub fn read(path: Option<&Path>) -> Result<Chosen, Error> {
+    let Some(path) = path else {
+        return Ok(default());
+    };
+    let text = files::read_text(path)?;
+    Ok(Chosen {
+        name: path.display().to_string(),
+        configuration: Configuration::from_toml(&text).map_err(Error::content(path))?,
+    })
+}
+
+/// The configuration of a file, or the built-in one changed to suit a model.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_for(path: Option<&Path>, model: &IntegerModel) -> Result<Chosen, Error> {
+    match path {
+        Some(_) => read(path),
+        None => Ok(default_for(model.weight_bits, model.code)),
+    }
+}
+
+/// The built-in configuration for another weight width and code.
+pub fn default_for(weight_bits: WeightBits, code: CodeName) -> Chosen {
+    let Chosen {
+        mut name,
+        mut configuration,
+    } = default();
+    if (weight_bits, code) != (configuration.weight_bits, configuration.code) {
+        name = format!("{name} with weight_bits = {weight_bits} and code = \"{code}\"");
+    }
+    configuration.weight_bits = weight_bits;
+    configuration.code = code;
+    if code.is_in_place() {
+        // A code word must not cross a row.
+        configuration.columns = configuration
+            .columns
+            .max(code.weights_per_word(weight_bits));
+    }
+    Chosen {
+        name,
+        configuration,
+    }
+}
+
+impl Chosen {
+    /// The same accelerator with another code.
+    ///
+    /// # Errors
+    /// When the code does not go with the configuration's size or weights.
+    #[cfg(feature = "simulate")]
+    pub fn with_code(&self, code: CodeName) -> Result<Self, Error> {
+        let mut other = self.clone();
+        other.configuration.code = code;
+        other
+            .configuration
+            .validate()
+            .map_err(|problem| Error::Content {
+                path: self.name.clone().into(),
+                problem: format!("with code {code}, {problem}"),
+            })?;
+        Ok(other)
+    }
+
+    /// Places a model on this accelerator.
+    ///
+    /// # Errors
+    /// When widths differ, weights do not satisfy the code's constraint, or a memory is too small.
+    pub fn place(&self, model_name: &str, model: &IntegerModel) -> Result<Program, Error> {
+        let fit = |problem: String| Error::Fit {
+            model: model_name.to_owned(),
+            configuration: self.name.clone(),
+            problem,
+        };
+        let (ours, theirs) = (self.configuration.weight_bits, model.weight_bits);
+        if ours != theirs {
+            return Err(fit(format!(
+                "weight_bits is {ours}; allowed is {theirs}, the model's"
+            )));
+        }
+        let code = self.configuration.code;
+        model.check_code(code).map_err(|problem| {
+            fit(format!(
+                "the model was trained for code {}, and code is \"{code}\": {problem}",
+                model.code
+            ))
+        })?;
+        Program::new(&self.configuration, &model.network).map_err(|e| fit(e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_valid_with_every_width_and_code_it_can_be_changed_to() {
+        assert_eq!(default().configuration.columns, 8);
+        for code in CodeName::ALL {
+            for bits in [WeightBits::Four, WeightBits::Eight] {
+                if code.supports(bits) {
+                    let changed = default_for(bits, code).configuration;
+                    assert_eq!(changed.validate(), Ok(()), "{code} {bits}");
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "simulate")]
+    #[test]
+    fn a_code_that_does_not_suit_the_array_is_refused_by_field() {
+        let message = default()
+            .with_code(CodeName::Inplace32_26)
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("weight_bits is 8"), "{message}");
+        assert!(message.contains("inplace-32-26"), "{message}");
+    }
+}

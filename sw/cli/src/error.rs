@@ -1,0 +1,146 @@
+//! What can go wrong: one sentence for the person who typed the command.
+
+use brownout_golden::data::DataError;
+use brownout_golden::export::ExportError;
+use brownout_golden::infer::TensorError;
+use brownout_golden::model::FileError;
+use brownout_golden::network::ArchitectureError;
+use brownout_golden::train::TrainError;
+use brownout_hdl::generate::GenerateError;
+use brownout_spec::image::EncodeImageError;
+use brownout_spec::voltage::VoltageError;
+use std::fmt::Display;
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Exit status when RTL and golden model differ.
+#[cfg(feature = "simulate")]
+pub const MISMATCH: u8 = 1;
+/// Exit status when a flag, a file or the machine is at fault.
+pub const REFUSED: u8 = 2;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A flag has a value that is not allowed.
+    #[error("{flag} is {value}; allowed is {allowed}")]
+    Flag {
+        /// The flag, with its dashes.
+        flag: &'static str,
+        /// The value given.
+        value: String,
+        /// What would be accepted.
+        allowed: String,
+    },
+    /// The operating system refused a file.
+    #[error("could not {action} {}: {source}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The content of a file is not allowed.
+    #[error("{}: {problem}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what is allowed.
+        problem: String,
+    },
+    /// A model and a configuration do not go together.
+    #[error("{model} does not fit {configuration}: {problem}")]
+    Fit {
+        /// The model's file or name.
+        model: String,
+        /// The configuration's file or name.
+        configuration: String,
+        /// Which field, and by how much.
+        problem: String,
+    },
+    /// A model file is not usable.
+    #[error(transparent)]
+    Model(#[from] FileError),
+    /// A data file is not usable.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The network cannot be built for these images.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    /// Training could not start or diverged.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The trained network has no integer form.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The weights cannot be stored.
+    #[error(transparent)]
+    Image(#[from] EncodeImageError),
+    /// Tensors and network do not match.
+    #[error(transparent)]
+    Tensors(#[from] TensorError),
+    /// A voltage outside the model.
+    #[error(transparent)]
+    Voltage(#[from] VoltageError),
+    /// The Verilog could not be generated.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// The program was built without the co-simulation.
+    #[cfg(not(feature = "simulate"))]
+    #[error(
+        "this `brownout` was built without the co-simulation; run `make tools`, then \
+         `PATH=.tools/bin:$PATH cargo build --release --package brownout --features simulate`, \
+         or use `make sim`"
+    )]
+    NoSimulator,
+    /// The co-simulation could not run.
+    #[cfg(feature = "simulate")]
+    #[error("{0}")]
+    Simulation(String),
+    /// RTL and golden model differ.
+    #[cfg(feature = "simulate")]
+    #[error("{0}")]
+    Mismatch(String),
+}
+
+impl Error {
+    /// What the process exits with.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            #[cfg(feature = "simulate")]
+            Self::Mismatch(_) => MISMATCH,
+            _ => REFUSED,
+        }
+    }
+
+    /// Says which flag is not allowed.
+    pub fn flag(flag: &'static str, value: impl Display, allowed: impl Into<String>) -> Self {
+        Self::Flag {
+            flag,
+            value: value.to_string(),
+            allowed: allowed.into(),
+        }
+    }
+
+    /// Makes an I/O error say what was tried with which file.
+    pub fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// Makes an error say which file it is about.
+    pub fn content<E: Display>(path: &Path) -> impl FnOnce(E) -> Self {
+        let path = path.to_owned();
+        move |problem| Self::Content {
+            path,
+            problem: problem.to_string(),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `brownout generate`: an accelerator as Verilog, with what its host needs to know.
+
+use crate::arguments::GenerateArguments;
+use crate::configuration::{self, Chosen};
+use crate::error::Error;
+use crate::files;
+use crate::output::Output;
+use crate::packing;
+use crate::table::Table;
+use brownout_golden::model::IntegerModel;
+use brownout_hdl::emit::{Emitted, Module, Origin};
+use brownout_spec::config::Configuration;
+use brownout_spec::registers;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// File with a model's packed weights.
+const IMAGE_FILE: &str = "weights.image";
+
+/// What was written.
+#[derive(Debug, Serialize)]
+struct Report {
+    top: String,
+    folder: PathBuf,
+    modules: Vec<ModuleReport>,
+    files: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ModuleReport {
+    name: String,
+    origin: &'static str,
+    lines: usize,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When configuration or model are not allowed, or the folder cannot be written.
+pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
+    let chosen = configuration::read(arguments.config.as_deref())?;
+    let image = match &arguments.model {
+        None => None,
+        Some(path) => {
+            let model = IntegerModel::read(path)?;
+            chosen.place(&path.display().to_string(), &model)?;
+            Some(packing::image(&chosen.configuration, &model)?.to_bytes())
+        }
+    };
+    let emitted = verilog(&chosen.configuration, output)?;
+    let mut files = files_of(&chosen, &emitted);
+    files.extend(image.map(|bytes| (IMAGE_FILE.to_owned(), bytes)));
+    files::write_all(&arguments.out, &files)?;
+    let report = Report {
+        top: emitted.top().name.clone(),
+        folder: arguments.out.clone(),
+        modules: emitted.modules.iter().map(report_module).collect(),
+        files: files.into_iter().map(|(name, _)| name).collect(),
+    };
+    output.result(&report, &render(&report))?;
+    output.remark(format!(
+        "{} files are in {}",
+        report.files.len(),
+        report.folder.display()
+    ));
+    Ok(())
+}
+
+/// The Verilog of a configuration.
+///
+/// # Errors
+/// When the configuration is not allowed.
+pub fn verilog(configuration: &Configuration, output: Output) -> Result<Emitted, Error> {
+    let spinner = output.spinner("generating Verilog");
+    let emitted = brownout_hdl::generate(configuration)?;
+    spinner.finish_and_clear();
+    Ok(emitted)
+}
+
+/// Every file of a generated accelerator: name and content.
+fn files_of(chosen: &Chosen, emitted: &Emitted) -> Vec<(String, Vec<u8>)> {
+    let top = &emitted.top().name;
+    let mut files: Vec<(String, Vec<u8>)> = emitted
+        .modules
+        .iter()
+        .map(|module| (verilog_name(module), emitted.module_file(module).into()))
+        .collect();
+    let list: String = emitted
+        .modules
+        .iter()
+        .map(|module| verilog_name(module) + "\n")
+        .collect();
+    let header = registers::c_header();
+    let map = registers_page(&chosen.configuration);
+    let toml = chosen.configuration.to_toml();
+    files.extend([
+        (format!("{top}.f"), list.into()),
+        (format!("{top}.toml"), toml.into()),
+        ("registers.h".to_owned(), header.into()),
+        ("registers.md".to_owned(), map.into()),
+    ]);
+    files
+}
+
+fn verilog_name(module: &Module) -> String {
+    format!("{}.v", module.name)
+}
+
+/// The register map as a page of documentation.
+fn registers_page(configuration: &Configuration) -> String {
+    let emulation = if configuration.fault_emulation {
+        "is built in"
+    } else {
+        "is not built in: its registers read as zero"
+    };
+    format!(
+        "# Registers of `{}`\n\n\
+         Registers are 32 bits wide and addressed by number. Of a 64-bit counter, the low half is \
+         read first; reading it latches the high half. Fault emulation {emulation}. \
+         IDENTIFICATION reads {:#010x}, VERSION {:#010x}, GEOMETRY {:#010x}.\n\n{}",
+        configuration.name,
+        registers::IDENTIFICATION_VALUE,
+        registers::VERSION_VALUE,
+        registers::geometry(configuration),
+        registers::markdown()
+    )
+}
+
+fn report_module(module: &Module) -> ModuleReport {
+    ModuleReport {
+        name: module.name.clone(),
+        origin: match module.origin {
+            Origin::RustHdl => "rust-hdl",
+            Origin::Leaf => "leaf",
+        },
+        lines: module.text.lines().count(),
+    }
+}
+
+fn render(report: &Report) -> String {
+    let mut table = Table::new(&["module", "from", ">lines"]);
+    for module in &report.modules {
+        let lines = module.lines.to_string();
+        table.row([module.name.as_str(), module.origin, &lines]);
+    }
+    let leaves = report.modules.iter().filter(|m| m.origin == "leaf").count();
+    let lines: usize = report.modules.iter().map(|m| m.lines).sum();
+    format!(
+        "{}\n{} modules from rust-hdl, {leaves} leaves, {lines} lines of Verilog\n",
+        table.render(),
+        report.modules.len() - leaves
+    )
+}

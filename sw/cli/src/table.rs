@@ -1,0 +1,110 @@
+//! Tables of text with aligned columns.
+
+/// How the cells of a column are aligned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// A table with a header and rows of the same number of cells.
+#[derive(Clone, Debug)]
+pub struct Table {
+    columns: Vec<(String, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+/// Spaces between columns.
+const GAP: &str = "  ";
+
+impl Table {
+    /// A table without rows. Headers start with `>` where their column holds numbers.
+    pub fn new(headers: &[&str]) -> Self {
+        let columns = headers
+            .iter()
+            .map(|header| match header.strip_prefix('>') {
+                Some(header) => (header.to_owned(), Align::Right),
+                None => ((*header).to_owned(), Align::Left),
+            })
+            .collect();
+        Self {
+            columns,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row; missing cells are empty, surplus ones are dropped.
+    pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        let mut cells: Vec<String> = cells.into_iter().map(Into::into).collect();
+        cells.resize(self.columns.len(), String::new());
+        self.rows.push(cells);
+    }
+
+    /// The text: header, rule, rows; no space at the end of a line.
+    pub fn render(&self) -> String {
+        let width = |text: &str| text.chars().count();
+        let widths: Vec<usize> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(i, (header, _))| {
+                let cells = self.rows.iter().map(|row| width(&row[i]));
+                cells.chain([width(header)]).max().unwrap_or(0)
+            })
+            .collect();
+        let line = |cells: &[&str]| {
+            let padded: Vec<String> = cells
+                .iter()
+                .zip(&self.columns)
+                .zip(&widths)
+                .map(|((cell, (_, align)), &width)| match align {
+                    Align::Left => format!("{cell:<width$}"),
+                    Align::Right => format!("{cell:>width$}"),
+                })
+                .collect();
+            format!("{}\n", padded.join(GAP).trim_end())
+        };
+        let headers: Vec<&str> = self.columns.iter().map(|(h, _)| h.as_str()).collect();
+        let rules: Vec<String> = widths.iter().map(|&w| "-".repeat(w)).collect();
+        let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+        let mut text = line(&headers) + &line(&rules);
+        for row in &self.rows {
+            let cells: Vec<&str> = row.iter().map(String::as_str).collect();
+            text.push_str(&line(&cells));
+        }
+        text
+    }
+}
+
+/// Named facts, one a line, values aligned.
+pub fn facts<V: AsRef<str>>(facts: &[(&str, V)]) -> String {
+    let width = facts.iter().map(|(name, _)| name.chars().count()).max();
+    let width = width.unwrap_or(0);
+    facts
+        .iter()
+        .map(|(name, value)| format!("  {name:<width$}  {}\n", value.as_ref()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_align_left_and_numbers_right_without_trailing_spaces() {
+        let mut table = Table::new(&["name", ">words", "note"]);
+        table.row(["conv1", "8", ""]);
+        table.row(["x", "1024", "padded"]);
+        table.row(["short"]);
+        assert_eq!(
+            table.render(),
+            "name   words  note\n\
+             -----  -----  ------\n\
+             conv1      8\n\
+             x       1024  padded\n\
+             short\n"
+        );
+    }
+}
