@@ -25,6 +25,7 @@ pub struct Decoder<const N: usize, const WB: usize> {
     pub detected: Signal<Out, Bit>,
     parity_mask: Vec<Constant<Bits<N>>>,
     column: Vec<Constant<Bits<8>>>,
+    only_lane: Vec<Constant<Bits<N>>>,
     repeats_sign: Vec<Constant<Bit>>,
     constrained: Vec<Constant<Bit>>,
     parity: Signal<Local, Bits<8>>,
@@ -62,6 +63,9 @@ impl<const N: usize, const WB: usize> Decoder<N, WB> {
                 .columns()
                 .iter()
                 .map(|&column| Constant::new(u64::from(column).into()))
+                .collect(),
+            only_lane: (0..N)
+                .map(|lane| Constant::new(lanes_of(1 << lane)))
                 .collect(),
             repeats_sign: (0..N)
                 .map(|lane| Constant::new(code.check_mask() & in_field & 1 << lane != 0))
@@ -118,10 +122,9 @@ impl<const N: usize, const WB: usize> Logic for Decoder<N, WB> {
         comment!("second clock: the lane whose column the syndrome is");
         self.accused.next = 0.into();
         for lane in 0..N {
-            self.accused.next = self
-                .accused
-                .val()
-                .replace_bit(lane, self.syndrome.q.val() == self.column[lane].val());
+            if self.syndrome.q.val() == self.column[lane].val() {
+                self.accused.next = self.only_lane[lane].val();
+            }
         }
         self.word_corrected.d.next = self.received.q.val() ^ self.accused.val();
         self.any_corrected.d.next = self.accused.val().any();
