@@ -7,6 +7,7 @@ use brownout_spec::config::WeightBits;
 use brownout_spec::fault::FaultMode;
 use brownout_spec::quantity::{BitErrorRate, Lane, Millivolts, WordAddress};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Neural-network accelerators that live through a drop in supply voltage.
@@ -34,6 +35,7 @@ pub struct Arguments {
 
 /// Flags of every command.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Seed of what is random: initial weights and order of training images, cells of the chip
     #[arg(long, global = true, default_value_t = 1, value_name = "N")]
@@ -185,7 +187,7 @@ pub struct SimulateArguments {
     pub skip: usize,
     /// Threads, each with a model of its own [default: one per processor]
     #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
+    pub threads: Option<NonZeroUsize>,
     /// Write the summary to this JSON file
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -207,7 +209,7 @@ pub struct SweepArguments {
     pub images: usize,
     /// Threads of the simulation [default: one per processor]
     #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
+    pub threads: Option<NonZeroUsize>,
     /// Folder for model, configuration and summary; it is created if it is missing
     #[arg(long, value_name = "DIR", default_value = "target/sim")]
     pub out: PathBuf,

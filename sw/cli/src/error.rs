@@ -8,7 +8,6 @@ use brownout_golden::network::ArchitectureError;
 use brownout_golden::train::TrainError;
 use brownout_hdl::generate::GenerateError;
 use brownout_spec::image::EncodeImageError;
-use brownout_spec::voltage::VoltageError;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +31,14 @@ pub enum Error {
         value: String,
         /// What would be accepted.
         allowed: String,
+    },
+    /// A flag asks for something that is not possible.
+    #[error("{flag}: {problem}")]
+    Argument {
+        /// The flag, with its dashes.
+        flag: &'static str,
+        /// What is wrong, and what is allowed.
+        problem: String,
     },
     /// The operating system refused a file.
     #[error("could not {action} {}: {source}", path.display())]
@@ -82,9 +89,6 @@ pub enum Error {
     /// Tensors and network do not match.
     #[error(transparent)]
     Tensors(#[from] TensorError),
-    /// A voltage outside the model.
-    #[error(transparent)]
-    Voltage(#[from] VoltageError),
     /// The Verilog could not be generated.
     #[error(transparent)]
     Generate(#[from] GenerateError),
@@ -96,10 +100,14 @@ pub enum Error {
          or use `make sim`"
     )]
     NoSimulator,
+    /// The simulated hardware could not be made.
+    #[cfg(feature = "simulate")]
+    #[error(transparent)]
+    Simulator(#[from] brownout_sim::simulator::SimulatorError),
     /// The co-simulation could not run.
     #[cfg(feature = "simulate")]
-    #[error("{0}")]
-    Simulation(String),
+    #[error(transparent)]
+    Campaign(#[from] brownout_sim::campaign::CampaignError),
     /// RTL and golden model differ.
     #[cfg(feature = "simulate")]
     #[error("{0}")]
@@ -122,6 +130,14 @@ impl Error {
             flag,
             value: value.to_string(),
             allowed: allowed.into(),
+        }
+    }
+
+    /// Makes an error say which flag it is about.
+    pub fn argument<E: Display>(flag: &'static str) -> impl FnOnce(E) -> Self {
+        move |problem| Self::Argument {
+            flag,
+            problem: problem.to_string(),
         }
     }
 

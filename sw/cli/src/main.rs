@@ -12,9 +12,23 @@ mod data;
 mod error;
 mod files;
 mod generate;
+#[cfg(feature = "simulate")]
+mod hardware;
 mod info;
 mod output;
 mod packing;
+#[cfg(feature = "simulate")]
+mod points;
+#[cfg(feature = "simulate")]
+mod reproduce;
+#[cfg(feature = "simulate")]
+mod run;
+#[cfg(feature = "simulate")]
+mod simulate;
+#[cfg(feature = "simulate")]
+mod summary;
+#[cfg(feature = "simulate")]
+mod sweep;
 mod table;
 mod train;
 

@@ -181,7 +181,7 @@ fn float_accuracy(trained: &Trained, test: &Dataset) -> f64 {
 pub fn write(model: &IntegerModel, path: &Path) -> Result<(), Error> {
     let bytes = model.to_bytes().map_err(|source| FileError::Model {
         path: path.to_owned(),
-        source,
+        source: source.into(),
     })?;
     files::write(path, &bytes)
 }

@@ -1,0 +1,50 @@
+//! Simulated accelerators, one for each code, built once and cached.
+
+use crate::configuration::Chosen;
+use crate::error::Error;
+use brownout_sim::build::BuildOptions;
+use brownout_sim::cache::ModelCache;
+use brownout_sim::simulator::{Simulator, SimulatorError};
+use brownout_sim::toolchain::Toolchain;
+
+/// What simulated accelerators are built with and kept in.
+pub struct Workshop {
+    toolchain: Toolchain,
+    cache: ModelCache,
+}
+
+impl Workshop {
+    /// Looks for the tools.
+    ///
+    /// # Errors
+    /// When one is missing, with what to do about it.
+    pub fn locate() -> Result<Self, Error> {
+        let toolchain = Toolchain::locate().map_err(SimulatorError::from)?;
+        let cache = ModelCache::locate(&toolchain);
+        Ok(Self { toolchain, cache })
+    }
+
+    /// The versions of Verilator and the compiler.
+    pub fn versions(&self) -> [String; 2] {
+        let tools = &self.toolchain;
+        [tools.verilator_version(), tools.compiler_version()].map(str::to_owned)
+    }
+
+    /// The accelerator of a configuration.
+    ///
+    /// # Errors
+    /// When a tool refuses, or the cache cannot be written.
+    pub fn build(&self, chosen: &Chosen, trace: bool) -> Result<Simulator, Error> {
+        let options = BuildOptions {
+            trace,
+            ..BuildOptions::default()
+        };
+        let configuration = &chosen.configuration;
+        Ok(Simulator::build(
+            &self.toolchain,
+            &self.cache,
+            configuration,
+            options,
+        )?)
+    }
+}

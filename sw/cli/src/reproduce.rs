@@ -1,0 +1,114 @@
+//! The command that runs one image at one point again, with a waveform.
+
+use crate::data::DataSource;
+use crate::points::Points;
+use brownout_sim::campaign::{Point, Supply};
+use brownout_spec::code::CodeName;
+use brownout_spec::fault::FaultMode;
+use std::path::{Path, PathBuf};
+
+/// What stays the same over all points of a run.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// File of the model.
+    pub model: PathBuf,
+    /// File of the configuration, unless it is the default one.
+    pub config: Option<PathBuf>,
+    /// Where images come from.
+    pub data: DataSource,
+    /// Seed of the chip.
+    pub seed: u64,
+    /// Number of the first image.
+    pub first_image: usize,
+}
+
+/// File that the waveform goes to.
+const WAVEFORM: &str = "mismatch.vcd";
+
+impl Recipe {
+    /// The command for image `index` of the run at a point of `points` with a code.
+    pub fn command(&self, points: &Points, code: CodeName, point: &Point, index: usize) -> String {
+        let program = std::env::args().next().unwrap_or_else(|| "brownout".into());
+        let mut words = vec![program, "simulate".to_owned(), text(&self.model)];
+        let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        if let Some(config) = &self.config {
+            flag("--config", text(config));
+        }
+        flag("--codes", code.to_string());
+        match point.supply {
+            Supply::Voltage(supply) => flag("--voltages", supply.0.to_string()),
+            Supply::Rate(rate) => flag("--rates", rate.get().to_string()),
+        }
+        flag("--modes", point.mode.to_string());
+        if let (FaultMode::Map, Some((path, _))) = (point.mode, &points.map) {
+            flag("--map", text(path));
+        }
+        flag("--policies", point.policy.to_string());
+        flag("--data", self.data.to_string());
+        flag("--skip", (self.first_image + index).to_string());
+        flag("--images", "1".to_owned());
+        flag("--seed", self.seed.to_string());
+        flag("--trace", WAVEFORM.to_owned());
+        let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
+        quoted.join(" ")
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A word as a shell takes it for one.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:,=+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use brownout_spec::code::Policy;
+    use brownout_spec::quantity::Millivolts;
+
+    #[test]
+    fn the_command_names_one_image_at_one_point() {
+        let recipe = Recipe {
+            model: "my models/cnn.safetensors".into(),
+            config: None,
+            data: DataSource::Glyphs { seed: 1 },
+            seed: 9,
+            first_image: 10,
+        };
+        let points = Points {
+            codes: vec![CodeName::None],
+            supplies: vec![],
+            modes: vec![],
+            policies: vec![],
+            map: None,
+        };
+        let point = Point {
+            supply: Supply::Voltage(Millivolts(394)),
+            mode: FaultMode::Transient,
+            map: None,
+            policy: Policy::Keep,
+        };
+        let command = recipe.command(&points, CodeName::None, &point, 7);
+        assert!(
+            command.ends_with(
+                " simulate 'my models/cnn.safetensors' --codes none --voltages 394 --modes transient \
+                 --policies keep --data glyphs --skip 17 --images 1 --seed 9 --trace mismatch.vcd"
+            ),
+            "{command}"
+        );
+    }
+
+    #[test]
+    fn quotes_protect_spaces_and_quotes() {
+        assert_eq!(quote("a/b-c.d"), "a/b-c.d");
+        assert_eq!(quote("it's"), r"'it'\''s'");
+        assert_eq!(quote(""), "''");
+    }
+}

@@ -1,0 +1,142 @@
+//! Runs a model on simulated accelerators at every point, and sums up.
+
+use crate::configuration::Chosen;
+use crate::error::Error;
+use crate::files;
+use crate::output::Output;
+use crate::packing;
+use crate::points::Points;
+use crate::reproduce::Recipe;
+use crate::summary::{GoldenAccuracy, Provenance, Summary};
+use crate::train::Measured;
+use brownout_golden::data::Dataset;
+use brownout_golden::model::IntegerModel;
+use brownout_sim::campaign::{Campaign, Point, PointSummary};
+use brownout_sim::compare::Mismatch;
+use brownout_sim::link::Stalls;
+use brownout_sim::simulator::Simulator;
+use brownout_spec::program::Program;
+use brownout_spec::quantity::ChipSeed;
+use indicatif::ProgressBar;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// One accelerator with the model on it.
+pub struct Placed {
+    /// The configuration.
+    pub chosen: Chosen,
+    /// Its simulation.
+    pub simulator: Simulator,
+    /// The model's program.
+    pub program: Program,
+}
+
+/// Everything that a run needs.
+pub struct Run<'a> {
+    /// The model.
+    pub model: &'a IntegerModel,
+    /// One accelerator for each code of `points`, in their order.
+    pub placed: &'a [Placed],
+    /// The operating points.
+    pub points: &'a Points,
+    /// Test images.
+    pub data: &'a Dataset,
+    /// How to run one image again.
+    pub recipe: &'a Recipe,
+    /// Threads of the simulation.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// What a run is remembered with.
+pub struct Record {
+    /// Accuracy of the golden model on all test images.
+    pub golden_accuracy: Option<GoldenAccuracy>,
+    /// What was measured in training.
+    pub training: Option<Measured>,
+    /// What it was measured with.
+    pub provenance: Provenance,
+}
+
+impl Run<'_> {
+    /// Runs all points up to the first mismatch.
+    ///
+    /// # Errors
+    /// When an accelerator cannot be driven; a mismatch is no error.
+    pub fn all(
+        &self,
+        record: Record,
+        output: Output,
+    ) -> Result<(Summary, Option<Mismatch>), Error> {
+        let images = self.points.count() * self.data.len();
+        let bar = output.bar("simulating", images as u64, "images");
+        let mut summaries = Vec::new();
+        let mut mismatch = None;
+        for placed in self.placed {
+            for point in self.points.iter() {
+                bar.set_message(placed.chosen.configuration.code.to_string());
+                let (summary, found) = self.point(placed, &point, &bar)?;
+                summaries.push(summary);
+                mismatch = found;
+                if mismatch.is_some() {
+                    break;
+                }
+            }
+            if mismatch.is_some() {
+                break;
+            }
+        }
+        bar.finish_and_clear();
+        let summary = Summary {
+            logits_compared: summaries.iter().map(|p| p.logits_compared).sum(),
+            mismatches: summaries.iter().map(|p| p.mismatches).sum(),
+            points: summaries,
+            golden_accuracy: record.golden_accuracy,
+            training: record.training,
+            provenance: record.provenance,
+        };
+        Ok((summary, mismatch))
+    }
+
+    fn point(
+        &self,
+        placed: &Placed,
+        point: &Point,
+        bar: &ProgressBar,
+    ) -> Result<(PointSummary, Option<Mismatch>), Error> {
+        let configuration = &placed.chosen.configuration;
+        let image = packing::image(configuration, self.model)?;
+        let code = configuration.code;
+        let campaign = Campaign {
+            simulator: &placed.simulator,
+            model: self.model,
+            program: &placed.program,
+            image: &image,
+            data: self.data,
+            seed: ChipSeed(self.recipe.seed),
+            threads: self.threads,
+            stalls: Stalls::default(),
+            reproduce: &|point, index| self.recipe.command(self.points, code, point, index),
+        };
+        Ok(campaign.run(point, &|| bar.inc(1))?)
+    }
+}
+
+/// Writes and prints a summary; a mismatch becomes the error that ends the command.
+///
+/// # Errors
+/// When the file cannot be written, or RTL and golden model differ.
+pub fn report(
+    summary: &Summary,
+    mismatch: Option<Mismatch>,
+    file: Option<&Path>,
+    output: Output,
+) -> Result<(), Error> {
+    if let Some(file) = file {
+        files::write(file, summary.to_json().as_bytes())?;
+    }
+    output.result(summary, &summary.render())?;
+    match mismatch {
+        Some(mismatch) => Err(Error::Mismatch(mismatch.to_string())),
+        None => Ok(()),
+    }
+}

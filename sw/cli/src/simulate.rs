@@ -1,0 +1,115 @@
+//! `brownout simulate`: a model on generated hardware, compared with the golden model.
+
+use crate::arguments::{Global, SimulateArguments};
+use crate::configuration::{self, Chosen};
+use crate::data::check_count;
+use crate::error::Error;
+use crate::files;
+use crate::hardware::Workshop;
+use crate::output::Output;
+use crate::points::Points;
+use crate::reproduce::Recipe;
+use crate::run::{Placed, Record, Run, report};
+use crate::summary::Provenance;
+use brownout_golden::data::Dataset;
+use brownout_golden::model::IntegerModel;
+use brownout_spec::program::{Program, Shape};
+
+/// Runs the command.
+///
+/// # Errors
+/// When a flag or a file is not allowed, a tool is missing, or RTL and golden model differ.
+pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Result<(), Error> {
+    let model = IntegerModel::read(&arguments.model)?;
+    let chosen = configuration::read_for(arguments.config.as_deref(), &model)?;
+    let points = Points::from_flags(arguments, &chosen)?;
+    let name = arguments.model.display().to_string();
+    let programs = place_all(&chosen, &points, &name, &model)?;
+    for file in [&arguments.out, &arguments.trace].into_iter().flatten() {
+        files::check_writable(file)?;
+    }
+    let data = images(arguments, output)?;
+    check_images(&data, &name, &model)?;
+
+    let workshop = Workshop::locate()?;
+    let mut placed = Vec::new();
+    for (chosen, program) in programs {
+        let code = chosen.configuration.code;
+        let spinner = output.spinner(format!("building the simulation with code {code}"));
+        let simulator = workshop.build(&chosen, false)?;
+        spinner.finish_and_clear();
+        placed.push(Placed {
+            chosen,
+            simulator,
+            program,
+        });
+    }
+    let recipe = Recipe {
+        model: arguments.model.clone(),
+        config: arguments.config.clone(),
+        data: arguments.data.clone(),
+        seed: global.seed,
+        first_image: arguments.skip,
+    };
+    let run = Run {
+        model: &model,
+        placed: &placed,
+        points: &points,
+        data: &data,
+        recipe: &recipe,
+        threads: arguments.threads,
+    };
+    let record = Record {
+        golden_accuracy: None,
+        training: None,
+        provenance: Provenance::new(&workshop, &recipe, &model, &chosen),
+    };
+    let (summary, mismatch) = run.all(record, output)?;
+    report(&summary, mismatch, arguments.out.as_deref(), output)
+}
+
+/// The accelerator and the program for each code.
+///
+/// # Errors
+/// When a code does not suit the array, or the model does not fit.
+pub fn place_all(
+    chosen: &Chosen,
+    points: &Points,
+    model_name: &str,
+    model: &IntegerModel,
+) -> Result<Vec<(Chosen, Program)>, Error> {
+    let place = |code: &_| {
+        let chosen = chosen.with_code(*code)?;
+        let program = chosen.place(model_name, model)?;
+        Ok((chosen, program))
+    };
+    points.codes.iter().map(place).collect()
+}
+
+fn images(arguments: &SimulateArguments, output: Output) -> Result<Dataset, Error> {
+    let end = arguments.skip.saturating_add(arguments.images);
+    check_count("--images", arguments.images, end)?;
+    let all = arguments.data.test_images(end, output)?;
+    Ok(all.range(arguments.skip..end))
+}
+
+/// Checks that a model can take images of a data set.
+///
+/// # Errors
+/// When their sizes differ or the model has fewer results than there are classes.
+pub fn check_images(data: &Dataset, model_name: &str, model: &IntegerModel) -> Result<(), Error> {
+    let found = Shape {
+        height: data.height(),
+        width: data.width(),
+        channels: data.channels(),
+    };
+    let expected = model.network.input;
+    let results = model.layers.last().map_or(0, |layer| layer.channels.len());
+    if found.volume() != expected.volume() || results < data.classes {
+        return Err(Error::argument("--data")(format!(
+            "the images of {} are {found} in {} classes, but {model_name} takes {expected} and gives {results} results",
+            data.name, data.classes
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! `brownout sweep`: the whole path, from images to a table over voltage.
+//!
+//! The simulations are built on a thread of their own while the network trains,
+//! so that only the first run ever waits for a compiler.
+
+use crate::arguments::{Global, SweepArguments};
+use crate::configuration::{self, Chosen};
+use crate::data::check_count;
+use crate::error::Error;
+use crate::files;
+use crate::hardware::Workshop;
+use crate::output::Output;
+use crate::points::Points;
+use crate::reproduce::Recipe;
+use crate::run::{Placed, Record, Run, report};
+use crate::simulate::place_all;
+use crate::summary::{GoldenAccuracy, Provenance};
+use crate::train::{self, Made, percent};
+use brownout_golden::data::Split;
+use brownout_golden::train::TrainingOptions;
+use brownout_sim::simulator::Simulator;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// The files of a run, inside its folder.
+struct Files {
+    model: PathBuf,
+    configuration: PathBuf,
+    summary: PathBuf,
+}
+
+impl Files {
+    fn new(folder: &Path) -> Self {
+        Self {
+            model: folder.join("model.safetensors"),
+            configuration: folder.join("configuration.toml"),
+            summary: folder.join("summary.json"),
+        }
+    }
+}
+
+/// What the parts of the job share.
+struct Job<'a> {
+    arguments: &'a SweepArguments,
+    output: Output,
+    seed: u64,
+    chosen: Chosen,
+    points: Points,
+    files: Files,
+    workshop: Workshop,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a flag or a file is not allowed, a tool is missing, or RTL and golden model differ.
+pub fn run(arguments: &SweepArguments, global: &Global, output: Output) -> Result<(), Error> {
+    let chosen = configuration::default();
+    let options = TrainingOptions {
+        seed: global.seed,
+        epochs: arguments.network.epochs,
+        weight_bits: chosen.configuration.weight_bits,
+        code: chosen.configuration.code,
+        quiet: global.quiet,
+        ..TrainingOptions::default()
+    };
+    options.validate().map_err(|e| Error::Train(e.into()))?;
+    let job = Job {
+        arguments,
+        output,
+        seed: global.seed,
+        points: Points::of_main_job(&chosen)?,
+        chosen,
+        files: Files::new(&arguments.out),
+        workshop: Workshop::locate()?,
+    };
+    files::create_folder(&arguments.out)?;
+    files::check_writable(&job.files.summary)?;
+    let network = &arguments.network;
+    let split = network.data.split(network.train_images, output)?;
+    check_count("--images", arguments.images, split.test.len())?;
+    let (made, simulators) = job.train_and_build(&split, &options)?;
+    job.keep(&made)?;
+    job.simulate(&split, made, simulators)
+}
+
+impl Job<'_> {
+    /// Trains the network, and builds the simulations meanwhile.
+    fn train_and_build(
+        &self,
+        split: &Split,
+        options: &TrainingOptions,
+    ) -> Result<(Made, Vec<Simulator>), Error> {
+        thread::scope(|scope| {
+            let builder = scope.spawn(|| self.build());
+            let made = train::make(&self.arguments.network, split, options, self.output)?;
+            let spinner = self.output.spinner("building the simulations");
+            let simulators = builder
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            spinner.finish_and_clear();
+            Ok((made, simulators))
+        })
+    }
+
+    fn build(&self) -> Result<Vec<Simulator>, Error> {
+        let build = |code: &_| self.workshop.build(&self.chosen.with_code(*code)?, false);
+        self.points.codes.iter().map(build).collect()
+    }
+
+    /// Writes what is needed to run a point again.
+    fn keep(&self, made: &Made) -> Result<(), Error> {
+        let measured = &made.measured;
+        self.output.remark(format!(
+            "trained in {:.1} s at {:.0} images/s: {} of {} held-out images right in integers",
+            measured.seconds,
+            measured.images_per_second,
+            percent(measured.accuracy_integer),
+            measured.images
+        ));
+        train::write(&made.model, &self.files.model)?;
+        let toml = self.chosen.configuration.to_toml();
+        files::write(&self.files.configuration, toml.as_bytes())
+    }
+
+    fn simulate(
+        &self,
+        split: &Split,
+        Made { model, measured }: Made,
+        simulators: Vec<Simulator>,
+    ) -> Result<(), Error> {
+        let name = self.files.model.display().to_string();
+        let programs = place_all(&self.chosen, &self.points, &name, &model)?;
+        let placed: Vec<Placed> = programs
+            .into_iter()
+            .zip(simulators)
+            .map(|((chosen, program), simulator)| Placed {
+                chosen,
+                simulator,
+                program,
+            })
+            .collect();
+        let recipe = Recipe {
+            model: self.files.model.clone(),
+            config: Some(self.files.configuration.clone()),
+            data: self.arguments.network.data.clone(),
+            seed: self.seed,
+            first_image: 0,
+        };
+        let run = Run {
+            model: &model,
+            placed: &placed,
+            points: &self.points,
+            data: &split.test.first(self.arguments.images),
+            recipe: &recipe,
+            threads: self.arguments.threads,
+        };
+        let record = Record {
+            golden_accuracy: Some(GoldenAccuracy {
+                images: measured.images,
+                accuracy: measured.accuracy_integer,
+            }),
+            training: Some(measured),
+            provenance: Provenance::new(&self.workshop, &recipe, &model, &self.chosen),
+        };
+        let (summary, mismatch) = run.all(record, self.output)?;
+        report(&summary, mismatch, Some(&self.files.summary), self.output)?;
+        let folder = self.arguments.out.display();
+        self.output
+            .remark(format!("model, configuration and summary are in {folder}"));
+        Ok(())
+    }
+}
