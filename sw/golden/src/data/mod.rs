@@ -3,7 +3,9 @@
 pub mod glyph;
 pub mod idx;
 
+use brownout_spec::program::Shape;
 use ndarray::{Array4, Axis};
+use std::ops::Range;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -46,6 +48,15 @@ impl Dataset {
         self.images.dim().3
     }
 
+    /// Size of an image.
+    pub fn shape(&self) -> Shape {
+        Shape {
+            height: self.height(),
+            width: self.width(),
+            channels: self.channels(),
+        }
+    }
+
     /// Bytes of image `index`, row-major with the channel innermost.
     ///
     /// # Panics
@@ -60,14 +71,21 @@ impl Dataset {
     /// The first `count` images, or all if there are fewer.
     #[must_use]
     pub fn first(&self, count: usize) -> Self {
-        let count = count.min(self.len());
+        self.range(0..count)
+    }
+
+    /// The images with these numbers, as far as there are such.
+    #[must_use]
+    pub fn range(&self, numbers: Range<usize>) -> Self {
+        let end = numbers.end.min(self.len());
+        let start = numbers.start.min(end);
         Self {
             name: self.name.clone(),
             images: self
                 .images
-                .slice_axis(Axis(0), (0..count).into())
+                .slice_axis(Axis(0), (start..end).into())
                 .to_owned(),
-            labels: self.labels[..count].to_vec(),
+            labels: self.labels[start..end].to_vec(),
             classes: self.classes,
         }
     }
