@@ -60,9 +60,8 @@ pub fn export(trained: &Trained) -> Result<IntegerModel, ExportError> {
     let mut network = trained.architecture.network.clone();
     let quantized = trained.quantized();
     let mut layers = Vec::with_capacity(network.layers.len());
-    for index in 0..network.layers.len() {
+    for (index, weights) in quantized.iter().enumerate() {
         let parameters = trained.parameters.layers[index].as_ref();
-        let weights = quantized[index].as_ref();
         let (output, channels) = match (network.layers[index].operation, parameters) {
             (Operation::MaxPool { .. }, _) | (Operation::Convolution { .. }, None) => {
                 identity(trained.architecture.shapes()[index].output.channels)
@@ -84,7 +83,7 @@ pub fn export(trained: &Trained) -> Result<IntegerModel, ExportError> {
         network.layers[index].output = output;
         layers.push(LayerTensors {
             channels,
-            weights: weights.map(|w| layer_weights(trained, index, w)),
+            weights: weights.as_ref().map(|w| layer_weights(trained, index, w)),
         });
     }
     let model = IntegerModel {

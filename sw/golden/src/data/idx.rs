@@ -27,17 +27,13 @@ pub fn read_directory(directory: &Path) -> Result<Split, DataError> {
         train: read("train-images-idx3-ubyte", "train-labels-idx1-ubyte")?,
         test: read("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?,
     };
-    if split.train.images.dim().1 != split.test.images.dim().1
-        || split.train.images.dim().2 != split.test.images.dim().2
-    {
+    if split.train.shape() != split.test.shape() {
         return Err(DataError::Format {
             path: directory.to_owned(),
             problem: format!(
-                "training images are {} x {} pixels and test images {} x {}; they must agree",
-                split.train.height(),
-                split.train.width(),
-                split.test.height(),
-                split.test.width()
+                "training images are {} and test images {}; they must agree",
+                split.train.shape(),
+                split.test.shape()
             ),
         });
     }

@@ -75,7 +75,7 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
         /// What is not allowed.
-        source: ModelError,
+        source: Box<ModelError>,
     },
 }
 
@@ -113,7 +113,7 @@ impl IntegerModel {
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
         let bytes = self.to_bytes().map_err(|source| FileError::Model {
             path: path.to_owned(),
-            source,
+            source: Box::new(source),
         })?;
         let io = |source| FileError::Io {
             path: path.to_owned(),
@@ -151,7 +151,7 @@ impl IntegerModel {
             },
             BytesError::Model(source) => FileError::Model {
                 path: path.to_owned(),
-                source,
+                source: Box::new(source),
             },
         })
     }

@@ -97,11 +97,11 @@ impl Architecture {
     /// When the input is too small for its layers.
     pub fn cnn(input: Shape, classes: usize) -> Result<Self, ArchitectureError> {
         Builder::new("cnn", input)
-            .convolution("conv1", 8, 5, 2, 2, true)
+            .convolution("conv1", 8, 3, 2, 1, true)
             .max_pool("pool1", 2, 2)
             .convolution("conv2", 16, 3, 1, 1, true)
             .max_pool("pool2", 2, 2)
-            .dense("hidden", 32, true)
+            .dense("hidden", 64, true)
             .dense("logits", classes, false)
             .build()
     }

@@ -311,7 +311,8 @@ fn convolution_forward(
         outputs,
         &mut state.linear,
     );
-    let gain = parameters.gain.as_ref().map(|gain| {
+    let gain = parameters.gain.as_ref();
+    if gain.is_some() {
         state.moments = match prepared.statistics {
             Statistics::Batch => Moments::of(&state.linear, outputs),
             Statistics::Running => Moments {
@@ -321,8 +322,7 @@ fn convolution_forward(
         };
         state.inverse = state.moments.inverse_deviation();
         normalize(&mut state.linear, &state.moments.mean, &state.inverse);
-        gain
-    });
+    }
     for (y, linear) in y
         .chunks_exact_mut(outputs)
         .zip(state.linear.chunks_exact(outputs))

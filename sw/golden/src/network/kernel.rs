@@ -258,8 +258,9 @@ mod tests {
             for s in 0..3 {
                 for k in 0..6 {
                     for l in 0..LANES {
-                        let expected: i32 = (0..bases.len())
-                            .map(|p| operand(p, s, k) * dy[block * bases.len() + p][l])
+                        let dy = &dy[block * bases.len()..];
+                        let expected: i32 = (dy.iter().enumerate().take(bases.len()))
+                            .map(|(p, dy)| operand(p, s, k) * dy[l])
                             .sum();
                         let at = block * window.block_length() + (s * 6 + k) * LANES + l;
                         assert_eq!(gradient[at], expected);

@@ -158,7 +158,8 @@ mod tests {
 
     #[test]
     fn each_bad_setting_is_named() {
-        let cases: [(fn(&mut TrainingOptions), &str); 6] = [
+        type Change = fn(&mut TrainingOptions);
+        let cases: [(Change, &str); 6] = [
             (|o| o.epochs = 0, "epochs is 0"),
             (|o| o.batch = 33, "batch is 33"),
             (|o| o.learning_rate = f32::NAN, "learning rate is NaN"),

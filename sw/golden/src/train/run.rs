@@ -205,11 +205,7 @@ fn check_data(
     data: &Dataset,
     options: &TrainingOptions,
 ) -> Result<(), TrainError> {
-    let found = Shape {
-        height: data.height(),
-        width: data.width(),
-        channels: data.channels(),
-    };
+    let found = data.shape();
     let expected = architecture.network.input.volume();
     if found.volume() != expected || data.classes != architecture.classes() {
         return Err(TrainError::Data {
@@ -443,3 +439,7 @@ fn activation_steps(
     }
     steps
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;
