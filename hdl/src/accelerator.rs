@@ -13,7 +13,7 @@ use crate::array::Array;
 use crate::buffer::{ActivationBuffers, Writer};
 use crate::column::Columns;
 use crate::comment;
-use crate::control::{Delay, DescriptorRegisters, Sequencer};
+use crate::control::{Delay, DescriptorRegisters, Sequencer, StrobeDelay};
 use crate::host::{EventCounter, Loader, RegisterFile, ResultFifo, SumCounter};
 use crate::memory::Memory;
 use crate::weight::{VoltageRom, WeightPath};
@@ -75,7 +75,7 @@ pub struct Accelerator<const N: usize, const WB: usize> {
     weight_row: DFF<Bits<6>>,
     weight_group: DFF<Bits<4>>,
     weight: Vec<DFF<Bits<WB>>>,
-    valid_delay: Delay<Bit>,
+    valid_delay: StrobeDelay,
     first_delay: Delay<Bit>,
     last_delay: Delay<Bit>,
     accumulator_delay: Delay<Bits<14>>,
@@ -144,7 +144,7 @@ impl<const N: usize, const WB: usize> Accelerator<N, WB> {
             weight: (0..c.weights_per_word())
                 .map(|_| Default::default())
                 .collect(),
-            valid_delay: Delay::new(rows + 2),
+            valid_delay: StrobeDelay::new(rows + 2),
             first_delay: Delay::new(rows + 2),
             last_delay: Delay::new(rows + 2),
             accumulator_delay: Delay::new(rows + 2),
@@ -323,6 +323,7 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
 
         comment!("columns: control arrives with column 0's partial sum");
         self.valid_delay.clock.next = self.clock.val();
+        self.valid_delay.reset.next = self.reset.val();
         self.valid_delay.value.next = self.sequencer.valid.val();
         self.columns.valid.next = self.valid_delay.delayed.val();
         self.first_delay.clock.next = self.clock.val();

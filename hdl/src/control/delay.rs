@@ -46,3 +46,55 @@ impl<T: Synth> Logic for Delay<T> {
         }
     }
 }
+
+/// Delays a strobe; a reset clears those on their way, so that none from before it arrives.
+#[derive(LogicBlock)]
+pub struct StrobeDelay {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset.
+    pub reset: Signal<In, Bit>,
+    /// Strobe to delay.
+    pub value: Signal<In, Bit>,
+    /// The strobe of `stages` cycles ago.
+    pub delayed: Signal<Out, Bit>,
+    stage: Vec<DFF<Bit>>,
+    _stages: usize,
+}
+
+impl StrobeDelay {
+    /// A delay of `stages` cycles, at least one.
+    pub fn new(stages: usize) -> Self {
+        assert!(stages >= 1, "a delay needs at least one stage");
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            value: Default::default(),
+            delayed: Default::default(),
+            stage: (0..stages).map(|_| Default::default()).collect(),
+            _stages: stages,
+        }
+    }
+}
+
+impl Logic for StrobeDelay {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module strobe_delay: shift register that a reset clears");
+        for i in 0..self._stages {
+            self.stage[i].clock.next = self.clock.val();
+        }
+        self.stage[0].d.next = self.value.val();
+        for i in 1..self._stages {
+            self.stage[i].d.next = self.stage[i - 1].q.val();
+        }
+        if self.reset.val() {
+            for i in 0..self._stages {
+                self.stage[i].d.next = false;
+            }
+        }
+        for i in (self._stages - 1)..self._stages {
+            self.delayed.next = self.stage[i].q.val();
+        }
+    }
+}

@@ -5,7 +5,7 @@ mod descriptor;
 mod sequencer;
 mod window;
 
-pub use delay::Delay;
+pub use delay::{Delay, StrobeDelay};
 pub use descriptor::DescriptorRegisters;
 pub use sequencer::Sequencer;
 pub use window::{OperandAddress, WindowAddress};

@@ -394,7 +394,8 @@ impl Logic for Sequencer {
             self.tile_end.val() && self.last_of_output_tile.val() && !self.last_output_tile.val();
         self.layer_end.next =
             self.tile_end.val() && self.last_of_output_tile.val() && self.last_output_tile.val();
-        self.layer_start.next = (self.state.q.val() == SequencerState::Setup) && self.weights_ready.val();
+        self.layer_start.next =
+            (self.state.q.val() == SequencerState::Setup) && self.weights_ready.val();
         self.advance.next = self.issue.val() && !self.last_pixel.val();
         self.pass_end.next = false;
 
@@ -553,6 +554,10 @@ impl Logic for Sequencer {
             self.source_rows_register.d.next = self.layer_last_rows.val();
         }
         self.valid_register.d.next = self.issue.val();
+        if self.reset.val() {
+            self.issue_valid_register.d.next = false;
+            self.valid_register.d.next = false;
+        }
         self.first_register.d.next = self.first_tile.q.val();
         self.last_register.d.next = self.last_of_output_tile.val();
         self.accumulator_address_register.d.next = self.pixel.q.val();
