@@ -3,6 +3,7 @@
 pub mod beats;
 pub mod build;
 pub mod cache;
+pub mod campaign;
 pub mod compare;
 pub mod driver;
 pub mod link;
