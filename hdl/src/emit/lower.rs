@@ -141,7 +141,7 @@ impl Scope<'_> {
             .map_err(|reason| self.place.refuse(text.trim_end_matches("$next"), reason))?;
         let shown = match &entity {
             Entity::Signal(id) => self.signals[*id].path.clone(),
-            _ => text.clone(),
+            _ => text.trim_end_matches("$next").to_string(),
         };
         Ok((shown, entity))
     }

@@ -74,7 +74,8 @@
 //! `if` conditions made of loop variables, numbers and constants are decided here and the other
 //! branch vanishes: `if i == 0 { .. } else { .. self.pe[i - 1] .. }` (write comparisons of loop
 //! variables with numbers, `i + 1 < n` with a one-turn loop variable `n`). A `Constant<Bit>` field in an
-//! `if` makes hardware optional.
+//! `if` makes hardware optional. (`connect_all` runs over both branches, so the *targets* in them
+//! must exist; a `Vec` that may be empty is assigned in a loop over its length.)
 //!
 //! **Choosing a lane by an index:** a default, then a loop of comparisons (printed as `case`):
 //! ```text

@@ -387,6 +387,7 @@ fn sinks(sheet: &Sheet, wiring: &Wiring) -> Vec<String> {
     for (id, signal) in sheet.ir.signals.iter().enumerate() {
         let read = match signal.role {
             Role::Output | Role::D(_) => continue,
+            Role::InstanceOutput { inst, .. } if sheet.instances[inst].is_none() => continue,
             Role::InstanceInput { inst, port } => {
                 let width = sheet.instances[inst].as_ref().map_or(0, |(_, p)| p[port].1);
                 if wiring.direct.contains_key(&id) {

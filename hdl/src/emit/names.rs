@@ -26,6 +26,11 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.split_whitespace().any(|word| word == name)
 }
 
+pub(crate) fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// Columns of child arrays that are grids: field name -> columns.
 pub(crate) type Grids = BTreeMap<String, usize>;
 

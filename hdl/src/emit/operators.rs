@@ -119,7 +119,10 @@ pub(crate) fn arithmetic(op: Op, left: Value, right: Value) -> Typing<Value> {
             _ => Err("arithmetic on conditions".to_string()),
         };
     }
-    let (l, r) = pair(left, right)?;
+    let (l, r) = match op {
+        Op::Mul => pair(factor(left)?, factor(right)?)?,
+        _ => pair(left, right)?,
+    };
     no_product(&l)?;
     no_product(&r)?;
     let (width, signed) = (l.width, l.signed);
@@ -142,8 +145,32 @@ pub(crate) fn arithmetic(op: Op, left: Value, right: Value) -> Typing<Value> {
         };
         return Ok(Value::Typed(Expr::constant(value, width, signed)));
     }
+    let (l, r) = match op {
+        Op::Mul if signed => (unextended(l), unextended(r)),
+        _ => (l, r),
+    };
     let kind = Kind::Binary(op, Box::new(l), Box::new(r));
     Ok(Value::Typed(Expr::new(result, signed, kind)))
+}
+
+/// Factors have 16 bits, which fixes the width of a `signed_bit_cast`.
+fn factor(value: Value) -> Typing<Value> {
+    match value {
+        Value::Stretch { inner, signed } => {
+            let e = stretch(inner, 16)?;
+            Ok(Value::Typed(e.reinterpret(signed)))
+        }
+        other => Ok(other),
+    }
+}
+
+/// A signed product extends its factors itself, so an extension need not be spelled out:
+/// narrow factors are what synthesis maps and simulation computes fastest.
+fn unextended(e: Expr) -> Expr {
+    match e.kind {
+        Kind::SignExtend(inner) => *inner,
+        _ => e,
+    }
 }
 
 pub(crate) fn logical(left: Value, and: bool, right: Value) -> Typing<Value> {

@@ -9,7 +9,7 @@ use super::error::EmitError;
 use super::ir::{ModuleIr, Role, Signal};
 use super::lower::lower;
 use super::module::{Sheet, print};
-use super::names::is_reserved;
+use super::names::{is_identifier, is_reserved};
 use super::narrow::{Narrower, widths};
 use super::output::{Direction, Emitted, Module, Origin, Port};
 use super::{leaf, tidy};
@@ -201,6 +201,11 @@ impl Design {
         if first != Some(kind) {
             let reason = "two different modules have this name: rename one";
             return Err(refuse(&self.names[kind], reason));
+        }
+        let name = &self.names[kind];
+        if is_reserved(name) || !is_identifier(name) {
+            let reason = "it is no free identifier: choose another `comment!(\"module ..: ..\")`";
+            return Err(refuse(name, reason));
         }
         let signals = ir.signals.iter().filter(|s| s.width > 0).map(|s| &s.name);
         let instances = ir.instances.iter().map(|i| &i.name);
