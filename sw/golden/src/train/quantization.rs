@@ -27,17 +27,17 @@ pub struct QuantizedWeights {
 }
 
 /// The range of each output channel under a code.
+///
+/// Unconstrained weights use [-127, 127] ([-7, 7]), since the quantizer is symmetric.
+/// A constrained weight uses all of [-64, 63] ([-4, 3]): it has a bit less to lose.
 pub fn allowed_ranges(code: &Code, outputs: usize) -> Vec<(i8, i8)> {
     (0..outputs)
-        .map(|output| symmetric(code.allowed_range_of_channel(output)))
+        .map(|output| {
+            let (low, high) = code.allowed_range_of_channel(output);
+            let constrained = code.is_constrained(output % code.weights_per_word());
+            (if constrained { low } else { -high }, high)
+        })
         .collect()
-}
-
-/// Unconstrained weights use [-127, 127] ([-7, 7]): the quantizer is symmetric. A
-/// constrained weight may use all of [-64, 63] ([-4, 3]), since it has one bit less.
-fn symmetric((low, high): (i8, i8)) -> (i8, i8) {
-    let constrained = matches!((low, high), (-64, 63) | (-4, 3));
-    (if constrained { low } else { -high }, high)
 }
 
 impl WeightScales {
