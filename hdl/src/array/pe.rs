@@ -48,15 +48,11 @@ pub struct Pe<const WB: usize> {
     gate: Vec<DFF<Bit>>,
     shadow: DFF<Bits<WB>>,
     weight: DFF<Bits<WB>>,
-    product: DFF<Signed<16>>,
+    product: DFF<Signed<32>>,
     sum: DFF<Bits<32>>,
     loads: Signal<Local, Bit>,
     activation_signed: Signal<Local, Signed<8>>,
     weight_signed: Signal<Local, Signed<WB>>,
-    activation_wide: Signal<Local, Signed<16>>,
-    weight_wide: Signal<Local, Signed<16>>,
-    product_wide: Signal<Local, Signed<32>>,
-    term: Signal<Local, Signed<32>>,
     _ways: usize,
     _gates: usize,
 }
@@ -92,10 +88,6 @@ impl<const WB: usize> Pe<WB> {
             loads: Default::default(),
             activation_signed: Default::default(),
             weight_signed: Default::default(),
-            activation_wide: Default::default(),
-            weight_wide: Default::default(),
-            product_wide: Default::default(),
-            term: Default::default(),
             _ways: ways,
             _gates: gates,
         }
@@ -138,12 +130,9 @@ impl<const WB: usize> Logic for Pe<WB> {
 
         self.activation_signed.next = signed_cast(self.activation_in.val());
         self.weight_signed.next = signed_cast(self.weight.q.val());
-        self.activation_wide.next = signed_bit_cast::<16, 8>(self.activation_signed.val());
-        self.weight_wide.next = signed_bit_cast::<16, WB>(self.weight_signed.val());
-        self.product_wide.next = self.activation_wide.val() * self.weight_wide.val();
-        self.product.d.next = self.product_wide.val().get_bits::<16>(0);
-        self.term.next = signed_bit_cast::<32, 16>(self.product.q.val());
-        self.sum.d.next = self.sum_in.val() + unsigned_cast(self.term.val());
+        self.product.d.next = signed_bit_cast::<16, 8>(self.activation_signed.val())
+            * signed_bit_cast::<16, WB>(self.weight_signed.val());
+        self.sum.d.next = self.sum_in.val() + unsigned_cast(self.product.q.val());
 
         self.activation_out.next = self.activation.q.val();
         self.swap_out.next = self.swap.q.val();

@@ -66,7 +66,6 @@ pub struct Requantizer {
     valid_5: DFF<Bit>,
     valid_6: DFF<Bit>,
     operand_signed: Signal<Local, Signed<8>>,
-    operand_wide: Signal<Local, Signed<16>>,
     residual_signed: Signal<Local, Signed<16>>,
     residual_product: Signal<Local, Signed<32>>,
     residual_wide: Signal<Local, Signed<48>>,
@@ -122,9 +121,9 @@ impl Logic for Requantizer {
         }
         self.bias.d.next = self.bias_word.val();
         self.operand_signed.next = signed_cast(self.operand.val());
-        self.operand_wide.next = signed_bit_cast::<16, 8>(self.operand_signed.val());
         self.residual_signed.next = signed_cast(self.residual_multiplier.val());
-        self.residual_product.next = self.operand_wide.val() * self.residual_signed.val();
+        self.residual_product.next =
+            signed_bit_cast::<16, 8>(self.operand_signed.val()) * self.residual_signed.val();
         self.residual.d.next = self.residual_product.val().get_bits::<24>(0);
         if self.pool.val() {
             self.residual.d.next = 0.into();
