@@ -126,7 +126,11 @@ impl Printer<'_> {
                     Fold::Any => "|",
                     Fold::Xor => "^",
                 };
-                format!("{symbol}{}", self.tight(inner, Sign::Any))
+                // `^~x` would be one operator.
+                match inner.kind {
+                    Kind::Not(_) => format!("{symbol}({})", self.expr(inner)),
+                    _ => format!("{symbol}{}", self.tight(inner, Sign::Any)),
+                }
             }
             Kind::Compare(cmp, l, r) => self.compare(*cmp, l, r),
             Kind::LogicalAnd(l, r) => self.logical("&&", e, l, r),

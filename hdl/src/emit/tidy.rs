@@ -155,7 +155,8 @@ impl Tidier<'_> {
             let (piece, top) = owner[high - 1]?;
             let mut count = 1;
             while count < high
-                && owner[high - 1 - count] == top.checked_sub(count).map(|b| (piece, b))
+                && count <= top
+                && owner[high - 1 - count] == Some((piece, top - count))
             {
                 count += 1;
             }
