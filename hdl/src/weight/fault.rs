@@ -13,67 +13,6 @@ const FIRST_PLANES: usize = WARM_UP_ROUNDS / ROUNDS_PER_STAGE;
 /// First stage that shows planes of the polarity.
 const FIRST_POLARITY: usize = FIRST_PLANES + PLANES / ROUNDS_PER_STAGE;
 
-// A stage shows two planes, which a fold takes together.
-const _: () = assert!(ROUNDS_PER_STAGE == 2);
-
-/// Two steps of the comparison `draw < threshold`, least significant bits first.
-///
-/// A plane holds one bit of every lane's draw. Where the threshold's bit is one, a lane whose bit
-/// is zero becomes less; where it is zero, a lane whose bit is one becomes not less.
-#[derive(LogicBlock)]
-pub struct Fold<const N: usize> {
-    /// Clock.
-    pub clock: Signal<In, Clock>,
-    /// A word's planes are at the input.
-    pub enable: Signal<In, Bit>,
-    /// What the lower bits decided.
-    pub less_in: Signal<In, Bits<N>>,
-    /// The next two planes.
-    pub plane: Vec<Signal<In, Bits<N>>>,
-    /// The threshold's bits for them.
-    pub threshold: Vec<Signal<In, Bit>>,
-    /// What is decided now, one clock later.
-    pub less: Signal<Out, Bits<N>>,
-    between: Signal<Local, Bits<N>>,
-    decided: DFF<Bits<N>>,
-}
-
-impl<const N: usize> Default for Fold<N> {
-    fn default() -> Self {
-        Self {
-            clock: Default::default(),
-            enable: Default::default(),
-            less_in: Default::default(),
-            plane: (0..2).map(|_| Default::default()).collect(),
-            threshold: (0..2).map(|_| Default::default()).collect(),
-            less: Default::default(),
-            between: Default::default(),
-            decided: Default::default(),
-        }
-    }
-}
-
-impl<const N: usize> Logic for Fold<N> {
-    #[hdl_gen]
-    fn update(&mut self) {
-        comment!(
-            "module fault_fold: two bits of the comparison of each lane's draw with the threshold"
-        );
-        dff_setup!(self, clock, decided);
-        self.between.next = self.less_in.val() & !self.plane[0].val();
-        if self.threshold[0].val() {
-            self.between.next = self.less_in.val() | !self.plane[0].val();
-        }
-        if self.enable.val() {
-            self.decided.d.next = self.between.val() & !self.plane[1].val();
-            if self.threshold[1].val() {
-                self.decided.d.next = self.between.val() | !self.plane[1].val();
-            }
-        }
-        self.less.next = self.decided.q.val();
-    }
-}
-
 /// The flips of one word a clock: [`brownout_spec::fault::ChipFaults::flips`] in hardware.
 ///
 /// A word's address is presented with `valid`; [`STAGES`] clocks later its flips stand at the
@@ -112,8 +51,6 @@ pub struct FaultPipeline<const N: usize> {
     /// The lanes that the read inverts.
     pub flips: Signal<Out, Bits<N>>,
     stage: Vec<CipherStage<N>>,
-    fold: Vec<Fold<N>>,
-    polarity_fold: Vec<Fold<N>>,
     round_constant: Vec<Constant<Bits<32>>>,
     transient_tag: Constant<Bits<32>>,
     transient: Constant<Bits<2>>,
@@ -131,8 +68,6 @@ pub struct FaultPipeline<const N: usize> {
 
 impl<const N: usize> Default for FaultPipeline<N> {
     fn default() -> Self {
-        let folds = FIRST_POLARITY - FIRST_PLANES;
-        let polarity_folds = STAGES - FIRST_POLARITY;
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -149,9 +84,9 @@ impl<const N: usize> Default for FaultPipeline<N> {
             read: Default::default(),
             flips_valid: Default::default(),
             flips: Default::default(),
-            stage: (0..STAGES).map(|_| Default::default()).collect(),
-            fold: (0..folds).map(|_| Default::default()).collect(),
-            polarity_fold: (0..polarity_folds).map(|_| Default::default()).collect(),
+            stage: (0..STAGES)
+                .map(|stage| CipherStage::new(stage >= FIRST_PLANES))
+                .collect(),
             round_constant: ROUND_CONSTANTS
                 .iter()
                 .map(|&constant| Constant::new(u64::from(constant).into()))
@@ -163,7 +98,9 @@ impl<const N: usize> Default for FaultPipeline<N> {
             word_valid: (0..STAGES).map(|_| Default::default()).collect(),
             enable: (0..STAGES).map(|_| Default::default()).collect(),
             disturbs: Default::default(),
-            faulty: (0..polarity_folds).map(|_| Default::default()).collect(),
+            faulty: (FIRST_POLARITY..STAGES)
+                .map(|_| Default::default())
+                .collect(),
             wide_address: Default::default(),
             share: Default::default(),
             polarity_start: Default::default(),
@@ -204,20 +141,24 @@ impl<const N: usize> Logic for FaultPipeline<N> {
             self.stage[0].row[1].next = self.pass.val();
         }
 
-        comment!("draw < threshold in each lane");
-        for f in 0..(FIRST_POLARITY - FIRST_PLANES) {
-            for first in FIRST_PLANES..(FIRST_PLANES + 1) {
-                self.fold[f].clock.next = self.clock.val();
-                self.fold[f].enable.next = self.enable[first + f].val();
-                for k in 0..2 {
-                    self.fold[f].plane[k].next = self.stage[first + f].plane[k].val();
-                    self.fold[f].threshold[k].next = self.threshold.val().get_bit(2 * f + k);
-                }
+        comment!("draw < threshold in each lane, from the first stage that shows planes");
+        for s in 0..FIRST_PLANES {
+            self.stage[s].less_in.next = 0.into();
+            for k in 0..2 {
+                self.stage[s].threshold[k].next = false;
             }
-            if f == 0 {
-                self.fold[f].less_in.next = 0.into();
-            } else {
-                self.fold[f].less_in.next = self.fold[f - 1].less.val();
+        }
+        for s in FIRST_PLANES..FIRST_POLARITY {
+            for first in FIRST_PLANES..(FIRST_PLANES + 1) {
+                if s == first {
+                    self.stage[s].less_in.next = 0.into();
+                } else {
+                    self.stage[s].less_in.next = self.stage[s - 1].less.val();
+                }
+                for k in 0..2 {
+                    self.stage[s].threshold[k].next =
+                        self.threshold.val().get_bit(2 * (s - first) + k);
+                }
             }
         }
 
@@ -230,42 +171,38 @@ impl<const N: usize> Logic for FaultPipeline<N> {
             self.share.next = 255.into();
             self.polarity_start.next = self.all_lanes.val();
         }
-        for p in 0..(STAGES - FIRST_POLARITY) {
-            self.faulty[p].clock.next = self.clock.val();
-            self.faulty[p].d.next = self.faulty[p].q.val();
+        for s in FIRST_POLARITY..STAGES {
             for first in FIRST_POLARITY..(FIRST_POLARITY + 1) {
-                self.polarity_fold[p].clock.next = self.clock.val();
-                self.polarity_fold[p].enable.next = self.enable[first + p].val();
-                for k in 0..2 {
-                    self.polarity_fold[p].plane[k].next = self.stage[first + p].plane[k].val();
-                    self.polarity_fold[p].threshold[k].next = self.share.val().get_bit(2 * p + k);
-                }
-                if p == 0 {
-                    for last in (FIRST_POLARITY - FIRST_PLANES - 1)..(FIRST_POLARITY - FIRST_PLANES)
-                    {
-                        if self.enable[first + p].val() {
-                            self.faulty[p].d.next = self.fold[last].less.val();
-                        }
+                self.faulty[s - first].clock.next = self.clock.val();
+                self.faulty[s - first].d.next = self.faulty[s - first].q.val();
+                if s == first {
+                    self.stage[s].less_in.next = self.polarity_start.val();
+                    if self.enable[s].val() {
+                        self.faulty[s - first].d.next = self.stage[s - 1].less.val();
                     }
-                    self.polarity_fold[p].less_in.next = self.polarity_start.val();
                 } else {
-                    if self.enable[first + p].val() {
-                        self.faulty[p].d.next = self.faulty[p - 1].q.val();
+                    self.stage[s].less_in.next = self.stage[s - 1].less.val();
+                    if self.enable[s].val() {
+                        self.faulty[s - first].d.next = self.faulty[s - first - 1].q.val();
                     }
-                    self.polarity_fold[p].less_in.next = self.polarity_fold[p - 1].less.val();
+                }
+                for k in 0..2 {
+                    self.stage[s].threshold[k].next = self.share.val().get_bit(2 * (s - first) + k);
                 }
             }
         }
 
         comment!("a stuck cell inverts only what differs from its polarity");
         self.flips.next = 0.into();
-        for last in (STAGES - FIRST_POLARITY - 1)..(STAGES - FIRST_POLARITY) {
-            if self.disturbs.val() {
-                self.flips.next = self.faulty[last].q.val();
-            }
-            if self.fault_mode.val() == self.stuck_at.val() {
-                self.flips.next = self.faulty[last].q.val()
-                    & (self.stored.val() ^ self.polarity_fold[last].less.val());
+        for last in (STAGES - 1)..STAGES {
+            for first in FIRST_POLARITY..(FIRST_POLARITY + 1) {
+                if self.disturbs.val() {
+                    self.flips.next = self.faulty[last - first].q.val();
+                }
+                if self.fault_mode.val() == self.stuck_at.val() {
+                    self.flips.next = self.faulty[last - first].q.val()
+                        & (self.stored.val() ^ self.stage[last].less.val());
+                }
             }
         }
         for last in (STAGES - 1)..STAGES {

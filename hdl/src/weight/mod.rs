@@ -25,9 +25,9 @@ mod popcount;
 mod voltage;
 
 pub use address::AddressCounter;
-pub use cipher::{CipherRound, CipherStage};
+pub use cipher::CipherStage;
 pub use decoder::Decoder;
-pub use fault::{FaultPipeline, Fold};
+pub use fault::FaultPipeline;
 pub use fifo::WordFifo;
 pub use loader::TileLoader;
 pub use path::WeightPath;
