@@ -89,6 +89,7 @@ impl<const WB: usize> Logic for Array<WB> {
     fn update(&mut self) {
         comment!("module array: systolic array, weight-stationary with shadow weights");
         self.activation_skew.clock.next = self.clock.val();
+        self.activation_skew.enable.next = true;
         self.row_control.clock.next = self.clock.val();
         self.row_control.swap.next = self.swap.val();
         self.row_control.weight_valid.next = self.weight_valid.val();

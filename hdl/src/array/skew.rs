@@ -3,7 +3,7 @@
 use crate::comment;
 use rust_hdl::prelude::*;
 
-/// Delays lane `j` by `j` clock cycles.
+/// Delays lane `j` by `j` clock cycles, of those in which it is enabled.
 ///
 /// Fed with the lanes in opposite order it undoes a skew: what arrived one cycle
 /// later in each lane leaves in one cycle.
@@ -11,6 +11,8 @@ use rust_hdl::prelude::*;
 pub struct Skew<const W: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
+    /// Something is on its way; otherwise all registers rest.
+    pub enable: Signal<In, Bit>,
     /// Simultaneous values.
     pub lane: Vec<Signal<In, Bits<W>>>,
     /// Lane `j` as it was `j` cycles ago; lane 0 passes through.
@@ -27,6 +29,7 @@ impl<const W: usize> Skew<W> {
         let stages = lanes * (lanes - 1) / 2;
         Self {
             clock: Default::default(),
+            enable: Default::default(),
             lane: (0..lanes).map(|_| Default::default()).collect(),
             skewed: (0..lanes).map(|_| Default::default()).collect(),
             stage: (0..stages).map(|_| Default::default()).collect(),
@@ -44,13 +47,18 @@ impl<const W: usize> Logic for Skew<W> {
         comment!("module skew: delays lane j by j cycles");
         for q in 0..self._stages {
             self.stage[q].clock.next = self.clock.val();
+            self.stage[q].d.next = self.stage[q].q.val();
         }
-        for q in 1..self._stages {
-            self.stage[q].d.next = self.stage[q - 1].q.val();
+        if self.enable.val() {
+            for q in 1..self._stages {
+                self.stage[q].d.next = self.stage[q - 1].q.val();
+            }
+            for j in 1..self._lanes {
+                self.stage[j * (j - 1) / 2].d.next = self.lane[j].val();
+            }
         }
         self.skewed[0].next = self.lane[0].val();
         for j in 1..self._lanes {
-            self.stage[j * (j - 1) / 2].d.next = self.lane[j].val();
             self.skewed[j].next = self.stage[j * (j + 1) / 2 - 1].q.val();
         }
     }

@@ -21,7 +21,7 @@ pub struct Accumulator {
     pub valid: Signal<In, Bit>,
     /// It starts a new accumulation, cycle 1.
     pub first: Signal<In, Bit>,
-    /// It completes one, cycle 1.
+    /// It completes one and is not written back, cycle 1.
     pub last: Signal<In, Bit>,
     /// Where to write it back, cycle 1.
     pub address: Signal<In, Bits<14>>,
@@ -35,12 +35,9 @@ pub struct Accumulator {
     pub maximum: Signal<In, Bit>,
     /// Accumulated value, cycle 2.
     pub value: Signal<Out, Bits<32>>,
-    /// That value is complete, cycle 2.
-    pub done: Signal<Out, Bit>,
     memory: Memory<32>,
     accumulated: DFF<Bits<32>>,
     write: DFF<Bit>,
-    complete: DFF<Bit>,
     write_address: DFF<Bits<14>>,
     stored: Signal<Local, Signed<8>>,
     operand_signed: Signal<Local, Signed<8>>,
@@ -65,11 +62,9 @@ impl Accumulator {
             pool: Default::default(),
             maximum: Default::default(),
             value: Default::default(),
-            done: Default::default(),
             memory: Memory::new(depth, 1),
             accumulated: Default::default(),
             write: Default::default(),
-            complete: Default::default(),
             write_address: Default::default(),
             stored: Default::default(),
             operand_signed: Default::default(),
@@ -85,7 +80,7 @@ impl Logic for Accumulator {
     #[hdl_gen]
     fn update(&mut self) {
         comment!("module accumulator: sums or maxima in a memory, read-modify-write in 3 cycles");
-        dff_setup!(self, clock, accumulated, write, complete, write_address);
+        dff_setup!(self, clock, accumulated, write, write_address);
         self.memory.clock.next = self.clock.val();
         self.memory.read_address.next = bit_cast::<20, 14>(self.read_address.val());
 
@@ -100,25 +95,24 @@ impl Logic for Accumulator {
             self.base.next = 0.into();
         }
         self.stored.next = signed_cast(self.memory.read_data[0].val().get_bits::<8>(0));
-        self.accumulated.d.next = self.base.val() + self.term.val();
-        if self.maximum.val()
-            && !self.first.val()
-            && (self.stored.val() > self.operand_signed.val())
-        {
-            self.accumulated.d.next = self.memory.read_data[0].val();
+        if self.valid.val() {
+            self.accumulated.d.next = self.base.val() + self.term.val();
+            if self.maximum.val()
+                && !self.first.val()
+                && (self.stored.val() > self.operand_signed.val())
+            {
+                self.accumulated.d.next = self.memory.read_data[0].val();
+            }
         }
 
         self.write.d.next = self.valid.val() && !self.last.val();
-        self.complete.d.next = self.valid.val() && self.last.val();
         self.write_address.d.next = self.address.val();
         self.memory.write_address.next = bit_cast::<20, 14>(self.write_address.q.val());
         self.memory.write_enable[0].next = self.write.q.val();
         self.memory.write_data[0].next = self.accumulated.q.val();
         self.value.next = self.accumulated.q.val();
-        self.done.next = self.complete.q.val();
         if self.reset.val() {
             self.write.d.next = false;
-            self.complete.d.next = false;
         }
     }
 }

@@ -163,7 +163,7 @@ impl Logic for Column {
         self.requantizer.clock.next = self.clock.val();
         self.requantizer.reset.next = self.reset.val();
         self.requantizer.value.next = self.accumulator.value.val();
-        self.requantizer.valid.next = self.accumulator.done.val();
+        self.requantizer.valid.next = self.valid.q.val() && self.last.q.val();
         self.requantizer.operand.next = self.operand.val();
         self.requantizer.bias_low.next = self.parameters.read_data[0].val();
         self.requantizer.multiplier_and_bias.next = self.parameters.read_data[1].val();

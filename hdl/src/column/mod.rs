@@ -87,8 +87,8 @@ pub struct Columns {
     deskew: Skew<8>,
     maximum: Signal<Local, Bit>,
     residual_left: DFF<Bits<5>>,
+    moving: DFF<Bit>,
     aligned: DFF<Bit>,
-    chosen: Vec<Signal<Local, Bits<48>>>,
     gathered: Signal<Local, Bits<48>>,
     any_valid: Signal<Local, Bit>,
     gathered_sum: DFF<Bits<48>>,
@@ -138,8 +138,8 @@ impl Columns {
             deskew: Skew::new(columns),
             maximum: Default::default(),
             residual_left: Default::default(),
+            moving: Default::default(),
             aligned: Default::default(),
-            chosen: (0..columns).map(|_| Default::default()).collect(),
             gathered: Default::default(),
             any_valid: Default::default(),
             gathered_sum: Default::default(),
@@ -162,6 +162,7 @@ impl Logic for Columns {
             self,
             clock,
             residual_left,
+            moving,
             aligned,
             gathered_sum,
             gathered_valid,
@@ -206,6 +207,15 @@ impl Logic for Columns {
             self.column[j].parameter_data.next = self.parameter_data.val();
         }
 
+        comment!("operands move if the layer reads them, activations while there are any");
+        self.operand_skew.enable.next = self.pool.val() || self.residual_multiplier.val().any();
+        self.any_valid.next = false;
+        for j in 0..self._columns {
+            self.any_valid.next = self.any_valid.val() || self.column[j].shifted_valid.val();
+        }
+        self.moving.d.next = self.any_valid.val();
+        self.deskew.enable.next = self.moving.q.val();
+
         comment!("activations: the last column is the latest, so column 0 waits longest");
         for c in self._columns..(self._columns + 1) {
             for j in 0..self._columns {
@@ -220,14 +230,12 @@ impl Logic for Columns {
 
         comment!("wide results: one column at a time, saturated once for all");
         self.gathered.next = 0.into();
-        self.any_valid.next = false;
-        for j in 0..self._columns {
-            self.chosen[j].next = 0.into();
-            if self.column[j].shifted_valid.val() {
-                self.chosen[j].next = self.column[j].shifted.val();
+        if self.wide.val() {
+            for j in 0..self._columns {
+                if self.column[j].shifted_valid.val() {
+                    self.gathered.next = self.gathered.val() | self.column[j].shifted.val();
+                }
             }
-            self.gathered.next = self.gathered.val() | self.chosen[j].val();
-            self.any_valid.next = self.any_valid.val() || self.column[j].shifted_valid.val();
         }
         self.gathered_valid.d.next = self.any_valid.val() && self.wide.val();
         self.gathered_sum.d.next = self.gathered.val();
@@ -243,6 +251,7 @@ impl Logic for Columns {
         self.result.next = self.saturated.q.val();
         self.result_valid.next = self.saturated_valid.q.val();
         if self.reset.val() {
+            self.moving.d.next = false;
             self.aligned.d.next = false;
             self.gathered_valid.d.next = false;
             self.saturated_valid.d.next = false;

@@ -12,6 +12,8 @@ pub struct Multiplier {
     pub clock: Signal<In, Clock>,
     /// The factors are worth multiplying; without it stage 1 keeps its value.
     pub enable: Signal<In, Bit>,
+    /// So were those of the cycle before; without it the product keeps its value.
+    pub enable_sum: Signal<In, Bit>,
     /// Signed, 32 bits.
     pub multiplicand: Signal<In, Bits<32>>,
     /// Signed, 16 bits.
@@ -25,8 +27,10 @@ pub struct Multiplier {
 impl Logic for Multiplier {
     fn update(&mut self) {
         if self.clock.pos_edge() {
-            let sum = (self._high << 16) + self._low;
-            self.product.next = Bits::from(sum as u64 & ((1 << 48) - 1));
+            if self.enable_sum.val() {
+                let sum = (self._high << 16) + self._low;
+                self.product.next = Bits::from(sum as u64 & ((1 << 48) - 1));
+            }
             if self.enable.val() {
                 let multiplicand = self.multiplicand.val().to_u64() as u32 as i32;
                 let factor = i64::from(self.factor.val().to_u64() as u16 as i16);
@@ -55,7 +59,7 @@ always @(posedge clock) begin
         low <= low_half * factor_wide;
         high <= high_half * factor_wide;
     end
-    product <= {high, 16'd0} + {{16{low[31]}}, low};
+    if (enable_sum) product <= {high, 16'd0} + {{16{low[31]}}, low};
 end
 "
             .into(),

@@ -5,8 +5,9 @@ use crate::comment;
 use rust_hdl::prelude::*;
 
 /// y = clamp((acc·m + b + ((r·mr) << (s − sr))) >> s, low, high), one value a cycle.
+/// Every stage rests unless its value is a complete one: most accumulations are not.
 ///
-/// Cycles, counted as the [`Accumulator`](super::Accumulator) does:
+/// Cycles are counted as by the [`Accumulator`](super::Accumulator):
 ///
 /// | cycle | stage |
 /// | --- | --- |
@@ -23,10 +24,10 @@ pub struct Requantizer {
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
     pub reset: Signal<In, Bit>,
-    /// Complete accumulator, cycle 2.
-    pub value: Signal<In, Bits<32>>,
-    /// It is valid, cycle 2.
+    /// A complete accumulator follows, cycle 1.
     pub valid: Signal<In, Bit>,
+    /// It, cycle 2.
+    pub value: Signal<In, Bits<32>>,
     /// r, cycle 1.
     pub operand: Signal<In, Bits<8>>,
     /// b, bits 31..0, cycle 1.
@@ -61,6 +62,7 @@ pub struct Requantizer {
     sum: DFF<Signed<48>>,
     result: DFF<Signed<48>>,
     clamped: DFF<Bits<8>>,
+    valid_2: DFF<Bit>,
     valid_3: DFF<Bit>,
     valid_4: DFF<Bit>,
     valid_5: DFF<Bit>,
@@ -80,7 +82,6 @@ pub struct Requantizer {
     narrow: Signal<Local, Signed<8>>,
     low_signed: Signal<Local, Signed<8>>,
     high_signed: Signal<Local, Signed<8>>,
-    chosen: Signal<Local, Signed<8>>,
 }
 
 impl Logic for Requantizer {
@@ -99,13 +100,13 @@ impl Logic for Requantizer {
             sum,
             result,
             clamped,
+            valid_2,
             valid_3,
             valid_4,
             valid_5,
             valid_6
         );
         comment!("cycle 1: parameters and residual product");
-        self.channel_multiplier.d.next = self.multiplier_and_bias.val().get_bits::<16>(16);
         self.bias_word.next = 0.into();
         for b in 0..32 {
             self.bias_word.next = self
@@ -119,30 +120,40 @@ impl Logic for Requantizer {
                 .val()
                 .replace_bit(b + 32, self.multiplier_and_bias.val().get_bit(b));
         }
-        self.bias.d.next = self.bias_word.val();
         self.operand_signed.next = signed_cast(self.operand.val());
         self.residual_signed.next = signed_cast(self.residual_multiplier.val());
         self.residual_product.next =
             signed_bit_cast::<16, 8>(self.operand_signed.val()) * self.residual_signed.val();
-        self.residual.d.next = self.residual_product.val().get_bits::<24>(0);
-        if self.pool.val() {
-            self.residual.d.next = 0.into();
+        if self.valid.val() {
+            self.channel_multiplier.d.next = self.multiplier_and_bias.val().get_bits::<16>(16);
+            self.bias.d.next = self.bias_word.val();
+            self.residual.d.next = self.residual_product.val().get_bits::<24>(0);
+            if self.pool.val() {
+                self.residual.d.next = 0.into();
+            }
         }
 
         comment!("cycles 2 and 3: product of the accumulator, offset");
         self.multiplier.clock.next = self.clock.val();
-        self.multiplier.enable.next = self.valid.val();
+        self.multiplier.enable.next = self.valid_2.q.val();
+        self.multiplier.enable_sum.next = self.valid_3.q.val();
         self.multiplier.multiplicand.next = self.value.val();
         self.multiplier.factor.next = self.channel_multiplier.q.val();
         self.residual_wide.next = signed_bit_cast::<48, 24>(self.residual.q.val());
         self.residual_bits.next = unsigned_cast(self.residual_wide.val());
-        self.residual_shifted.d.next = self.residual_bits.val() << self.residual_shift.val();
-        self.bias_late.d.next = self.bias.q.val();
-        self.offset.d.next = self.bias_late.q.val() + self.residual_shifted.q.val();
+        if self.valid_2.q.val() {
+            self.residual_shifted.d.next = self.residual_bits.val() << self.residual_shift.val();
+            self.bias_late.d.next = self.bias.q.val();
+        }
+        if self.valid_3.q.val() {
+            self.offset.d.next = self.bias_late.q.val() + self.residual_shifted.q.val();
+        }
 
         comment!("cycle 4: sum");
         self.total.next = self.multiplier.product.val() + self.offset.q.val();
-        self.sum.d.next = signed_cast(self.total.val());
+        if self.valid_4.q.val() {
+            self.sum.d.next = signed_cast(self.total.val());
+        }
 
         comment!("cycle 5: arithmetic shift, first by 16, then by up to 15");
         self.coarse.next = self.sum.q.val();
@@ -151,10 +162,12 @@ impl Logic for Requantizer {
         }
         self.coarse_wide.next = signed_bit_cast::<64, 48>(self.coarse.val());
         self.fine.next = self.shift.val().get_bits::<4>(0);
-        self.result.d.next = self
-            .coarse_wide
-            .val()
-            .get_bits::<48>(self.fine.val().index());
+        if self.valid_5.q.val() {
+            self.result.d.next = self
+                .coarse_wide
+                .val()
+                .get_bits::<48>(self.fine.val().index());
+        }
 
         comment!("cycle 6: clamp; bits 47..7 are equal in values of eight bits");
         self.result_bits.next = unsigned_cast(self.result.q.val());
@@ -162,23 +175,25 @@ impl Logic for Requantizer {
         self.narrow.next = signed_cast(self.result_bits.val().get_bits::<8>(0));
         self.low_signed.next = signed_cast(self.low.val());
         self.high_signed.next = signed_cast(self.high.val());
-        self.chosen.next = self.narrow.val();
-        if !self.tail.val().all() && self.tail.val().any() {
-            self.chosen.next = self.high_signed.val();
-            if self.result_bits.val().get_bit(47) {
-                self.chosen.next = self.low_signed.val();
-            }
-        } else {
-            if self.narrow.val() > self.high_signed.val() {
-                self.chosen.next = self.high_signed.val();
-            }
-            if self.narrow.val() < self.low_signed.val() {
-                self.chosen.next = self.low_signed.val();
+        if self.valid_6.q.val() {
+            self.clamped.d.next = unsigned_cast(self.narrow.val());
+            if !self.tail.val().all() && self.tail.val().any() {
+                self.clamped.d.next = self.high.val();
+                if self.result_bits.val().get_bit(47) {
+                    self.clamped.d.next = self.low.val();
+                }
+            } else {
+                if self.narrow.val() > self.high_signed.val() {
+                    self.clamped.d.next = self.high.val();
+                }
+                if self.narrow.val() < self.low_signed.val() {
+                    self.clamped.d.next = self.low.val();
+                }
             }
         }
-        self.clamped.d.next = unsigned_cast(self.chosen.val());
 
-        self.valid_3.d.next = self.valid.val();
+        self.valid_2.d.next = self.valid.val();
+        self.valid_3.d.next = self.valid_2.q.val();
         self.valid_4.d.next = self.valid_3.q.val();
         self.valid_5.d.next = self.valid_4.q.val();
         self.valid_6.d.next = self.valid_5.q.val();
@@ -186,6 +201,7 @@ impl Logic for Requantizer {
         self.shifted_valid.next = self.valid_6.q.val();
         self.activation.next = self.clamped.q.val();
         if self.reset.val() {
+            self.valid_2.d.next = false;
             self.valid_3.d.next = false;
             self.valid_4.d.next = false;
             self.valid_5.d.next = false;
