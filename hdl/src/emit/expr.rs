@@ -38,6 +38,17 @@ pub(crate) enum Cmp {
 }
 
 impl Cmp {
+    /// The comparison with its sides exchanged.
+    pub fn mirrored(self) -> Cmp {
+        match self {
+            Cmp::Lt => Cmp::Gt,
+            Cmp::Le => Cmp::Ge,
+            Cmp::Gt => Cmp::Lt,
+            Cmp::Ge => Cmp::Le,
+            same => same,
+        }
+    }
+
     fn inverted(self) -> Cmp {
         match self {
             Cmp::Eq => Cmp::Ne,

@@ -279,40 +279,31 @@ pub(crate) fn compare(cmp: Cmp, left: Value, right: Value) -> Typing<Value> {
         return Ok(Value::Bool(holds(cmp, *l as i128, *r as i128)));
     }
     if let (Value::Typed(e), Value::Int { value, exact }) = (&left, &right)
-        && let Some(decided) = out_of_range(cmp, e, *value, *exact)?
+        && let Some(decided) = decided_by_range(cmp, e, *value, *exact)?
     {
         return Ok(Value::Bool(decided));
     }
     if let (Value::Int { .. }, Value::Typed(_)) = (&left, &right) {
-        let mirrored = match cmp {
-            Cmp::Lt => Cmp::Gt,
-            Cmp::Le => Cmp::Ge,
-            Cmp::Gt => Cmp::Lt,
-            Cmp::Ge => Cmp::Le,
-            same => same,
-        };
-        return compare(mirrored, right, left);
+        return compare(cmp.mirrored(), right, left);
     }
     let (l, r) = pair(left, right)?;
     no_product(&l)?;
     no_product(&r)?;
-    if let (Some(a), Some(b)) = (l.as_const(), r.as_const())
-        && l.width < 127
-    {
-        let read = |v: u128| match l.signed && v >> (l.width - 1) == 1 {
-            true => v as i128 - (1 << l.width),
-            false => v as i128,
-        };
-        return Ok(Value::Bool(holds(cmp, read(a), read(b))));
+    let decided = match (known_value(&l), known_value(&r)) {
+        (Some(a), Some(b)) => Some(holds(cmp, a, b)),
+        (None, Some(b)) => decided_by_range(cmp, &l, b, true)?,
+        (Some(a), None) => decided_by_range(cmp.mirrored(), &r, a, true)?,
+        (None, None) => None,
+    };
+    if let Some(decided) = decided {
+        return Ok(Value::Bool(decided));
     }
     if l.width == 1
         && let Some(b) = r.as_const()
     {
         match (cmp, b) {
             (Cmp::Eq, 1) | (Cmp::Ne, 0) => return Ok(Value::Typed(l)),
-            (Cmp::Eq, 0) | (Cmp::Ne, 1) => {
-                return Ok(Value::Typed(l.inverted()));
-            }
+            (Cmp::Eq, 0) | (Cmp::Ne, 1) => return Ok(Value::Typed(l.inverted())),
             _ => {}
         }
     }
@@ -320,28 +311,43 @@ pub(crate) fn compare(cmp: Cmp, left: Value, right: Value) -> Typing<Value> {
     Ok(Value::Typed(Expr::new(1, false, kind)))
 }
 
+/// The number that a constant of less than 127 bits stands for.
+fn known_value(e: &Expr) -> Option<i128> {
+    let bits = e.as_const().filter(|_| e.width < 127)?;
+    Some(match e.signed && bits >> (e.width - 1) == 1 {
+        true => bits as i128 - (1 << e.width),
+        false => bits as i128,
+    })
+}
+
 /// Decides comparisons that the range of `e` decides; Verilator would warn about them.
-pub(crate) fn out_of_range(cmp: Cmp, e: &Expr, value: i128, exact: bool) -> Typing<Option<bool>> {
-    if e.width >= 127 || e.signed {
+fn decided_by_range(cmp: Cmp, e: &Expr, value: i128, exact: bool) -> Typing<Option<bool>> {
+    if e.width >= 127 {
         return Ok(None);
     }
-    let max = mask(e.width) as i128;
-    if value < 0 || value > max {
+    let (min, max) = match e.signed {
+        true => (-(1 << (e.width - 1)), (1 << (e.width - 1)) - 1),
+        false => (0, mask(e.width) as i128),
+    };
+    if value < min || value > max {
         if exact {
-            return Err(format!("a comparison of {} bits with {value}", e.width));
+            return Err(format!(
+                "a comparison of {} bits with {value}, which they cannot hold",
+                e.width
+            ));
         }
         return Ok(Some(match cmp {
             Cmp::Eq => false,
             Cmp::Ne => true,
             Cmp::Lt | Cmp::Le => value > max,
-            Cmp::Gt | Cmp::Ge => value < 0,
+            Cmp::Gt | Cmp::Ge => value < min,
         }));
     }
-    Ok(match (cmp, value) {
-        (Cmp::Ge, 0) => Some(true),
-        (Cmp::Lt, 0) => Some(false),
-        (Cmp::Le, v) if v == max => Some(true),
-        (Cmp::Gt, v) if v == max => Some(false),
+    Ok(match cmp {
+        Cmp::Ge if value == min => Some(true),
+        Cmp::Lt if value == min => Some(false),
+        Cmp::Le if value == max => Some(true),
+        Cmp::Gt if value == max => Some(false),
         _ => None,
     })
 }
@@ -357,21 +363,22 @@ pub(crate) fn holds(cmp: Cmp, l: i128, r: i128) -> bool {
     }
 }
 
-/// `32 * self.words.val().index()`: a number and a constant whose width is too small for the
+/// `32 * self.words.val().index()`: a number and a `Constant` field whose width is too small for the
 /// number or the result can only have been meant as integers.
 pub(crate) fn known(left: &Value, op: &VerilogOp, right: &Value) -> Option<Value> {
     let (l, r, constant) = match (left, right) {
-        (Value::Typed(e), Value::Int { value, .. }) => (e.as_const()? as i128, *value, e),
-        (Value::Int { value, .. }, Value::Typed(e)) => (*value, e.as_const()? as i128, e),
+        (Value::Typed(e), Value::Int { value, .. }) => (known_value(e)?, *value, e),
+        (Value::Int { value, .. }, Value::Typed(e)) => (*value, known_value(e)?, e),
         _ => return None,
     };
-    if constant.signed || constant.width > 64 {
+    let field = matches!(constant.kind, Kind::Const { name: Some(_), .. });
+    if constant.signed || !field {
         return None;
     }
     match integers(l, op, r, false).ok()? {
         Value::Int { value, .. } => {
-            let fits = |v: i128| (0..=mask(constant.width) as i128).contains(&v);
-            (!fits(value) || !fits(l.max(r))).then_some(Value::Int {
+            let too_large = value.max(l).max(r) > mask(constant.width) as i128;
+            too_large.then_some(Value::Int {
                 value,
                 exact: false,
             })
