@@ -1,6 +1,7 @@
 //! From field paths to identifiers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::OnceLock;
 
 /// Words that Verilog, SystemVerilog (as Verilator reads it) or C++ reserve.
 const RESERVED: &str = "\
@@ -23,7 +24,10 @@ const RESERVED: &str = "\
     wire with within wor xnor xor";
 
 pub(crate) fn is_reserved(name: &str) -> bool {
-    RESERVED.split_whitespace().any(|word| word == name)
+    static WORDS: OnceLock<HashSet<&str>> = OnceLock::new();
+    WORDS
+        .get_or_init(|| RESERVED.split_whitespace().collect())
+        .contains(name)
 }
 
 pub(crate) fn is_identifier(name: &str) -> bool {

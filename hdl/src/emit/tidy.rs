@@ -12,6 +12,7 @@ pub(crate) fn tidy(block: Vec<Stmt>, signals: &[Signal]) -> Vec<Stmt> {
         signals,
         out: Vec::with_capacity(block.len()),
         open: BTreeMap::new(),
+        readers: BTreeMap::new(),
     };
     for statement in block {
         tidier.push(statement);
@@ -23,18 +24,13 @@ pub(crate) fn tidy(block: Vec<Stmt>, signals: &[Signal]) -> Vec<Stmt> {
     chains_to_cases(out)
 }
 
-/// Assignments to one signal that may still be joined, oldest first.
-struct Run {
-    /// Places in `out`.
-    pieces: Vec<usize>,
-    /// Signals their values read.
-    reads: Vec<SignalId>,
-}
-
 struct Tidier<'a> {
     signals: &'a [Signal],
     out: Vec<Option<Stmt>>,
-    open: BTreeMap<SignalId, Run>,
+    /// Assignments to one signal that may still be joined, oldest first: places in `out`.
+    open: BTreeMap<SignalId, Vec<usize>>,
+    /// Signal -> targets of open assignments whose values read it.
+    readers: BTreeMap<SignalId, Vec<SignalId>>,
 }
 
 impl Tidier<'_> {
@@ -73,43 +69,37 @@ impl Tidier<'_> {
         };
         let mut writes = Vec::new();
         statement.writes(&mut |s| writes.push(s));
-        let stop: Vec<SignalId> = self
-            .open
-            .iter()
-            .filter(|(target, run)| {
-                reads.contains(target)
-                    || (piece != Some(**target) && writes.contains(target))
-                    || writes.iter().any(|w| run.reads.contains(w))
-            })
-            .map(|(target, _)| *target)
-            .collect();
+        let mut stop: Vec<SignalId> = Vec::new();
+        stop.extend(reads.iter().filter(|r| self.open.contains_key(r)));
+        for write in &writes {
+            stop.extend(self.readers.remove(write).into_iter().flatten());
+            if piece != Some(*write) && self.open.contains_key(write) {
+                stop.push(*write);
+            }
+        }
         for target in stop {
             self.close(target);
         }
         if let Some(target) = piece
             && !reads.contains(&target)
         {
-            let run = self.open.entry(target).or_insert_with(|| Run {
-                pieces: Vec::new(),
-                reads: Vec::new(),
-            });
-            run.pieces.push(self.out.len());
-            run.reads.extend(reads);
-            run.reads.sort_unstable();
-            run.reads.dedup();
+            self.open.entry(target).or_default().push(self.out.len());
+            for read in reads {
+                self.readers.entry(read).or_default().push(target);
+            }
         }
         self.out.push(Some(statement));
     }
 
     /// Joins the run of `target`, if it can be joined; otherwise drops what is overwritten.
     fn close(&mut self, target: SignalId) {
-        let Some(run) = self.open.remove(&target) else {
+        let Some(pieces) = self.open.remove(&target) else {
             return;
         };
         let width = self.signals[target].width;
         // For every bit the newest piece that writes it, and the bit of that piece's value.
         let mut owner: Vec<Option<(usize, usize)>> = vec![None; width];
-        for &at in &run.pieces {
+        for &at in &pieces {
             let Some(Stmt::Assign { part, .. }) = &self.out[at] else {
                 continue;
             };
@@ -121,13 +111,12 @@ impl Tidier<'_> {
                 Part::Variable { .. } => {}
             }
         }
-        for &at in &run.pieces {
+        for &at in &pieces {
             if !owner.iter().flatten().any(|(o, _)| *o == at) {
                 self.out[at] = None;
             }
         }
-        let alive: Vec<usize> = run
-            .pieces
+        let alive: Vec<usize> = pieces
             .into_iter()
             .filter(|at| self.out[*at].is_some())
             .collect();
