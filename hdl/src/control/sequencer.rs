@@ -500,7 +500,7 @@ impl Logic for Sequencer {
             self.state.d.next = SequencerState::Idle;
         }
         self.program_address.next = self.program_pointer.q.val();
-        self.running.next = !(self.state.q.val() == SequencerState::Idle);
+        self.running.next = self.state.q.val() != SequencerState::Idle;
         self.begin_pass.next = (self.state.q.val() == SequencerState::Idle) && self.start.val();
         self.end_pass.next = self.pass_end.val();
         self.begin_layer.next = self.layer_start.val();
@@ -508,7 +508,7 @@ impl Logic for Sequencer {
 
         comment!("the descriptor arrives one clock after its address");
         self.descriptor_shift.next =
-            (self.state.q.val() == SequencerState::Fetch) && !(self.fetch_count.q.val() == 0);
+            (self.state.q.val() == SequencerState::Fetch) && (self.fetch_count.q.val() != 0);
 
         self.window_walk.layer_start.next = self.layer_start.val();
         self.window_walk.advance.next = self.advance.val();

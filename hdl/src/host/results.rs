@@ -108,7 +108,7 @@ impl Logic for ResultFifo {
             bit_cast::<20, 8>(self.read_pointer.q.val().get_bits::<8>(0));
         self.memory.write_enable[0].next = self.keep.val();
         self.memory.write_data[0].next = self.data.val();
-        self.waiting.next = !(self.write_pointer.q.val() == self.read_pointer.q.val());
+        self.waiting.next = self.write_pointer.q.val() != self.read_pointer.q.val();
         if self.keep.val() {
             self.write_pointer.d.next = self.write_pointer.q.val() + 1;
         }
