@@ -27,7 +27,7 @@ pub struct Memory<const W: usize> {
     /// What to write.
     pub write_data: Vec<Signal<In, Bits<W>>>,
     _depth: usize,
-    _cells: Vec<Vec<u64>>,
+    _cells: Vec<Vec<Bits<W>>>,
 }
 
 impl<const W: usize> Memory<W> {
@@ -41,7 +41,7 @@ impl<const W: usize> Memory<W> {
             write_enable: (0..lanes).map(|_| Default::default()).collect(),
             write_data: (0..lanes).map(|_| Default::default()).collect(),
             _depth: depth,
-            _cells: vec![vec![0; lanes]; depth],
+            _cells: vec![vec![Bits::default(); lanes]; depth],
         }
     }
 
@@ -57,9 +57,9 @@ impl<const W: usize> Logic for Memory<W> {
             let read = self.read_address.val().index() % self._depth;
             let write = self.write_address.val().index() % self._depth;
             for lane in 0..self.read_data.len() {
-                self.read_data[lane].next = self._cells[read][lane].into();
+                self.read_data[lane].next = self._cells[read][lane];
                 if self.write_enable[lane].val() {
-                    self._cells[write][lane] = self.write_data[lane].val().to_u64();
+                    self._cells[write][lane] = self.write_data[lane].val();
                 }
             }
         }
