@@ -242,3 +242,102 @@ fn every_module_has_a_file_and_the_list_names_them_all() {
         assert_eq!(text.matches("endmodule").count(), 1);
     }
 }
+
+/// A shift register that also shows its first stage.
+#[derive(LogicBlock)]
+struct Line {
+    pub clock: Signal<In, Clock>,
+    pub value: Signal<In, Bits<4>>,
+    pub early: Signal<Out, Bits<4>>,
+    pub late: Signal<Out, Bits<4>>,
+    stage: Vec<DFF<Bits<4>>>,
+    _stages: usize,
+}
+
+impl Line {
+    fn new(stages: usize) -> Self {
+        Self {
+            clock: Default::default(),
+            value: Default::default(),
+            early: Default::default(),
+            late: Default::default(),
+            stage: (0..stages).map(|_| Default::default()).collect(),
+            _stages: stages,
+        }
+    }
+}
+
+impl Logic for Line {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module line_{stage}: shift register of {stage} stages");
+        for i in 0..self._stages {
+            self.stage[i].clock.next = self.clock.val();
+            if i == 0 {
+                self.stage[i].d.next = self.value.val();
+            } else {
+                self.stage[i].d.next = self.stage[i - 1].q.val();
+            }
+        }
+        self.early.next = self.stage[0].q.val();
+        for last in (self._stages - 1)..self._stages {
+            self.late.next = self.stage[last].q.val();
+        }
+    }
+}
+
+#[derive(LogicBlock)]
+struct Lines {
+    pub clock: Signal<In, Clock>,
+    pub value: Signal<In, Bits<4>>,
+    pub far: Signal<Out, Bits<4>>,
+    pub near: Signal<Out, Bits<4>>,
+    line: Vec<Line>,
+}
+
+impl Logic for Lines {
+    #[hdl_gen]
+    fn update(&mut self) {
+        for i in 0..3 {
+            self.line[i].clock.next = self.clock.val();
+        }
+        self.line[0].value.next = self.value.val();
+        self.line[1].value.next = self.line[0].late.val();
+        self.line[2].value.next = self.line[1].late.val();
+        self.far.next = self.line[2].late.val();
+        self.near.next = self.line[0].early.val();
+    }
+}
+
+fn lines() -> Emitted {
+    let mut lines = Lines {
+        clock: Default::default(),
+        value: Default::default(),
+        far: Default::default(),
+        near: Default::default(),
+        line: [2, 2, 5].map(Line::new).into(),
+    };
+    lines.connect_all();
+    Emitter::new("lines")
+        .prefix("ip")
+        .emit(&lines)
+        .unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn a_name_may_carry_the_length_of_a_vec() {
+    let emitted = lines();
+    let names: Vec<&str> = emitted.modules.iter().map(|m| m.name.as_str()).collect();
+    assert_eq!(names, ["lines", "ip_line_5", "ip_line_2"]);
+    assert!(module(&emitted, "ip_line_5").starts_with("// shift register of 5 stages\n"));
+}
+
+#[test]
+fn an_output_that_one_instance_leaves_open_goes_to_a_wire_called_unused() {
+    let emitted = lines();
+    let top = module(&emitted, "lines");
+    assert!(top.contains(".early(near)"), "{top}");
+    assert!(top.contains(".early(unused_line_1_early)"), "{top}");
+    // No instance of the longer line is asked for its first stage.
+    assert!(!module(&emitted, "ip_line_5").contains("early"));
+}
