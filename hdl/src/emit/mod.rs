@@ -8,9 +8,10 @@
 //! ```text
 //! collect   Block hierarchy -> tree of atoms, AST and children; equal subtrees become one kind
 //! lower     AST -> typed statements: loops unrolled, indices evaluated, constants folded
-//! tidy      dead stores dropped, bitwise assignments joined into concatenations
 //! check     nothing is read before it is assigned, nothing keeps its value without a register
-//! demand    which bits does anybody need? (across the hierarchy; the rest is not declared)
+//! tidy      dead stores dropped, bitwise assignments joined into concatenations
+//! demand    which bits does anybody need? (across the hierarchy)
+//! narrow    statements rewritten to these bits; what nobody needs vanishes
 //! arrange   assign / always @(*) / always @(posedge clock), port connections
 //! print     text
 //! ```
@@ -45,7 +46,7 @@
 //!   a slice of one; of anything else: assign it to a `Local` first.
 //! * widening add: `self.a_wide.next = signed_bit_cast::<33, 32>(self.a.val());`, the same for
 //!   `b`, then `self.sum.next = self.a_wide.val() + self.b_wide.val();`.
-//! * multiply: 16 x 16 bits give 32, signed or unsigned, nothing else.
+//! * multiply: 16 x 16 bits give 32, signed or unsigned, as the whole right-hand side.
 //! * slice: `get_bits::<M>(8 * i)`, `get_bit(k)`. Of a `Signed` signal a slice is signed, so
 //!   `get_bits::<40>(8)` of a `Signed<48>` is the arithmetic right shift by 8.
 //! * variable bit or slice: `get_bit(self.k.val().index())`, `get_bits::<M>(self.k.val().index())`
@@ -98,7 +99,9 @@
 //! `// uses read_address[9:0]`, and the port gets that width. Outputs nobody reads are no problem.
 //!
 //! **Names** are the field names with `_` for `$`; registers end in `_q` (and `_d`). Verilog and C++
-//! keywords are refused.
+//! keywords are refused. What must exist although nobody reads it (an output that only other
+//! instances use, a gap within a word) is tied to a wire called `unused_..`, which Verilator's and
+//! lowRISC's convention exempts from the unused-signal lint; no waiver is involved.
 
 mod arrange;
 mod check;
