@@ -1,0 +1,112 @@
+//! The decoder of every code in Verilator against the specification's.
+
+mod bench;
+mod words;
+
+use bench::{Bench, lanes};
+use brownout_hdl::weight::Decoder;
+use brownout_spec::code::{Code, CodeName, Codeword, Outcome, Policy};
+use brownout_spec::config::WeightBits;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Words with three errors or more, and words of any bits at all.
+const HEAVY: usize = 100_000;
+/// Clocks from a word to its weights.
+const LATENCY: usize = brownout_spec::cycles::DECODER_LATENCY;
+
+/// A code word without error, each single and each double error, then heavier ones.
+fn received(code: &Code, rng: &mut ChaCha8Rng) -> Vec<u128> {
+    let n = code.n();
+    let mut words = Vec::new();
+    let sent = code.complete(rng.random()).0;
+    words.push(sent);
+    for first in 0..n {
+        words.push(sent ^ 1 << first);
+        words.extend((0..first).map(|second| sent ^ 1 << first ^ 1 << second));
+    }
+    assert_eq!(words.len(), 1 + n + n * (n - 1) / 2);
+    for heavy in 0..HEAVY {
+        if heavy % 8 == 0 {
+            words.push(words::random(rng, n));
+            continue;
+        }
+        let mut word = code.complete(rng.random()).0;
+        let mut errors = 0u128;
+        while errors.count_ones() < 3 + heavy as u32 % 6 {
+            errors |= 1 << rng.random_range(0..n);
+        }
+        word ^= errors;
+        words.push(word);
+    }
+    words
+}
+
+/// Weights packed as in the word, corrected, detected.
+fn expected(code: &Code, word: u128, policy: Policy) -> (u64, u64, u64) {
+    let (field, outcome) = code.decode_field(Codeword(word), policy);
+    match outcome {
+        Outcome::Clean => (field, 0, 0),
+        Outcome::Corrected { .. } => (field, 1, 0),
+        Outcome::Detected => (field, 0, 1),
+    }
+}
+
+fn compare<const N: usize, const WB: usize>(name: CodeName, bits: WeightBits) {
+    let code = Code::new(name, bits);
+    let weights = code.weights_per_word();
+    let mut inputs = vec!["policy".to_string()];
+    inputs.extend(words::names("word", N));
+    let mut outputs = lanes("weight", weights);
+    outputs.extend(["corrected", "detected"].map(String::from));
+    let mut decoder = Decoder::<N, WB>::new(&code);
+    let Some(bench) = Bench::build(&mut decoder, "decoder", &inputs, &outputs) else {
+        return;
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(72);
+    let (mut corrected, mut detected) = (0, 0);
+    for policy in Policy::ALL.into_iter().filter(|p| p.supported_by(name)) {
+        let words = received(&code, &mut rng);
+        let row = |&word: &u128| {
+            let mut row = vec![u64::from(policy.number())];
+            row.extend(words::split(word, N));
+            row
+        };
+        let mut rows: Vec<Vec<u64>> = words.iter().map(row).collect();
+        rows.extend((0..LATENCY).map(|_| row(&0)));
+        let responses = bench.run(&rows);
+        for (&word, response) in words.iter().zip(&responses[LATENCY..]) {
+            let field = (0..weights).map(|lane| response[lane] << (WB * lane)).sum();
+            let found = (field, response[weights], response[weights + 1]);
+            assert_eq!(
+                found,
+                expected(&code, word, policy),
+                "{name}, {bits} bits, {policy}, word {word:#x}"
+            );
+            corrected += found.1;
+            detected += found.2;
+        }
+    }
+    assert!(corrected > 10_000 && detected > 10_000, "both were tested");
+}
+
+#[test]
+fn the_decoder_of_secded_72_64_equals_the_specification() {
+    compare::<72, 8>(CodeName::Secded72_64, WeightBits::Eight);
+    compare::<72, 4>(CodeName::Secded72_64, WeightBits::Four);
+}
+
+#[test]
+fn the_decoder_of_inplace_64_57_with_8_bit_weights_equals_the_specification() {
+    compare::<64, 8>(CodeName::Inplace64_57, WeightBits::Eight);
+}
+
+#[test]
+fn the_decoder_of_inplace_64_57_with_4_bit_weights_equals_the_specification() {
+    compare::<64, 4>(CodeName::Inplace64_57, WeightBits::Four);
+}
+
+#[test]
+fn the_decoder_of_inplace_32_26_equals_the_specification() {
+    compare::<32, 4>(CodeName::Inplace32_26, WeightBits::Four);
+}
