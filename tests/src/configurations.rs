@@ -65,6 +65,8 @@ pub fn benches() -> Vec<Bench> {
     benches[3].random_initial = true;
     benches[4].configuration.voltage_model = VoltageModelChoice::Finfet14nm;
     benches[4].configuration.vmin_mv = Some(Millivolts(600));
+    // Room for the built-in MLP.
+    benches[5].configuration.depths.weights = 12_000;
     benches[7].configuration.fault_emulation = false;
     benches
 }

@@ -4,8 +4,9 @@
 //! fit the memories is thrown away and drawn again, so every graph is valid.
 
 use brownout_golden::model::{InputMap, IntegerModel, Origin};
-use brownout_spec::arithmetic::ResidualScale;
+use brownout_spec::arithmetic::{OutputScale, ResidualScale};
 use brownout_spec::config::Configuration;
+use brownout_spec::cycles::program_cycles;
 use brownout_spec::program::{Layer, Network, Operation, Program, Residual, Shape};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
@@ -257,55 +258,70 @@ impl<'a, R: Rng> Builder<'a, R> {
         });
     }
 
-    /// Tensors for the drawn operations; `None` if the configuration cannot run them.
+    /// `None` if the configuration cannot run what was drawn.
     fn finish(self) -> Option<Graph> {
-        let Self {
-            configuration,
-            random,
-            tensors: shapes,
-            operations,
-        } = self;
-        // Nothing is stored for a network without convolutions.
-        let convolution = |o: &Operation| matches!(o, Operation::Convolution { .. });
-        if !operations.iter().any(convolution) || shapes[shapes.len() - 1].pixels() != 1 {
-            return None;
-        }
-        let last = operations.len() - 1;
-        let mut layers = Vec::new();
-        let mut network = Network {
-            input: shapes[0],
-            layers: Vec::new(),
-        };
-        for (index, operation) in operations.into_iter().enumerate() {
-            let wide = index == last;
-            let drawn = tensors::draw(configuration, operation, shapes[index], wide, random);
-            network.layers.push(Layer {
-                name: format!("layer{index}"),
-                operation: drawn.operation,
-                output: drawn.output,
-            });
-            layers.push(drawn.tensors);
-        }
-        let program = Program::new(configuration, &network).ok()?;
-        if brownout_spec::cycles::program_cycles(configuration, &program) > MOST_CYCLES {
-            return None;
-        }
-        let model = IntegerModel {
-            origin: Origin {
-                name: "random graph".into(),
-                dataset: "none".into(),
-                accuracy: None,
-                training: None,
-            },
-            weight_bits: configuration.weight_bits,
-            code: configuration.code,
-            input: InputMap::Centre,
-            network,
-            layers,
-        };
-        model.validate().ok()?;
-        Some(Graph { model, program })
+        with_operations(
+            self.configuration,
+            self.tensors[0],
+            &self.operations,
+            self.random,
+        )
     }
+}
+
+/// A graph of given operations with drawn tensors and scales, those of residuals included.
+///
+/// `None` if the configuration cannot run it, or it has no convolution: then
+/// nothing would be stored.
+pub fn with_operations(
+    configuration: &Configuration,
+    input: Shape,
+    operations: &[Operation],
+    random: &mut impl Rng,
+) -> Option<Graph> {
+    let output = OutputScale {
+        shift: 16,
+        low: -128,
+        high: 127,
+    };
+    let layer = |(index, &operation): (usize, &Operation)| Layer {
+        name: format!("layer{index}"),
+        operation,
+        output,
+    };
+    let mut network = Network {
+        input,
+        layers: operations.iter().enumerate().map(layer).collect(),
+    };
+    let shapes = network.shapes().ok()?;
+    let mut layers = Vec::new();
+    for (layer, shapes) in network.layers.iter_mut().zip(&shapes) {
+        let wide = layers.len() + 1 == operations.len();
+        let drawn = tensors::draw(configuration, layer.operation, shapes.input, wide, random);
+        layer.operation = drawn.operation;
+        layer.output = drawn.output;
+        layers.push(drawn.tensors);
+    }
+    let program = Program::new(configuration, &network).ok()?;
+    let too_long = program_cycles(configuration, &program) > MOST_CYCLES;
+    if too_long || program.weight_words == 0 {
+        return None;
+    }
+    let model = IntegerModel {
+        origin: Origin {
+            name: "random graph".into(),
+            dataset: "none".into(),
+            accuracy: None,
+            training: None,
+        },
+        weight_bits: configuration.weight_bits,
+        code: configuration.code,
+        input: InputMap::Centre,
+        network,
+        layers,
+    };
+    model.validate().ok()?;
+    Some(Graph { model, program })
 }
 
 /// Two factors of a number, at random.

@@ -4,5 +4,6 @@
 pub mod census;
 pub mod configurations;
 pub mod graph;
+pub mod mutant;
 pub mod session;
 pub mod tensors;

@@ -1,0 +1,173 @@
+//! Campaigns: sums that do not depend on the number of threads, and where a mismatch ends them.
+
+use brownout_golden::data::Dataset;
+use brownout_hdl::generate::generate;
+use brownout_sim::build::BuildOptions;
+use brownout_sim::campaign::{Campaign, CampaignError, Point, PointSummary, Supply};
+use brownout_sim::compare::Mismatch;
+use brownout_sim::link::Stalls;
+use brownout_sim::simulator::{Simulator, source};
+use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::config::{Configuration, WeightBits};
+use brownout_spec::fault::FaultMode;
+use brownout_spec::image::{Layout, WeightImage};
+use brownout_spec::program::{Operation, Shape};
+use brownout_spec::quantity::{BitErrorRate, ChipSeed, Millivolts};
+use brownout_tests::configurations::configuration;
+use brownout_tests::graph::{self, Graph};
+use brownout_tests::mutant::Change;
+use brownout_tests::session::{simulator, tools};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const IMAGES: usize = 10;
+
+fn in_place() -> Configuration {
+    configuration(4, 8, WeightBits::Eight, CodeName::Inplace64_57)
+}
+
+/// A small network and images that it has never seen.
+fn task(configuration: &Configuration) -> (Graph, WeightImage, Dataset) {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let convolution = |kernel, output_channels| Operation::Convolution {
+        kernel_height: kernel,
+        kernel_width: kernel,
+        stride: 1,
+        padding: 0,
+        output_channels,
+        residual: None,
+    };
+    let input = Shape {
+        height: 6,
+        width: 6,
+        channels: 1,
+    };
+    let operations = [convolution(3, 12), convolution(4, 10)];
+    let graph = graph::with_operations(configuration, input, &operations, &mut random)
+        .expect("the network fits");
+    let layout = Layout::new(configuration, graph.model.weight_shapes()).expect("it fits");
+    let image = WeightImage::encode(layout, &graph.model.weight_tensors()).expect("in range");
+    let data = Dataset {
+        name: "noise".into(),
+        images: ndarray::Array4::from_shape_fn((IMAGES, 6, 6, 1), |_| random.random()),
+        labels: (0..IMAGES).map(|_| random.random_range(0..10)).collect(),
+        classes: 10,
+    };
+    (graph, image, data)
+}
+
+fn run(
+    simulator: &Simulator,
+    point: &Point,
+    threads: usize,
+) -> Result<(PointSummary, Option<Mismatch>), CampaignError> {
+    let (graph, image, data) = task(simulator.configuration());
+    let steps = AtomicUsize::new(0);
+    let outcome = Campaign {
+        simulator,
+        model: &graph.model,
+        program: &graph.program,
+        image: &image,
+        data: &data,
+        first_image: 0,
+        seed: ChipSeed(3),
+        threads: NonZeroUsize::new(threads),
+        stalls: Stalls::default(),
+        reproduce: &|_, image| format!("again --image {image}"),
+    }
+    .run(point, &|| {
+        steps.fetch_add(1, Ordering::Relaxed);
+    })?;
+    if outcome.1.is_none() {
+        assert_eq!(
+            steps.load(Ordering::Relaxed),
+            IMAGES,
+            "progress counts images"
+        );
+    }
+    Ok(outcome)
+}
+
+fn point(supply: Supply, mode: FaultMode) -> Point<'static> {
+    Point {
+        supply,
+        mode,
+        map: None,
+        policy: Policy::Zero,
+    }
+}
+
+#[test]
+fn sums_are_the_same_for_any_number_of_threads() {
+    let simulator = simulator(&in_place(), BuildOptions::default());
+    let rate = BitErrorRate::new(0.01).expect("a probability");
+    let transient = point(Supply::Rate(rate), FaultMode::Transient);
+    let (one, mismatch) = run(&simulator, &transient, 1).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(mismatch, None);
+    assert_eq!((one.images, one.mismatches), (IMAGES, 0));
+    assert_eq!(one.logits_compared, 10 * IMAGES as u64);
+    assert_eq!(one.accuracy_rtl, one.accuracy_golden);
+    assert_eq!(one.cycles_per_image, one.cycles_predicted);
+    assert!(one.corrected > 0 && one.detected > 0 && one.residual_bit_errors > 0);
+    for threads in [2, 3] {
+        let (more, _) = run(&simulator, &transient, threads).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(more, one, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_voltage_applies_the_threshold_of_the_hardwares_rom() {
+    let simulator = simulator(&in_place(), BuildOptions::default());
+    let supply = Supply::Voltage(Millivolts(390));
+    let persistent = point(supply, FaultMode::Persistent);
+    let (summary, mismatch) = run(&simulator, &persistent, 2).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(mismatch, None);
+    assert_eq!(summary.voltage_mv, Some(390));
+    assert!((summary.ber / summary.ber_applied - 1.0).abs() < 1e-6);
+    assert!(summary.disturbed_words > 0);
+    let energy = summary
+        .sram_energy_relative
+        .expect("a voltage has an energy");
+    assert!((energy - (0.39f64 / 0.8).powi(2)).abs() < 1e-12);
+}
+
+#[test]
+fn a_voltage_outside_the_model_is_refused_with_its_range() {
+    let simulator = simulator(&in_place(), BuildOptions::default());
+    let supply = Supply::Voltage(Millivolts(100));
+    let refused = run(&simulator, &point(supply, FaultMode::Persistent), 1);
+    let message = refused.expect_err("100 mV is outside").to_string();
+    assert!(
+        message.contains("100") && message.contains("335"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_first_mismatch_is_reported_whatever_the_number_of_threads() {
+    let (toolchain, cache) = tools();
+    let configuration = in_place();
+    let mut emitted = generate(&configuration).unwrap_or_else(|e| panic!("{e}"));
+    let towards_zero = "total[47] ? total + ((48'd1 << shift) - 48'd1) : total";
+    Change::register("requantizer", "sum_q", towards_zero).apply(&mut emitted);
+    let mutant = Simulator::from_verilog(
+        &toolchain,
+        &cache,
+        &configuration,
+        &source(&emitted),
+        BuildOptions::default(),
+    )
+    .unwrap_or_else(|e| panic!("{e}"));
+    let calm = point(Supply::Rate(BitErrorRate::ZERO), FaultMode::None);
+    let (summary, first) = run(&mutant, &calm, 1).unwrap_or_else(|e| panic!("{e}"));
+    let first = first.expect("truncation shows in a network with negative sums");
+    assert_eq!((summary.images, summary.mismatches), (first.image, 1));
+    let again = format!("again --image {}", first.image);
+    assert_eq!(first.reproduce.as_deref(), Some(again.as_str()));
+    for threads in [2, 4] {
+        let (_, other) = run(&mutant, &calm, threads).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(other.as_ref(), Some(&first), "{threads} threads");
+    }
+}

@@ -1,0 +1,148 @@
+//! The comparison itself: deliberate mistakes in the RTL are found, and placed.
+
+use brownout_hdl::generate::generate;
+use brownout_sim::build::BuildOptions;
+use brownout_sim::compare::{Difference, Mismatch};
+use brownout_sim::link::Stalls;
+use brownout_sim::simulator::{Simulator, source};
+use brownout_spec::code::{Code, CodeName, Policy};
+use brownout_spec::config::{Configuration, WeightBits};
+use brownout_spec::fault::FaultMode;
+use brownout_spec::quantity::{BitErrorRate, ChipSeed, Pass};
+use brownout_tests::configurations::configuration;
+use brownout_tests::graph::{self, Focus, Graph};
+use brownout_tests::mutant::Change;
+use brownout_tests::session::{Conditions, compare_images, tools};
+use brownout_tests::tensors::draw_image;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// Graphs that a mutant may survive before it counts as not found.
+const GRAPHS: u64 = 12;
+
+/// Runs random graphs on a mutant; the first mismatch must name a place inside its graph.
+fn find(configuration: &Configuration, changes: &[Change]) -> Mismatch {
+    let (toolchain, cache) = tools();
+    let mut emitted = generate(configuration).unwrap_or_else(|error| panic!("{error}"));
+    for change in changes {
+        change.apply(&mut emitted);
+    }
+    let simulator = Simulator::from_verilog(
+        &toolchain,
+        &cache,
+        configuration,
+        &source(&emitted),
+        BuildOptions::default(),
+    )
+    .unwrap_or_else(|error| panic!("{error}"));
+    let conditions = Conditions {
+        seed: ChipSeed(7),
+        mode: FaultMode::Persistent,
+        threshold: BitErrorRate::new(0.05).expect("a probability").threshold(),
+        map: Default::default(),
+        policy: Policy::Zero,
+        first_pass: Pass(0),
+    };
+    let mut driver = simulator
+        .driver(Stalls::default())
+        .unwrap_or_else(|error| panic!("{error}"));
+    for seed in 0..GRAPHS {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let focus = Focus::ALL[seed as usize % Focus::ALL.len()];
+        let graph = graph::draw(configuration, focus, &mut random);
+        let volume = graph.program.input.volume();
+        let images: Vec<_> = (0..2).map(|_| draw_image(volume, &mut random)).collect();
+        let found = compare_images(&mut driver, &graph, &conditions, &images, &[0, 1])
+            .unwrap_or_else(|error| panic!("{error}"));
+        if let Some(mismatch) = found {
+            check_place(&mismatch, &graph);
+            return mismatch;
+        }
+    }
+    panic!("{GRAPHS} graphs show no difference between the mutant and the golden model");
+}
+
+fn check_place(mismatch: &Mismatch, graph: &Graph) {
+    let text = mismatch.to_string();
+    let place = mismatch
+        .place
+        .as_ref()
+        .unwrap_or_else(|| panic!("no place in {text:?}"));
+    let output = graph.program.steps[place.layer].shapes.output;
+    assert!(place.y < output.height && place.x < output.width, "{text}");
+    assert_ne!(place.golden, place.rtl, "{text}");
+    for word in ["layer", "pixel", "channel", "golden", "RTL"] {
+        assert!(text.contains(word), "{text:?} lacks {word}");
+    }
+}
+
+fn in_place() -> Configuration {
+    configuration(4, 8, WeightBits::Eight, CodeName::Inplace64_57)
+}
+
+#[test]
+fn rounding_by_truncation_is_found() {
+    let towards_zero = "total[47] ? total + ((48'd1 << shift) - 48'd1) : total";
+    let mismatch = find(
+        &in_place(),
+        &[Change::register("requantizer", "sum_q", towards_zero)],
+    );
+    let place = mismatch.place.expect("checked");
+    // Truncation instead of rounding moves a value by one, and only upwards.
+    assert_eq!(place.rtl, place.golden + 1);
+}
+
+#[test]
+fn one_bit_of_one_syndrome_mask_is_found() {
+    let mask = Code::of(&in_place()).mask(3);
+    let change = Change {
+        module: "decoder",
+        before: "PARITY_MASK_3 = ".into(),
+        after: ";",
+        instead: format!("64'h{:x}", mask ^ 1 << 17),
+    };
+    find(&in_place(), &[change]);
+}
+
+#[test]
+fn a_swap_one_cycle_early_is_found() {
+    // What the register would take is what it gives one clock later.
+    let early = "issue && fresh_q && !layer_pool";
+    let change = Change::wire("sequencer", "swap", early);
+    find(&in_place(), &[change]);
+}
+
+#[test]
+fn a_padding_lane_that_is_written_without_being_zeroed_is_found() {
+    let change = Change::wire("writer", "masked_5", "activation_5");
+    let mismatch = find(&in_place(), &[change]);
+    // The row mask hides it from everything but the padding lane itself.
+    assert_eq!(mismatch.difference, Difference::Activation);
+    let place = mismatch.place.expect("checked");
+    assert_eq!((place.channel % 8, place.golden), (5, 0));
+}
+
+#[test]
+fn a_padding_lane_that_is_read_without_being_zeroed_is_found() {
+    // With more rows than columns, lanes of an activation word that a narrow
+    // layer does not write still hold what an earlier one wrote.
+    let wide_words = configuration(8, 4, WeightBits::Four, CodeName::None);
+    let changes: Vec<_> = (4..8)
+        .map(|row| {
+            let instead = format!("inside_q ? source_lane_{row} : 8'd0");
+            Change::register(
+                "activation_buffers",
+                &format!("row_register_{row}_q"),
+                instead,
+            )
+        })
+        .collect();
+    find(&wide_words, &changes);
+}
+
+#[test]
+fn a_detected_word_that_is_kept_instead_of_zeroed_is_found() {
+    let changes =
+        ["clear_others", "clear_constrained"].map(|name| Change::wire("decoder", name, "1'b0"));
+    find(&in_place(), &changes);
+}
