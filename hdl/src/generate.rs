@@ -46,8 +46,20 @@ fn emit<const N: usize, const WB: usize>(
     let emitted = Emitter::new(&configuration.name)
         .header(&header(configuration))
         .grid("pe", configuration.columns)
-        .emit(&accelerator)?;
-    Ok(emitted)
+        .emit(&accelerator);
+    emitted.map_err(|error| match error {
+        EmitError::Name { name, .. } if name == configuration.name => reserved(name),
+        other => other.into(),
+    })
+}
+
+/// The top module's name is the user's, so the sentence is for the user.
+fn reserved(name: String) -> GenerateError {
+    GenerateError::Configuration(ConfigurationError::Field {
+        field: "name",
+        value: format!("{name:?}"),
+        allowed: "no keyword of Verilog, C or C++".to_owned(),
+    })
 }
 
 /// The lines that open every file: what made it, and from which configuration.

@@ -8,6 +8,9 @@
 use rust_hdl::prelude::*;
 use std::fmt::Write;
 
+/// Up to this depth a memory need not be block RAM.
+const SMALL_DEPTH: usize = 64;
+
 /// `depth` words of `lanes` lanes of `W` bits.
 ///
 /// A read presented in one clock cycle gives its word in the next. A word read
@@ -76,8 +79,14 @@ impl<const W: usize> Logic for Memory<W> {
         let (word, last) = (W * lanes - 1, self._depth - 1);
         let top = Self::address_bits(self._depth) - 1;
         let depth = self._depth;
+        // Small memories are cheaper in look-up tables; the tool decides there.
+        let style = if depth > SMALL_DEPTH {
+            "(* ram_style = \"block\" *)\n"
+        } else {
+            ""
+        };
         let mut text = format!(
-            "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} lanes of {W} bits, one write and one read port\n// uses read_address[{top}:0]\n// uses write_address[{top}:0]\n(* ram_style = \"block\" *)\nreg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
+            "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} lanes of {W} bits, one write and one read port\n// uses read_address[{top}:0]\n// uses write_address[{top}:0]\n{style}reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
         );
         for lane in 0..lanes {
             let (high, low) = (W * lane + W - 1, W * lane);

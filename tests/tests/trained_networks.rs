@@ -35,7 +35,7 @@ fn a_four_bit_mlp_with_the_32_bit_in_place_code_runs_end_to_end() {
         ..TrainingOptions::default()
     };
     let architecture = Architecture::mlp(data.train.shape(), data.train.classes).unwrap();
-    let trained = train(&architecture, &data.train, InputMap::default(), &options).unwrap();
+    let trained = train(&architecture, &data.train, InputMap::Halve, &options).unwrap();
     let model = export(&trained).unwrap();
 
     let program = Program::new(configuration, &model.network).unwrap();

@@ -33,7 +33,7 @@ impl<T: Synth> Delay<T> {
 impl<T: Synth> Logic for Delay<T> {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module delay: shift register");
+        comment!("module delay_{stage}: shift register of {stage} clocks");
         for i in 0..self._stages {
             self.stage[i].clock.next = self.clock.val();
         }
