@@ -23,14 +23,20 @@ struct Model final {
     void phase(uint8_t level) {
         SET_CLOCK(top, level);
         top->eval();
+    }
+    void dump() {
 #if VM_TRACE_VCD
         if (trace) trace->dump(context.time());
 #endif
     }
+    // May be asked for several times in a cycle, so the waveform shows the low
+    // phase as it is when the edge comes.
     void settle() { phase(0); }
     void edge() {
+        dump();
         context.timeInc(HALF_PERIOD_NS);
         phase(1);
+        dump();
         context.timeInc(HALF_PERIOD_NS);
     }
     void step() {
