@@ -207,8 +207,8 @@ pub(crate) fn validate_array(
 impl Configuration {
     /// Reads and validates a TOML text.
     pub fn from_toml(text: &str) -> Result<Self, ConfigurationError> {
-        let configuration: Self = toml::from_str(text)
-            .map_err(|e| ConfigurationError::Syntax(e.to_string().trim_end().to_owned()))?;
+        let configuration: Self =
+            toml::from_str(text).map_err(|e| ConfigurationError::Syntax(one_sentence(text, &e)))?;
         configuration.validate()?;
         Ok(configuration)
     }
@@ -298,6 +298,15 @@ impl Configuration {
     }
 }
 
+/// What a TOML error says, with the line instead of a drawing of it.
+fn one_sentence(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().trim_end().replace('\n', ", ");
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,6 +375,15 @@ mod tests {
         let text = format!("colour = \"red\"\n{}", example().to_toml());
         let message = Configuration::from_toml(&text).unwrap_err().to_string();
         assert!(message.contains("colour"), "{message}");
+    }
+
+    #[test]
+    fn a_syntax_error_is_one_sentence_with_the_line() {
+        let message = Configuration::from_toml("rows = 8\ncolumns = \n")
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("line 2"), "{message}");
+        assert!(!message.contains('\n'), "{message}");
     }
 
     #[test]
