@@ -186,7 +186,7 @@ pub struct SimulateArguments {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub skip: usize,
     /// Threads, each with a model of its own [default: one per processor]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
     /// Write the summary to this JSON file
     #[arg(long, value_name = "FILE")]
@@ -208,7 +208,7 @@ pub struct SweepArguments {
     #[arg(long, default_value_t = 200, value_name = "N")]
     pub images: usize,
     /// Threads of the simulation [default: one per processor]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
     /// Folder for model, configuration and summary; it is created if it is missing
     #[arg(long, value_name = "DIR", default_value = "target/sim")]
@@ -271,6 +271,12 @@ fn weight_bits(text: &str) -> Result<WeightBits, String> {
         .ok_or_else(|| format!("{text:?} is not a number of weight bits; allowed are 8 and 4"))
 }
 
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| {
+        format!("{text:?} is not a number of threads; allowed are whole numbers from 1")
+    })
+}
+
 fn millivolts(text: &str) -> Result<Millivolts, String> {
     text.parse().map(Millivolts).map_err(|_| {
         format!("{text:?} is not a voltage; allowed are whole millivolts from 0 to 65535")
@@ -328,6 +334,7 @@ mod tests {
 
     #[test]
     fn each_parser_of_values_says_what_is_allowed() {
+        assert!(threads("0").unwrap_err().contains("from 1"));
         assert!(weight_bits("5").unwrap_err().contains("8 and 4"));
         assert!(millivolts("0.8").unwrap_err().contains("whole millivolts"));
         for bad in ["-1", "1.5", "NaN", "x"] {

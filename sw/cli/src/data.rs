@@ -104,7 +104,7 @@ impl DataSource {
     }
 }
 
-/// Checks a number of images against how many there are.
+/// Checks a number of images against how many there can be.
 ///
 /// # Errors
 /// When there are none or fewer.

@@ -33,6 +33,7 @@ pub enum Error {
         allowed: String,
     },
     /// A flag asks for something that is not possible.
+    #[cfg(feature = "simulate")]
     #[error("{flag}: {problem}")]
     Argument {
         /// The flag, with its dashes.
@@ -134,6 +135,7 @@ impl Error {
     }
 
     /// Makes an error say which flag it is about.
+    #[cfg(feature = "simulate")]
     pub fn argument<E: Display>(flag: &'static str) -> impl FnOnce(E) -> Self {
         move |problem| Self::Argument {
             flag,

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Largest text or image file that is read: twice the largest weight image.
@@ -47,14 +47,25 @@ fn folder_of(path: &Path) -> &Path {
 /// # Errors
 /// When the folder does not exist or cannot be written; then nothing is left.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_with(path, |temporary| {
+        fs::write(temporary, bytes).map_err(Error::file("write", path))
+    })
+}
+
+/// Has a file written under a temporary name beside it, then renames it.
+///
+/// # Errors
+/// When the folder does not exist or cannot be written, or writing fails; then nothing is left.
+pub fn write_with(
+    path: &Path,
+    write: impl FnOnce(&Path) -> Result<(), Error>,
+) -> Result<(), Error> {
     check_target(path)?;
-    let write = || -> io::Result<()> {
-        let mut file = temporary(folder_of(path))?;
-        file.write_all(bytes)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(Error::file("write", path))
+    let file = temporary(folder_of(path)).map_err(Error::file("write", path))?;
+    write(file.path())?;
+    file.persist(path)
+        .map_err(|e| Error::file("write", path)(e.error))?;
+    Ok(())
 }
 
 /// Checks, before long work, that a file can be written.
@@ -85,7 +96,10 @@ fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    // The crate's own message would name the temporary file.
+    builder
+        .tempfile_in(folder)
+        .map_err(|e| io::Error::from(e.kind()))
 }
 
 /// Creates a folder and those above it.
@@ -93,7 +107,7 @@ fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
 /// # Errors
 /// When one of them cannot be created.
 pub fn create_folder(path: &Path) -> Result<(), Error> {
-    fs::create_dir_all(path).map_err(Error::file("create", path))
+    fs::create_dir_all(path).map_err(Error::file("create the folder", path))
 }
 
 /// Writes all files into a folder, or none: first into a temporary folder
@@ -116,7 +130,7 @@ fn write_into(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Error> {
     let staging = tempfile::Builder::new()
         .prefix(".brownout-")
         .tempdir_in(folder)
-        .map_err(Error::file("write into", folder))?;
+        .map_err(|e| Error::file("write into", folder)(e.kind().into()))?;
     for (name, bytes) in files {
         check_target(&folder.join(name))?;
         fs::write(staging.path().join(name), bytes)

@@ -18,7 +18,7 @@ pub struct Recipe {
     pub data: DataSource,
     /// Seed of the chip.
     pub seed: u64,
-    /// Number of the first image.
+    /// Number of the first image of the run.
     pub first_image: usize,
 }
 
@@ -26,8 +26,8 @@ pub struct Recipe {
 const WAVEFORM: &str = "mismatch.vcd";
 
 impl Recipe {
-    /// The command for image `index` of the run at a point of `points` with a code.
-    pub fn command(&self, points: &Points, code: CodeName, point: &Point, index: usize) -> String {
+    /// The command for the image of a number at a point of `points` with a code.
+    pub fn command(&self, points: &Points, code: CodeName, point: &Point, image: usize) -> String {
         let program = std::env::args().next().unwrap_or_else(|| "brownout".into());
         let mut words = vec![program, "simulate".to_owned(), text(&self.model)];
         let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
@@ -45,7 +45,7 @@ impl Recipe {
         }
         flag("--policies", point.policy.to_string());
         flag("--data", self.data.to_string());
-        flag("--skip", (self.first_image + index).to_string());
+        flag("--skip", image.to_string());
         flag("--images", "1".to_owned());
         flag("--seed", self.seed.to_string());
         flag("--trace", WAVEFORM.to_owned());
@@ -95,7 +95,7 @@ mod tests {
             map: None,
             policy: Policy::Keep,
         };
-        let command = recipe.command(&points, CodeName::None, &point, 7);
+        let command = recipe.command(&points, CodeName::None, &point, 17);
         assert!(
             command.ends_with(
                 " simulate 'my models/cnn.safetensors' --codes none --voltages 394 --modes transient \

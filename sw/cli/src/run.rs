@@ -103,21 +103,45 @@ impl Run<'_> {
         point: &Point,
         bar: &ProgressBar,
     ) -> Result<(PointSummary, Option<Mismatch>), Error> {
+        self.campaign(placed, |campaign| Ok(campaign.run(point, &|| bar.inc(1))?))
+    }
+
+    /// Writes the waveform of the first image at the first point.
+    ///
+    /// # Errors
+    /// When the accelerator was not built for that, or the file cannot be written.
+    pub fn trace(&self, placed: &Placed, file: &Path) -> Result<(), Error> {
+        let Some(point) = self.points.iter().next() else {
+            return Ok(());
+        };
+        files::write_with(file, |temporary| {
+            self.campaign(placed, |campaign| {
+                campaign.trace(&point, temporary)?;
+                Ok(())
+            })
+        })
+    }
+
+    fn campaign<T>(
+        &self,
+        placed: &Placed,
+        action: impl FnOnce(&Campaign<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let configuration = &placed.chosen.configuration;
         let image = packing::image(configuration, self.model)?;
         let code = configuration.code;
-        let campaign = Campaign {
+        action(&Campaign {
             simulator: &placed.simulator,
             model: self.model,
             program: &placed.program,
             image: &image,
             data: self.data,
+            first_image: self.recipe.first_image,
             seed: ChipSeed(self.recipe.seed),
             threads: self.threads,
             stalls: Stalls::default(),
-            reproduce: &|point, index| self.recipe.command(self.points, code, point, index),
-        };
-        Ok(campaign.run(point, &|| bar.inc(1))?)
+            reproduce: &|point, image| self.recipe.command(self.points, code, point, image),
+        })
     }
 }
 

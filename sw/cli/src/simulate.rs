@@ -2,7 +2,6 @@
 
 use crate::arguments::{Global, SimulateArguments};
 use crate::configuration::{self, Chosen};
-use crate::data::check_count;
 use crate::error::Error;
 use crate::files;
 use crate::hardware::Workshop;
@@ -59,6 +58,17 @@ pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Re
         recipe: &recipe,
         threads: arguments.threads,
     };
+    if let (Some(file), Some(first)) = (&arguments.trace, placed.first()) {
+        let spinner = output.spinner("building a simulation with waveforms");
+        let traced = Placed {
+            chosen: first.chosen.clone(),
+            simulator: workshop.build(&first.chosen, true)?,
+            program: first.program.clone(),
+        };
+        run.trace(&traced, file)?;
+        spinner.finish_and_clear();
+        output.remark(format!("the waveform is in {}", file.display()));
+    }
     let record = Record {
         golden_accuracy: None,
         training: None,
@@ -88,7 +98,9 @@ pub fn place_all(
 
 fn images(arguments: &SimulateArguments, output: Output) -> Result<Dataset, Error> {
     let end = arguments.skip.saturating_add(arguments.images);
-    check_count("--images", arguments.images, end)?;
+    if arguments.images == 0 {
+        return Err(Error::flag("--images", 0, "1 or more"));
+    }
     let all = arguments.data.test_images(end, output)?;
     Ok(all.range(arguments.skip..end))
 }

@@ -152,8 +152,8 @@ impl Summary {
         }
         let images = self.points.first().map_or(0, |point| point.images);
         format!(
-            "{}\ncorrected and detected words and cycles per image; {images} images a point; \
-             energy of the weight memory relative to nominal voltage without a code\n",
+            "{}\nimages at each point: {images}; corrected and detected: words an image; cycles: an image\n\
+             SRAM energy: of the weight memory, relative to nominal voltage without a code\n",
             table.render()
         )
     }

@@ -99,6 +99,10 @@ impl Job<'_> {
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             spinner.finish_and_clear();
+            if simulators.iter().any(|s| s.compiled().is_fresh()) {
+                self.output
+                    .remark("compiled the simulations; the next run finds them in the cache");
+            }
             Ok((made, simulators))
         })
     }

@@ -65,9 +65,9 @@ fn kind_of(path: &Path) -> Result<Kind, Error> {
     if bytes.get(8) == Some(&b'{') {
         return Ok(Kind::Model);
     }
-    let toml = path.extension().is_some_and(|e| e == "toml");
+    let named = path.extension().is_some_and(|e| e == "toml");
     match std::str::from_utf8(&bytes) {
-        Ok(text) if toml || text.contains('=') => Ok(Kind::Configuration),
+        Ok(text) if named || text.parse::<toml::Table>().is_ok() => Ok(Kind::Configuration),
         _ => Err(Error::content(path)(
             "the file is neither a model (safetensors), a configuration (TOML) nor a weight image",
         )),

@@ -1,0 +1,168 @@
+//! What is written: whole, the same each time, and nothing else.
+
+mod common;
+
+use common::{Sandbox, names};
+use std::fs;
+use std::io::Read;
+use std::process::Stdio;
+
+const GENERATE: [&str; 4] = ["generate", "--config", "small.toml", "--out"];
+
+#[test]
+fn generating_twice_gives_the_same_bytes() {
+    let sandbox = Sandbox::with_model();
+    for folder in ["a", "b"] {
+        sandbox.ok(&[&GENERATE[..], &[folder]].concat());
+    }
+    let names_of = |folder| names(&sandbox.path(folder));
+    assert_eq!(names_of("a"), names_of("b"));
+    for name in names_of("a") {
+        let read = |folder: &str| fs::read(sandbox.path(folder).join(&name)).unwrap();
+        assert_eq!(read("a"), read("b"), "{name}");
+    }
+}
+
+#[test]
+fn the_file_list_names_every_verilog_file_and_the_configuration_is_the_one_given() {
+    let sandbox = Sandbox::with_model();
+    sandbox.ok(&[&GENERATE[..], &["rtl"]].concat());
+    let list = fs::read_to_string(sandbox.path("rtl/narrow.f")).unwrap();
+    let mut listed: Vec<&str> = list.lines().collect();
+    assert_eq!(listed[0], "narrow.v", "the top comes first");
+    listed.sort_unstable();
+    let all = names(&sandbox.path("rtl"));
+    let verilog: Vec<&str> = all
+        .iter()
+        .map(String::as_str)
+        .filter(|n| n.ends_with(".v"))
+        .collect();
+    assert_eq!(listed, verilog);
+    let others: Vec<&str> = all
+        .iter()
+        .map(String::as_str)
+        .filter(|n| !n.ends_with(".v"))
+        .collect();
+    assert_eq!(
+        others,
+        ["narrow.f", "narrow.toml", "registers.h", "registers.md"]
+    );
+    let again = fs::read_to_string(sandbox.path("rtl/narrow.toml")).unwrap();
+    assert_eq!(again, common::SMALL);
+}
+
+#[test]
+fn training_twice_with_one_seed_gives_the_same_bytes_and_another_seed_others() {
+    let sandbox = Sandbox::new();
+    let train = |out: &str, seed: &str| {
+        let flags = [
+            "train",
+            "--train-images",
+            "320",
+            "--epochs",
+            "1",
+            "--quiet",
+            "--out",
+            out,
+        ];
+        sandbox.ok(&[&flags[..], &["--seed", seed]].concat());
+        fs::read(sandbox.path(out)).unwrap()
+    };
+    let first = train("a", "5");
+    assert!(first == train("b", "5"), "one seed gave two models");
+    assert!(first != train("c", "6"), "two seeds gave one model");
+    assert_eq!(sandbox.names(), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_failed_write_leaves_nothing_behind() {
+    let sandbox = Sandbox::with_model();
+    let before = sandbox.names();
+    // A folder where the last file should go: everything before it is already staged.
+    fs::create_dir_all(sandbox.path("rtl/registers.md")).unwrap();
+    let answer = sandbox.run(&[&GENERATE[..], &["rtl"]].concat());
+    assert_eq!(answer.status, Some(2));
+    assert!(answer.err.contains("rtl/registers.md"), "{}", answer.err);
+    assert_eq!(names(&sandbox.path("rtl")), ["registers.md"]);
+
+    let answer = sandbox.run(&[&GENERATE[..], &["small.toml/below"]].concat());
+    assert_eq!(answer.status, Some(2));
+    let answer = sandbox.run(&["train", "--out", "rtl", "--train-images", "320"]);
+    assert_eq!(answer.status, Some(2));
+    let after = sandbox.names();
+    let new: Vec<&String> = after.iter().filter(|name| !before.contains(name)).collect();
+    assert_eq!(new, ["rtl"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let sandbox = Sandbox::new();
+    for arguments in [&["info", "--code", "secded-72-64"][..], &["--help"]] {
+        let mut command = sandbox.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let mut complaint = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut complaint)
+            .unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{complaint}");
+        assert_eq!(complaint, "");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_standard_output_is_one_sentence() {
+    let sandbox = Sandbox::new();
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = sandbox
+        .command(&["info", "--code", "none"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("standard output"), "{complaint}");
+}
+
+#[test]
+fn with_json_standard_output_is_one_document() {
+    let sandbox = Sandbox::with_model();
+    let model = "model.safetensors";
+    let runs: [&[&str]; 6] = [
+        &["info", model],
+        &["info", "small.toml"],
+        &["info", "--code", "inplace-64-57"],
+        &["info", model, "--locate", "0,0,0"],
+        &["generate", "--config", "small.toml", "--out", "rtl"],
+        &[
+            "train",
+            "--train-images",
+            "320",
+            "--epochs",
+            "1",
+            "--out",
+            "again",
+        ],
+    ];
+    for arguments in runs {
+        let answer = sandbox.ok(&[arguments, &["--json"]].concat());
+        let document: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+        assert!(document.is_object() || document.is_array(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn quiet_leaves_standard_error_empty() {
+    let sandbox = Sandbox::with_model();
+    let answer = sandbox.ok(&[&GENERATE[..], &["rtl", "--quiet"]].concat());
+    assert_eq!(answer.err, "");
+    assert!(answer.out.contains("leaves"), "{}", answer.out);
+}

@@ -1,0 +1,202 @@
+//! The commands that run generated hardware; they need the tools of `make tools`.
+#![cfg(feature = "simulate")]
+
+mod common;
+
+use common::{Answer, Sandbox};
+use serde_json::Value;
+use std::fs;
+
+const MODEL: &str = "model.safetensors";
+
+/// The fields that programs which read summaries rely on.
+const POINT_FIELDS: [&str; 20] = [
+    "voltage_mv",
+    "voltage_model",
+    "ber",
+    "ber_applied",
+    "code",
+    "policy",
+    "images",
+    "accuracy_rtl",
+    "accuracy_golden",
+    "words_read",
+    "disturbed_words",
+    "flipped_bits",
+    "corrected",
+    "detected",
+    "miscorrected",
+    "undetected",
+    "residual_bit_errors",
+    "cycles_per_image",
+    "cycles_predicted",
+    "sram_energy_relative",
+];
+
+fn simulate(sandbox: &Sandbox, flags: &[&str]) -> Answer {
+    let start = ["simulate", MODEL, "--config", "small.toml", "--quiet"];
+    sandbox.ok(&[&start[..], flags].concat())
+}
+
+fn summary(sandbox: &Sandbox, name: &str) -> Value {
+    serde_json::from_slice(&fs::read(sandbox.path(name)).unwrap()).unwrap()
+}
+
+#[test]
+fn a_simulation_agrees_with_the_golden_model_and_writes_every_field() {
+    let sandbox = Sandbox::with_model();
+    let answer = simulate(
+        &sandbox,
+        &[
+            "--voltages",
+            "800,400",
+            "--codes",
+            "none,inplace-64-57",
+            "--images",
+            "3",
+            "--out",
+            "s.json",
+        ],
+    );
+    let last = answer.out.lines().last().unwrap_or_default();
+    assert_eq!(last, "golden vs RTL: 120 logits compared, 0 mismatches");
+    let summary = summary(&sandbox, "s.json");
+    assert_eq!(summary["logits_compared"], 120);
+    assert_eq!(summary["mismatches"], 0);
+    let points = summary["points"].as_array().unwrap();
+    assert_eq!(points.len(), 4);
+    for point in points {
+        for field in POINT_FIELDS.iter().chain(&["seed"]) {
+            assert!(!point[field].is_null(), "{field} in {point}");
+        }
+        assert_eq!(point["cycles_per_image"], point["cycles_predicted"]);
+        assert_eq!(point["accuracy_rtl"], point["accuracy_golden"]);
+    }
+    assert_eq!(points[0]["disturbed_words"], 0);
+    assert!(points[1]["flipped_bits"].as_u64().unwrap() > 0);
+    assert_eq!(points[1]["corrected"], 0, "no code corrects nothing");
+    assert!(points[3]["corrected"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn an_image_run_alone_meets_the_transient_faults_it_met_among_others() {
+    let sandbox = Sandbox::with_model();
+    let point = |flags: &[&str]| {
+        let start = ["--rates", "1e-2", "--modes", "transient", "--out", "s.json"];
+        simulate(&sandbox, &[&start[..], flags].concat());
+        let summary = summary(&sandbox, "s.json");
+        let point = &summary["points"][0];
+        ["flipped_bits", "corrected", "detected"].map(|f| point[f].as_u64().unwrap())
+    };
+    let all = point(&["--images", "3", "--threads", "2"]);
+    let alone = ["0", "1", "2"].map(|skip| point(&["--images", "1", "--skip", skip]));
+    for field in 0..3 {
+        let sum: u64 = alone.iter().map(|counts| counts[field]).sum();
+        assert_eq!(sum, all[field]);
+    }
+    assert_ne!(alone[0], alone[1], "each image is a pass of its own");
+}
+
+#[test]
+fn a_waveform_is_written_whole_and_says_nothing_on_standard_output() {
+    let sandbox = Sandbox::with_model();
+    let flags = [
+        "--voltages",
+        "400",
+        "--images",
+        "1",
+        "--trace",
+        "wave.vcd",
+        "--json",
+    ];
+    let answer = simulate(&sandbox, &flags);
+    let document: Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(document["mismatches"], 0);
+    let waveform = fs::read_to_string(sandbox.path("wave.vcd")).unwrap();
+    assert!(waveform.contains("$enddefinitions"));
+    assert_eq!(sandbox.names(), [MODEL, "small.toml", "wave.vcd"]);
+}
+
+#[test]
+fn the_map_s_cells_are_the_ones_that_fail() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("cells.txt", "0 0 flip\n5 9 flip\n5 10 flip\n");
+    let flags = [
+        "--modes",
+        "map",
+        "--map",
+        "cells.txt",
+        "--images",
+        "2",
+        "--out",
+        "s.json",
+    ];
+    simulate(&sandbox, &[&flags[..], &["--voltages", "800"]].concat());
+    let point = &summary(&sandbox, "s.json")["points"][0];
+    assert_eq!(
+        (&point["corrected"], &point["detected"]),
+        (&2.into(), &2.into())
+    );
+}
+
+#[test]
+fn each_flag_that_is_not_allowed_is_refused_before_anything_is_built() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("cells.txt", "1048575 0 flip\n");
+    let plain = common::SMALL.replace("fault_emulation = true", "fault_emulation = false");
+    sandbox.write("plain.toml", plain);
+    let cases: [(&[&str], &str); 15] = [
+        (&["--voltages", "334"], "335 mV to 800 mV"),
+        (&["--voltages", "0.8"], "whole millivolts"),
+        (&["--rates", "1.5"], "numbers from 0 to 1"),
+        (
+            &["--voltages", "800", "--rates", "0"],
+            "cannot be used with",
+        ),
+        (&["--modes", "flaky"], "persistent, transient"),
+        (&["--modes", "stuck-at:257"], "0 to 256"),
+        (&["--modes", "map"], "--map FILE"),
+        (&["--map", "cells.txt"], "--modes has map"),
+        (&["--policies", "drop"], "keep, zero, zero-constrained"),
+        (
+            &["--policies", "zero-constrained", "--codes", "none"],
+            "keep or zero with code none",
+        ),
+        (&["--codes", "inplace-32-26"], "weight_bits is 8"),
+        (&["--images", "0"], "1 or more"),
+        (&["--threads", "0"], "from 1"),
+        (&["--out", "no/s.json"], "no/s.json"),
+        (&["--config", "plain.toml"], "fault_emulation = false"),
+    ];
+    for (flags, expected) in cases {
+        let answer = sandbox.run(&[&["simulate", MODEL], flags].concat());
+        assert_eq!(answer.status, Some(2), "{flags:?}: {}", answer.err);
+        assert!(
+            answer.err.contains(expected),
+            "{flags:?}: {:?} lacks {expected:?}",
+            answer.err
+        );
+    }
+    assert_eq!(sandbox.names().len(), 4, "{:?}", sandbox.names());
+}
+
+#[test]
+fn a_missing_verilator_is_one_sentence() {
+    let sandbox = Sandbox::with_model();
+    let output = sandbox
+        .command(&["simulate", MODEL, "--images", "1"])
+        .env("BROWNOUT_TOOLS", "nowhere")
+        .output()
+        .unwrap();
+    let answer = Answer::from(output);
+    assert_eq!(answer.status, Some(2));
+    assert!(answer.err.contains("bin/verilator_bin"), "{}", answer.err);
+    let output = sandbox
+        .command(&["simulate", MODEL, "--images", "1"])
+        .env("CXX", "no-such-compiler")
+        .output()
+        .unwrap();
+    let answer = Answer::from(output);
+    assert_eq!(answer.status, Some(2));
+    assert!(answer.err.contains("no-such-compiler"), "{}", answer.err);
+}
