@@ -326,7 +326,7 @@ pub fn with_operations(
 
 /// Two factors of a number, at random.
 fn factors(number: usize, random: &mut impl Rng) -> (usize, usize) {
-    let divisors: Vec<usize> = (1..=number).filter(|d| number % d == 0).collect();
+    let divisors: Vec<usize> = (1..=number).filter(|d| number.is_multiple_of(*d)).collect();
     let height = *divisors.choose(random).expect("one divides every number");
     (height, number / height)
 }

@@ -1,17 +1,22 @@
 //! Runs networks on an accelerator, through registers and streams only.
 
+mod counters;
+mod error;
+
+pub use counters::{Counters, ImageRun};
+pub use error::DriverError;
+
 use crate::beats;
-use crate::link::{Link, LinkError};
+use crate::link::Link;
 use brownout_spec::arithmetic::ChannelParameters;
 use brownout_spec::code::{Codeword, Policy};
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles::program_cycles;
 use brownout_spec::fault::FaultMode;
-use brownout_spec::image::ReadCounts;
 use brownout_spec::program::{Program, Shape};
-use brownout_spec::quantity::{ChipSeed, Millivolts, Pass, Threshold, WordAddress};
+use brownout_spec::quantity::{ChipSeed, Millivolts, Pass, Threshold};
 use brownout_spec::registers::{self as map, LoadTarget, Register};
-use thiserror::Error;
+use error::check_size;
 
 /// Clocks from a write of CONTROL until STATUS shows the pass, with a margin.
 const START_CLOCKS: u64 = 8;
@@ -40,126 +45,6 @@ pub struct EmulatedFaults {
     pub mode: FaultMode,
     /// How many cells are faulty.
     pub rate: FaultRate,
-}
-
-/// What the hardware counted during one pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Clocks from the start command to the last result.
-    pub cycles: u64,
-    /// Clocks in which an activation entered row 0.
-    pub busy: u64,
-    /// Code words read.
-    pub words_read: u64,
-    /// Words in which the decoder corrected a bit.
-    pub corrected: u64,
-    /// Words with a detected, uncorrected error.
-    pub detected: u64,
-    /// Address of the last such word, 0 where there was none.
-    pub last_detected: u64,
-    /// Words in which the fault emulation flipped a bit; 0 without emulation.
-    pub disturbed: u64,
-    /// Bits flipped by the fault emulation; 0 without emulation.
-    pub flipped: u64,
-}
-
-impl Counters {
-    /// The counters that the specification predicts.
-    pub fn predicted(cycles: u64, busy: u64, counts: &ReadCounts) -> Self {
-        Self {
-            cycles,
-            busy,
-            words_read: counts.words,
-            corrected: counts.corrected,
-            detected: counts.detected,
-            last_detected: u64::from(counts.last_detected.unwrap_or(WordAddress(0)).0),
-            disturbed: counts.disturbed_words,
-            flipped: counts.flipped_bits,
-        }
-    }
-
-    /// Every counter with its name.
-    pub fn named(&self) -> [(&'static str, u64); 8] {
-        [
-            ("cycles", self.cycles),
-            ("busy cycles", self.busy),
-            ("words read", self.words_read),
-            ("corrected words", self.corrected),
-            ("detected words", self.detected),
-            ("address of the last detected word", self.last_detected),
-            ("disturbed words", self.disturbed),
-            ("flipped bits", self.flipped),
-        ]
-    }
-}
-
-/// One image's results.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageRun {
-    /// Outputs of the last layer.
-    pub logits: Vec<i32>,
-    /// What was counted.
-    pub counters: Counters,
-}
-
-/// Why the accelerator could not be driven.
-#[derive(Debug, Error)]
-pub enum DriverError {
-    /// The wire failed.
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    /// Something else answers.
-    #[error("register {name} reads {found:#010x} instead of {expected:#010x}: {hint}")]
-    Identity {
-        /// Which register.
-        name: &'static str,
-        /// What it reads.
-        found: u32,
-        /// What it should read.
-        expected: u32,
-        /// What that means.
-        hint: &'static str,
-    },
-    /// The configuration has no fault emulation.
-    #[error(
-        "fault mode {0} needs an accelerator with fault_emulation = true; allowed without it are none and map"
-    )]
-    NoEmulation(FaultMode),
-    /// Data of the wrong size.
-    #[error("{what} has {found} {unit}; the program needs {expected}")]
-    Size {
-        /// What was given.
-        what: String,
-        /// Its unit.
-        unit: &'static str,
-        /// Its size.
-        found: usize,
-        /// The size needed.
-        expected: usize,
-    },
-    /// An image or parameters before the program.
-    #[error("no program is loaded yet")]
-    NoProgram,
-    /// The pass gave too few results or did not end.
-    #[error(
-        "the pass gave {found} of {expected} results and did not end within {clocks} clocks; predicted were {predicted}"
-    )]
-    Unfinished {
-        /// Results that came.
-        found: usize,
-        /// Results expected.
-        expected: usize,
-        /// Clocks waited.
-        clocks: u64,
-        /// Clocks predicted.
-        predicted: u64,
-    },
-    /// The pass gave more results than the last layer has channels.
-    #[error("the pass gave more than the {expected} results of its last layer")]
-    Surplus {
-        /// Results expected.
-        expected: usize,
-    },
 }
 
 /// A program in the accelerator.
@@ -525,21 +410,4 @@ impl<L: Link> Driver<L> {
         let loaded = self.loaded.as_ref().ok_or(DriverError::NoProgram)?;
         Ok(&loaded.program)
     }
-}
-
-fn check_size(
-    what: &str,
-    unit: &'static str,
-    found: usize,
-    expected: usize,
-) -> Result<(), DriverError> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(DriverError::Size {
-        what: what.to_owned(),
-        unit,
-        found,
-        expected,
-    })
 }

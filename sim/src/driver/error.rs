@@ -1,0 +1,83 @@
+//! Why an accelerator cannot be driven.
+
+use crate::link::LinkError;
+use brownout_spec::fault::FaultMode;
+use thiserror::Error;
+
+/// Why the accelerator could not be driven.
+#[derive(Debug, Error)]
+pub enum DriverError {
+    /// The wire failed.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// Something else answers.
+    #[error("register {name} reads {found:#010x} instead of {expected:#010x}: {hint}")]
+    Identity {
+        /// Which register.
+        name: &'static str,
+        /// What it reads.
+        found: u32,
+        /// What it should read.
+        expected: u32,
+        /// What that means.
+        hint: &'static str,
+    },
+    /// The configuration has no fault emulation.
+    #[error(
+        "fault mode {0} needs an accelerator with fault_emulation = true; allowed without it are none and map"
+    )]
+    NoEmulation(FaultMode),
+    /// Data of the wrong size.
+    #[error("{what} has {found} {unit}; the program needs {expected}")]
+    Size {
+        /// What was given.
+        what: String,
+        /// Its unit.
+        unit: &'static str,
+        /// Its size.
+        found: usize,
+        /// The size needed.
+        expected: usize,
+    },
+    /// An image or parameters before the program.
+    #[error("no program is loaded yet")]
+    NoProgram,
+    /// The pass gave too few results or did not end.
+    #[error(
+        "the pass gave {found} of {expected} results and did not end within {clocks} clocks; predicted were {predicted}"
+    )]
+    Unfinished {
+        /// Results that came.
+        found: usize,
+        /// Results expected.
+        expected: usize,
+        /// Clocks waited.
+        clocks: u64,
+        /// Clocks predicted.
+        predicted: u64,
+    },
+    /// The pass gave more results than the last layer has channels.
+    #[error("the pass gave more than the {expected} results of its last layer")]
+    Surplus {
+        /// Results expected.
+        expected: usize,
+    },
+}
+
+/// Refuses data of another size than the program's.
+pub(super) fn check_size(
+    what: &str,
+    unit: &'static str,
+    found: usize,
+    expected: usize,
+) -> Result<(), DriverError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(DriverError::Size {
+        what: what.to_owned(),
+        unit,
+        found,
+        expected,
+    })
+}
