@@ -5,7 +5,6 @@ use crate::files;
 use brownout_golden::model::IntegerModel;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::{Configuration, WeightBits};
-use brownout_spec::program::Program;
 use std::path::Path;
 
 /// The accelerator of `make sim`, with remarks for a reader.
@@ -80,12 +79,12 @@ pub fn default_for(weight_bits: WeightBits, code: CodeName) -> Chosen {
     }
 }
 
+#[cfg(feature = "simulate")]
 impl Chosen {
     /// The same accelerator with another code.
     ///
     /// # Errors
     /// When the code does not go with the configuration's size or weights.
-    #[cfg(feature = "simulate")]
     pub fn with_code(&self, code: CodeName) -> Result<Self, Error> {
         let mut other = self.clone();
         other.configuration.code = code;
@@ -97,32 +96,6 @@ impl Chosen {
                 problem: format!("with code {code}, {problem}"),
             })?;
         Ok(other)
-    }
-
-    /// Places a model on this accelerator.
-    ///
-    /// # Errors
-    /// When widths differ, weights do not satisfy the code's constraint, or a memory is too small.
-    pub fn place(&self, model_name: &str, model: &IntegerModel) -> Result<Program, Error> {
-        let fit = |problem: String| Error::Fit {
-            model: model_name.to_owned(),
-            configuration: self.name.clone(),
-            problem,
-        };
-        let (ours, theirs) = (self.configuration.weight_bits, model.weight_bits);
-        if ours != theirs {
-            return Err(fit(format!(
-                "weight_bits is {ours}; allowed is {theirs}, the model's"
-            )));
-        }
-        let code = self.configuration.code;
-        model.check_code(code).map_err(|problem| {
-            fit(format!(
-                "the model was trained for code {}, and code is \"{code}\": {problem}",
-                model.code
-            ))
-        })?;
-        Program::new(&self.configuration, &model.network).map_err(|e| fit(e.to_string()))
     }
 }
 

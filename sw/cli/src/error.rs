@@ -2,12 +2,10 @@
 
 use brownout_golden::data::DataError;
 use brownout_golden::export::ExportError;
-use brownout_golden::infer::TensorError;
 use brownout_golden::model::FileError;
 use brownout_golden::network::ArchitectureError;
 use brownout_golden::train::TrainError;
 use brownout_hdl::generate::GenerateError;
-use brownout_spec::image::EncodeImageError;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -84,12 +82,6 @@ pub enum Error {
     /// The trained network has no integer form.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// The weights cannot be stored.
-    #[error(transparent)]
-    Image(#[from] EncodeImageError),
-    /// Tensors and network do not match.
-    #[error(transparent)]
-    Tensors(#[from] TensorError),
     /// The Verilog could not be generated.
     #[error(transparent)]
     Generate(#[from] GenerateError),

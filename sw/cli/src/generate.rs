@@ -5,7 +5,7 @@ use crate::configuration::{self, Chosen};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
-use crate::packing;
+use crate::placement::Placement;
 use crate::table::Table;
 use brownout_golden::model::IntegerModel;
 use brownout_hdl::emit::{Emitted, Module, Origin};
@@ -43,8 +43,9 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
         None => None,
         Some(path) => {
             let model = IntegerModel::read(path)?;
-            chosen.place(&path.display().to_string(), &model)?;
-            Some(packing::image(&chosen.configuration, &model)?.to_bytes())
+            let name = path.display().to_string();
+            let placement = Placement::new(chosen.clone(), &name, &model)?;
+            Some(placement.image.to_bytes())
         }
     };
     let emitted = verilog(&chosen.configuration, output)?;
@@ -78,7 +79,7 @@ pub fn verilog(configuration: &Configuration, output: Output) -> Result<Emitted,
 }
 
 /// Every file of a generated accelerator: name and content.
-fn files_of(chosen: &Chosen, emitted: &Emitted) -> Vec<(String, Vec<u8>)> {
+pub fn files_of(chosen: &Chosen, emitted: &Emitted) -> Vec<(String, Vec<u8>)> {
     let top = &emitted.top().name;
     let mut files: Vec<(String, Vec<u8>)> = emitted
         .modules

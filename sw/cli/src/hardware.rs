@@ -2,9 +2,10 @@
 
 use crate::configuration::Chosen;
 use crate::error::Error;
+use brownout_hdl::emit::Emitted;
 use brownout_sim::build::BuildOptions;
 use brownout_sim::cache::ModelCache;
-use brownout_sim::simulator::{Simulator, SimulatorError};
+use brownout_sim::simulator::{Simulator, SimulatorError, source};
 use brownout_sim::toolchain::Toolchain;
 
 /// What simulated accelerators are built with and kept in.
@@ -30,20 +31,25 @@ impl Workshop {
         [tools.verilator_version(), tools.compiler_version()].map(str::to_owned)
     }
 
-    /// The accelerator of a configuration.
+    /// The accelerator of a configuration, from its Verilog.
     ///
     /// # Errors
     /// When a tool refuses, or the cache cannot be written.
-    pub fn build(&self, chosen: &Chosen, trace: bool) -> Result<Simulator, Error> {
+    pub fn build(
+        &self,
+        chosen: &Chosen,
+        verilog: &Emitted,
+        trace: bool,
+    ) -> Result<Simulator, Error> {
         let options = BuildOptions {
             trace,
             ..BuildOptions::default()
         };
-        let configuration = &chosen.configuration;
-        Ok(Simulator::build(
+        Ok(Simulator::from_verilog(
             &self.toolchain,
             &self.cache,
-            configuration,
+            &chosen.configuration,
+            &source(verilog),
             options,
         )?)
     }

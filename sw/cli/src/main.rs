@@ -16,7 +16,7 @@ mod generate;
 mod hardware;
 mod info;
 mod output;
-mod packing;
+mod placement;
 #[cfg(feature = "simulate")]
 mod points;
 #[cfg(feature = "simulate")]

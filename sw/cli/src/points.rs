@@ -4,6 +4,7 @@ use crate::arguments::SimulateArguments;
 use crate::configuration::Chosen;
 use crate::error::Error;
 use crate::files;
+use crate::placement::Placement;
 use brownout_sim::campaign::{Point, Supply};
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::Configuration;
@@ -117,6 +118,30 @@ impl Points {
                 "none unless --modes has map",
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Checks that the map's cells exist in a model's image.
+    ///
+    /// # Errors
+    /// Naming the first cell that does not.
+    pub fn check_map(&self, placement: &Placement) -> Result<(), Error> {
+        let Some((path, map)) = &self.map else {
+            return Ok(());
+        };
+        let (words, bits) = (
+            placement.image.words().len(),
+            placement.image.layout().code().n(),
+        );
+        match map.first_outside(words, bits) {
+            None => Ok(()),
+            Some((address, lane)) => Err(Error::content(path)(format!(
+                "address {}, lane {} is not in the weight image; allowed are addresses 0 to {} and lanes 0 to {}",
+                address.0,
+                lane.0,
+                words.saturating_sub(1),
+                bits - 1
+            ))),
         }
     }
 

@@ -1,10 +1,9 @@
 //! Runs a model on simulated accelerators at every point, and sums up.
 
-use crate::configuration::Chosen;
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
-use crate::packing;
+use crate::placement::Placement;
 use crate::points::Points;
 use crate::reproduce::Recipe;
 use crate::summary::{GoldenAccuracy, Provenance, Summary};
@@ -15,7 +14,6 @@ use brownout_sim::campaign::{Campaign, Point, PointSummary};
 use brownout_sim::compare::Mismatch;
 use brownout_sim::link::Stalls;
 use brownout_sim::simulator::Simulator;
-use brownout_spec::program::Program;
 use brownout_spec::quantity::ChipSeed;
 use indicatif::ProgressBar;
 use std::num::NonZeroUsize;
@@ -23,12 +21,10 @@ use std::path::Path;
 
 /// One accelerator with the model on it.
 pub struct Placed {
-    /// The configuration.
-    pub chosen: Chosen,
-    /// Its simulation.
+    /// The model on the accelerator.
+    pub placement: Placement,
+    /// The accelerator's simulation.
     pub simulator: Simulator,
-    /// The model's program.
-    pub program: Program,
 }
 
 /// Everything that a run needs.
@@ -73,7 +69,7 @@ impl Run<'_> {
         let mut mismatch = None;
         for placed in self.placed {
             for point in self.points.iter() {
-                bar.set_message(placed.chosen.configuration.code.to_string());
+                bar.set_message(placed.placement.chosen.configuration.code.to_string());
                 let (summary, found) = self.point(placed, &point, &bar)?;
                 summaries.push(summary);
                 mismatch = found;
@@ -86,6 +82,12 @@ impl Run<'_> {
             }
         }
         bar.finish_and_clear();
+        let seconds = bar.elapsed().as_secs_f64();
+        output.remark(format!(
+            "simulated {} images in {seconds:.1} s at {:.0} images/s",
+            bar.position(),
+            bar.position() as f64 / seconds.max(1e-3)
+        ));
         let summary = Summary {
             logits_compared: summaries.iter().map(|p| p.logits_compared).sum(),
             mismatches: summaries.iter().map(|p| p.mismatches).sum(),
@@ -127,14 +129,13 @@ impl Run<'_> {
         placed: &Placed,
         action: impl FnOnce(&Campaign<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let configuration = &placed.chosen.configuration;
-        let image = packing::image(configuration, self.model)?;
-        let code = configuration.code;
+        let placement = &placed.placement;
+        let code = placement.chosen.configuration.code;
         action(&Campaign {
             simulator: &placed.simulator,
             model: self.model,
-            program: &placed.program,
-            image: &image,
+            program: &placement.program,
+            image: &placement.image,
             data: self.data,
             first_image: self.recipe.first_image,
             seed: ChipSeed(self.recipe.seed),
@@ -162,5 +163,82 @@ pub fn report(
     match mismatch {
         Some(mismatch) => Err(Error::Mismatch(mismatch.to_string())),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configuration;
+    use crate::error::MISMATCH;
+    use brownout_golden::model::Origin;
+    use brownout_sim::compare::Difference;
+
+    fn summary(mismatches: u64) -> Summary {
+        Summary {
+            logits_compared: 70,
+            mismatches,
+            points: vec![],
+            golden_accuracy: None,
+            training: None,
+            provenance: Provenance {
+                brownout: "0",
+                verilator: String::new(),
+                compiler: String::new(),
+                seed: 1,
+                data: "glyphs".into(),
+                first_image: 0,
+                model: "m".into(),
+                origin: Origin {
+                    name: "m".into(),
+                    dataset: "glyphs".into(),
+                    accuracy: None,
+                    training: None,
+                },
+                configuration: configuration::default().configuration,
+            },
+        }
+    }
+
+    #[test]
+    fn a_mismatch_is_reported_with_its_command_and_exit_status_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("summary.json");
+        let mismatch = Mismatch {
+            image: 7,
+            difference: Difference::Logit {
+                index: 3,
+                golden: -5,
+                rtl: 6,
+            },
+            place: None,
+            reproduce: Some("brownout simulate m --skip 7".into()),
+        };
+        let quiet = Output {
+            quiet: true,
+            json: true,
+        };
+        let error = report(&summary(1), Some(mismatch), Some(&file), quiet).unwrap_err();
+        assert_eq!(error.exit_status(), MISMATCH);
+        let message = error.to_string();
+        for part in [
+            "image 7",
+            "logit 3 is -5",
+            "6 in the RTL",
+            "simulate m --skip 7",
+        ] {
+            assert!(message.contains(part), "{message:?} lacks {part:?}");
+        }
+        let written = std::fs::read_to_string(file).unwrap();
+        assert!(written.contains("\"mismatches\": 1"), "{written}");
+    }
+
+    #[test]
+    fn the_closing_line_counts_logits_and_mismatches() {
+        let text = summary(0).render();
+        assert_eq!(
+            text.lines().last(),
+            Some("golden vs RTL: 70 logits compared, 0 mismatches")
+        );
     }
 }

@@ -4,15 +4,17 @@ use crate::arguments::{Global, SimulateArguments};
 use crate::configuration::{self, Chosen};
 use crate::error::Error;
 use crate::files;
+use crate::generate;
 use crate::hardware::Workshop;
 use crate::output::Output;
+use crate::placement::Placement;
 use crate::points::Points;
 use crate::reproduce::Recipe;
 use crate::run::{Placed, Record, Run, report};
 use crate::summary::Provenance;
 use brownout_golden::data::Dataset;
 use brownout_golden::model::IntegerModel;
-use brownout_spec::program::{Program, Shape};
+use brownout_spec::program::Shape;
 
 /// Runs the command.
 ///
@@ -23,7 +25,7 @@ pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Re
     let chosen = configuration::read_for(arguments.config.as_deref(), &model)?;
     let points = Points::from_flags(arguments, &chosen)?;
     let name = arguments.model.display().to_string();
-    let programs = place_all(&chosen, &points, &name, &model)?;
+    let placements = place_all(&chosen, &points, &name, &model)?;
     for file in [&arguments.out, &arguments.trace].into_iter().flatten() {
         files::check_writable(file)?;
     }
@@ -31,18 +33,22 @@ pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Re
     check_images(&data, &name, &model)?;
 
     let workshop = Workshop::locate()?;
-    let mut placed = Vec::new();
-    for (chosen, program) in programs {
+    let build = |placement: Placement, trace: bool| {
+        let chosen = &placement.chosen;
         let code = chosen.configuration.code;
+        let verilog = generate::verilog(&chosen.configuration, output)?;
         let spinner = output.spinner(format!("building the simulation with code {code}"));
-        let simulator = workshop.build(&chosen, false)?;
+        let simulator = workshop.build(chosen, &verilog, trace)?;
         spinner.finish_and_clear();
-        placed.push(Placed {
-            chosen,
+        Ok::<_, Error>(Placed {
+            placement,
             simulator,
-            program,
-        });
-    }
+        })
+    };
+    let placed: Vec<Placed> = placements
+        .iter()
+        .map(|placement| build(placement.clone(), false))
+        .collect::<Result<_, _>>()?;
     let recipe = Recipe {
         model: arguments.model.clone(),
         config: arguments.config.clone(),
@@ -58,15 +64,8 @@ pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Re
         recipe: &recipe,
         threads: arguments.threads,
     };
-    if let (Some(file), Some(first)) = (&arguments.trace, placed.first()) {
-        let spinner = output.spinner("building a simulation with waveforms");
-        let traced = Placed {
-            chosen: first.chosen.clone(),
-            simulator: workshop.build(&first.chosen, true)?,
-            program: first.program.clone(),
-        };
-        run.trace(&traced, file)?;
-        spinner.finish_and_clear();
+    if let (Some(file), Some(first)) = (&arguments.trace, placements.first()) {
+        run.trace(&build(first.clone(), true)?, file)?;
         output.remark(format!("the waveform is in {}", file.display()));
     }
     let record = Record {
@@ -78,20 +77,21 @@ pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Re
     report(&summary, mismatch, arguments.out.as_deref(), output)
 }
 
-/// The accelerator and the program for each code.
+/// The model on the accelerator of each code.
 ///
 /// # Errors
-/// When a code does not suit the array, or the model does not fit.
+/// When a code does not suit the array, the model does not fit, or the fault
+/// map names a cell that its image does not have.
 pub fn place_all(
     chosen: &Chosen,
     points: &Points,
     model_name: &str,
     model: &IntegerModel,
-) -> Result<Vec<(Chosen, Program)>, Error> {
+) -> Result<Vec<Placement>, Error> {
     let place = |code: &_| {
-        let chosen = chosen.with_code(*code)?;
-        let program = chosen.place(model_name, model)?;
-        Ok((chosen, program))
+        let placement = Placement::new(chosen.with_code(*code)?, model_name, model)?;
+        points.check_map(&placement)?;
+        Ok(placement)
     };
     points.codes.iter().map(place).collect()
 }

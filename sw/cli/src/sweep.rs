@@ -8,6 +8,7 @@ use crate::configuration::{self, Chosen};
 use crate::data::check_count;
 use crate::error::Error;
 use crate::files;
+use crate::generate;
 use crate::hardware::Workshop;
 use crate::output::Output;
 use crate::points::Points;
@@ -37,6 +38,12 @@ impl Files {
             summary: folder.join("summary.json"),
         }
     }
+}
+
+/// An accelerator, as files and as a simulation.
+struct Hardware {
+    simulator: Simulator,
+    files: Vec<(String, Vec<u8>)>,
 }
 
 /// What the parts of the job share.
@@ -79,9 +86,9 @@ pub fn run(arguments: &SweepArguments, global: &Global, output: Output) -> Resul
     let network = &arguments.network;
     let split = network.data.split(network.train_images, output)?;
     check_count("--images", arguments.images, split.test.len())?;
-    let (made, simulators) = job.train_and_build(&split, &options)?;
-    job.keep(&made)?;
-    job.simulate(&split, made, simulators)
+    let (made, hardware) = job.train_and_build(&split, &options)?;
+    job.keep(&made, &hardware)?;
+    job.simulate(&split, made, hardware)
 }
 
 impl Job<'_> {
@@ -90,30 +97,37 @@ impl Job<'_> {
         &self,
         split: &Split,
         options: &TrainingOptions,
-    ) -> Result<(Made, Vec<Simulator>), Error> {
+    ) -> Result<(Made, Vec<Hardware>), Error> {
         thread::scope(|scope| {
             let builder = scope.spawn(|| self.build());
             let made = train::make(&self.arguments.network, split, options, self.output)?;
             let spinner = self.output.spinner("building the simulations");
-            let simulators = builder
+            let hardware = builder
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             spinner.finish_and_clear();
-            if simulators.iter().any(|s| s.compiled().is_fresh()) {
+            if hardware.iter().any(|h| h.simulator.compiled().is_fresh()) {
                 self.output
                     .remark("compiled the simulations; the next run finds them in the cache");
             }
-            Ok((made, simulators))
+            Ok((made, hardware))
         })
     }
 
-    fn build(&self) -> Result<Vec<Simulator>, Error> {
-        let build = |code: &_| self.workshop.build(&self.chosen.with_code(*code)?, false);
+    /// Generates every accelerator and builds its simulation.
+    fn build(&self) -> Result<Vec<Hardware>, Error> {
+        let build = |code: &_| {
+            let chosen = self.chosen.with_code(*code)?;
+            let verilog = brownout_hdl::generate(&chosen.configuration)?;
+            let simulator = self.workshop.build(&chosen, &verilog, false)?;
+            let files = generate::files_of(&chosen, &verilog);
+            Ok(Hardware { simulator, files })
+        };
         self.points.codes.iter().map(build).collect()
     }
 
-    /// Writes what is needed to run a point again.
-    fn keep(&self, made: &Made) -> Result<(), Error> {
+    /// Writes model, accelerators and what is needed to run a point again.
+    fn keep(&self, made: &Made, hardware: &[Hardware]) -> Result<(), Error> {
         let measured = &made.measured;
         self.output.remark(format!(
             "trained in {:.1} s at {:.0} images/s: {} of {} held-out images right in integers",
@@ -124,24 +138,32 @@ impl Job<'_> {
         ));
         train::write(&made.model, &self.files.model)?;
         let toml = self.chosen.configuration.to_toml();
-        files::write(&self.files.configuration, toml.as_bytes())
+        files::write(&self.files.configuration, toml.as_bytes())?;
+        for (code, hardware) in self.points.codes.iter().zip(hardware) {
+            let folder = self.arguments.out.join(format!("verilog-{code}"));
+            files::write_all(&folder, &hardware.files)?;
+            self.output.remark(format!(
+                "the accelerator with code {code} is in {}",
+                folder.display()
+            ));
+        }
+        Ok(())
     }
 
     fn simulate(
         &self,
         split: &Split,
         Made { model, measured }: Made,
-        simulators: Vec<Simulator>,
+        hardware: Vec<Hardware>,
     ) -> Result<(), Error> {
         let name = self.files.model.display().to_string();
-        let programs = place_all(&self.chosen, &self.points, &name, &model)?;
-        let placed: Vec<Placed> = programs
+        let placements = place_all(&self.chosen, &self.points, &name, &model)?;
+        let placed: Vec<Placed> = placements
             .into_iter()
-            .zip(simulators)
-            .map(|((chosen, program), simulator)| Placed {
-                chosen,
-                simulator,
-                program,
+            .zip(hardware)
+            .map(|(placement, hardware)| Placed {
+                placement,
+                simulator: hardware.simulator,
             })
             .collect();
         let recipe = Recipe {

@@ -140,6 +140,55 @@ fn the_map_s_cells_are_the_ones_that_fail() {
 }
 
 #[test]
+fn a_map_with_a_cell_beyond_the_image_is_refused_by_file() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("cells.txt", "1048575 0 flip\n");
+    let flags = ["--modes", "map", "--map", "cells.txt"];
+    let answer = sandbox.run(&[&["simulate", MODEL][..], &flags].concat());
+    assert_eq!(answer.status, Some(2));
+    assert!(
+        answer.err.contains("cells.txt: address 1048575"),
+        "{}",
+        answer.err
+    );
+}
+
+#[test]
+fn the_main_job_learns_the_digits_agrees_everywhere_and_loses_at_low_voltage_without_a_code() {
+    let sandbox = Sandbox::new();
+    let answer = sandbox.ok(&["sweep", "--images", "30", "--out", "sim"]);
+    let last = answer.out.lines().last().unwrap_or_default();
+    assert_eq!(last, "golden vs RTL: 4200 logits compared, 0 mismatches");
+    let summary = summary(&sandbox, "sim/summary.json");
+    let golden = &summary["golden_accuracy"];
+    assert!(golden["accuracy"].as_f64().unwrap() >= 0.97, "{golden}");
+    let points = summary["points"].as_array().unwrap();
+    assert_eq!(points.len(), 14);
+    let accuracy = |point: usize| points[point]["accuracy_rtl"].as_f64().unwrap();
+    assert_eq!(points[6]["code"], "none");
+    assert!(accuracy(0) - accuracy(6) >= 0.05, "the task is too easy");
+    assert!(
+        accuracy(7) >= 0.9 && accuracy(12) > accuracy(5),
+        "the code must help"
+    );
+    let voltages: Vec<u64> = points[..7]
+        .iter()
+        .map(|p| p["voltage_mv"].as_u64().unwrap())
+        .collect();
+    assert_eq!(voltages, [800, 494, 460, 426, 410, 392, 369]);
+    assert_eq!(
+        common::names(&sandbox.path("sim")),
+        [
+            "configuration.toml",
+            "model.safetensors",
+            "summary.json",
+            "verilog-inplace-64-57",
+            "verilog-none"
+        ]
+    );
+}
+
+#[test]
 fn each_flag_that_is_not_allowed_is_refused_before_anything_is_built() {
     let sandbox = Sandbox::with_model();
     sandbox.write("cells.txt", "1048575 0 flip\n");

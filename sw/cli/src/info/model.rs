@@ -4,16 +4,16 @@ use super::bits;
 use super::image::{LayerReport, answer, layer_reports, render_layers};
 use super::place;
 use crate::arguments::InfoArguments;
-use crate::configuration::{self, Chosen};
+use crate::configuration;
 use crate::error::Error;
 use crate::output::Output;
-use crate::packing;
+use crate::placement::Placement;
 use crate::table::{Table, facts};
 use crate::train::percent;
 use brownout_golden::energy::Accesses;
 use brownout_golden::model::{InputMap, IntegerModel, Origin};
 use brownout_spec::code::{Code, CodeName};
-use brownout_spec::config::WeightBits;
+use brownout_spec::config::{Configuration, WeightBits};
 use brownout_spec::cycles::{busy_cycles, layer_cycles, program_cycles};
 use brownout_spec::program::{Program, Shape};
 use serde::Serialize;
@@ -67,14 +67,18 @@ pub fn explain(
 ) -> Result<(), Error> {
     let model = IntegerModel::read(path)?;
     let chosen = configuration::read_for(config, &model)?;
-    let program = chosen.place(&path.display().to_string(), &model)?;
-    let image = packing::image(&chosen.configuration, &model)?;
+    let Placement {
+        chosen,
+        program,
+        image,
+    } = Placement::new(chosen, &path.display().to_string(), &model)?;
+    let configuration = &chosen.configuration;
     let layout = image.layout();
     let places = place::answers(layout, arguments)?;
     if !places.is_empty() {
         return answer(&places, output);
     }
-    let accesses = Accesses::count(&chosen.configuration, &program);
+    let accesses = Accesses::count(configuration, &program);
     let report = Report {
         file: path.to_owned(),
         origin: &model.origin,
@@ -83,20 +87,24 @@ pub fn explain(
         input: model.network.input,
         input_map: model.input,
         configuration: chosen.name.clone(),
-        configuration_code: chosen.configuration.code,
+        configuration_code: configuration.code,
         words: layout.words(),
         bits: layout.words() * layout.code().n(),
-        steps: steps(&model, &chosen, &program),
+        steps: steps(&model, configuration, &program),
         weight_layers: layer_reports(layout),
-        cycles: program_cycles(&chosen.configuration, &program),
+        cycles: program_cycles(configuration, &program),
         busy_cycles: busy_cycles(&program),
         multiply_accumulates: program.steps.iter().map(|s| s.multiply_accumulates()).sum(),
-        energy_pj: accesses.energy(&chosen.configuration, 1.0).total_pj(),
+        energy_pj: accesses.energy(configuration, 1.0).total_pj(),
     };
     output.result(&report, &render(&report, layout.code()))
 }
 
-fn steps(model: &IntegerModel, chosen: &Chosen, program: &Program) -> Vec<StepReport> {
+fn steps(
+    model: &IntegerModel,
+    configuration: &Configuration,
+    program: &Program,
+) -> Vec<StepReport> {
     let layers = model.network.layers.iter().zip(&program.steps);
     layers
         .map(|(layer, step)| StepReport {
@@ -109,7 +117,7 @@ fn steps(model: &IntegerModel, chosen: &Chosen, program: &Program) -> Vec<StepRe
             padding: step.shapes.padding,
             tiles: step.tiles(),
             multiply_accumulates: step.multiply_accumulates(),
-            cycles: layer_cycles(&chosen.configuration, step),
+            cycles: layer_cycles(configuration, step),
         })
         .collect()
 }
