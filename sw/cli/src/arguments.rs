@@ -105,7 +105,7 @@ pub struct NetworkArguments {
     #[arg(long, value_name = "N")]
     pub train_images: Option<usize>,
     /// Passes over the training images
-    #[arg(long, default_value_t = 3, value_name = "N")]
+    #[arg(long, default_value_t = 5, value_name = "N")]
     pub epochs: usize,
 }
 

@@ -5,8 +5,12 @@
 //! and the exit status still says how the command went.
 
 use crate::error::Error;
+#[cfg(feature = "simulate")]
+use indicatif::ProgressState;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+#[cfg(feature = "simulate")]
+use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -51,8 +55,16 @@ impl Output {
     #[cfg(feature = "simulate")]
     pub fn bar(self, what: &str, length: u64, unit: &str) -> ProgressBar {
         let template =
-            format!("{what} {{bar:30}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{msg}} {{eta}} left");
-        let style = ProgressStyle::with_template(&template).expect("the template is valid");
+            format!("{what} {{bar:30}} {{pos}}/{{len}} {unit}, {{rate}}/s, {{msg}}, {{eta}} left");
+        let style = ProgressStyle::with_template(&template)
+            .expect("the template is valid")
+            .with_key(
+                "rate",
+                |state: &ProgressState, text: &mut dyn fmt::Write| {
+                    // A bar that cannot say its speed is still a bar.
+                    let _ = write!(text, "{:.0}", state.per_sec());
+                },
+            );
         ProgressBar::with_draw_target(Some(length), self.target()).with_style(style)
     }
 

@@ -142,11 +142,11 @@ impl Job<'_> {
         for (code, hardware) in self.points.codes.iter().zip(hardware) {
             let folder = self.arguments.out.join(format!("verilog-{code}"));
             files::write_all(&folder, &hardware.files)?;
-            self.output.remark(format!(
-                "the accelerator with code {code} is in {}",
-                folder.display()
-            ));
         }
+        self.output.remark(format!(
+            "model, configuration and Verilog are in {}",
+            self.arguments.out.display()
+        ));
         Ok(())
     }
 
@@ -190,10 +190,6 @@ impl Job<'_> {
             provenance: Provenance::new(&self.workshop, &recipe, &model, &self.chosen),
         };
         let (summary, mismatch) = run.all(record, self.output)?;
-        report(&summary, mismatch, Some(&self.files.summary), self.output)?;
-        let folder = self.arguments.out.display();
-        self.output
-            .remark(format!("model, configuration and summary are in {folder}"));
-        Ok(())
+        report(&summary, mismatch, Some(&self.files.summary), self.output)
     }
 }

@@ -9,12 +9,13 @@ use crate::model::InputMap;
 use crate::network::{Architecture, Chunk, LayerGradients, Parameters, Prepared, Statistics};
 use brownout_spec::code::Code;
 use brownout_spec::program::{Operation, Shape};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use ndarray::Array4;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use std::fmt;
 use thiserror::Error;
 
 /// ChaCha streams of a training seed.
@@ -232,9 +233,16 @@ fn progress_bar(options: &TrainingOptions, images: usize) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template(
-        "training {bar:30} {pos}/{len} images, {per_sec}, {msg}, {eta} left",
+        "training {bar:30} {pos}/{len} images, {rate} images/s, {msg}, {eta} left",
     )
-    .expect("the template is valid");
+    .expect("the template is valid")
+    .with_key(
+        "rate",
+        |state: &ProgressState, text: &mut dyn fmt::Write| {
+            // A bar that cannot say its speed is still a bar.
+            let _ = write!(text, "{:.0}", state.per_sec());
+        },
+    );
     ProgressBar::new(images as u64).with_style(style)
 }
 
