@@ -271,8 +271,7 @@ impl<'a, R: Rng> Builder<'a, R> {
 
 /// A graph of given operations with drawn tensors and scales, those of residuals included.
 ///
-/// `None` if the configuration cannot run it, or it has no convolution: then
-/// nothing would be stored.
+/// `None` if the configuration cannot run it.
 pub fn with_operations(
     configuration: &Configuration,
     input: Shape,
@@ -303,8 +302,7 @@ pub fn with_operations(
         layers.push(drawn.tensors);
     }
     let program = Program::new(configuration, &network).ok()?;
-    let too_long = program_cycles(configuration, &program) > MOST_CYCLES;
-    if too_long || program.weight_words == 0 {
+    if program_cycles(configuration, &program) > MOST_CYCLES {
         return None;
     }
     let model = IntegerModel {

@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use std::thread;
 
 /// Pairs of programs per configuration; the second runs without a reset.
-const PAIRS: usize = 14;
+const PAIRS: usize = 30;
 /// Images per program.
 const IMAGES: usize = 3;
 /// Back-pressure on both streams.

@@ -196,6 +196,11 @@ pub enum ProgramError {
         /// Who needs it.
         what: String,
     },
+    /// Nothing is stored for the network, but every pass reads at least one code word.
+    #[error(
+        "the network has no convolution or dense layer, so there is nothing to keep in the weight memory; allowed are networks with at least one"
+    )]
+    NoWeights,
     /// No buffer is free for an output.
     #[error(
         "layer {layer} ({name}) needs a fourth activation buffer; the accelerator has three, so fewer residual operands may wait at the same time"

@@ -90,6 +90,9 @@ impl Program {
         for (index, shape) in shapes.iter().enumerate() {
             program.place(configuration, network, index, *shape, &buffers)?;
         }
+        if program.weight_words == 0 {
+            return Err(ProgramError::NoWeights);
+        }
         check_depth(
             "depths.weights",
             depths.weights,

@@ -196,3 +196,14 @@ fn a_last_layer_with_more_than_one_pixel_is_refused() {
         .to_string();
     assert!(message.contains("one pixel"), "{message}");
 }
+
+#[test]
+fn a_network_of_pools_alone_is_refused_since_it_stores_no_weights() {
+    let mut pools = network(vec![convolution(3, 4, None)]);
+    let mean = pools.layers.remove(1);
+    pools.layers = vec![mean];
+    assert_eq!(
+        Program::new(&configuration(), &pools),
+        Err(ProgramError::NoWeights)
+    );
+}
