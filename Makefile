@@ -2,6 +2,8 @@
 
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
+# Compiled Verilator models; one place, wherever CARGO_TARGET_DIR points.
+export BROWNOUT_CACHE ?= $(CURDIR)/target/models
 
 CARGO   ?= cargo
 # Test images of `make sim`: `glyphs` (built in) or `mnist:DIR` with the four IDX files.
@@ -32,12 +34,18 @@ verilog: ## write the accelerator's Verilog (CONFIG=FILE, RTL_OUT=DIR)
 	$(CARGO) run --release --quiet --package brownout -- generate $(if $(CONFIG),--config "$(CONFIG)") --out "$(RTL_OUT)"
 
 test: tools ## format check, lints and all tests
+	@$(CARGO) fmt --version >/dev/null && $(CARGO) clippy --version >/dev/null || \
+	  { echo "make test needs rustfmt and clippy: rustup component add rustfmt clippy" >&2; exit 2; }
 	@echo "Checking the format ..."
 	$(CARGO) fmt --all --check
+	@echo "Checking that the vectors are what their script computes ..."
+	python3 tests/vectors/fault_function.py --check
 	@echo "Linting ..."
-	$(CARGO) clippy --workspace --all-targets --release -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --release --features brownout/simulate -- -D warnings
 	@echo "Testing ..."
-	$(CARGO) test --workspace --release
+	$(CARGO) test --workspace --release --features brownout/simulate
+	@echo "Testing the command as it is without the simulation ..."
+	$(CARGO) test --release --package brownout
 
 clean: ## remove everything built, the tool chain included
 	@echo "Removing target/ and .tools/ ..."

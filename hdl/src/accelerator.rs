@@ -84,8 +84,8 @@ pub struct Accelerator<const N: usize, const WB: usize> {
     operand_address_delay: Delay<Bits<16>>,
     operand_select_delay: Delay<Bits<4>>,
     operand_columns_delay: Delay<Bits<7>>,
-    start: Signal<Local, Bit>,
     threshold: Signal<Local, Bits<32>>,
+    clear: Signal<Local, Bit>,
     _rows: usize,
     _columns: usize,
     _lanes: usize,
@@ -153,8 +153,8 @@ impl<const N: usize, const WB: usize> Accelerator<N, WB> {
             operand_address_delay: Delay::new(rows + 1),
             operand_select_delay: Delay::new(rows + 1),
             operand_columns_delay: Delay::new(rows + 1),
-            start: Default::default(),
             threshold: Default::default(),
+            clear: Default::default(),
             _rows: rows,
             _columns: columns,
             _lanes: c.activation_lanes(),
@@ -201,13 +201,14 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.registers.debug_data.next = self.buffers.debug_data.val();
         self.registers.detected.next = self.weight_path.detected.val();
         self.registers.detected_address.next = self.weight_path.detected_address.val();
-        self.start.next = self.registers.start.val() && self.results.empty.val();
+        self.registers.accepting.next = self.results.empty.val() && !self.sequencer.running.val();
         self.loader.idle.next = !self.sequencer.running.val();
         self.loader.target.next = self.registers.load_target.val();
         self.loader.restart.next = self.registers.load_restart.val();
         self.loader.input_valid.next = self.input_valid.val();
         self.loader.input_data.next = self.input_data.val();
         self.input_ready.next = self.loader.input_ready.val();
+        self.program_memory.read_enable.next = true;
         self.program_memory.write_enable[0].next = self.loader.program_write.val();
         self.program_memory.write_address.next = self.loader.address.val();
         self.program_memory.write_data[0].next = self.loader.data.val();
@@ -215,7 +216,7 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
             bit_cast::<20, 12>(self.sequencer.program_address.val());
 
         comment!("sequencer");
-        self.sequencer.start.next = self.start.val();
+        self.sequencer.start.next = self.registers.start.val();
         self.sequencer.stop_after_layer.next = self.registers.stop_after_layer.val();
         self.sequencer.load_ready.next = self.weight_path.load_ready.val();
         self.descriptor.clock.next = self.clock.val();
@@ -385,33 +386,34 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.results.output_ready.next = self.output_ready.val();
 
         comment!("counters of the last pass, in order of their registers");
+        self.clear.next = self.sequencer.begin_pass.val() || self.reset.val();
         self.cycle_counter.clock.next = self.clock.val();
-        self.cycle_counter.clear.next = self.sequencer.begin_pass.val();
+        self.cycle_counter.clear.next = self.clear.val();
         self.cycle_counter.increment.next = self.sequencer.running.val();
         self.registers.counters[0].next = self.cycle_counter.count.val();
         self.busy_counter.clock.next = self.clock.val();
-        self.busy_counter.clear.next = self.sequencer.begin_pass.val();
+        self.busy_counter.clear.next = self.clear.val();
         self.busy_counter.increment.next = self.sequencer.issue_valid.val();
         self.registers.counters[1].next = self.busy_counter.count.val();
         self.word_counter.clock.next = self.clock.val();
-        self.word_counter.clear.next = self.sequencer.begin_pass.val();
+        self.word_counter.clear.next = self.clear.val();
         self.word_counter.increment.next = self.weight_path.word_read.val();
         self.registers.counters[2].next = self.word_counter.count.val();
         self.corrected_counter.clock.next = self.clock.val();
-        self.corrected_counter.clear.next = self.sequencer.begin_pass.val();
+        self.corrected_counter.clear.next = self.clear.val();
         self.corrected_counter.increment.next = self.weight_path.corrected.val();
         self.registers.counters[3].next = self.corrected_counter.count.val();
         self.detected_counter.clock.next = self.clock.val();
-        self.detected_counter.clear.next = self.sequencer.begin_pass.val();
+        self.detected_counter.clear.next = self.clear.val();
         self.detected_counter.increment.next = self.weight_path.detected.val();
         self.registers.counters[4].next = self.detected_counter.count.val();
         for f in 0..self._faults {
             self.disturbed_counter[f].clock.next = self.clock.val();
-            self.disturbed_counter[f].clear.next = self.sequencer.begin_pass.val();
+            self.disturbed_counter[f].clear.next = self.clear.val();
             self.disturbed_counter[f].increment.next = self.weight_path.disturbed.val();
             self.registers.counters[5].next = self.disturbed_counter[f].count.val();
             self.flipped_counter[f].clock.next = self.clock.val();
-            self.flipped_counter[f].clear.next = self.sequencer.begin_pass.val();
+            self.flipped_counter[f].clear.next = self.clear.val();
             self.flipped_counter[f].amount.next = self.weight_path.flipped.val();
             self.registers.counters[6].next = self.flipped_counter[f].count.val();
         }

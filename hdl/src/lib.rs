@@ -15,3 +15,17 @@ pub mod memory;
 pub mod weight;
 
 pub use generate::{GenerateError, generate};
+
+/// Widths that the RTL states in its types are the specification's.
+const _: () = {
+    use brownout_spec::{arithmetic, config, program, registers};
+    assert!(config::WEIGHT_ADDRESS_BITS == 20);
+    assert!(config::ACTIVATION_ADDRESS_BITS == 16);
+    assert!(config::ACCUMULATOR_ADDRESS_BITS == 14);
+    assert!(config::PARAMETER_ADDRESS_BITS == 12);
+    assert!(config::RESULT_FIFO_DEPTH == 1 << 8);
+    assert!(config::MAX_LAYERS * program::descriptor::WORDS <= 1 << 12);
+    assert!(arithmetic::SUM_BITS == 48);
+    assert!(registers::LANES_PER_BEAT == 4);
+    assert!(registers::DEBUG_BUFFER_LSB == 16 && registers::DEBUG_GROUP_LSB == 18);
+};

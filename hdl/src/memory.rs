@@ -19,6 +19,8 @@ const SMALL_DEPTH: usize = 64;
 pub struct Memory<const W: usize> {
     /// Clock of both ports.
     pub clock: Signal<In, Clock>,
+    /// Whether to read; without it the output keeps its word.
+    pub read_enable: Signal<In, Bit>,
     /// Word to read.
     pub read_address: Signal<In, Bits<20>>,
     /// The word addressed one cycle earlier.
@@ -38,6 +40,7 @@ impl<const W: usize> Memory<W> {
     pub fn new(depth: usize, lanes: usize) -> Self {
         Self {
             clock: Default::default(),
+            read_enable: Default::default(),
             read_address: Default::default(),
             read_data: (0..lanes).map(|_| Default::default()).collect(),
             write_address: Default::default(),
@@ -60,7 +63,9 @@ impl<const W: usize> Logic for Memory<W> {
             let read = self.read_address.val().index() % self._depth;
             let write = self.write_address.val().index() % self._depth;
             for lane in 0..self.read_data.len() {
-                self.read_data[lane].next = self._cells[read][lane];
+                if self.read_enable.val() {
+                    self.read_data[lane].next = self._cells[read][lane];
+                }
                 if self.write_enable[lane].val() {
                     self._cells[write][lane] = self.write_data[lane].val();
                 }
@@ -96,7 +101,7 @@ impl<const W: usize> Logic for Memory<W> {
             )
             .expect("writing to a string cannot fail");
         }
-        text.push_str("    read_word <= cells[read_address];\nend\n\n");
+        text.push_str("    if (read_enable) read_word <= cells[read_address];\nend\n\n");
         for lane in 0..lanes {
             let (high, low) = (W * lane + W - 1, W * lane);
             writeln!(text, "assign read_data_{lane} = read_word[{high}:{low}];")

@@ -224,12 +224,12 @@ impl Script {
         // Sums of very different sizes, so that clamped and unclamped results occur.
         let size = self.rng.random_range(0..32);
         for tap in 0..layer.taps {
-            for pixel in 0..layer.pixels {
+            for (pixel, sums) in accumulators.iter_mut().enumerate().take(layer.pixels) {
                 let cycle = begin + tap * period + pixel;
                 let last = tap + 1 == layer.taps;
-                let operands = self.drive(cycle, layer, tap, pixel, size, &mut accumulators[pixel]);
+                let operands = self.drive(cycle, layer, tap, pixel, size, sums);
                 if last {
-                    self.expect(cycle, layer, &accumulators[pixel], &operands);
+                    self.expect(cycle, layer, sums, &operands);
                 }
             }
         }

@@ -23,6 +23,7 @@ fn clock<B: Block>(block: &mut B, set: impl Fn(&mut B, bool)) {
 #[derive(LogicBlock)]
 struct Framed<const W: usize, const A: usize> {
     pub clock: Signal<In, Clock>,
+    pub read_enable: Signal<In, Bit>,
     pub read_address: Signal<In, Bits<A>>,
     pub write_address: Signal<In, Bits<A>>,
     pub write_enable: Vec<Signal<In, Bit>>,
@@ -36,6 +37,7 @@ impl<const W: usize, const A: usize> Framed<W, A> {
     fn new(depth: usize, lanes: usize) -> Self {
         Self {
             clock: Default::default(),
+            read_enable: Default::default(),
             read_address: Default::default(),
             write_address: Default::default(),
             write_enable: (0..lanes).map(|_| Default::default()).collect(),
@@ -51,6 +53,7 @@ impl<const W: usize, const A: usize> Logic for Framed<W, A> {
     #[hdl_gen]
     fn update(&mut self) {
         self.memory.clock.next = self.clock.val();
+        self.memory.read_enable.next = self.read_enable.val();
         self.memory.read_address.next = bit_cast::<20, A>(self.read_address.val());
         self.memory.write_address.next = bit_cast::<20, A>(self.write_address.val());
         for l in 0..self._lanes {
@@ -63,7 +66,9 @@ impl<const W: usize, const A: usize> Logic for Framed<W, A> {
 
 fn memory_is_its_description<const W: usize, const A: usize>(depth: usize, count: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(depth as u64);
-    let mut inputs = vec!["read_address".to_owned(), "write_address".to_owned()];
+    let mut inputs = ["read_enable", "read_address", "write_address"]
+        .map(String::from)
+        .to_vec();
     inputs.extend(lanes("write_enable", count));
     inputs.extend(lanes("write_data", count));
     let mut memory = Framed::<W, A>::new(depth, count);
@@ -81,7 +86,8 @@ fn memory_is_its_description<const W: usize, const A: usize>(depth: usize, count
             } else {
                 rng.random_range(0..depth)
             };
-            let mut row = vec![rng.random_range(0..depth) as u64, write as u64];
+            let read = u64::from(cycle <= depth || rng.random_bool(0.7));
+            let mut row = vec![read, rng.random_range(0..depth) as u64, write as u64];
             row.extend((0..count).map(|_| u64::from(filling || rng.random_bool(0.5))));
             row.extend((0..count).map(|_| rng.random::<u64>() & mask));
             row
@@ -90,16 +96,16 @@ fn memory_is_its_description<const W: usize, const A: usize>(depth: usize, count
     let answers = bench.run(&stimuli);
     for (cycle, row) in stimuli.iter().enumerate() {
         if cycle > depth + 1 {
-            for lane in 0..count {
-                let expected = memory.read_data[lane].val().to_u64();
-                assert_eq!(answers[cycle][lane], expected, "cycle {cycle}, lane {lane}");
-            }
+            let outputs = memory.read_data.iter().map(|lane| lane.val().to_u64());
+            let expected: Vec<u64> = outputs.collect();
+            assert_eq!(answers[cycle], expected, "cycle {cycle}");
         }
-        memory.read_address.next = row[0].into();
-        memory.write_address.next = row[1].into();
+        memory.read_enable.next = row[0] == 1;
+        memory.read_address.next = row[1].into();
+        memory.write_address.next = row[2].into();
         for lane in 0..count {
-            memory.write_enable[lane].next = row[2 + lane] == 1;
-            memory.write_data[lane].next = row[2 + count + lane].into();
+            memory.write_enable[lane].next = row[3 + lane] == 1;
+            memory.write_data[lane].next = row[3 + count + lane].into();
         }
         clock(&mut memory, |m, level| m.clock.next = level.into());
     }

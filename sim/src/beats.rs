@@ -9,9 +9,7 @@ use brownout_spec::arithmetic::ChannelParameters;
 use brownout_spec::code::{CodeName, Codeword};
 use brownout_spec::config::Configuration;
 use brownout_spec::program::{Program, Shape};
-
-/// Lanes of one beat or of one read of the debug window.
-pub const LANES_PER_BEAT: usize = 4;
+use brownout_spec::registers::LANES_PER_BEAT;
 
 /// Code words, lowest 32 bits first.
 pub fn weights(code: CodeName, words: &[Codeword]) -> Vec<u32> {
@@ -57,7 +55,8 @@ pub fn activation_words(configuration: &Configuration, shape: Shape) -> usize {
 pub fn activations(configuration: &Configuration, shape: Shape, map: &[i8]) -> Vec<u32> {
     assert_eq!(map.len(), shape.volume(), "values of a {shape} map");
     let lanes = configuration.activation_lanes();
-    let mut beats = Vec::with_capacity(activation_words(configuration, shape) * lanes / 4);
+    let mut beats =
+        Vec::with_capacity(activation_words(configuration, shape) * lanes / LANES_PER_BEAT);
     for group in 0..shape.channels.div_ceil(lanes) {
         for pixel in map.chunks_exact(shape.channels) {
             let used = &pixel[group * lanes..shape.channels.min((group + 1) * lanes)];

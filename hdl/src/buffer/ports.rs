@@ -182,6 +182,7 @@ impl Logic for ActivationBuffers {
             }
             self.buffer[b].clock.next = self.clock.val();
             self.buffer[b].read_address.next = self.read_address[b].val().index().to_bits::<20>();
+            self.buffer[b].read_enable.next = true;
             self.buffer[b].write_address.next = bit_cast::<20, 16>(self.write_address.val());
             for l in 0..self._lanes {
                 self.buffer[b].write_enable[l].next =

@@ -82,6 +82,7 @@ impl Logic for Accumulator {
         comment!("module accumulator: sums or maxima in a memory, read-modify-write in 3 cycles");
         dff_setup!(self, clock, accumulated, write, write_address);
         self.memory.clock.next = self.clock.val();
+        self.memory.read_enable.next = true;
         self.memory.read_address.next = bit_cast::<20, 14>(self.read_address.val());
 
         self.operand_signed.next = signed_cast(self.operand.val());

@@ -151,6 +151,7 @@ impl Logic for Column {
         self.accumulator.maximum.next = self.maximum.val();
 
         self.parameters.clock.next = self.clock.val();
+        self.parameters.read_enable.next = true;
         self.parameters.read_address.next = bit_cast::<20, 12>(self.parameter_address_in.val());
         self.parameters.write_address.next = bit_cast::<20, 12>(self.parameter_write_address.val());
         self.parameters.write_enable[0].next =

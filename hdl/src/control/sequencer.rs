@@ -566,6 +566,7 @@ impl Logic for Sequencer {
         self.operand_address_register.d.next = self.operand_walk.address.val();
         self.operand_select_register.d.next = self.operand_walk.select.val();
         self.operand_enable_register.d.next = self.layer_operand.val()
+            && self.last_of_output_tile.val()
             && (self.output_tile.q.val() <= self.layer_operand_tiles.val());
         self.operand_columns_register.d.next = self.columns.val();
         if self.output_tile.q.val() == self.layer_operand_tiles.val() {

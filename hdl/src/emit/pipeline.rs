@@ -210,6 +210,10 @@ impl Design {
         let signals = ir.signals.iter().filter(|s| s.width > 0).map(|s| &s.name);
         let instances = ir.instances.iter().map(|i| &i.name);
         let mut seen = BTreeSet::new();
+        if signals.clone().chain(instances.clone()).any(|s| s == name) {
+            let reason = "a port, signal or instance of the module has the same name";
+            return Err(refuse(name, reason));
+        }
         for name in signals.chain(instances) {
             if is_reserved(name) {
                 return Err(refuse(

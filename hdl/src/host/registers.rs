@@ -32,6 +32,8 @@ pub struct RegisterFile {
     pub read_data: Signal<Out, Bits<32>>,
     /// A pass is running.
     pub running: Signal<In, Bit>,
+    /// A start command would begin a pass.
+    pub accepting: Signal<In, Bit>,
     /// A pass begins in this clock.
     pub begin_pass: Signal<In, Bit>,
     /// A pass ends in this clock.
@@ -97,6 +99,7 @@ pub struct RegisterFile {
     last_detected: DFF<Bits<20>>,
     high_latch: DFF<Bits<32>>,
     read_register: DFF<Bits<32>>,
+    busy: Signal<Local, Bit>,
     read: Signal<Local, Bits<32>>,
     emulation: Constant<Bit>,
     identification: Constant<Bits<32>>,
@@ -136,6 +139,7 @@ impl RegisterFile {
             write_data: Default::default(),
             read_data: Default::default(),
             running: Default::default(),
+            accepting: Default::default(),
             begin_pass: Default::default(),
             end_pass: Default::default(),
             counters: (0..counters.len()).map(|_| Default::default()).collect(),
@@ -178,6 +182,7 @@ impl RegisterFile {
             last_detected: Default::default(),
             high_latch: Default::default(),
             read_register: Default::default(),
+            busy: Default::default(),
             read: Default::default(),
             emulation: Constant::new(emulation),
             identification: Constant::new(u64::from(map::IDENTIFICATION_VALUE).into()),
@@ -218,13 +223,28 @@ impl Logic for RegisterFile {
             high_latch,
             read_register
         );
-        comment!("writes");
+        comment!("what the pass says; a host's write in the same clock wins");
         self.start_register.d.next = false;
         self.restart_register.d.next = false;
+        if self.end_pass.val() {
+            self.ended.d.next = true;
+            self.pass_register.d.next = self.pass_register.q.val() + 1;
+        }
+        if self.detected.val() {
+            self.last_detected.d.next = self.detected_address.val();
+        }
+        if self.begin_pass.val() {
+            self.last_detected.d.next = 0.into();
+        }
+        comment!("writes");
         if self.register_write.val() {
             for a in at(map::CONTROL)..(at(map::CONTROL) + 1) {
-                if self.register_address.val().index() == a {
-                    self.start_register.d.next = self.write_data.val().get_bit(0);
+                if (self.register_address.val().index() == a)
+                    && self.accepting.val()
+                    && self.write_data.val().get_bit(0)
+                {
+                    self.start_register.d.next = true;
+                    self.ended.d.next = false;
                 }
             }
             for a in at(map::POLICY)..(at(map::POLICY) + 1) {
@@ -294,19 +314,9 @@ impl Logic for RegisterFile {
                 }
             }
         }
-        if self.begin_pass.val() {
-            self.ended.d.next = false;
-            self.last_detected.d.next = 0.into();
-        }
-        if self.end_pass.val() {
-            self.ended.d.next = true;
-            self.pass_register.d.next = self.pass_register.q.val() + 1;
-        }
-        if self.detected.val() {
-            self.last_detected.d.next = self.detected_address.val();
-        }
 
-        comment!("reads");
+        comment!("reads; a pass runs from the clock after the command on");
+        self.busy.next = self.running.val() || self.start_register.q.val();
         self.read.next = 0.into();
         for a in at(map::IDENTIFICATION)..(at(map::IDENTIFICATION) + 1) {
             if self.register_address.val().index() == a {
@@ -325,7 +335,7 @@ impl Logic for RegisterFile {
         }
         for a in at(map::STATUS)..(at(map::STATUS) + 1) {
             if self.register_address.val().index() == a {
-                self.read.next = self.read.val().replace_bit(0, self.running.val());
+                self.read.next = self.read.val().replace_bit(0, self.busy.val());
                 self.read.next = self.read.val().replace_bit(1, self.ended.q.val());
             }
         }

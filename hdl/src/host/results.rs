@@ -104,6 +104,7 @@ impl Logic for ResultFifo {
         self.memory.clock.next = self.clock.val();
         self.memory.write_address.next =
             bit_cast::<20, 8>(self.write_pointer.q.val().get_bits::<8>(0));
+        self.memory.read_enable.next = true;
         self.memory.read_address.next =
             bit_cast::<20, 8>(self.read_pointer.q.val().get_bits::<8>(0));
         self.memory.write_enable[0].next = self.keep.val();

@@ -62,6 +62,7 @@ impl<const WB: usize> Logic for WordFifo<WB> {
         comment!("module weight_fifo: decoded words that wait for their tile");
         dff_setup!(self, clock, head, tail);
         self.memory.clock.next = self.clock.val();
+        self.memory.read_enable.next = true;
         self.memory.read_address.next = bit_cast::<20, 7>(self.head.q.val());
         self.memory.write_address.next = bit_cast::<20, 7>(self.tail.q.val());
         for l in 0..self._lanes {

@@ -280,6 +280,8 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
             self.disturbed.next = false;
             self.flipped.next = 0.into();
         }
+        comment!("the failing memory is read once for every word and never else");
+        self.memory.read_enable.next = self.read.val();
         self.read_valid.d.next = self.read.val();
         self.word_valid.d.next = self.read_valid.q.val();
         self.word_read.next = self.word_valid.q.val();

@@ -18,10 +18,9 @@ use brownout_spec::quantity::{ChipSeed, Millivolts, Pass, Threshold};
 use brownout_spec::registers::{self as map, LoadTarget, Register};
 use error::check_size;
 
-/// Clocks from a write of CONTROL until STATUS shows the pass, with a margin.
-const START_CLOCKS: u64 = 8;
-/// Clocks from a write of DEBUG_ADDRESS until DEBUG_DATA is valid.
-const DEBUG_CLOCKS: u64 = 4;
+/// Clocks before STATUS is first read in a debug pass.
+const FIRST_PAUSE: u64 = 8;
+
 /// A pass that takes longer than this many times its prediction has failed.
 const PATIENCE: u64 = 16;
 /// Clocks in which one more result than expected would show.
@@ -317,15 +316,16 @@ impl<L: Link> Driver<L> {
         buffer: usize,
         shape: Shape,
     ) -> Result<Vec<i8>, DriverError> {
-        let groups = self.configuration.activation_lanes() / beats::LANES_PER_BEAT;
+        let groups = self.configuration.activation_lanes() / map::LANES_PER_BEAT;
         let words = beats::activation_words(&self.configuration, shape);
         let mut read = Vec::with_capacity(words * groups);
         for word in 0..words {
             for group in 0..groups {
-                let address = word | buffer << 16 | group << 18;
+                let address =
+                    word | buffer << map::DEBUG_BUFFER_LSB | group << map::DEBUG_GROUP_LSB;
                 self.link
                     .write_register(map::DEBUG_ADDRESS, address as u32)?;
-                self.link.wait(DEBUG_CLOCKS)?;
+                self.link.wait(map::DEBUG_LATENCY)?;
                 read.push(self.link.read_register(map::DEBUG_DATA)?);
             }
         }
@@ -371,17 +371,17 @@ impl<L: Link> Driver<L> {
             self.link
                 .write_register(map::STOP_AFTER_LAYER, stop_after)?;
         }
-        self.link.write_register(map::CONTROL, 1)?;
+        self.link.write_register(map::CONTROL, map::CONTROL_START)?;
         Ok((results, predicted))
     }
 
     /// Whether the pass that was started ends within about `clocks` clocks.
     fn ends_within(&mut self, clocks: u64) -> Result<bool, DriverError> {
-        let mut waited = START_CLOCKS;
-        self.link.wait(START_CLOCKS)?;
+        let mut waited = FIRST_PAUSE;
+        self.link.wait(FIRST_PAUSE)?;
         loop {
             let status = self.link.read_register(map::STATUS)?;
-            if status == 0b10 {
+            if status == map::STATUS_ENDED {
                 return Ok(true);
             }
             if waited > clocks {

@@ -10,6 +10,7 @@ use crate::table::Table;
 use brownout_golden::model::IntegerModel;
 use brownout_hdl::emit::{Emitted, Module, Origin};
 use brownout_spec::config::Configuration;
+use brownout_spec::program::descriptor;
 use brownout_spec::registers;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -118,12 +119,16 @@ fn registers_page(configuration: &Configuration) -> String {
         "# Registers of `{}`\n\n\
          Registers are 32 bits wide and addressed by number. Of a 64-bit counter, the low half is \
          read first; reading it latches the high half. Fault emulation {emulation}. \
-         IDENTIFICATION reads {:#010x}, VERSION {:#010x}, GEOMETRY {:#010x}.\n\n{}",
+         IDENTIFICATION reads {:#010x}, VERSION {:#010x}, GEOMETRY {:#010x}.\n\n{}\n\
+         # Layer descriptors\n\n\
+         The program memory holds {} words of 32 bits for each layer.\n\n{}",
         configuration.name,
         registers::IDENTIFICATION_VALUE,
         registers::VERSION_VALUE,
         registers::geometry(configuration),
-        registers::markdown()
+        registers::markdown(),
+        descriptor::WORDS,
+        registers::descriptor_markdown()
     )
 }
 

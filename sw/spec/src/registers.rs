@@ -6,6 +6,7 @@
 
 use crate::code::CodeName;
 use crate::config::Configuration;
+use crate::program::descriptor::FIELDS;
 use std::fmt::Write;
 
 /// What a host may do with a register.
@@ -58,11 +59,11 @@ registers! {
     WEIGHT_WORDS = 6, 20, ReadWrite, false, "code words that a pass reads - 1";
     STOP_AFTER_LAYER = 7, 8, ReadWrite, false, "the pass ends after this layer; 255: after the last one";
     LOAD_TARGET = 8, 2, ReadWrite, false, "memory that the input stream fills: 0 weights, 1 program, 2 parameters, 3 activation buffer 0; writing restarts at its first word";
-    DEBUG_ADDRESS = 9, 24, ReadWrite, false, "word address in bits 15..0, activation buffer in 17..16, group of four lanes in 23..18";
+    DEBUG_ADDRESS = 9, 22, ReadWrite, false, "word address in bits 15..0, activation buffer in 17..16, group of four lanes in 21..18";
     DEBUG_DATA = 10, 32, Read, false, "four lanes of the activation word at DEBUG_ADDRESS, lowest lane in bits 7..0; valid while no pass runs, four clocks after the address was written";
     CHIP_SEED_LOW = 16, 32, ReadWrite, true, "chip seed, low half";
     CHIP_SEED_HIGH = 17, 32, ReadWrite, true, "chip seed, high half";
-    PASS = 18, 32, ReadWrite, true, "number of the pass, incremented when one ends";
+    PASS = 18, 32, ReadWrite, true, "number of the pass, incremented when one ends, early or not";
     VOLTAGE = 19, 16, ReadWrite, true, "supply voltage in millivolts; the ROM of the voltage model turns it into a threshold";
     THRESHOLD = 20, 32, ReadWrite, true, "threshold used instead of the ROM's where THRESHOLD_SELECT is 1";
     THRESHOLD_SELECT = 21, 1, ReadWrite, true, "0: threshold of the voltage; 1: THRESHOLD";
@@ -85,6 +86,20 @@ registers! {
     FLIPPED_HIGH = 47, 32, Read, true, "high half of FLIPPED, latched";
 }
 
+/// Bit of [`CONTROL`] that starts a pass.
+pub const CONTROL_START: u32 = 1 << 0;
+/// Bit of [`STATUS`]: a pass is running.
+pub const STATUS_RUNNING: u32 = 1 << 0;
+/// Bit of [`STATUS`]: a pass has ended since the last start.
+pub const STATUS_ENDED: u32 = 1 << 1;
+/// Bit of [`DEBUG_ADDRESS`] at which the buffer's number begins.
+pub const DEBUG_BUFFER_LSB: usize = 16;
+/// Bit of [`DEBUG_ADDRESS`] at which the number of the group of lanes begins.
+pub const DEBUG_GROUP_LSB: usize = 18;
+/// Clocks from a write of [`DEBUG_ADDRESS`] until [`DEBUG_DATA`] is valid.
+pub const DEBUG_LATENCY: u64 = 4;
+/// Lanes of one beat of the input stream and of one read of [`DEBUG_DATA`].
+pub const LANES_PER_BEAT: usize = 4;
 /// Value of [`IDENTIFICATION`].
 pub const IDENTIFICATION_VALUE: u32 = 0x4252_574e;
 /// Value of [`GEOMETRY`] for a configuration.
@@ -145,6 +160,21 @@ pub fn markdown() -> String {
     text
 }
 
+/// The layer descriptor's fields as Markdown.
+pub fn descriptor_markdown() -> String {
+    let mut text = String::from("| word | bits | field | meaning |\n| --- | --- | --- | --- |\n");
+    for f in FIELDS {
+        let high = f.lsb + f.bits - 1;
+        writeln!(
+            text,
+            "| {} | {high}..{} | `{}` | {} |",
+            f.word, f.lsb, f.name, f.doc
+        )
+        .expect("writing to a string cannot fail");
+    }
+    text
+}
+
 /// The register map as a C header.
 pub fn c_header() -> String {
     let mut text = String::from(
@@ -160,9 +190,20 @@ pub fn c_header() -> String {
     }
     writeln!(
         text,
-        "\n#define BROWNOUT_IDENTIFICATION_VALUE {IDENTIFICATION_VALUE:#010x}u\n#define BROWNOUT_VERSION_VALUE {VERSION_VALUE:#010x}u\n#define BROWNOUT_RUN_TO_THE_END {RUN_TO_THE_END}u\n\n#endif"
+        "\n#define BROWNOUT_IDENTIFICATION_VALUE {IDENTIFICATION_VALUE:#010x}u\n#define BROWNOUT_VERSION_VALUE {VERSION_VALUE:#010x}u\n#define BROWNOUT_RUN_TO_THE_END {RUN_TO_THE_END}u\n#define BROWNOUT_CONTROL_START {CONTROL_START}u\n#define BROWNOUT_STATUS_RUNNING {STATUS_RUNNING}u\n#define BROWNOUT_STATUS_ENDED {STATUS_ENDED}u\n#define BROWNOUT_DEBUG_BUFFER_LSB {DEBUG_BUFFER_LSB}u\n#define BROWNOUT_DEBUG_GROUP_LSB {DEBUG_GROUP_LSB}u\n#define BROWNOUT_LANES_PER_BEAT {LANES_PER_BEAT}u"
     )
     .expect("writing to a string cannot fail");
+    let targets = [
+        ("WEIGHTS", LoadTarget::Weights),
+        ("PROGRAM", LoadTarget::Program),
+        ("PARAMETERS", LoadTarget::Parameters),
+        ("ACTIVATIONS", LoadTarget::Activations),
+    ];
+    for (name, target) in targets {
+        writeln!(text, "#define BROWNOUT_LOAD_{name} {}u", target as u32)
+            .expect("writing to a string cannot fail");
+    }
+    text.push_str("\n#endif\n");
     text
 }
 

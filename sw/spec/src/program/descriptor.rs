@@ -1,7 +1,7 @@
 //! The layer descriptor: which bits of which 32-bit word say what.
 //!
-//! The program memory holds [`WORDS`] words for each layer. The sequencer's field
-//! decoder, the encoder below and the documentation all come from [`FIELDS`].
+//! The program memory holds [`WORDS`] words for each layer. The RTL's field decoder,
+//! the encoder below and the register documentation all come from these fields.
 
 /// 32-bit words of one layer's descriptor.
 pub const WORDS: usize = 12;
@@ -76,7 +76,9 @@ fields! {
 pub struct Descriptor(pub [u32; WORDS]);
 
 impl Descriptor {
-    /// Sets a field; the value is taken modulo 2^bits only where `wrap` says so.
+    /// Sets a field to a value that it can hold, as [`Network::shapes`] has checked.
+    ///
+    /// [`Network::shapes`]: super::Network::shapes
     pub(super) fn set(&mut self, field: Field, value: usize) {
         let mask = (1u64 << field.bits) - 1;
         assert!(

@@ -355,6 +355,11 @@ impl Network {
                 ),
             ));
         };
+        for (field, value) in [("output height", height), ("output width", width)] {
+            if value > MAX_SIDE {
+                return Err(self.refuse(index, field, value, format!("1 to {MAX_SIDE}")));
+            }
+        }
         let shapes = LayerShapes {
             input,
             output: Shape {

@@ -207,3 +207,25 @@ fn a_network_of_pools_alone_is_refused_since_it_stores_no_weights() {
         Err(ProgramError::NoWeights)
     );
 }
+
+#[test]
+fn padding_that_makes_a_map_too_tall_is_refused_with_the_side() {
+    let mut tall = network(vec![Layer {
+        operation: Operation::Convolution {
+            kernel_height: 3,
+            kernel_width: 3,
+            stride: 1,
+            padding: 2,
+            output_channels: 1,
+            residual: None,
+        },
+        ..convolution(3, 1, None)
+    }]);
+    tall.input = Shape {
+        height: 4095,
+        width: 1,
+        channels: 1,
+    };
+    let message = tall.shapes().unwrap_err().to_string();
+    assert!(message.contains("output height is 4097"), "{message}");
+}
