@@ -1,8 +1,9 @@
 //! The emitted Verilog of whole accelerators passes `verilator --lint-only -Wall`
 //! without a warning and without a waiver.
 
+use brownout_hdl::emit::Module;
 use brownout_hdl::generate;
-use brownout_sim::build::lint;
+use brownout_sim::build::{ModelSource, lint};
 use brownout_sim::simulator::source;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::{Configuration, WeightBits};
@@ -12,8 +13,14 @@ use brownout_tests::session::tools;
 fn is_clean(configuration: &Configuration) {
     let (toolchain, _) = tools();
     let emitted = generate(configuration).unwrap_or_else(|e| panic!("{e}"));
-    lint(&toolchain, &source(&emitted))
-        .unwrap_or_else(|e| panic!("{}\n{e}", configuration.to_toml()));
+    // One file per module, as `brownout generate` writes them.
+    let file = |m: &Module| (format!("{}.v", m.name), emitted.module_file(m));
+    let files = emitted.modules.iter().map(file).collect();
+    let product = ModelSource {
+        files,
+        ..source(&emitted)
+    };
+    lint(&toolchain, &product).unwrap_or_else(|e| panic!("{}\n{e}", configuration.to_toml()));
 }
 
 #[test]
