@@ -42,10 +42,10 @@ test: tools ## format check, lints and all tests
 	python3 tests/vectors/fault_function.py --check
 	@echo "Linting ..."
 	$(CARGO) clippy --workspace --all-targets --release --features brownout/simulate -- -D warnings
-	@echo "Testing ..."
-	$(CARGO) test --workspace --release --features brownout/simulate
 	@echo "Testing the command as it is without the simulation ..."
 	$(CARGO) test --release --package brownout
+	@echo "Testing everything ..."
+	$(CARGO) test --workspace --release --features brownout/simulate
 
 clean: ## remove everything built, the tool chain included
 	@echo "Removing target/ and .tools/ ..."

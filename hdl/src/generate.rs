@@ -58,7 +58,9 @@ fn reserved(name: String) -> GenerateError {
     GenerateError::Configuration(ConfigurationError::Field {
         field: "name",
         value: format!("{name:?}"),
-        allowed: "no keyword of Verilog, C or C++".to_owned(),
+        allowed:
+            "a name that is no keyword of Verilog, C or C++ and no port or signal of the top module"
+                .to_owned(),
     })
 }
 

@@ -91,20 +91,26 @@ impl<const W: usize> Logic for Memory<W> {
             ""
         };
         let mut text = format!(
-            "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} lanes of {W} bits, one write and one read port\n// uses read_address[{top}:0]\n// uses write_address[{top}:0]\n{style}reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
+            "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} x {W} bits, one write and one read port\n// uses read_address[{top}:0]\n// uses write_address[{top}:0]\n{style}reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
         );
         for lane in 0..lanes {
-            let (high, low) = (W * lane + W - 1, W * lane);
+            let slice = match lanes {
+                1 => String::new(),
+                _ => format!("[{}:{}]", W * lane + W - 1, W * lane),
+            };
             writeln!(
                 text,
-                "    if (write_enable_{lane}) cells[write_address][{high}:{low}] <= write_data_{lane};"
+                "    if (write_enable_{lane}) cells[write_address]{slice} <= write_data_{lane};"
             )
             .expect("writing to a string cannot fail");
         }
         text.push_str("    if (read_enable) read_word <= cells[read_address];\nend\n\n");
         for lane in 0..lanes {
-            let (high, low) = (W * lane + W - 1, W * lane);
-            writeln!(text, "assign read_data_{lane} = read_word[{high}:{low}];")
+            let slice = match lanes {
+                1 => String::new(),
+                _ => format!("[{}:{}]", W * lane + W - 1, W * lane),
+            };
+            writeln!(text, "assign read_data_{lane} = read_word{slice};")
                 .expect("writing to a string cannot fail");
         }
         Verilog::Custom(text)

@@ -97,7 +97,7 @@ impl ModelCache {
     /// The cache in `$BROWNOUT_CACHE`, else in `target/models` of the workspace
     /// the tools belong to, else below the current directory.
     pub fn locate(toolchain: &Toolchain) -> Self {
-        match env::var_os("BROWNOUT_CACHE") {
+        match env::var_os("BROWNOUT_CACHE").filter(|folder| !folder.is_empty()) {
             Some(folder) => Self::new(folder),
             None => Self::new(
                 toolchain

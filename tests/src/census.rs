@@ -13,7 +13,8 @@ pub struct Census(BTreeMap<String, usize>);
 /// Every feature that must be drawn, but for policies and fault modes.
 const FEATURES: &[&str] = &[
     "convolution",
-    "dense layer",
+    "dense layer over a flat input",
+    "dense layer over a map",
     "max pool",
     "global average pool",
     "stride 2",
@@ -115,7 +116,12 @@ fn layer_features(
         }
     };
     let whole = (s.kernel_height, s.kernel_width) == (s.input.height, s.input.width);
-    add(step.convolution && whole && s.padding == 0, "dense layer");
+    let dense = step.convolution && whole && s.padding == 0;
+    add(
+        dense && s.input.pixels() == 1,
+        "dense layer over a flat input",
+    );
+    add(dense && s.input.pixels() > 1, "dense layer over a map");
     add(s.stride == 2, "stride 2");
     add(step.convolution && s.padding == 0, "padding 0");
     add(step.convolution && s.padding == 1, "padding 1");

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 /// Words that Verilog, SystemVerilog (as Verilator reads it) or C++ reserve.
 const RESERVED: &str = "\
-    alias always always_comb always_ff always_latch and assert assign assume auto automatic \
+    TOP alias always always_comb always_ff always_latch and assert assign assume auto automatic \
     before begin bind bins bit bool break buf byte case casex casez catch cell char checker \
     class clocking cmos config const constraint context continue cover covergroup cross deassign \
     default defparam delete design disable dist do double edge else end endcase endfunction \
@@ -18,7 +18,7 @@ const RESERVED: &str = "\
     primitive priority private program property protected public pull0 pull1 pulldown pullup \
     pure rand randc real realtime ref reg register release repeat restrict return scalared \
     sequence shared short shortint shortreal signed sizeof small soft solve specify static \
-    string strong struct super supply0 supply1 switch table tagged task template this throughout \
+    string strong std struct super supply0 supply1 switch table tagged task template this throughout \
     throw time timeprecision timeunit tran tri tri0 tri1 true try type typedef union unique \
     unsigned until use using var vectored virtual void volatile wait wand weak while wildcard \
     wire with within wor xnor xor";

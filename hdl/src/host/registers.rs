@@ -87,7 +87,7 @@ pub struct RegisterFile {
     weight_words_register: DFF<Bits<20>>,
     stop_register: DFF<Bits<8>>,
     target_register: DFF<Bits<2>>,
-    debug_register: DFF<Bits<24>>,
+    debug_register: DFF<Bits<22>>,
     seed_low_register: DFF<Bits<32>>,
     seed_high_register: DFF<Bits<32>>,
     pass_register: DFF<Bits<32>>,
@@ -270,7 +270,7 @@ impl Logic for RegisterFile {
             }
             for a in at(map::DEBUG_ADDRESS)..(at(map::DEBUG_ADDRESS) + 1) {
                 if self.register_address.val().index() == a {
-                    self.debug_register.d.next = self.write_data.val().get_bits::<24>(0);
+                    self.debug_register.d.next = self.write_data.val().get_bits::<22>(0);
                 }
             }
             for a in at(map::CHIP_SEED_LOW)..(at(map::CHIP_SEED_LOW) + 1) {
@@ -361,7 +361,7 @@ impl Logic for RegisterFile {
         }
         for a in at(map::DEBUG_ADDRESS)..(at(map::DEBUG_ADDRESS) + 1) {
             if self.register_address.val().index() == a {
-                self.read.next = bit_cast::<32, 24>(self.debug_register.q.val());
+                self.read.next = bit_cast::<32, 22>(self.debug_register.q.val());
             }
         }
         for a in at(map::DEBUG_DATA)..(at(map::DEBUG_DATA) + 1) {

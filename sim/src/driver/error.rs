@@ -56,6 +56,14 @@ pub enum DriverError {
         /// Clocks predicted.
         predicted: u64,
     },
+    /// A pass that was to stop after a layer did not.
+    #[error("the pass did not stop after layer {layer} within {clocks} clocks")]
+    Stuck {
+        /// The layer.
+        layer: usize,
+        /// Clocks waited.
+        clocks: u64,
+    },
     /// The pass gave more results than the last layer has channels.
     #[error("the pass gave more than the {expected} results of its last layer")]
     Surplus {

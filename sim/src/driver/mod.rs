@@ -297,12 +297,7 @@ impl<L: Link> Driver<L> {
         self.link
             .write_register(map::STOP_AFTER_LAYER, map::RUN_TO_THE_END)?;
         if !ended {
-            return Err(DriverError::Unfinished {
-                found: 0,
-                expected: 0,
-                clocks,
-                predicted,
-            });
+            return Err(DriverError::Stuck { layer, clocks });
         }
         Ok((shape, self.read_activations(buffer, shape)?))
     }

@@ -123,7 +123,7 @@ pub enum Scale {
 #[command(after_help = "Examples:
   brownout generate --out rtl
   brownout generate --config accelerator.toml --out rtl
-  verilator --lint-only -Wall -f rtl/brownout.f")]
+  verilator_bin --lint-only -Wall -F rtl/brownout.f")]
 pub struct GenerateArguments {
     /// Configuration, a TOML file [default: 8 x 8, 8-bit weights, inplace-64-57]
     #[arg(long, value_name = "FILE")]
@@ -210,7 +210,7 @@ pub struct SweepArguments {
     /// Threads of the simulation [default: one per processor]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
-    /// Folder for model, configuration and summary; it is created if it is missing
+    /// Folder for model, configuration, summary and Verilog; it is created if it is missing
     #[arg(long, value_name = "DIR", default_value = "target/sim")]
     pub out: PathBuf,
 }
@@ -271,9 +271,13 @@ fn weight_bits(text: &str) -> Result<WeightBits, String> {
         .ok_or_else(|| format!("{text:?} is not a number of weight bits; allowed are 8 and 4"))
 }
 
+/// More threads than any machine here has cores for; each holds an accelerator.
+const MOST_THREADS: usize = 256;
+
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| {
-        format!("{text:?} is not a number of threads; allowed are whole numbers from 1")
+    let number: Option<NonZeroUsize> = text.parse().ok();
+    number.filter(|n| n.get() <= MOST_THREADS).ok_or_else(|| {
+        format!("{text:?} is not a number of threads; allowed are whole numbers from 1 to {MOST_THREADS}")
     })
 }
 

@@ -9,10 +9,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Glyph images that a network is trained on unless it is said otherwise.
-const GLYPH_TRAIN_IMAGES: usize = 12_000;
-/// Glyph images for tests; more are drawn where more are asked for.
-const GLYPH_TEST_IMAGES: usize = 2_000;
 /// Most glyph images that are drawn: 64 times what training uses.
 const MOST_GLYPHS: usize = 768_000;
 /// The seed that makes `glyphs` one data set, whatever the seed of a run is.
@@ -70,9 +66,9 @@ impl DataSource {
         let spinner = output.spinner(format!("reading {self}"));
         let mut split = match self {
             Self::Glyphs { seed } => {
-                let train = limit.unwrap_or(GLYPH_TRAIN_IMAGES);
+                let train = limit.unwrap_or(glyph::TRAINING_IMAGES);
                 check_count("--train-images", train, MOST_GLYPHS)?;
-                glyph::split(*seed, train, GLYPH_TEST_IMAGES)
+                glyph::split(*seed, train, glyph::TEST_IMAGES)
             }
             Self::Idx(folder) => idx::read_directory(folder)?,
         };
@@ -94,7 +90,7 @@ impl DataSource {
         let images = match self {
             Self::Glyphs { seed } => {
                 check_count("--images plus --skip", count, MOST_GLYPHS)?;
-                glyph::split(*seed, 0, count.max(GLYPH_TEST_IMAGES)).test
+                glyph::split(*seed, 0, count.max(glyph::TEST_IMAGES)).test
             }
             Self::Idx(folder) => idx::read_directory(folder)?.test,
         };

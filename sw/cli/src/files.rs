@@ -80,11 +80,19 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
 }
 
 fn check_target(path: &Path) -> Result<(), Error> {
-    if path.is_dir() {
-        let is_folder = io::Error::from(io::ErrorKind::IsADirectory);
-        return Err(Error::file("write", path)(is_folder));
+    // What exists and is no regular file (a folder, a device, a pipe) would be replaced.
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => {
+            let is_folder = io::Error::from(io::ErrorKind::IsADirectory);
+            Err(Error::file("write", path)(is_folder))
+        }
+        Ok(found) if !found.is_file() => {
+            let special =
+                io::Error::other("it is no regular file; allowed is a new or a regular one");
+            Err(Error::file("write", path)(special))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// A temporary file with the permissions that a plain new file would have.

@@ -13,7 +13,6 @@ use brownout_spec::config::Configuration;
 use brownout_spec::program::descriptor;
 use brownout_spec::registers;
 use serde::Serialize;
-use std::path::PathBuf;
 
 /// File with a model's packed weights.
 const IMAGE_FILE: &str = "weights.image";
@@ -22,7 +21,7 @@ const IMAGE_FILE: &str = "weights.image";
 #[derive(Debug, Serialize)]
 struct Report {
     top: String,
-    folder: PathBuf,
+    folder: String,
     modules: Vec<ModuleReport>,
     files: Vec<String>,
 }
@@ -55,7 +54,7 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
     files::write_all(&arguments.out, &files)?;
     let report = Report {
         top: emitted.top().name.clone(),
-        folder: arguments.out.clone(),
+        folder: arguments.out.display().to_string(),
         modules: emitted.modules.iter().map(report_module).collect(),
         files: files.into_iter().map(|(name, _)| name).collect(),
     };
@@ -63,7 +62,7 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
     output.remark(format!(
         "{} files are in {}",
         report.files.len(),
-        report.folder.display()
+        report.folder
     ));
     Ok(())
 }
@@ -119,13 +118,14 @@ fn registers_page(configuration: &Configuration) -> String {
         "# Registers of `{}`\n\n\
          Registers are 32 bits wide and addressed by number. Of a 64-bit counter, the low half is \
          read first; reading it latches the high half. Fault emulation {emulation}. \
-         IDENTIFICATION reads {:#010x}, VERSION {:#010x}, GEOMETRY {:#010x}.\n\n{}\n\
+         IDENTIFICATION reads {:#010x}, VERSION {:#010x}, GEOMETRY {:#010x}.\n\n{}\n{}\n\
          # Layer descriptors\n\n\
          The program memory holds {} words of 32 bits for each layer.\n\n{}",
         configuration.name,
         registers::IDENTIFICATION_VALUE,
         registers::VERSION_VALUE,
         registers::geometry(configuration),
+        registers::PROTOCOL,
         registers::markdown(),
         descriptor::WORDS,
         registers::descriptor_markdown()

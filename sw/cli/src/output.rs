@@ -90,7 +90,29 @@ impl Output {
 
 /// Writes a line to standard error. If even that fails there is nobody to tell.
 pub fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
+}
+
+/// Most characters of a complaint; names from foreign files can be of any length.
+const MOST_CHARACTERS: usize = 4000;
+
+/// The text without control characters, which a foreign file could send to the terminal.
+fn harmless(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(MOST_CHARACTERS)
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect();
+    if text.chars().nth(MOST_CHARACTERS).is_some() {
+        shown.push_str(" ...");
+    }
+    shown
 }
 
 fn write_out(text: &str) -> io::Result<()> {
@@ -98,5 +120,17 @@ fn write_out(text: &str) -> io::Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_sends_no_escapes_and_has_an_end() {
+        assert_eq!(harmless("a\u{1b}[2Jb\nc"), "a\u{fffd}[2Jb\nc");
+        let long = "x".repeat(10 * MOST_CHARACTERS);
+        assert_eq!(harmless(&long).len(), MOST_CHARACTERS + 4);
     }
 }

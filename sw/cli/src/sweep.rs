@@ -81,11 +81,17 @@ pub fn run(arguments: &SweepArguments, global: &Global, output: Output) -> Resul
         files: Files::new(&arguments.out),
         workshop: Workshop::locate()?,
     };
-    files::create_folder(&arguments.out)?;
-    files::check_writable(&job.files.summary)?;
     let network = &arguments.network;
     let split = network.data.split(network.train_images, output)?;
     check_count("--images", arguments.images, split.test.len())?;
+    files::create_folder(&arguments.out)?;
+    for file in [
+        &job.files.model,
+        &job.files.configuration,
+        &job.files.summary,
+    ] {
+        files::check_writable(file)?;
+    }
     let (made, hardware) = job.train_and_build(&split, &options)?;
     job.keep(&made, &hardware)?;
     job.simulate(&split, made, hardware)

@@ -15,7 +15,7 @@ use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
 use brownout_spec::program::Shape;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// A trained model and what was measured while it was made.
@@ -46,7 +46,7 @@ pub struct Measured {
 
 #[derive(Debug, Serialize)]
 struct Report<'a> {
-    file: PathBuf,
+    file: String,
     network: &'a str,
     data: &'a str,
     weight_bits: WeightBits,
@@ -71,7 +71,7 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
     let Made { model, measured } = make(network, &split, &options, output)?;
     write(&model, &arguments.out)?;
     let report = Report {
-        file: arguments.out.clone(),
+        file: arguments.out.display().to_string(),
         network: &model.origin.name,
         data: &model.origin.dataset,
         weight_bits: model.weight_bits,

@@ -52,7 +52,7 @@ macro_rules! registers {
 registers! {
     IDENTIFICATION = 0, 32, Read, false, "0x4252574e, the letters BRWN";
     VERSION = 1, 32, Read, false, "version of this map: major in bits 31..16, minor in bits 15..0";
-    GEOMETRY = 2, 32, Read, false, "rows in bits 7..0, columns in 15..8, weight bits in 19..16, code in 23..20 (order of the code table), fault emulation in bit 24";
+    GEOMETRY = 2, 32, Read, false, "rows in bits 7..0, columns in 15..8, weight bits in 19..16, code in 23..20 (0 none, 1 secded-72-64, 2 inplace-64-57, 3 inplace-32-26), fault emulation in bit 24";
     CONTROL = 3, 1, Write, false, "bit 0: start a pass; ignored while one is running or results wait in the result stream";
     STATUS = 4, 2, Read, false, "bit 0: running; bit 1: a pass has ended since the last start";
     POLICY = 5, 2, ReadWrite, false, "word with a detected error: 0 keep, 1 zero, 2 zero the constrained weights";
@@ -134,6 +134,26 @@ pub enum LoadTarget {
     Activations = 3,
 }
 
+/// How a host runs a network, for the generated documentation.
+pub const PROTOCOL: &str = "\
+A write takes effect in the clock after `register_write`; what is read is on `register_read_data` \
+in the clock after `register_read`. After reset STOP_AFTER_LAYER is 255 and every other register 0. \
+All 64-bit counters share one latch: read HIGH right after its LOW.
+
+1. Write LOAD_TARGET, then send that memory's beats on the input stream (`input_valid`, \
+`input_ready`); words follow one another from address 0, lowest beat first. A code word takes 2 \
+beats (1 with `inplace-32-26`, 3 with `secded-72-64`). Parameters: for each output tile of each \
+layer, for each column, b[31:0], then m in the upper and b[47:32] in the lower half. Activations: \
+four lanes a beat, the lowest in bits 7..0; a word has max(rows, columns) lanes.
+2. Write WEIGHT_WORDS, POLICY and, with fault emulation, the fault registers.
+3. For each image load the activations, write CONTROL, and take the int32 results in channel \
+order from the result stream (`output_valid`, `output_ready`). STATUS shows the pass from the \
+clock after the command on. Then read the counters.
+
+Every layer ends in y = clamp((acc * m + b + ((r * mr) << (s - sr))) >> s, low, high); the last \
+one gives the sum >> s saturated to int32.
+";
+
 /// The register map as Markdown.
 pub fn markdown() -> String {
     let mut text = String::from(
@@ -164,13 +184,12 @@ pub fn markdown() -> String {
 pub fn descriptor_markdown() -> String {
     let mut text = String::from("| word | bits | field | meaning |\n| --- | --- | --- | --- |\n");
     for f in FIELDS {
-        let high = f.lsb + f.bits - 1;
-        writeln!(
-            text,
-            "| {} | {high}..{} | `{}` | {} |",
-            f.word, f.lsb, f.name, f.doc
-        )
-        .expect("writing to a string cannot fail");
+        let bits = match f.bits {
+            1 => f.lsb.to_string(),
+            n => format!("{}..{}", f.lsb + n - 1, f.lsb),
+        };
+        writeln!(text, "| {} | {bits} | `{}` | {} |", f.word, f.name, f.doc)
+            .expect("writing to a string cannot fail");
     }
     text
 }

@@ -12,11 +12,11 @@ use brownout_spec::config::WeightBits;
 use brownout_spec::image::{LayerLayout, Layout, WeightImage};
 use brownout_spec::quantity::WordAddress;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[derive(Debug, Serialize)]
 struct Report {
-    file: PathBuf,
+    file: String,
     code: CodeName,
     weight_bits: WeightBits,
     rows: usize,
@@ -62,7 +62,7 @@ pub fn explain(path: &Path, arguments: &InfoArguments, output: Output) -> Result
     let code = layout.code();
     let damaged = |word: &&_| code.syndrome(**word) != 0;
     let report = Report {
-        file: path.to_owned(),
+        file: path.display().to_string(),
         code: code.name(),
         weight_bits: code.weight_bits(),
         rows: layout.rows(),
@@ -133,7 +133,7 @@ fn render(report: &Report) -> String {
     };
     format!(
         "{}: weight image\n\n{}\n{}",
-        report.file.display(),
+        report.file,
         facts(&[
             ("code", report.code.to_string()),
             ("weights", format!("{} bits", report.weight_bits)),

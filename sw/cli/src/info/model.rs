@@ -17,11 +17,11 @@ use brownout_spec::config::{Configuration, WeightBits};
 use brownout_spec::cycles::{busy_cycles, layer_cycles, program_cycles};
 use brownout_spec::program::{Program, Shape};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[derive(Debug, Serialize)]
 struct Report<'a> {
-    file: PathBuf,
+    file: String,
     origin: &'a Origin,
     weight_bits: WeightBits,
     code: CodeName,
@@ -80,7 +80,7 @@ pub fn explain(
     }
     let accesses = Accesses::count(configuration, &program);
     let report = Report {
-        file: path.to_owned(),
+        file: path.display().to_string(),
         origin: &model.origin,
         weight_bits: model.weight_bits,
         code: model.code,
@@ -180,7 +180,7 @@ fn render(report: &Report<'_>, code: &Code) -> String {
     ]);
     format!(
         "{}: model\n\n{head}\non {}, code {}\n\n{body}\n{}\n{}",
-        report.file.display(),
+        report.file,
         report.configuration,
         report.configuration_code,
         render_steps(report),

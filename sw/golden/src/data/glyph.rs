@@ -21,7 +21,7 @@ use std::f32::consts::PI;
 /// Side of an image in pixels.
 pub const SIDE: usize = 28;
 /// Training images that suffice for the built-in networks.
-pub const TRAINING_IMAGES: usize = 20_000;
+pub const TRAINING_IMAGES: usize = 12_000;
 /// Held-out images that give an accuracy to about a tenth of a point.
 pub const TEST_IMAGES: usize = 2_000;
 const CLASSES: usize = 10;

@@ -25,8 +25,7 @@ impl InputMap {
     /// What one unit of the activation means in training.
     pub fn step(self) -> f32 {
         match self {
-            Self::Halve => 1.0 / 64.0,
-            Self::Centre => 1.0 / 64.0,
+            Self::Halve | Self::Centre => 1.0 / 64.0,
         }
     }
 }

@@ -101,6 +101,47 @@ impl Operation {
         }
     }
 
+    /// The window that the operation moves over an input.
+    fn window(&self, input: Shape) -> Window {
+        match *self {
+            Self::Convolution {
+                kernel_height,
+                kernel_width,
+                stride,
+                padding,
+                output_channels,
+                ..
+            } => Window {
+                kernel_height,
+                kernel_width,
+                stride,
+                padding,
+                channels: output_channels,
+                kernel_limit: MAX_CONVOLUTION_KERNEL,
+            },
+            Self::MaxPool {
+                kernel,
+                stride,
+                padding,
+            } => Window {
+                kernel_height: kernel,
+                kernel_width: kernel,
+                stride,
+                padding,
+                channels: input.channels,
+                kernel_limit: MAX_POOL_KERNEL,
+            },
+            Self::GlobalAveragePool => Window {
+                kernel_height: input.height,
+                kernel_width: input.width,
+                stride: 1,
+                padding: 0,
+                channels: input.channels,
+                kernel_limit: MAX_POOL_KERNEL,
+            },
+        }
+    }
+
     /// The residual operand, if there is one.
     pub fn residual(&self) -> Option<Residual> {
         match self {
@@ -108,6 +149,16 @@ impl Operation {
             _ => None,
         }
     }
+}
+
+/// A window and the channels that come of it.
+struct Window {
+    kernel_height: usize,
+    kernel_width: usize,
+    stride: usize,
+    padding: usize,
+    channels: usize,
+    kernel_limit: usize,
 }
 
 /// One layer: an operation and the scale of its output.
@@ -262,6 +313,29 @@ impl Network {
         }
     }
 
+    fn check_window(&self, index: usize, window: &Window) -> Result<(), ProgramError> {
+        let limit = window.kernel_limit;
+        for (field, value) in [
+            ("kernel height", window.kernel_height),
+            ("kernel width", window.kernel_width),
+        ] {
+            if !(1..=limit).contains(&value) {
+                return Err(self.refuse(index, field, value, format!("1 to {limit}")));
+            }
+        }
+        let smaller = window.kernel_height.min(window.kernel_width);
+        for (field, value, least, most) in [
+            ("stride", window.stride, 1, MAX_STRIDE),
+            ("padding", window.padding, 0, smaller - 1),
+            ("output channels", window.channels, 1, MAX_CHANNELS),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(self.refuse(index, field, value, format!("{least} to {most}")));
+            }
+        }
+        Ok(())
+    }
+
     /// `tensors[0]` is the input, `tensors[k]` the output of layer k − 1.
     fn layer_shapes(&self, index: usize, tensors: &[Shape]) -> Result<LayerShapes, ProgramError> {
         let layer = &self.layers[index];
@@ -274,67 +348,16 @@ impl Network {
                 source,
             },
         )?;
-        let (kernel_height, kernel_width, stride, padding, channels, limit) = match layer.operation
-        {
-            Operation::Convolution {
-                kernel_height,
-                kernel_width,
-                stride,
-                padding,
-                output_channels,
-                ..
-            } => (
-                kernel_height,
-                kernel_width,
-                stride,
-                padding,
-                output_channels,
-                MAX_CONVOLUTION_KERNEL,
-            ),
-            Operation::MaxPool {
-                kernel,
-                stride,
-                padding,
-            } => (
-                kernel,
-                kernel,
-                stride,
-                padding,
-                input.channels,
-                MAX_POOL_KERNEL,
-            ),
-            Operation::GlobalAveragePool => (
-                input.height,
-                input.width,
-                1,
-                0,
-                input.channels,
-                MAX_POOL_KERNEL,
-            ),
-        };
-        for (field, value) in [
-            ("kernel height", kernel_height),
-            ("kernel width", kernel_width),
-        ] {
-            if !(1..=limit).contains(&value) {
-                return Err(self.refuse(index, field, value, format!("1 to {limit}")));
-            }
-        }
-        if !(1..=MAX_STRIDE).contains(&stride) {
-            return Err(self.refuse(index, "stride", stride, format!("1 to {MAX_STRIDE}")));
-        }
-        let smaller = kernel_height.min(kernel_width);
-        if padding >= smaller {
-            return Err(self.refuse(index, "padding", padding, format!("0 to {}", smaller - 1)));
-        }
-        if !(1..=MAX_CHANNELS).contains(&channels) {
-            return Err(self.refuse(
-                index,
-                "output channels",
-                channels,
-                format!("1 to {MAX_CHANNELS}"),
-            ));
-        }
+        let window = layer.operation.window(input);
+        self.check_window(index, &window)?;
+        let Window {
+            kernel_height,
+            kernel_width,
+            stride,
+            padding,
+            channels,
+            ..
+        } = window;
         let side = |input: usize, kernel: usize| {
             (input + 2 * padding)
                 .checked_sub(kernel)

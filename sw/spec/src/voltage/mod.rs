@@ -10,13 +10,14 @@
 //! let rate = Fdx22nm.bit_error_rate(ratio);
 //! ```
 //!
-//! The same lines with the model's own type:
+//! The same lines with the type's own model:
 //!
 //! ```
-//! use brownout_spec::voltage::{AbsoluteVolts, Fdx22nm, VoltageCurve};
-//! let volts = AbsoluteVolts::new(0.792).unwrap();
-//! let rate = Fdx22nm.bit_error_rate(volts);
-//! assert!(rate.get() < 1e-13);
+//! use brownout_spec::quantity::Millivolts;
+//! use brownout_spec::voltage::{Finfet14nm, VminRatio, VoltageCurve};
+//! let ratio = VminRatio::new(0.792).unwrap();
+//! let rate = Finfet14nm::new(Millivolts(600)).unwrap().bit_error_rate(ratio);
+//! assert!((0.05..0.06).contains(&rate.get()));
 //! ```
 //!
 //! Registers and files hold millivolts; [`VoltageModel`] translates them for
