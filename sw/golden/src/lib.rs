@@ -4,7 +4,7 @@
 //! layers of [`network`]; [`export`](mod@export) makes an integer [`model`] of it;
 //! [`infer`] runs that model over a weight image that the specification's fault
 //! function has disturbed and its code has corrected; [`energy`] prices what was
-//! read.
+//! read. What is kept goes through [`files`], whole or not at all.
 //!
 //! Every formula that the hardware shares (rounding, saturation, codes, faults,
 //! layout, shapes) is called from `brownout-spec`, never written again here. The
@@ -13,6 +13,7 @@
 pub mod data;
 pub mod energy;
 pub mod export;
+pub mod files;
 pub mod infer;
 pub mod model;
 pub mod network;

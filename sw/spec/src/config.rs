@@ -2,6 +2,7 @@
 
 use crate::code::CodeName;
 use crate::quantity::Millivolts;
+use crate::text::printable;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -237,7 +238,7 @@ impl Configuration {
         }
         Err(refuse(
             "name",
-            format!("{:?}", self.name),
+            format!("{:?}", printable(&self.name)),
             "a letter followed by at most 63 letters, digits and underscores",
         ))
     }
@@ -300,7 +301,7 @@ impl Configuration {
 
 /// What a TOML error says, with the line instead of a drawing of it.
 fn one_sentence(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().trim_end().replace('\n', ", ");
+    let message = printable(&error.message().trim_end().replace('\n', ", "));
     match error.span().and_then(|span| text.get(..span.start)) {
         Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
         None => message,

@@ -5,7 +5,8 @@
 //! where bit *k* of weight *i* lives ([`image`]), which cells fail at a given
 //! voltage ([`fault`], [`voltage`]), how integers are multiplied and rounded
 //! ([`arithmetic`]), what a program says ([`program`]), how long it takes
-//! ([`cycles`]) and how a host talks to the hardware ([`registers`]).
+//! ([`cycles`]), how a host talks to the hardware ([`registers`]), and how
+//! foreign text looks in a message ([`text`]).
 //!
 //! This crate depends on neither the golden model nor the RTL; both depend on it.
 #![deny(missing_docs)]
@@ -20,4 +21,5 @@ pub mod image;
 pub mod program;
 pub mod quantity;
 pub mod registers;
+pub mod text;
 pub mod voltage;

@@ -3,10 +3,13 @@
 //! Format: big-endian 32-bit header fields, then bytes. Images: magic 2051,
 //! count, rows, columns, count·rows·columns pixels. Labels: magic 2049, count,
 //! count class numbers. A header is never trusted with an allocation: memory
-//! grows only with bytes that the file really delivers.
+//! grows only with bytes that the file really delivers, never beyond what the
+//! header announces, and a compressed file delivers no more than `inflate`
+//! lets it.
 
+use super::inflate::Bounded;
 use super::{DataError, Dataset, Split};
-use flate2::read::MultiGzDecoder;
+use brownout_spec::text::printable;
 use ndarray::Array4;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -14,11 +17,13 @@ use std::path::{Path, PathBuf};
 
 const IMAGE_MAGIC: u32 = 0x0803;
 const LABEL_MAGIC: u32 = 0x0801;
-/// Most bytes of pixels that are read: far above MNIST's 47 MB, far below a gzip bomb.
-const MOST_PIXELS: u64 = 1 << 29;
+/// Most bytes of pixels that are read: above the 188 MB of EMNIST's digits.
+const MOST_PIXELS: u64 = 1 << 28;
 /// Largest image side that is accepted.
 const MOST_SIDE: u32 = 1024;
 const CLASSES: usize = 10;
+/// Bytes that are read at once.
+const PART: usize = 16 << 10;
 
 /// Reads the four files of an MNIST-style directory, each plain or with `.gz`.
 pub fn read_directory(directory: &Path) -> Result<Split, DataError> {
@@ -60,7 +65,7 @@ fn read_pair(
     }
     let name = directory
         .file_name()
-        .map_or("idx".to_owned(), |n| n.to_string_lossy().into_owned());
+        .map_or("idx".to_owned(), |n| printable(&n.to_string_lossy()));
     Ok(Dataset {
         name,
         images,
@@ -81,7 +86,16 @@ fn find(directory: &Path, name: &'static str) -> Result<PathBuf, DataError> {
 
 /// Reads one image file, `[image][row][column][1]`.
 pub fn read_images(path: &Path) -> Result<Array4<u8>, DataError> {
-    let mut source = Source::open(path)?;
+    images_from(open(path)?, path)
+}
+
+/// Reads the bytes of an image file; `path` tells by `.gz` whether they are
+/// compressed, and is the name in messages.
+///
+/// # Errors
+/// When the bytes are not exactly one image file.
+pub fn images_from(bytes: impl Read, path: &Path) -> Result<Array4<u8>, DataError> {
+    let mut source = Source::new(bytes, path);
     source.magic(IMAGE_MAGIC, "an image file (2051)")?;
     let count = source.word()?;
     let (rows, columns) = (source.word()?, source.word()?);
@@ -105,7 +119,15 @@ pub fn read_images(path: &Path) -> Result<Array4<u8>, DataError> {
 
 /// Reads one label file; every label is below ten.
 pub fn read_labels(path: &Path) -> Result<Vec<u8>, DataError> {
-    let mut source = Source::open(path)?;
+    labels_from(open(path)?, path)
+}
+
+/// Reads the bytes of a label file, as [`images_from`] does.
+///
+/// # Errors
+/// When the bytes are not exactly one label file.
+pub fn labels_from(bytes: impl Read, path: &Path) -> Result<Vec<u8>, DataError> {
+    let mut source = Source::new(bytes, path);
     source.magic(LABEL_MAGIC, "a label file (2049)")?;
     let count = u64::from(source.word()?);
     if count == 0 || count > MOST_PIXELS {
@@ -120,28 +142,27 @@ pub fn read_labels(path: &Path) -> Result<Vec<u8>, DataError> {
     }
 }
 
-/// A file being read, with its name for the error messages.
-struct Source {
-    path: PathBuf,
-    reader: Box<dyn Read>,
+fn open(path: &Path) -> Result<impl Read, DataError> {
+    let file = File::open(path).map_err(|source| DataError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(BufReader::new(file))
 }
 
-impl Source {
-    fn open(path: &Path) -> Result<Self, DataError> {
-        let file = File::open(path).map_err(|source| DataError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        let reader = BufReader::new(file);
+/// A file being read, with its name for the error messages.
+struct Source<R> {
+    path: PathBuf,
+    reader: Bounded<R>,
+}
+
+impl<R: Read> Source<R> {
+    fn new(bytes: R, path: &Path) -> Self {
         let compressed = path.extension().is_some_and(|e| e == "gz");
-        Ok(Self {
+        Self {
             path: path.to_owned(),
-            reader: if compressed {
-                Box::new(MultiGzDecoder::new(reader))
-            } else {
-                Box::new(reader)
-            },
-        })
+            reader: Bounded::new(bytes, compressed),
+        }
     }
 
     fn refuse(&self, problem: String) -> DataError {
@@ -172,21 +193,33 @@ impl Source {
     /// Exactly `size` bytes to the end of the file.
     fn rest(&mut self, size: u64, what: &str) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
-        // One byte more than announced shows a file that is too long.
-        (&mut self.reader)
-            .take(size + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| self.refuse(format!("its {what} cannot be read: {e}")))?;
-        match (bytes.len() as u64).cmp(&size) {
-            std::cmp::Ordering::Equal => Ok(bytes),
-            std::cmp::Ordering::Less => Err(self.refuse(format!(
+        let mut part = [0; PART];
+        loop {
+            let read = match self.reader.read(&mut part) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(self.refuse(format!("its {what} cannot be read: {e}"))),
+            };
+            if (bytes.len() + read) as u64 > size {
+                return Err(self.refuse(format!(
+                    "it holds more than the {size} {what} that its header announces"
+                )));
+            }
+            if bytes.len() + read > bytes.capacity() {
+                // Doubled as the bytes come, but not beyond what there can be.
+                let most = size as usize - bytes.len();
+                bytes.reserve_exact(most.min(bytes.len().max(PART)));
+            }
+            bytes.extend_from_slice(&part[..read]);
+        }
+        if (bytes.len() as u64) < size {
+            return Err(self.refuse(format!(
                 "it ends after {} of the {size} {what} that its header announces",
                 bytes.len()
-            ))),
-            std::cmp::Ordering::Greater => Err(self.refuse(format!(
-                "it holds more than the {size} {what} that its header announces"
-            ))),
+            )));
         }
+        Ok(bytes)
     }
 }
 
@@ -248,7 +281,7 @@ mod tests {
             ),
             (
                 "hungry",
-                header(&[2051, 600_000, 28, 28], &[0; 9]),
+                header(&[2051, 300_000, 28, 28], &[0; 9]),
                 "ends after 9",
             ),
             ("not-gzip.gz", good.clone(), "header cannot be read"),
@@ -260,6 +293,20 @@ mod tests {
             assert!(message.contains(name), "{message:?} lacks {name:?}");
             assert!(message.contains(reason), "{message:?} lacks {reason:?}");
         }
+    }
+
+    #[test]
+    fn a_gzip_bomb_is_refused_before_it_has_grown_beyond_its_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let pixels = 100 * 1024 * 1024;
+        let bomb = gzip(&header(&[2051, 100, 1024, 1024], &vec![0; pixels]));
+        assert!(bomb.len() < 200_000, "{} bytes", bomb.len());
+        let path = write(directory.path(), "bomb.gz", &bomb);
+        let message = read_images(&path).unwrap_err().to_string();
+        assert!(
+            message.contains("more than 100 times its size"),
+            "{message}"
+        );
     }
 
     #[test]

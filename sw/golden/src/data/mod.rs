@@ -2,6 +2,7 @@
 
 pub mod glyph;
 pub mod idx;
+mod inflate;
 
 use brownout_spec::program::Shape;
 use ndarray::{Array4, Axis};

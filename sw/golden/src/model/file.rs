@@ -13,16 +13,19 @@
 //! the same bytes.
 
 use super::{IntegerModel, LayerTensors, LayerWeights, ModelError, Origin};
+use crate::files;
 use brownout_spec::arithmetic::ChannelParameters;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
+use brownout_spec::image::MAX_NAME_BYTES;
 use brownout_spec::program::{Network, Operation};
+use brownout_spec::text::{is_printable, printable};
 use ndarray::Array4;
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -30,6 +33,8 @@ use thiserror::Error;
 pub const FORMAT_VERSION: u32 = 1;
 /// Largest file that is read: the weight memory itself holds at most 8 MiB.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
+/// Longest name of a network or a data set, in bytes.
+const MOST_ORIGIN_BYTES: usize = 1024;
 const METADATA_KEY: &str = "brownout";
 
 /// The JSON text of the metadata entry.
@@ -115,18 +120,10 @@ impl IntegerModel {
             path: path.to_owned(),
             source: Box::new(source),
         })?;
-        let io = |source| FileError::Io {
+        files::write(path, &bytes).map_err(|source| FileError::Io {
             path: path.to_owned(),
             source,
-        };
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(io)?;
-        file.write_all(&bytes).map_err(io)?;
-        file.persist(path).map_err(|e| io(e.error))?;
-        Ok(())
+        })
     }
 
     /// Reads and validates a model file.
@@ -144,7 +141,15 @@ impl IntegerModel {
             .take(MAX_FILE_BYTES + 1)
             .read_to_end(&mut bytes)
             .map_err(io)?;
-        Self::from_bytes(&bytes).map_err(|problem| match problem {
+        Self::from_bytes(&bytes, path)
+    }
+
+    /// Reads and validates the bytes of a model file, which messages call `path`.
+    ///
+    /// # Errors
+    /// One sentence naming the file and what is wrong with it.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, FileError> {
+        Self::parse(bytes).map_err(|problem| match problem {
             BytesError::Format(problem) => FileError::Format {
                 path: path.to_owned(),
                 problem,
@@ -156,15 +161,15 @@ impl IntegerModel {
         })
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, BytesError> {
+    fn parse(bytes: &[u8]) -> Result<Self, BytesError> {
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return refuse(format!(
                 "the file is larger than the {MAX_FILE_BYTES} bytes that a model may have"
             ));
         }
-        let tensors = SafeTensors::deserialize(bytes)
-            .or_else(|e| refuse(format!("this is not a safetensors file: {e}")))?;
+        let tensors = SafeTensors::deserialize(bytes).or_else(|e| refuse(not_safetensors(e)))?;
         let header = read_header(bytes)?;
+        check_names(&header)?;
         // Shapes first, so that the tensors' sizes are known to be reasonable.
         header.network.shapes().map_err(ModelError::from)?;
         let mut expected = 0;
@@ -209,8 +214,8 @@ fn refuse<T>(problem: String) -> Result<T, BytesError> {
 }
 
 fn read_header(bytes: &[u8]) -> Result<Header, BytesError> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes)
-        .or_else(|e| refuse(format!("this is not a safetensors file: {e}")))?;
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).or_else(|e| refuse(not_safetensors(e)))?;
     let Some(text) = metadata
         .metadata()
         .as_ref()
@@ -221,14 +226,43 @@ fn read_header(bytes: &[u8]) -> Result<Header, BytesError> {
         ));
     };
     let version = serde_json::from_str::<Version>(text)
-        .or_else(|e| refuse(format!("its metadata cannot be read: {e}")))?
+        .or_else(|e| refuse(unreadable(e)))?
         .version;
     if version != FORMAT_VERSION {
         return refuse(format!(
             "its format version is {version}; allowed is {FORMAT_VERSION}"
         ));
     }
-    serde_json::from_str(text).or_else(|e| refuse(format!("its metadata cannot be read: {e}")))
+    serde_json::from_str(text).or_else(|e| refuse(unreadable(e)))
+}
+
+fn not_safetensors(error: SafeTensorError) -> String {
+    let error = printable(&error.to_string());
+    format!("this is not a safetensors file: {error}")
+}
+
+fn unreadable(error: serde_json::Error) -> String {
+    let error = printable(&error.to_string());
+    format!("its metadata cannot be read: {error}")
+}
+
+/// Names are shown in messages and tables, so a foreign file must not bring
+/// line breaks or escapes in them.
+fn check_names(header: &Header) -> Result<(), BytesError> {
+    let check = |what: String, name: &str, most: usize| match is_printable(name, most) {
+        true => Ok(()),
+        false => refuse(format!(
+            "the name of {what} is {:?}; allowed are at most {most} bytes without line breaks and other control characters",
+            printable(name)
+        )),
+    };
+    let Origin { name, dataset, .. } = &header.origin;
+    check("the network".into(), name, MOST_ORIGIN_BYTES)?;
+    check("the data set".into(), dataset, MOST_ORIGIN_BYTES)?;
+    for (index, layer) in header.network.layers.iter().enumerate() {
+        check(format!("layer {index}"), &layer.name, MAX_NAME_BYTES)?;
+    }
+    Ok(())
 }
 
 /// One tensor on its way into a file.

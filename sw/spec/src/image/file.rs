@@ -25,6 +25,7 @@ use super::shape::LayerShape;
 use super::store::WeightImage;
 use crate::code::{CodeName, Codeword};
 use crate::config::WeightBits;
+use crate::text::{is_printable, printable};
 use thiserror::Error;
 
 /// The first bytes of a weight image file.
@@ -245,6 +246,14 @@ impl<'a> Reader<'a> {
             value: "not UTF-8".to_owned(),
             allowed: "text in UTF-8".to_owned(),
         })?;
+        // Names are shown in messages and tables.
+        if !is_printable(name, usize::MAX) {
+            return Err(FileError::Field {
+                field: "a layer's name",
+                value: format!("{:?}", printable(name)),
+                allowed: "text without line breaks and other control characters".to_owned(),
+            });
+        }
         Ok(LayerShape {
             name: name.to_owned(),
             output_channels: self.u32("a layer's output channels")? as usize,

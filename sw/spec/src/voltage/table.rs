@@ -7,6 +7,8 @@ use crate::quantity::{BitErrorRate, Millivolts};
 
 /// Name of the table's field in the configuration.
 const FIELD: &str = "voltage_model.table";
+/// Largest relative energy: ten times a supply would be a hundred times the energy.
+const MOST_ENERGY: f64 = 1000.0;
 
 /// Rates and energies of a user's own memory, in millivolts.
 ///
@@ -38,7 +40,7 @@ impl UserTable {
     pub const WIDEST: u16 = 4095;
 
     /// A table of at least two rows: voltages rise, rates lie in `[0, 1]` and
-    /// do not rise, energies are positive.
+    /// do not rise, energies are positive and at most 1000.
     pub fn new(rows: &[VoltagePoint]) -> Result<Self, ConfigurationError> {
         let [first, .., last] = rows else {
             return Err(refuse(
@@ -88,10 +90,10 @@ fn check_row(index: usize, row: &VoltagePoint) -> Result<(), ConfigurationError>
             "a rate from 0 to 1",
         ));
     }
-    if !(row.relative_energy > 0.0 && row.relative_energy.is_finite()) {
+    if !(row.relative_energy > 0.0 && row.relative_energy <= MOST_ENERGY) {
         return Err(refuse(
             format!("relative_energy = {} in row {number}", row.relative_energy),
-            "a positive number",
+            "a positive number up to 1000",
         ));
     }
     Ok(())
@@ -222,7 +224,11 @@ mod tests {
             ),
             (
                 vec![good, row(600, 0.1, f64::INFINITY)],
-                "a positive number",
+                "a positive number up to 1000",
+            ),
+            (
+                vec![good, row(600, 0.1, 1000.5)],
+                "relative_energy = 1000.5 in row 2",
             ),
             (vec![good, row(6000, 0.1, 1.0)], "at most 4095 mV"),
         ] {

@@ -86,7 +86,7 @@ fn model() -> IntegerModel {
 }
 
 fn problem(bytes: &[u8]) -> String {
-    match IntegerModel::from_bytes(bytes) {
+    match IntegerModel::parse(bytes) {
         Ok(_) => "accepted".into(),
         Err(BytesError::Format(problem)) => problem,
         Err(BytesError::Model(error)) => error.to_string(),
@@ -169,6 +169,10 @@ fn each_malformed_file_is_refused_with_its_reason() {
             "the layer needs 4",
         ),
         (
+            edited("\\\"conv\\\"", "\\\"con\\\\nv\\\""),
+            "name of layer 0 is \"con\u{fffd}v\"; allowed are at most 255 bytes",
+        ),
+        (
             edited("\\\"shift\\\":7", "\\\"shift\\\":40"),
             "shift is 40; allowed is 1 to 31",
         ),
@@ -219,6 +223,6 @@ fn no_damage_to_a_file_causes_a_panic() {
                 _ => damaged[at] ^ 1 << random.random_range(0..8),
             };
         }
-        let _ = IntegerModel::from_bytes(&damaged);
+        let _ = IntegerModel::parse(&damaged);
     }
 }
