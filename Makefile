@@ -15,17 +15,21 @@ RTL_OUT ?= target/verilog
 CONFIG  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools sim test verilog clean
+.PHONY: help tools simulator sim test verilog clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
 	@echo "For cargo by hand: make tools, then put .tools/bin first on the PATH."
 
-tools: ## set up Verilator in .tools/ (no root needed)
+tools: ## set up Verilator, Yosys, nextpnr and Icarus in .tools/ (no root needed)
 	@tools/setup.sh
 
-sim: tools ## train, generate and simulate at falling voltage (DATA=glyphs|mnist:DIR)
+# The part of the tools without which there is no co-simulation.
+simulator:
+	@tools/setup.sh verilator
+
+sim: simulator ## train, generate and simulate at falling voltage (DATA=glyphs|mnist:DIR)
 	@echo "Building the command and simulating; the summary goes to $(SIM_OUT)/summary.json ..."
 	$(CARGO) run --release --quiet --package brownout --features simulate -- sweep --data "$(DATA)" --out "$(SIM_OUT)"
 
