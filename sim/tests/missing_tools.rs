@@ -55,7 +55,7 @@ fn a_missing_compiler_is_named_with_its_package() {
         return;
     }
     let name = "a_missing_compiler_is_named_with_its_package";
-    let folder = folder_with(&["sh", "cat", "dirname"]);
+    let folder = folder_with(&["sh", "cat", "dirname", "readlink"]);
     let path = folder.path().to_str().unwrap();
     let said = run_child(name, &[("PATH", path)]);
     assert!(
