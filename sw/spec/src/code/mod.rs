@@ -4,7 +4,7 @@
 //! are check bits. The encoder, the decoder, the RTL and the documentation
 //! tables are all derived from that data, so there is no second matrix to keep
 //! in step. `columns` holds the data and its reasons, `matrix` what follows
-//! from it, `codec` encoding and decoding.
+//! from it, `codec` encoding and decoding, `residual` the errors that remain.
 //!
 //! All codes have odd-weight columns only (M. Y. Hsiao, "A class of optimal
 //! minimum odd-weight-column SEC-DED codes", IBM J. Res. Dev. 14, 1970): one
@@ -19,10 +19,12 @@ mod columns;
 mod matrix;
 mod name;
 mod policy;
+mod residual;
 mod word;
 
 pub use codec::{Decoded, EncodeError, Outcome};
 pub use matrix::Code;
 pub use name::CodeName;
 pub use policy::Policy;
+pub use residual::{BitRates, PatternCounts, Residual, WordRates, bookkeeping};
 pub use word::{Codeword, Weights};
