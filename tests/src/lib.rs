@@ -1,9 +1,10 @@
-//! What the end-to-end tests share: configurations, random graphs, and sessions
-//! on simulated accelerators.
+//! What the end-to-end tests share: configurations, random graphs, sessions on
+//! simulated accelerators, and readers of what comes from outside.
 
 pub mod census;
 pub mod configurations;
 pub mod graph;
 pub mod mutant;
+pub mod readers;
 pub mod session;
 pub mod tensors;

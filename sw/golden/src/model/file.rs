@@ -12,7 +12,7 @@
 //! map and the network with its shapes and scales. The same model always gives
 //! the same bytes.
 
-use super::{IntegerModel, LayerTensors, LayerWeights, ModelError, Origin};
+use super::{Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin};
 use crate::files;
 use brownout_spec::arithmetic::ChannelParameters;
 use brownout_spec::code::CodeName;
@@ -170,6 +170,7 @@ impl IntegerModel {
         let tensors = SafeTensors::deserialize(bytes).or_else(|e| refuse(not_safetensors(e)))?;
         let header = read_header(bytes)?;
         check_names(&header)?;
+        check_origin(&header.origin)?;
         // Shapes first, so that the tensors' sizes are known to be reasonable.
         header.network.shapes().map_err(ModelError::from)?;
         let mut expected = 0;
@@ -261,6 +262,24 @@ fn check_names(header: &Header) -> Result<(), BytesError> {
     check("the data set".into(), dataset, MOST_ORIGIN_BYTES)?;
     for (index, layer) in header.network.layers.iter().enumerate() {
         check(format!("layer {index}"), &layer.name, MAX_NAME_BYTES)?;
+    }
+    Ok(())
+}
+
+/// Numbers that are only shown must still be numbers: JSON has no infinity to write them with.
+fn check_origin(origin: &Origin) -> Result<(), BytesError> {
+    if let Some(training) = &origin.training {
+        training
+            .validate()
+            .or_else(|e| refuse(format!("its training options are not allowed: {e}")))?;
+    }
+    let Some(Accuracy { float, integer, .. }) = origin.accuracy else {
+        return Ok(());
+    };
+    for (name, share) in [("float", float), ("integer", integer)] {
+        if !(0.0..=1.0).contains(&share) {
+            return refuse(format!("its {name} accuracy is {share}; allowed is 0 to 1"));
+        }
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::cipher::LANES;
 use crate::config::WEIGHT_ADDRESS_BITS;
 use crate::quantity::{Lane, WordAddress};
+use crate::text::printable;
 use std::collections::BTreeMap;
 use std::fmt;
 use thiserror::Error;
@@ -102,19 +103,23 @@ impl FaultMap {
         let last_address = (1_u32 << WEIGHT_ADDRESS_BITS) - 1;
         let address = parse_up_to(address, last_address).ok_or_else(|| {
             refuse(
-                format!("the address {address:?}"),
+                format!("the address {:?}", printable(address)),
                 format!("0 to {last_address}"),
             )
         })?;
-        let lane = parse_up_to(lane, LANES as u32 - 1)
-            .ok_or_else(|| refuse(format!("the lane {lane:?}"), format!("0 to {}", LANES - 1)))?;
+        let lane = parse_up_to(lane, LANES as u32 - 1).ok_or_else(|| {
+            refuse(
+                format!("the lane {:?}", printable(lane)),
+                format!("0 to {}", LANES - 1),
+            )
+        })?;
         let fault = match kind {
             "flip" => CellFault::Flip,
             "0" => CellFault::StuckAtZero,
             "1" => CellFault::StuckAtOne,
             _ => {
                 return Err(refuse(
-                    format!("the kind {kind:?}"),
+                    format!("the kind {:?}", printable(kind)),
                     "flip, 0 or 1".to_owned(),
                 ));
             }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::{Accuracy, InputMap};
+use crate::model::InputMap;
+use crate::train::TrainingOptions;
 use brownout_spec::arithmetic::OutputScale;
 use brownout_spec::program::{Layer, Shape};
 use rand::{RngExt, SeedableRng};
@@ -44,7 +45,10 @@ fn model() -> IntegerModel {
                 integer: 0.25,
                 images: 4,
             }),
-            training: None,
+            training: Some(TrainingOptions {
+                code: CodeName::None,
+                ..TrainingOptions::default()
+            }),
         },
         weight_bits: WeightBits::Eight,
         code: CodeName::Inplace64_57,
@@ -171,6 +175,14 @@ fn each_malformed_file_is_refused_with_its_reason() {
         (
             edited("\\\"conv\\\"", "\\\"con\\\\nv\\\""),
             "name of layer 0 is \"con\u{fffd}v\"; allowed are at most 255 bytes",
+        ),
+        (
+            edited("\\\"integer\\\":0.25", "\\\"integer\\\":1.5"),
+            "integer accuracy is 1.5; allowed is 0 to 1",
+        ),
+        (
+            edited("\\\"momentum\\\":0.9", "\\\"momentum\\\":1e39"),
+            "its training options are not allowed: momentum is inf",
         ),
         (
             edited("\\\"shift\\\":7", "\\\"shift\\\":40"),

@@ -1,0 +1,111 @@
+//! What must hold for a file that was accepted, however it came about.
+
+use brownout_golden::infer::IntegerNetwork;
+use brownout_golden::model::IntegerModel;
+use brownout_spec::code::Policy;
+use brownout_spec::config::Configuration;
+use brownout_spec::cycles::program_cycles;
+use brownout_spec::fault::FaultMap;
+use brownout_spec::image::{Layout, WeightImage};
+use brownout_spec::program::Program;
+use brownout_spec::quantity::{BitErrorRate, Lane, Millivolts, WordAddress};
+use brownout_spec::voltage::VoltageModel;
+use ndarray::Array4;
+use std::path::Path;
+
+/// Largest network that is run, in multiplications.
+const MOST_WORK: usize = 100_000;
+
+pub fn images(images: &Array4<u8>, pixels: Option<&[u8]>) {
+    let (count, rows, columns, channels) = images.dim();
+    assert!(count > 0 && rows > 0 && columns > 0 && channels == 1);
+    if let Some(pixels) = pixels {
+        assert_eq!(
+            images.as_slice(),
+            Some(pixels),
+            "pixels as they were stored"
+        );
+    }
+}
+
+pub fn labels(labels: &[u8], stored: Option<&[u8]>) {
+    assert!(!labels.is_empty() && labels.iter().all(|&label| label < 10));
+    if let Some(stored) = stored {
+        assert_eq!(labels, stored, "labels as they were stored");
+    }
+}
+
+/// An accepted model survives its own file, and can be placed and run, or is refused in words.
+pub fn model(model: &IntegerModel) {
+    let bytes = model.to_bytes().expect("an accepted model is valid");
+    let again = IntegerModel::from_bytes(&bytes, Path::new("again"));
+    assert_eq!(&again.expect("a written model is accepted"), model);
+    let configuration = super::seeds::accelerator(model.weight_bits, model.code);
+    let program = Program::new(&configuration, &model.network);
+    let layout = Layout::new(&configuration, model.weight_shapes());
+    if let (Ok(program), Ok(layout)) = (&program, layout) {
+        let image = WeightImage::encode(layout, &model.weight_tensors());
+        let image = image.expect("an accepted model satisfies its code");
+        assert_eq!(image.words().len(), program.weight_words);
+        assert!(program_cycles(&configuration, program) > 0);
+        let work: usize = program.steps.iter().map(|s| s.multiply_accumulates()).sum();
+        if work <= MOST_WORK {
+            let network = IntegerNetwork::undisturbed(model);
+            let mut workspace = network.workspace();
+            network.run(&vec![-128; program.input.volume()], &mut workspace);
+        }
+    }
+}
+
+/// An accepted image is the one that its own bytes are made of.
+pub fn weight_image(image: &WeightImage, bytes: &[u8]) {
+    assert!(image.to_bytes() == bytes, "an image has one file");
+    let layout = image.layout();
+    for (number, layer) in layout.layers().iter().enumerate() {
+        let channels = layout.constrained_channels(number);
+        assert!(channels.is_some_and(|c| c.len() <= layer.shape.output_channels));
+    }
+    for word in 0..layout.words().min(8) {
+        for lane in 0..layout.code().n() {
+            let cell = layout.cell(WordAddress(word as u32), Lane(lane as u8));
+            assert!(cell.is_some(), "every lane of every word is something");
+        }
+    }
+    for policy in [Policy::Keep, Policy::Zero] {
+        let decoded = image.decode(policy);
+        assert_eq!(decoded.tensors.len(), layout.layers().len());
+    }
+}
+
+/// An accepted configuration survives its own file, and every voltage of its model has a rate.
+pub fn configuration(configuration: &Configuration) {
+    let again = Configuration::from_toml(&configuration.to_toml());
+    assert_eq!(again.as_ref(), Ok(configuration));
+    let voltages = VoltageModel::from_configuration(configuration);
+    let voltages = voltages.expect("an accepted configuration has a voltage model");
+    let rom = voltages.rom();
+    assert!(rom.thresholds.windows(2).all(|pair| pair[0] >= pair[1]));
+    let (lowest, highest) = voltages.range();
+    for supply in (lowest.0..=highest.0).step_by(7).map(Millivolts) {
+        let energy = voltages.relative_energy(supply).expect("inside the range");
+        assert!(energy > 0.0 && energy <= 1000.0, "{energy} at {supply}");
+    }
+    for rate in [0.0, 1e-6, 1e-2, 1.0]
+        .into_iter()
+        .filter_map(BitErrorRate::new)
+    {
+        let nearest = voltages.nearest_millivolts(rate);
+        assert!((lowest..=highest).contains(&nearest));
+    }
+}
+
+/// An accepted map survives its own file.
+pub fn fault_map(map: &FaultMap) {
+    let again = FaultMap::from_text(&map.to_string());
+    assert_eq!(again.as_ref(), Ok(map));
+    assert_eq!(map.cells().count(), map.len());
+    for (address, lane, _) in map.cells().take(100) {
+        let flips = map.flips(address, 0) | map.flips(address, u128::MAX);
+        assert_eq!(flips >> lane.0 & 1, 1, "a faulty cell flips one of the two");
+    }
+}

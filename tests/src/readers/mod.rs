@@ -1,0 +1,181 @@
+//! One function for each thing that comes from outside: bytes in, a sentence or
+//! what they mean out.
+//!
+//! The fuzz targets in `tests/fuzz` and `make test` call the same functions.
+//! [`mutate`] damages good files, [`harness`] runs readers on them and watches
+//! panics, time, memory ([`allocation`]) and the refusals' wording;
+//! [`registers`] does the same to the register interface of the hardware.
+
+pub mod allocation;
+pub mod harness;
+mod laws;
+pub mod mutate;
+pub mod registers;
+pub mod seeds;
+
+use brownout_golden::data::idx;
+use brownout_golden::model::IntegerModel;
+use brownout_spec::config::Configuration;
+use brownout_spec::fault::FaultMap;
+use brownout_spec::image::WeightImage;
+use mutate::Format;
+use std::path::Path;
+
+/// What must hold for what a reader accepted; it panics where it does not.
+pub type Law = Box<dyn FnOnce()>;
+
+/// What came of the bytes: the law of an accepted file, or why they were refused.
+pub type Verdict = Result<Law, String>;
+
+/// A reader, what it reads, and what it may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// What it reads.
+    pub name: &'static str,
+    /// Reads the bytes of a file.
+    pub read: fn(&[u8]) -> Verdict,
+    /// How files are damaged.
+    pub format: Format,
+    /// Good files.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Most bytes of memory that a byte of the file may cost.
+    pub memory_per_byte: usize,
+    /// Bytes of memory that any file may cost.
+    pub memory_free: usize,
+}
+
+/// Every reader of files.
+pub const READERS: [Reader; 9] = [
+    Reader {
+        name: "IDX images",
+        read: idx_images,
+        format: Format::Binary { header: 16 },
+        seeds: seeds::idx_images,
+        memory_per_byte: 3,
+        memory_free: 20 << 10,
+    },
+    Reader {
+        name: "IDX labels",
+        read: idx_labels,
+        format: Format::Binary { header: 8 },
+        seeds: seeds::idx_labels,
+        memory_per_byte: 3,
+        memory_free: 20 << 10,
+    },
+    Reader {
+        name: "IDX images, gzip",
+        read: idx_images_gzip,
+        format: Format::Gzip { header: 16 },
+        seeds: seeds::idx_images,
+        // Twice the inflation that is allowed, since a growing buffer moves.
+        memory_per_byte: 200,
+        memory_free: 128 << 10,
+    },
+    Reader {
+        name: "IDX labels, gzip",
+        read: idx_labels_gzip,
+        format: Format::Gzip { header: 8 },
+        seeds: seeds::idx_labels,
+        memory_per_byte: 200,
+        memory_free: 128 << 10,
+    },
+    Reader {
+        name: "safetensors model",
+        read: model,
+        format: Format::Safetensors,
+        seeds: seeds::models,
+        memory_per_byte: 16,
+        memory_free: 16 << 10,
+    },
+    Reader {
+        name: "weight image",
+        read: weight_image,
+        format: Format::Checksummed { header: 64 },
+        seeds: seeds::weight_images,
+        memory_per_byte: 16,
+        memory_free: 16 << 10,
+    },
+    Reader {
+        name: "TOML configuration",
+        read: configuration,
+        format: Format::Text,
+        seeds: seeds::configurations,
+        memory_per_byte: 160,
+        memory_free: 64 << 10,
+    },
+    Reader {
+        name: "voltage table",
+        read: configuration,
+        format: Format::Text,
+        seeds: seeds::voltage_tables,
+        memory_per_byte: 160,
+        memory_free: 64 << 10,
+    },
+    Reader {
+        name: "fault map",
+        read: fault_map,
+        format: Format::Text,
+        seeds: seeds::fault_maps,
+        memory_per_byte: 16,
+        memory_free: 4 << 10,
+    },
+];
+
+/// An IDX file of images.
+pub fn idx_images(bytes: &[u8]) -> Verdict {
+    let images = idx::images_from(bytes, Path::new("images")).map_err(text)?;
+    let pixels = bytes[16..].to_vec();
+    Ok(Box::new(move || laws::images(&images, Some(&pixels))))
+}
+
+/// A compressed IDX file of images.
+pub fn idx_images_gzip(bytes: &[u8]) -> Verdict {
+    let images = idx::images_from(bytes, Path::new("images.gz")).map_err(text)?;
+    Ok(Box::new(move || laws::images(&images, None)))
+}
+
+/// An IDX file of labels.
+pub fn idx_labels(bytes: &[u8]) -> Verdict {
+    let labels = idx::labels_from(bytes, Path::new("labels")).map_err(text)?;
+    let stored = bytes[8..].to_vec();
+    Ok(Box::new(move || laws::labels(&labels, Some(&stored))))
+}
+
+/// A compressed IDX file of labels.
+pub fn idx_labels_gzip(bytes: &[u8]) -> Verdict {
+    let labels = idx::labels_from(bytes, Path::new("labels.gz")).map_err(text)?;
+    Ok(Box::new(move || laws::labels(&labels, None)))
+}
+
+/// A model file.
+pub fn model(bytes: &[u8]) -> Verdict {
+    let model = IntegerModel::from_bytes(bytes, Path::new("model")).map_err(text)?;
+    Ok(Box::new(move || laws::model(&model)))
+}
+
+/// A weight image file.
+pub fn weight_image(bytes: &[u8]) -> Verdict {
+    let image = WeightImage::from_bytes(bytes).map_err(text)?;
+    let bytes = bytes.to_vec();
+    Ok(Box::new(move || laws::weight_image(&image, &bytes)))
+}
+
+/// A configuration file, its voltage table included.
+pub fn configuration(bytes: &[u8]) -> Verdict {
+    let configuration = Configuration::from_toml(utf8(bytes)?).map_err(text)?;
+    Ok(Box::new(move || laws::configuration(&configuration)))
+}
+
+/// A fault map file.
+pub fn fault_map(bytes: &[u8]) -> Verdict {
+    let map = FaultMap::from_text(utf8(bytes)?).map_err(text)?;
+    Ok(Box::new(move || laws::fault_map(&map)))
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|_| "the file is not text; allowed is UTF-8".to_owned())
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

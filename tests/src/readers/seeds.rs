@@ -1,0 +1,155 @@
+//! Good files, small ones: damage then hits what matters.
+
+use crate::configurations::{benches, configuration};
+use crate::graph::{self, Focus, Graph};
+use brownout_golden::model::Accuracy;
+use brownout_golden::train::TrainingOptions;
+use brownout_spec::code::CodeName;
+use brownout_spec::config::{Configuration, VoltageModelChoice, VoltagePoint, WeightBits};
+use brownout_spec::fault::{CellFault, FaultMap};
+use brownout_spec::image::{Layout, WeightImage};
+use brownout_spec::quantity::{Lane, WordAddress};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// A small accelerator for models of a width and a code.
+pub fn accelerator(weight_bits: WeightBits, code: CodeName) -> Configuration {
+    let columns = match code.is_in_place() {
+        true => code.weights_per_word(weight_bits),
+        false => 4,
+    };
+    configuration(4, columns, weight_bits, code)
+}
+
+/// IDX files of 1 to 50 images.
+pub fn idx_images() -> Vec<Vec<u8>> {
+    [(12, 4, 4), (50, 28, 28), (3, 5, 2), (1, 1, 1)]
+        .into_iter()
+        .map(|(count, rows, columns): (u32, u32, u32)| {
+            let pixels = (0..count * rows * columns).map(|i| (i * 37 % 251) as u8);
+            [2051, count, rows, columns]
+                .iter()
+                .flat_map(|field| field.to_be_bytes())
+                .chain(pixels)
+                .collect()
+        })
+        .collect()
+}
+
+/// IDX files of 1 to 300 labels.
+pub fn idx_labels() -> Vec<Vec<u8>> {
+    [12_u32, 1, 300]
+        .into_iter()
+        .map(|count| {
+            let labels = (0..count).map(|i| (i * 7 % 10) as u8);
+            let header = [2049, count].map(u32::to_be_bytes).concat();
+            header.into_iter().chain(labels).collect()
+        })
+        .collect()
+}
+
+fn graphs() -> Vec<Graph> {
+    let bits = [WeightBits::Eight, WeightBits::Four];
+    [
+        (0, bits[0], CodeName::None, Focus::Residual),
+        (1, bits[0], CodeName::Inplace64_57, Focus::MaxPool),
+        (2, bits[1], CodeName::Inplace32_26, Focus::Dense),
+        (3, bits[0], CodeName::Secded72_64, Focus::AveragePool),
+    ]
+    .into_iter()
+    .map(|(seed, bits, code, focus)| {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        graph::draw(&accelerator(bits, code), focus, &mut random)
+    })
+    .collect()
+}
+
+/// Models of several kinds of layers, weight widths and codes.
+pub fn models() -> Vec<Vec<u8>> {
+    graphs()
+        .into_iter()
+        .enumerate()
+        .map(|(index, Graph { mut model, .. })| {
+            if index % 2 == 1 {
+                model.origin.training = Some(TrainingOptions::default());
+                model.origin.accuracy = Some(Accuracy {
+                    float: 0.975,
+                    integer: 0.97,
+                    images: 2000,
+                });
+            }
+            model.to_bytes().expect("a drawn model is valid")
+        })
+        .collect()
+}
+
+/// The weights of the same models as code words.
+pub fn weight_images() -> Vec<Vec<u8>> {
+    graphs()
+        .into_iter()
+        .map(|Graph { model, .. }| {
+            let configuration = accelerator(model.weight_bits, model.code);
+            let layout = Layout::new(&configuration, model.weight_shapes());
+            let layout = layout.expect("a drawn graph fits its accelerator");
+            WeightImage::encode(layout, &model.weight_tensors())
+                .expect("drawn weights are in range")
+                .to_bytes()
+        })
+        .collect()
+}
+
+/// The accelerators of the random graphs.
+pub fn configurations() -> Vec<Vec<u8>> {
+    let files = benches().into_iter().map(|b| b.configuration.to_toml());
+    files.map(String::into_bytes).collect()
+}
+
+/// Configurations with a voltage table of the user's.
+pub fn voltage_tables() -> Vec<Vec<u8>> {
+    let tables: [&[(u16, f64, f64)]; 4] = [
+        &[(500, 1e-2, 0.4), (600, 1e-4, 0.6), (700, 0.0, 1.0)],
+        &[(1, 1.0, 1e-3), (4096, 0.0, 1.0)],
+        &[
+            (300, 0.5, 0.1),
+            (310, 0.5, 0.1),
+            (320, 1e-9, 0.1),
+            (330, 1e-300, 900.0),
+        ],
+        &[(800, 0.0, 1.0), (801, 0.0, 1.0)],
+    ];
+    tables
+        .into_iter()
+        .map(|rows| {
+            let row = |&(millivolts, bit_error_rate, relative_energy)| VoltagePoint {
+                millivolts,
+                bit_error_rate,
+                relative_energy,
+            };
+            Configuration {
+                voltage_model: VoltageModelChoice::Table(rows.iter().map(row).collect()),
+                ..accelerator(WeightBits::Eight, CodeName::None)
+            }
+            .to_toml()
+            .into_bytes()
+        })
+        .collect()
+}
+
+/// Lists of faulty cells, with every kind of separator.
+pub fn fault_maps() -> Vec<Vec<u8>> {
+    let mut map = FaultMap::default();
+    for cell in 0..60 {
+        let kinds = [
+            CellFault::Flip,
+            CellFault::StuckAtZero,
+            CellFault::StuckAtOne,
+        ];
+        let lane = Lane((cell * 5 % 72) as u8);
+        map.insert(WordAddress(cell * cell), lane, kinds[cell as usize % 3]);
+    }
+    vec![
+        map.to_string().into_bytes(),
+        b"# one chip\n\n1048575 71 flip\r\n0, 0, 0\n 7\t31\t1\n".to_vec(),
+        b"address lane kind\n5 9 flip\n5 10 flip".to_vec(),
+    ]
+}
