@@ -1,11 +1,12 @@
-//! A code: its columns, its masks, what it detects.
+//! A code: its columns, its masks, what it detects and what it leaves.
 
 use super::refuse_places;
+use super::residual::{self, ResidualRow};
 use crate::arguments::InfoArguments;
 use crate::error::Error;
 use crate::output::Output;
 use crate::table::{Table, facts};
-use brownout_spec::code::{Code, CodeName};
+use brownout_spec::code::{Code, CodeName, Residual};
 use brownout_spec::config::WeightBits;
 use brownout_spec::quantity::Lane;
 use serde::Serialize;
@@ -26,13 +27,15 @@ struct Report {
     masks: Vec<String>,
     triples: Share,
     quadruples: Share,
+    /// What the decoder leaves of random errors, at a few rates.
+    residual: Vec<ResidualRow>,
 }
 
 /// How many of all error patterns of one weight a decoder takes for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 struct Share {
-    mistaken: usize,
-    all: usize,
+    mistaken: u128,
+    all: u128,
 }
 
 /// Explains a code for one weight width.
@@ -55,6 +58,8 @@ pub fn explain(name: CodeName, arguments: &InfoArguments, output: Output) -> Res
         None => WeightBits::Four,
     };
     let code = Code::new(name, weight_bits);
+    let counts = Residual::of(&code);
+    let [three, four] = [3, 4].map(|errors| counts.patterns(errors));
     let report = Report {
         code: name,
         weight_bits,
@@ -69,47 +74,17 @@ pub fn explain(name: CodeName, arguments: &InfoArguments, output: Output) -> Res
         masks: (0..code.check_bits())
             .map(|check| format!("{:#x}", code.mask(check)))
             .collect(),
-        triples: miscorrected_triples(&code),
-        quadruples: undetected_quadruples(&code),
+        triples: Share {
+            mistaken: three.miscorrected,
+            all: three.all,
+        },
+        quadruples: Share {
+            mistaken: four.missed,
+            all: four.all,
+        },
+        residual: residual::rows(&code, &counts),
     };
     output.result(&report, &render(&report, &code))
-}
-
-/// Triple errors whose syndrome is that of a single one.
-fn miscorrected_triples(code: &Code) -> Share {
-    let columns = code.columns();
-    let mut share = Share {
-        mistaken: 0,
-        all: 0,
-    };
-    for (i, a) in columns.iter().enumerate() {
-        for (j, b) in columns.iter().enumerate().skip(i + 1) {
-            for c in &columns[j + 1..] {
-                share.all += 1;
-                share.mistaken += usize::from(code.lane_of_syndrome(a ^ b ^ c).is_some());
-            }
-        }
-    }
-    share
-}
-
-/// Quadruple errors whose syndrome is that of none.
-fn undetected_quadruples(code: &Code) -> Share {
-    let columns = code.columns();
-    let mut share = Share {
-        mistaken: 0,
-        all: 0,
-    };
-    for (i, a) in columns.iter().enumerate() {
-        for (j, b) in columns.iter().enumerate().skip(i + 1) {
-            for (k, c) in columns.iter().enumerate().skip(j + 1) {
-                let rest = &columns[k + 1..];
-                share.all += rest.len();
-                share.mistaken += rest.iter().filter(|&d| a ^ b ^ c ^ d == 0).count();
-            }
-        }
-    }
-    share
 }
 
 fn render(report: &Report, code: &Code) -> String {
@@ -130,8 +105,12 @@ fn render(report: &Report, code: &Code) -> String {
     ];
     if report.check_lanes.is_empty() {
         lines.push(("errors", "none is detected".to_owned()));
-        let head = format!("code {}\n\n", report.code);
-        return head + &facts(&lines);
+        return format!(
+            "code {}\n\n{}\n{}",
+            report.code,
+            facts(&lines),
+            residual::render(&report.residual)
+        );
     }
     let Share { mistaken, all } = report.triples;
     lines.push(("single errors", "all corrected".to_owned()));
@@ -146,11 +125,12 @@ fn render(report: &Report, code: &Code) -> String {
         format!("{mistaken} of {all} undetected, others detected"),
     ));
     format!(
-        "code {}\n\n{}\nColumns in hexadecimal, check bits in brackets:\n\n{}\nLanes of each syndrome bit:\n\n{}",
+        "code {}\n\n{}\nColumns in hexadecimal, check bits in brackets:\n\n{}\nLanes of each syndrome bit:\n\n{}\n{}",
         report.code,
         facts(&lines),
         render_columns(report, code),
-        render_masks(report)
+        render_masks(report),
+        residual::render(&report.residual)
     )
 }
 
@@ -185,29 +165,4 @@ fn render_masks(report: &Report) -> String {
         table.row([bit.to_string(), lane.0.to_string(), mask.clone()]);
     }
     table.render()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_in_place_codes_miscorrect_every_triple() {
-        let code = Code::new(CodeName::Inplace64_57, WeightBits::Eight);
-        assert_eq!(
-            miscorrected_triples(&code),
-            Share {
-                mistaken: 41_664,
-                all: 41_664
-            }
-        );
-        let code = Code::new(CodeName::Inplace32_26, WeightBits::Four);
-        assert_eq!(
-            undetected_quadruples(&code),
-            Share {
-                mistaken: 1_240,
-                all: 35_960
-            }
-        );
-    }
 }

@@ -5,6 +5,7 @@ mod configuration;
 mod image;
 mod model;
 mod place;
+mod residual;
 mod voltage;
 
 use crate::arguments::InfoArguments;
