@@ -3,13 +3,16 @@
 //! An entry is a folder named by the first half of its key, with the shared
 //! object, a manifest and the Verilog. It is built under a temporary name and
 //! renamed, so it is either whole or not there. The manifest holds a hash of
-//! the shared object: what was damaged later is built again instead of loaded.
+//! the shared object and one of itself: what was damaged later is built again
+//! instead of loaded. What a killed build left is removed by the next one.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use brownout_golden::files::ScratchFolder;
 use serde::{Deserialize, Serialize};
 
 use crate::build::{
@@ -19,6 +22,8 @@ use crate::toolchain::Toolchain;
 
 /// Name of the manifest inside an entry.
 const MANIFEST: &str = "manifest.json";
+/// How the names of unfinished entries begin.
+const UNFINISHED: &str = ".building-";
 /// Hexadecimal digits of the key which name the folder; the manifest has all.
 const NAME_DIGITS: usize = 32;
 
@@ -84,6 +89,31 @@ struct Manifest {
     compiler: String,
     library_blake3: String,
     ports: Vec<PortInfo>,
+}
+
+/// A manifest as it is stored, with the hash that shows whether it is as it was written.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    manifest: Manifest,
+    blake3: String,
+}
+
+impl Sealed {
+    fn new(manifest: Manifest) -> Self {
+        let blake3 = manifest.hash();
+        Self { manifest, blake3 }
+    }
+
+    /// The manifest, unless it was damaged.
+    fn open(self) -> Option<Manifest> {
+        (self.manifest.hash() == self.blake3).then_some(self.manifest)
+    }
+}
+
+impl Manifest {
+    fn hash(&self) -> String {
+        hash(&serde_json::to_vec(self).expect("a manifest is plain data with text keys"))
+    }
 }
 
 impl ModelCache {
@@ -153,8 +183,8 @@ impl ModelCache {
     fn read_entry(&self, key: &str, options: BuildOptions) -> Option<CompiledModel> {
         // The loader takes a path without a slash for a library name.
         let entry = fs::canonicalize(self.entry(key)).ok()?;
-        let manifest: Manifest =
-            serde_json::from_slice(&fs::read(entry.join(MANIFEST)).ok()?).ok()?;
+        let stored = fs::read(entry.join(MANIFEST)).ok()?;
+        let manifest = serde_json::from_slice::<Sealed>(&stored).ok()?.open()?;
         let library = entry.join(LIBRARY);
         let bytes = fs::read(&library).ok()?;
         if manifest.key != key || manifest.library_blake3 != hash(&bytes) {
@@ -178,9 +208,7 @@ impl ModelCache {
         key: String,
     ) -> Result<CompiledModel, BuildError> {
         fs::create_dir_all(&self.folder).map_err(file_error("create", &self.folder))?;
-        let temporary = tempfile::Builder::new()
-            .prefix(".building-")
-            .tempdir_in(&self.folder)
+        let temporary = ScratchFolder::inside(&self.folder, UNFINISHED)
             .map_err(file_error("create a folder in", &self.folder))?;
         let ports = build_model(toolchain, source, options, temporary.path())?;
 
@@ -195,15 +223,15 @@ impl ModelCache {
             ports,
         };
         let path = temporary.path().join(MANIFEST);
-        let text = serde_json::to_vec_pretty(&manifest).map_err(|e| e.into());
+        let text = serde_json::to_vec_pretty(&Sealed::new(manifest)).map_err(io::Error::from);
         text.and_then(|text| fs::write(&path, text))
             .map_err(file_error("write", &path))?;
 
         let entry = self.entry(&key);
         self.publish(temporary, &entry, &key, options)?;
-        let mut model = self.read_entry(&key, options).ok_or_else(|| {
-            file_error("read back", &entry)(std::io::ErrorKind::InvalidData.into())
-        })?;
+        let mut model = self
+            .read_entry(&key, options)
+            .ok_or_else(|| file_error("read back", &entry)(io::ErrorKind::InvalidData.into()))?;
         model.fresh = true;
         Ok(model)
     }
@@ -211,29 +239,38 @@ impl ModelCache {
     /// Gives a finished folder its final name.
     fn publish(
         &self,
-        temporary: tempfile::TempDir,
+        temporary: ScratchFolder,
         entry: &Path,
         key: &str,
         options: BuildOptions,
     ) -> Result<(), BuildError> {
+        // One process at a time, so that none takes another's new entry for the
+        // damaged one. Where the file system has no locks, renaming decides.
+        let _turn = File::open(&self.folder).inspect(|folder| drop(folder.lock()));
         if self.read_entry(key, options).is_some() {
             // Another process was faster, and its entry is as good.
             return Ok(());
         }
-        // A damaged entry moves into the temporary folder's place and goes with it.
-        if entry.exists() {
-            let damaged = temporary.path().join("damaged");
-            fs::rename(entry, &damaged).map_err(file_error("move away", entry))?;
-            fs::remove_dir_all(&damaged).map_err(file_error("remove", &damaged))?;
-        }
-        match fs::rename(temporary.path(), entry) {
-            Ok(()) => {
-                // Renamed: there is nothing left to remove under the old name.
-                let _ = temporary.keep();
-                Ok(())
-            }
+        self.remove_damaged(entry)?;
+        match temporary.persist(entry) {
+            Ok(()) => Ok(()),
             Err(_) if self.read_entry(key, options).is_some() => Ok(()),
             Err(error) => Err(file_error("rename to", entry)(error)),
+        }
+    }
+
+    /// Moves whatever has an entry's name into a folder that goes away.
+    fn remove_damaged(&self, entry: &Path) -> Result<(), BuildError> {
+        if entry.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let away = ScratchFolder::inside(&self.folder, UNFINISHED)
+            .map_err(file_error("create a folder in", &self.folder))?;
+        match fs::rename(entry, away.path().join("damaged")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(file_error("move away", entry)(error))
+            }
+            _ => Ok(()),
         }
     }
 }

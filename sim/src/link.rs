@@ -189,6 +189,14 @@ impl ModelLink {
         self.model.trace_to(path)
     }
 
+    /// Ends the waveform; the file is complete then.
+    ///
+    /// # Errors
+    /// When not all of it could be written.
+    pub fn end_trace(&mut self) -> Result<(), ModelError> {
+        self.model.stop_trace()
+    }
+
     /// Clocks since the model was made.
     pub fn clocks(&self) -> u64 {
         self.model.cycles()

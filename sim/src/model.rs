@@ -374,13 +374,14 @@ impl Model {
         unsafe { ptr::copy_nonoverlapping(words.as_ptr(), address.cast(), words.len()) }
     }
 
-    /// Writes a waveform (VCD) of everything from now on, until the model is
-    /// dropped or another waveform begins.
+    /// Writes a waveform (VCD) of everything from now on, until
+    /// [`stop_trace`](Self::stop_trace), another waveform or the model's end.
     ///
     /// # Errors
-    /// If the model was built without waveforms or the file cannot be created.
+    /// If the model was built without waveforms, the file cannot be created, or
+    /// the waveform before this one could not be written.
     pub fn trace_to(&mut self, path: &Path) -> Result<(), ModelError> {
-        self.stop_trace();
+        self.stop_trace()?;
         let (attach, handle) = (self.library.call.trace, self.handle.as_ptr());
         // SAFETY: the handle is alive; null detaches, which is always allowed.
         if unsafe { attach(handle, ptr::null_mut()) } == 0 {
@@ -394,7 +395,7 @@ impl Model {
         match trace {
             Ok(trace) => self.trace = Some(trace),
             Err(error) => {
-                self.stop_trace();
+                self.stop_trace()?;
                 return Err(error);
             }
         }
@@ -402,12 +403,13 @@ impl Model {
     }
 
     /// Ends the waveform, if there is one; the file is complete then.
-    pub fn stop_trace(&mut self) {
+    ///
+    /// # Errors
+    /// If not all of it could be written, for instance because the disk is full.
+    pub fn stop_trace(&mut self) -> Result<(), ModelError> {
         // SAFETY: as in `trace_to`.
         unsafe { (self.library.call.trace)(self.handle.as_ptr(), ptr::null_mut()) };
-        if let Some(mut trace) = self.trace.take() {
-            trace.flush();
-        }
+        self.trace.take().map_or(Ok(()), Trace::close)
     }
 
     fn address(&self, port: Port) -> *mut c_void {
@@ -427,7 +429,8 @@ impl Model {
 
 impl Drop for Model {
     fn drop(&mut self) {
-        self.stop_trace();
+        // Who wants to know whether the waveform is whole has ended it.
+        let _ = self.stop_trace();
         // SAFETY: the handle is alive and never used again.
         unsafe { (self.library.call.delete)(self.handle.as_ptr()) }
     }

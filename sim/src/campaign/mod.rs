@@ -87,6 +87,16 @@ pub enum CampaignError {
     /// The accelerator does not answer as one does.
     #[error(transparent)]
     Compare(#[from] CompareError),
+    /// The system gives no thread.
+    #[error("could not start thread {number} of {threads}: {source}; allowed are fewer threads")]
+    Thread {
+        /// Which, from 1.
+        number: usize,
+        /// Threads asked for.
+        threads: usize,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// An image has another size than the model's input.
     #[error("images of {found} values do not fit the model, whose input is {expected}")]
     ImageSize {

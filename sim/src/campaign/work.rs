@@ -55,6 +55,7 @@ impl<'a> Work<'a> {
         let mut driver = self.driver(0)?;
         driver.link_mut().trace_to(path)?;
         let (_, mismatch) = self.run_image(0, &mut driver, &mut None)?;
+        driver.link_mut().end_trace()?;
         Ok(mismatch)
     }
 
@@ -64,13 +65,26 @@ impl<'a> Work<'a> {
         threads: usize,
     ) -> Result<(Sums, Option<Mismatch>), CampaignError> {
         let results: Vec<_> = thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads)
-                .map(|worker| scope.spawn(move || self.run_images(worker)))
-                .collect();
+            let mut workers = Vec::new();
+            for worker in 0..threads {
+                let spawned = thread::Builder::new()
+                    .spawn_scoped(scope, move || self.run_images(worker))
+                    .map_err(|source| CampaignError::Thread {
+                        number: worker + 1,
+                        threads,
+                        source,
+                    });
+                if spawned.is_err() {
+                    // The others need not go on.
+                    self.end.store(0, Ordering::Relaxed);
+                }
+                workers.push(spawned);
+            }
             workers
                 .into_iter()
-                .map(|w| {
-                    w.join()
+                .map(|worker| {
+                    worker?
+                        .join()
                         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                 })
                 .collect()

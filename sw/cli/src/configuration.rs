@@ -9,6 +9,9 @@ use std::path::Path;
 
 /// The accelerator of `make sim`, with remarks for a reader.
 const DEFAULT: &str = include_str!("../configurations/default.toml");
+/// Largest file that is read: a table of 4096 rows has a third of it. The
+/// parser needs a hundred times as much memory.
+const MOST_BYTES: u64 = 1 << 20;
 /// How messages name it.
 const DEFAULT_NAME: &str = "the default configuration";
 
@@ -38,7 +41,16 @@ pub fn read(path: Option<&Path>) -> Result<Chosen, Error> {
     let Some(path) = path else {
         return Ok(default());
     };
-    let text = files::read_text(path)?;
+    parse(path, files::read_up_to(path, MOST_BYTES)?)
+}
+
+/// The configuration that a file's bytes say.
+///
+/// # Errors
+/// When they are too many, no text, or a field is not allowed.
+pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<Chosen, Error> {
+    files::check_size(path, &bytes, MOST_BYTES)?;
+    let text = files::text(path, bytes)?;
     Ok(Chosen {
         name: path.display().to_string(),
         configuration: Configuration::from_toml(&text).map_err(Error::content(path))?,

@@ -57,6 +57,14 @@ pub enum Error {
         /// What is wrong, and what is allowed.
         problem: String,
     },
+    /// The system gives no threads.
+    #[error("could not start the threads of {what}: {problem}")]
+    Threads {
+        /// What they were for.
+        what: &'static str,
+        /// What the system said.
+        problem: String,
+    },
     /// A model and a configuration do not go together.
     #[error("{model} does not fit {configuration}: {problem}")]
     Fit {
@@ -131,6 +139,14 @@ impl Error {
     pub fn argument<E: Display>(flag: &'static str) -> impl FnOnce(E) -> Self {
         move |problem| Self::Argument {
             flag,
+            problem: problem.to_string(),
+        }
+    }
+
+    /// Makes an error say what threads were for.
+    pub fn threads<E: Display>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |problem| Self::Threads {
+            what,
             problem: problem.to_string(),
         }
     }

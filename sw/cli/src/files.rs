@@ -1,11 +1,15 @@
-//! Reading with a limit, and writing so that nothing half-written is ever seen.
+//! Reading with a limit, and writing with the file's name in every error.
+//!
+//! What makes sure that nothing half-written is ever seen is in
+//! [`brownout_golden::files`].
 
 use crate::error::Error;
+use brownout_golden::files::{self, ScratchFolder, TEMPORARY, check_target};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Largest text or image file that is read: twice the largest weight image.
+/// Largest image file or fault map that is read: twice the largest weight image.
 const MOST_BYTES: u64 = 32 << 20;
 
 /// The bytes of a file of reasonable size.
@@ -13,33 +17,42 @@ const MOST_BYTES: u64 = 32 << 20;
 /// # Errors
 /// When it cannot be read, or is larger than any file this program writes.
 pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    read_up_to(path, MOST_BYTES)
+}
+
+/// The bytes of a file of at most `most` bytes.
+///
+/// # Errors
+/// When it cannot be read or is larger.
+pub fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
         .map_err(Error::file("read", path))?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(Error::content(path)(format!(
-            "the file is too large; allowed are at most {MOST_BYTES} bytes"
-        )));
-    }
+    check_size(path, &bytes, most)?;
     Ok(bytes)
 }
 
-/// The text of a file of reasonable size.
+/// Checks that a file's bytes are not more than can be meant.
 ///
 /// # Errors
-/// As [`read`], and when it is not UTF-8.
-pub fn read_text(path: &Path) -> Result<String, Error> {
-    String::from_utf8(read(path)?)
-        .map_err(|_| Error::content(path)("the file is not text; allowed is UTF-8"))
+/// Naming the file and the limit.
+pub fn check_size(path: &Path, bytes: &[u8], most: u64) -> Result<(), Error> {
+    if bytes.len() as u64 <= most {
+        return Ok(());
+    }
+    Err(Error::content(path)(format!(
+        "the file is too large; allowed are at most {most} bytes"
+    )))
 }
 
-/// The folder that a file is in.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
+/// The bytes of a file as text.
+///
+/// # Errors
+/// When they are not UTF-8.
+pub fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
+    String::from_utf8(bytes)
+        .map_err(|_| Error::content(path)("the file is not text; allowed is UTF-8"))
 }
 
 /// Writes a file under a temporary name beside it, then renames it.
@@ -47,67 +60,58 @@ fn folder_of(path: &Path) -> &Path {
 /// # Errors
 /// When the folder does not exist or cannot be written; then nothing is left.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    write_with(path, |temporary| {
-        fs::write(temporary, bytes).map_err(Error::file("write", path))
-    })
+    files::write(path, bytes).map_err(Error::file("write", path))
 }
 
 /// Has a file written under a temporary name beside it, then renames it.
 ///
 /// # Errors
 /// When the folder does not exist or cannot be written, or writing fails; then nothing is left.
+#[cfg(feature = "simulate")]
 pub fn write_with(
     path: &Path,
     write: impl FnOnce(&Path) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    check_target(path)?;
-    let file = temporary(folder_of(path)).map_err(Error::file("write", path))?;
-    write(file.path())?;
-    file.persist(path)
-        .map_err(|e| Error::file("write", path)(e.error))?;
-    Ok(())
+    let file = |source| Error::file("write", path)(source);
+    check_target(path).map_err(file)?;
+    let scratch = files::ScratchFile::beside(path).map_err(file)?;
+    write(scratch.path())?;
+    scratch.persist(path).map_err(file)
 }
 
 /// Checks, before long work, that a file can be written.
 ///
 /// # Errors
-/// When its folder does not exist or cannot be written, or the name is a folder's.
+/// When its folder does not exist or cannot be written, or the name is none for a file.
 pub fn check_writable(path: &Path) -> Result<(), Error> {
-    check_target(path)?;
-    temporary(folder_of(path))
-        .map(drop)
-        .map_err(Error::file("write", path))
+    files::check_writable(path).map_err(Error::file("write", path))
 }
 
-fn check_target(path: &Path) -> Result<(), Error> {
-    // What exists and is no regular file (a folder, a device, a pipe) would be replaced.
-    match path.symlink_metadata() {
-        Ok(found) if found.is_dir() => {
-            let is_folder = io::Error::from(io::ErrorKind::IsADirectory);
-            Err(Error::file("write", path)(is_folder))
-        }
-        Ok(found) if !found.is_file() => {
-            let special =
-                io::Error::other("it is no regular file; allowed is a new or a regular one");
-            Err(Error::file("write", path)(special))
-        }
-        _ => Ok(()),
+/// Whether two names are one file, also through links.
+pub fn are_same(a: &Path, b: &Path) -> bool {
+    // A file that is not there yet is known by its folder and its name.
+    let place = |path: &Path| {
+        let whole = fs::canonicalize(path);
+        whole.or_else(|_| {
+            Ok::<_, io::Error>(match path.file_name() {
+                Some(name) => fs::canonicalize(files::folder_of(path))?.join(name),
+                None => path.to_owned(),
+            })
+        })
+    };
+    match (place(a), place(b)) {
+        (Ok(a), Ok(b)) => a == b || same_node(&a, &b),
+        _ => a == b,
     }
 }
 
-/// A temporary file with the permissions that a plain new file would have.
-fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".brownout-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
+/// Whether two names are links to one file.
+fn same_node(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (fs::metadata(a), fs::metadata(b)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
     }
-    // The crate's own message would name the temporary file.
-    builder
-        .tempfile_in(folder)
-        .map_err(|e| io::Error::from(e.kind()))
 }
 
 /// Creates a folder and those above it.
@@ -135,20 +139,26 @@ pub fn write_all(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Error
 
 fn write_into(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Error> {
     create_folder(folder)?;
-    let staging = tempfile::Builder::new()
-        .prefix(".brownout-")
-        .tempdir_in(folder)
-        .map_err(|e| Error::file("write into", folder)(e.kind().into()))?;
+    let staging =
+        ScratchFolder::inside(folder, TEMPORARY).map_err(Error::file("write into", folder))?;
     for (name, bytes) in files {
-        check_target(&folder.join(name))?;
-        fs::write(staging.path().join(name), bytes)
-            .map_err(Error::file("write", &folder.join(name)))?;
+        let target = folder.join(name);
+        check_target(&target)
+            .and_then(|()| write_whole(&staging.path().join(name), bytes))
+            .map_err(Error::file("write", &target))?;
     }
     for (name, _) in files {
         let target = folder.join(name);
         fs::rename(staging.path().join(name), &target).map_err(Error::file("write", &target))?;
     }
     Ok(())
+}
+
+/// Writes a file down to the disk, which may turn out to be full only then.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// The topmost folder of a path that does not exist yet.
@@ -210,16 +220,21 @@ mod tests {
         assert!(names(&root.path().join("mine")).is_empty());
     }
 
-    #[cfg(unix)]
     #[test]
-    fn a_written_file_has_the_permissions_of_a_plain_new_file() {
-        use std::os::unix::fs::PermissionsExt;
+    fn one_file_is_known_under_all_its_names() {
         let root = tempfile::tempdir().unwrap();
-        let (ours, plain) = (root.path().join("ours"), root.path().join("plain"));
-        write(&ours, b"x").unwrap();
-        fs::write(&plain, b"x").unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
-        assert_eq!(mode(&ours), mode(&plain));
-        assert!(check_writable(&root.path().join("no/such")).is_err());
+        let path = |name: &str| root.path().join(name);
+        fs::write(path("a"), "x").unwrap();
+        fs::write(path("b"), "x").unwrap();
+        fs::hard_link(path("a"), path("hard")).unwrap();
+        std::os::unix::fs::symlink(path("a"), path("soft")).unwrap();
+        fs::create_dir(path("d")).unwrap();
+        for other in ["a", "hard", "soft", "d/../a", "./a"] {
+            assert!(are_same(&path("a"), &path(other)), "{other}");
+        }
+        assert!(are_same(&path("new"), &path("d/../new")));
+        for (a, b) in [("a", "b"), ("a", "new"), ("new", "d/new")] {
+            assert!(!are_same(&path(a), &path(b)), "{a} {b}");
+        }
     }
 }

@@ -51,6 +51,7 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
     let emitted = verilog(&chosen.configuration, output)?;
     let mut files = files_of(&chosen, &emitted);
     files.extend(image.map(|bytes| (IMAGE_FILE.to_owned(), bytes)));
+    refuse_overwriting(arguments, &files)?;
     files::write_all(&arguments.out, &files)?;
     let report = Report {
         top: emitted.top().name.clone(),
@@ -58,12 +59,41 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
         modules: emitted.modules.iter().map(report_module).collect(),
         files: files.into_iter().map(|(name, _)| name).collect(),
     };
-    output.result(&report, &render(&report))?;
+    // The files are the result; the table is a remark about them.
+    if output.json || !output.quiet {
+        output.result(&report, &render(&report))?;
+    }
     output.remark(format!(
         "{} files are in {}",
         report.files.len(),
         report.folder
     ));
+    Ok(())
+}
+
+/// Refuses to write another text over a file that was read: the configuration
+/// with its comments, or the model.
+fn refuse_overwriting(
+    arguments: &GenerateArguments,
+    files: &[(String, Vec<u8>)],
+) -> Result<(), Error> {
+    let read = [
+        ("--config", &arguments.config),
+        ("--model", &arguments.model),
+    ];
+    for (flag, input) in read {
+        let Some(input) = input else { continue };
+        for (name, bytes) in files {
+            let target = arguments.out.join(name);
+            if files::are_same(input, &target) && files::read(input)? != *bytes {
+                let allowed = format!(
+                    "a folder in which {} is not the file that {flag} names",
+                    target.display()
+                );
+                return Err(Error::flag("--out", arguments.out.display(), allowed));
+            }
+        }
+    }
     Ok(())
 }
 

@@ -64,14 +64,31 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         json: global.json,
     };
     match &arguments.command {
-        Command::Train(arguments) => train::run(arguments, global, output),
+        Command::Train(arguments) => {
+            start_threads()?;
+            train::run(arguments, global, output)
+        }
         Command::Generate(arguments) => generate::run(arguments, output),
         #[cfg(not(feature = "simulate"))]
         Command::Simulate(_) | Command::Sweep(_) => Err(Error::NoSimulator),
         #[cfg(feature = "simulate")]
-        Command::Simulate(arguments) => simulate::run(arguments, global, output),
+        Command::Simulate(arguments) => {
+            start_threads()?;
+            simulate::run(arguments, global, output)
+        }
         #[cfg(feature = "simulate")]
-        Command::Sweep(arguments) => sweep::run(arguments, global, output),
+        Command::Sweep(arguments) => {
+            start_threads()?;
+            sweep::run(arguments, global, output)
+        }
         Command::Info(arguments) => info::run(arguments, output),
     }
+}
+
+/// Starts the threads of the calculation, which would else start with a panic
+/// where there are none to be had.
+fn start_threads() -> Result<(), Error> {
+    rayon::ThreadPoolBuilder::new()
+        .build_global()
+        .map_err(Error::threads("the calculation"))
 }

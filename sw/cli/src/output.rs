@@ -13,6 +13,7 @@ use serde::Serialize;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 /// How often a spinner turns.
@@ -75,7 +76,10 @@ impl Output {
         let spinner = ProgressBar::with_draw_target(None, self.target())
             .with_style(style)
             .with_message(what.into());
-        spinner.enable_steady_tick(TICK);
+        // The ticker is a thread, and its maker panics where there is none to be had.
+        if !spinner.is_hidden() && thread::Builder::new().spawn(|| ()).is_ok() {
+            spinner.enable_steady_tick(TICK);
+        }
         spinner
     }
 

@@ -47,7 +47,7 @@ impl Points {
         let map = match &arguments.map {
             None => None,
             Some(path) => {
-                let text = files::read_text(path)?;
+                let text = files::text(path, files::read(path)?)?;
                 let map = FaultMap::from_text(&text).map_err(Error::content(path))?;
                 Some((path.clone(), map))
             }

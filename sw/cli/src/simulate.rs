@@ -26,9 +26,7 @@ pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Re
     let points = Points::from_flags(arguments, &chosen)?;
     let name = arguments.model.display().to_string();
     let placements = place_all(&chosen, &points, &name, &model)?;
-    for file in [&arguments.out, &arguments.trace].into_iter().flatten() {
-        files::check_writable(file)?;
-    }
+    check_outputs(arguments)?;
     let data = images(arguments, output)?;
     check_images(&data, &name, &model)?;
 
@@ -75,6 +73,28 @@ pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Re
     };
     let (summary, mismatch) = run.all(record, output)?;
     report(&summary, mismatch, arguments.out.as_deref(), output)
+}
+
+/// Checks that the files to write can be written, and are neither one file nor one that is read.
+fn check_outputs(arguments: &SimulateArguments) -> Result<(), Error> {
+    let outputs = [("--out", &arguments.out), ("--trace", &arguments.trace)];
+    let read = [
+        ("the model", Some(&arguments.model)),
+        ("--config", arguments.config.as_ref()),
+        ("--map", arguments.map.as_ref()),
+        ("--out", arguments.out.as_ref()),
+    ];
+    for (flag, output) in outputs {
+        let Some(output) = output else { continue };
+        for (other, path) in read.into_iter().filter(|(other, _)| *other != flag) {
+            if path.is_some_and(|path| files::are_same(path, output)) {
+                let allowed = format!("another file than {other}");
+                return Err(Error::flag(flag, output.display(), allowed));
+            }
+        }
+        files::check_writable(output)?;
+    }
+    Ok(())
 }
 
 /// The model on the accelerator of each code.

@@ -105,7 +105,9 @@ impl Job<'_> {
         options: &TrainingOptions,
     ) -> Result<(Made, Vec<Hardware>), Error> {
         thread::scope(|scope| {
-            let builder = scope.spawn(|| self.build());
+            let builder = thread::Builder::new()
+                .spawn_scoped(scope, || self.build())
+                .map_err(Error::threads("the simulations' building"))?;
             let made = train::make(&self.arguments.network, split, options, self.output)?;
             let spinner = self.output.spinner("building the simulations");
             let hardware = builder

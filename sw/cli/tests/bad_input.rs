@@ -171,6 +171,10 @@ fn a_file_that_cannot_be_read_or_written_is_named() {
         &["train", "--out", "no/folder/x"],
         &["no/folder/x"],
     );
+    refused(&sandbox, &["train", "--out", "x/"], &["could not write x/"]);
+    refused(&sandbox, &["train", "--out", ".."], &["could not write .."]);
+    let long = "x".repeat(256);
+    refused(&sandbox, &["train", "--out", &long], &["could not write x"]);
     refused(
         &sandbox,
         &["train", "--out", "x", "--data", "mnist:nowhere"],
@@ -228,6 +232,19 @@ fn a_configuration_that_is_not_allowed_is_refused_by_field() {
         &["generate", "--config", "bad.toml", "--out", "rtl"],
         &["bad.toml", "UTF-8"],
     );
+}
+
+#[test]
+fn a_file_that_is_larger_than_any_that_can_be_meant_is_refused_by_its_size() {
+    let sandbox = Sandbox::with_model();
+    sandbox.write("large.toml", format!("{SMALL}# {}\n", "x".repeat(1 << 20)));
+    for arguments in [
+        &["info", "large.toml"][..],
+        &["generate", "--config", "large.toml", "--out", "rtl"],
+    ] {
+        let expected = ["large.toml: the file is too large", "1048576 bytes"];
+        refused(&sandbox, arguments, &expected);
+    }
 }
 
 #[test]

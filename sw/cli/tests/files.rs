@@ -160,9 +160,47 @@ fn with_json_standard_output_is_one_document() {
 }
 
 #[test]
-fn quiet_leaves_standard_error_empty() {
+fn quiet_generating_says_nothing_and_quiet_asking_answers() {
     let sandbox = Sandbox::with_model();
     let answer = sandbox.ok(&[&GENERATE[..], &["rtl", "--quiet"]].concat());
-    assert_eq!(answer.err, "");
-    assert!(answer.out.contains("leaves"), "{}", answer.out);
+    assert_eq!((answer.out.as_str(), answer.err.as_str()), ("", ""));
+    let answer = sandbox.ok(&[&GENERATE[..], &["rtl", "--quiet", "--json"]].concat());
+    assert!(answer.out.starts_with('{') && answer.err.is_empty());
+    let answer = sandbox.ok(&["info", "small.toml", "--quiet"]);
+    assert!(answer.out.contains("narrow") && answer.err.is_empty());
+}
+
+#[test]
+fn generating_into_its_own_folder_never_replaces_a_configuration_with_remarks() {
+    let sandbox = Sandbox::with_model();
+    let text = format!("# mine\n{}", common::SMALL);
+    sandbox.write("narrow.toml", &text);
+    let generate = ["generate", "--config", "narrow.toml", "--out", "."];
+    let answer = sandbox.run(&generate);
+    assert_eq!(answer.status, Some(2));
+    assert!(answer.err.contains("--out is ."), "{}", answer.err);
+    assert_eq!(
+        fs::read_to_string(sandbox.path("narrow.toml")).unwrap(),
+        text
+    );
+    // The file that the command wrote itself stays the same.
+    sandbox.ok(&[&GENERATE[..], &["rtl"]].concat());
+    sandbox.ok(&["generate", "--config", "rtl/narrow.toml", "--out", "rtl"]);
+}
+
+#[test]
+fn what_info_is_asked_about_may_be_a_pipe() {
+    let sandbox = Sandbox::with_model();
+    sandbox.ok(&[&GENERATE[..], &["rtl", "--model", "model.safetensors"]].concat());
+    for name in ["model.safetensors", "small.toml", "rtl/weights.image"] {
+        let script = format!("cat {name} | \"$0\" info /dev/stdin");
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_brownout")])
+            .current_dir(sandbox.path("."))
+            .output()
+            .unwrap();
+        let direct = sandbox.ok(&["info", name]).out;
+        let piped = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(piped.replace("/dev/stdin", name), direct);
+    }
 }

@@ -194,7 +194,7 @@ fn each_flag_that_is_not_allowed_is_refused_before_anything_is_built() {
     sandbox.write("cells.txt", "1048575 0 flip\n");
     let plain = common::SMALL.replace("fault_emulation = true", "fault_emulation = false");
     sandbox.write("plain.toml", plain);
-    let cases: [(&[&str], &str); 15] = [
+    let cases: [(&[&str], &str); 20] = [
         (&["--voltages", "334"], "335 mV to 800 mV"),
         (&["--voltages", "0.8"], "whole millivolts"),
         (&["--rates", "1.5"], "numbers from 0 to 1"),
@@ -215,6 +215,20 @@ fn each_flag_that_is_not_allowed_is_refused_before_anything_is_built() {
         (&["--images", "0"], "1 or more"),
         (&["--threads", "0"], "from 1"),
         (&["--out", "no/s.json"], "no/s.json"),
+        (&["--out", MODEL], "--out is model.safetensors"),
+        (
+            &["--trace", "./model.safetensors"],
+            "another file than the model",
+        ),
+        (&["--trace", "w", "--out", "./w"], "another file than --out"),
+        (
+            &["--config", "small.toml", "--trace", "small.toml"],
+            "another file than --config",
+        ),
+        (
+            &["--modes", "map", "--map", "none.txt", "--out", "none.txt"],
+            "none.txt",
+        ),
         (&["--config", "plain.toml"], "fault_emulation = false"),
     ];
     for (flags, expected) in cases {

@@ -145,14 +145,15 @@ impl Mutator {
     }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+/// The bytes, compressed.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
     written.expect("a vector can be written")
 }
 
 /// Puts the right checksum into the last four bytes.
-fn seal(file: &mut [u8]) {
+pub fn seal(file: &mut [u8]) {
     if let Some((rest, stored)) = file.split_last_chunk_mut::<4>() {
         let mut crc = Crc::new();
         crc.update(rest);

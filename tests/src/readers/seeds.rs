@@ -1,5 +1,6 @@
 //! Good files, small ones: damage then hits what matters.
 
+use super::mutate::gzip;
 use crate::configurations::{benches, configuration};
 use crate::graph::{self, Focus, Graph};
 use brownout_golden::model::Accuracy;
@@ -46,6 +47,11 @@ pub fn idx_labels() -> Vec<Vec<u8>> {
             header.into_iter().chain(labels).collect()
         })
         .collect()
+}
+
+/// The files, compressed.
+pub fn compressed(files: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    files.iter().map(|file| gzip(file)).collect()
 }
 
 fn graphs() -> Vec<Graph> {

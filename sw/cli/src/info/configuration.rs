@@ -3,7 +3,7 @@
 use super::voltage::VoltageTable;
 use super::{bits, refuse_places};
 use crate::arguments::InfoArguments;
-use crate::configuration;
+use crate::configuration::Chosen;
 use crate::error::Error;
 use crate::output::Output;
 use crate::table::{Table, facts};
@@ -40,17 +40,12 @@ impl Memory {
     }
 }
 
-/// Explains a configuration, or the default one.
+/// Explains a configuration.
 ///
 /// # Errors
-/// When the file cannot be read or a field is not allowed.
-pub fn explain(
-    path: Option<&Path>,
-    arguments: &InfoArguments,
-    output: Output,
-) -> Result<(), Error> {
+/// When a place is asked for, or standard output cannot be written.
+pub fn explain(chosen: Chosen, arguments: &InfoArguments, output: Output) -> Result<(), Error> {
     refuse_places(arguments)?;
-    let chosen = configuration::read(path)?;
     let configuration = &chosen.configuration;
     let model = VoltageModel::from_configuration(configuration)
         .map_err(Error::content(Path::new(&chosen.name)))?;

@@ -1,10 +1,9 @@
 //! A weight image: its layers' words, and whether they are code words.
 
-use super::bits;
 use super::place::{self, PlaceReport};
+use super::{Content, bits};
 use crate::arguments::InfoArguments;
 use crate::error::Error;
-use crate::files;
 use crate::output::Output;
 use crate::table::{Table, facts};
 use brownout_spec::code::CodeName;
@@ -12,7 +11,6 @@ use brownout_spec::config::WeightBits;
 use brownout_spec::image::{LayerLayout, Layout, WeightImage};
 use brownout_spec::quantity::WordAddress;
 use serde::Serialize;
-use std::path::Path;
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -51,9 +49,9 @@ pub struct LayerReport {
 ///
 /// # Errors
 /// When the file is not one, or a place does not exist.
-pub fn explain(path: &Path, arguments: &InfoArguments, output: Output) -> Result<(), Error> {
-    let bytes = files::read(path)?;
-    let image = WeightImage::from_bytes(&bytes).map_err(Error::content(path))?;
+pub fn explain(content: &Content, arguments: &InfoArguments, output: Output) -> Result<(), Error> {
+    let Content { path, bytes } = content;
+    let image = WeightImage::from_bytes(bytes).map_err(Error::content(path))?;
     let layout = image.layout();
     let places = place::answers(layout, arguments)?;
     if !places.is_empty() {

@@ -15,6 +15,19 @@ use crate::output::Output;
 use brownout_spec::image::FILE_MAGIC;
 use std::path::Path;
 
+/// A file, read once: what was named may be a pipe.
+struct Content<'a> {
+    path: &'a Path,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Content<'a> {
+    fn read(path: &'a Path) -> Result<Self, Error> {
+        let bytes = files::read(path)?;
+        Ok(Self { path, bytes })
+    }
+}
+
 /// What a file turned out to be.
 enum Kind {
     Model,
@@ -31,34 +44,38 @@ pub fn run(arguments: &InfoArguments, output: Output) -> Result<(), Error> {
         return code::explain(code, arguments, output);
     }
     if let Some(path) = &arguments.image {
-        return image::explain(path, arguments, output);
-    }
-    if let Some(path) = &arguments.model {
-        return model::explain(path, arguments.config.as_deref(), arguments, output);
+        return image::explain(&Content::read(path)?, arguments, output);
     }
     let config = arguments.config.as_deref();
-    match (&arguments.path, config) {
-        (None, config) => configuration::explain(config, arguments, output),
-        (Some(path), config) => match (kind_of(path)?, config) {
-            (Kind::Model, config) => model::explain(path, config, arguments, output),
-            (_, Some(config)) => Err(Error::flag(
-                "--config",
-                config.display(),
-                format!(
-                    "a configuration together with a model, which {} is not",
-                    path.display()
-                ),
-            )),
-            (Kind::Image, None) => image::explain(path, arguments, output),
-            (Kind::Configuration, None) => configuration::explain(Some(path), arguments, output),
-        },
+    if let Some(path) = &arguments.model {
+        return model::explain(&Content::read(path)?, config, arguments, output);
+    }
+    let Some(path) = &arguments.path else {
+        return configuration::explain(crate::configuration::read(config)?, arguments, output);
+    };
+    let content = Content::read(path)?;
+    match (kind_of(&content)?, config) {
+        (Kind::Model, config) => model::explain(&content, config, arguments, output),
+        (_, Some(config)) => Err(Error::flag(
+            "--config",
+            config.display(),
+            format!(
+                "a configuration together with a model, which {} is not",
+                path.display()
+            ),
+        )),
+        (Kind::Image, None) => image::explain(&content, arguments, output),
+        (Kind::Configuration, None) => {
+            let chosen = crate::configuration::parse(path, content.bytes)?;
+            configuration::explain(chosen, arguments, output)
+        }
     }
 }
 
 /// What a file is, by its content: images have a magic, safetensors begin with
 /// the length of their JSON header, and a configuration is TOML.
-fn kind_of(path: &Path) -> Result<Kind, Error> {
-    let bytes = files::read(path)?;
+fn kind_of(content: &Content) -> Result<Kind, Error> {
+    let Content { path, bytes } = content;
     // The magic's first letters already tell a truncated image from the others.
     if bytes.starts_with(&FILE_MAGIC[..4]) {
         return Ok(Kind::Image);
@@ -67,7 +84,7 @@ fn kind_of(path: &Path) -> Result<Kind, Error> {
         return Ok(Kind::Model);
     }
     let named = path.extension().is_some_and(|e| e == "toml");
-    match std::str::from_utf8(&bytes) {
+    match std::str::from_utf8(bytes) {
         Ok(text) if named || text.parse::<toml::Table>().is_ok() => Ok(Kind::Configuration),
         _ => Err(Error::content(path)(
             "the file is neither a model (safetensors), a configuration (TOML) nor a weight image",

@@ -1,8 +1,8 @@
 //! A model, and how it runs on an accelerator.
 
-use super::bits;
 use super::image::{LayerReport, answer, layer_reports, render_layers};
 use super::place;
+use super::{Content, bits};
 use crate::arguments::InfoArguments;
 use crate::configuration;
 use crate::error::Error;
@@ -60,12 +60,13 @@ struct StepReport {
 /// # Errors
 /// When a file is not allowed, the model does not fit, or a place does not exist.
 pub fn explain(
-    path: &Path,
+    content: &Content,
     config: Option<&Path>,
     arguments: &InfoArguments,
     output: Output,
 ) -> Result<(), Error> {
-    let model = IntegerModel::read(path)?;
+    let Content { path, bytes } = content;
+    let model = IntegerModel::from_bytes(bytes, path)?;
     let chosen = configuration::read_for(config, &model)?;
     let Placement {
         chosen,
