@@ -169,8 +169,17 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
     #[hdl_gen]
     fn update(&mut self) {
         comment!(
-            "module accelerator: systolic neural-network accelerator with a low-voltage weight memory"
+            "module accelerator: Systolic accelerator for neural networks with a weight memory \
+             that may fail at low voltage."
         );
+        comment!(
+            "The host side is described in registers.md, configuration and code in the header above."
+        );
+        comment!(
+            "ports register_write: registers: write strobe, read strobe, read data one clock later"
+        );
+        comment!("ports input_valid: input stream: weights, program, parameters, image");
+        comment!("ports output_valid: result stream: int32, in channel order");
         dff_setup!(self, clock, swap, weight_valid, weight_row, weight_group);
         self.registers.clock.next = self.clock.val();
         self.loader.clock.next = self.clock.val();
@@ -385,8 +394,8 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.output_data.next = self.results.output_data.val();
         self.results.output_ready.next = self.output_ready.val();
 
-        comment!("counters of the last pass, in order of their registers");
         self.clear.next = self.sequencer.begin_pass.val() || self.reset.val();
+        comment!("counters of the last pass, in order of their registers");
         self.cycle_counter.clock.next = self.clock.val();
         self.cycle_counter.clear.next = self.clear.val();
         self.cycle_counter.increment.next = self.sequencer.running.val();

@@ -2,6 +2,7 @@
 
 use crate::accelerator::Accelerator;
 use crate::emit::{EmitError, Emitted, Emitter};
+use crate::host::register_labels;
 use brownout_spec::config::{Configuration, ConfigurationError};
 use rust_hdl::prelude::Block;
 use thiserror::Error;
@@ -43,10 +44,13 @@ fn emit<const N: usize, const WB: usize>(
     mut accelerator: Accelerator<N, WB>,
 ) -> Result<Emitted, GenerateError> {
     accelerator.connect_all();
-    let emitted = Emitter::new(&configuration.name)
+    let mut emitter = Emitter::new(&configuration.name)
         .header(&header(configuration))
-        .grid("pe", configuration.columns)
-        .emit(&accelerator);
+        .grid("pe", configuration.columns);
+    for (field, labels) in register_labels(configuration.fault_emulation) {
+        emitter = emitter.labels(field, labels);
+    }
+    let emitted = emitter.emit(&accelerator);
     emitted.map_err(|error| match error {
         EmitError::Name { name, .. } if name == configuration.name => reserved(name),
         other => other.into(),

@@ -9,6 +9,7 @@ pub mod buffer;
 pub mod column;
 pub mod control;
 pub mod emit;
+mod fixed;
 pub mod generate;
 pub mod host;
 pub mod memory;

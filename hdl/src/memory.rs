@@ -91,7 +91,7 @@ impl<const W: usize> Logic for Memory<W> {
             ""
         };
         let mut text = format!(
-            "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} x {W} bits, one write and one read port\n// uses read_address[{top}:0]\n// uses write_address[{top}:0]\n{style}reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
+            "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} x {W} bits, one write and one read port.\n// A word stands at the output one clock after its address; what is read in the clock in which it\n// is written is the old word, and no user relies on it.\n// ports read_enable: read port\n// ports write_address: write port, lane by lane\n// uses read_address[{top}:0]\n// uses write_address[{top}:0]\n{style}reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
         );
         for lane in 0..lanes {
             let slice = match lanes {

@@ -326,7 +326,7 @@ fn a_path_without_fault_emulation_or_code_contains_none_of_their_hardware() {
     };
     let has = |modules: &[String], part: &str| modules.iter().any(|name| name.contains(part));
     let full = modules("inplace-64-57", true);
-    for part in ["fault_pipeline", "cipher_stage", "popcount", "decoder"] {
+    for part in ["fault_pipeline", "cipher_fold", "popcount", "decoder"] {
         assert!(has(&full, part), "{part} in {full:?}");
     }
     let bare = modules("none", false);

@@ -107,7 +107,7 @@ fn one_bit_of_one_syndrome_mask_is_found() {
 #[test]
 fn a_swap_one_cycle_early_is_found() {
     // What the register would take is what it gives one clock later.
-    let early = "issue && fresh_q && !layer_pool";
+    let early = "position_issue && position_fresh && !layer_pool";
     let change = Change::wire("sequencer", "swap", early);
     find(&in_place(), &[change]);
 }
@@ -132,7 +132,7 @@ fn a_padding_lane_that_is_read_without_being_zeroed_is_found() {
             let instead = format!("inside_q ? source_lane_{row} : 8'd0");
             Change::register(
                 "activation_buffers",
-                &format!("row_register_{row}_q"),
+                &format!("row_{row}_q"),
                 instead,
             )
         })

@@ -87,7 +87,20 @@ impl<const WB: usize> Array<WB> {
 impl<const WB: usize> Logic for Array<WB> {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module array: systolic array, weight-stationary with shadow weights");
+        comment!("module array: Systolic array, weight-stationary with shadow weights.");
+        comment!(
+            "Activations move right, one column a clock, and enter row i with i clocks of skew; \
+             partial sums move down. While a tile is multiplied, the next tile's weights come \
+             down into shadow registers; `swap` travels with a tile's first pixel and puts them \
+             to use."
+        );
+        comment!("ports activation: one pixel's input channels, one per row");
+        comment!("ports swap: the pixel of the next clock is the first one of its tile");
+        comment!("ports weight: a word of the next tile's weights, and its place in the tile");
+        comment!(
+            "ports partial_sum: one output channel per column, each column a clock later than the \
+             one before"
+        );
         self.activation_skew.clock.next = self.clock.val();
         self.activation_skew.enable.next = true;
         self.row_control.clock.next = self.clock.val();

@@ -97,7 +97,16 @@ impl<const WB: usize> Pe<WB> {
 impl<const WB: usize> Logic for Pe<WB> {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module pe: multiply-accumulate cell with a shadow weight");
+        comment!("module pe: Multiply-accumulate cell with a shadow weight.");
+        comment!(
+            "Passes activation and control to the right and partial sum and weights down. A load \
+             fills the shadow; a swap makes the shadow the weight, and may come with a load in \
+             one clock."
+        );
+        comment!("ports activation_in: from the left");
+        comment!("ports bus_in: from above");
+        comment!("ports activation_out: to the right");
+        comment!("ports bus_out: to below");
         dff_setup!(
             self, clock, activation, swap, load, shadow, weight, product, sum
         );

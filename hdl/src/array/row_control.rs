@@ -57,7 +57,9 @@ impl RowControl {
 impl Logic for RowControl {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module row_control: swap and load enables, i cycles late in row i");
+        comment!("module row_control: Swap and load enables of each row, i clocks late in row i.");
+        comment!("ports swap: as the array gets them");
+        comment!("ports row_swap: as the rows get them");
         self.row_swap[0].next = self.swap.val();
         self.valid_at[0].next = self.weight_valid.val();
         self.row_at[0].next = self.weight_row.val();

@@ -44,7 +44,10 @@ impl<const W: usize> Logic for Skew<W> {
     // j(j-1)/2. All are first chained, then the head of each line takes its lane.
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module skew: delays lane j by j cycles");
+        comment!("module skew: Delays lane j by j clocks.");
+        comment!("ports enable: the lanes move");
+        comment!("ports lane: lanes of one clock");
+        comment!("ports skewed: one diagonal");
         for q in 0..self._stages {
             self.stage[q].clock.next = self.clock.val();
             self.stage[q].d.next = self.stage[q].q.val();

@@ -78,7 +78,9 @@ impl<const WB: usize> Logic for WeightSkew<WB> {
     // continue the line of the column `lanes` before them.
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module weight_skew: lanes of a weight word, j cycles late in column j");
+        comment!("module weight_skew: Lanes of a weight word, j clocks late in column j.");
+        comment!("ports weight: a word and its group of columns");
+        comment!("ports bus: down into the columns");
         for q in 0..self._stages {
             self.stage[q].clock.next = self.clock.val();
         }

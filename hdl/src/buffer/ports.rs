@@ -68,7 +68,7 @@ pub struct ActivationBuffers {
     select: DFF<Bits<4>>,
     rows: DFF<Bits<7>>,
     enable: DFF<Bit>,
-    operand_select_q: DFF<Bits<4>>,
+    operand_select_register: DFF<Bits<4>>,
     columns: DFF<Bits<7>>,
     source_word: Vec<Signal<Local, Bits<8>>>,
     operand_word: Vec<Signal<Local, Bits<8>>>,
@@ -128,7 +128,7 @@ impl ActivationBuffers {
             select: Default::default(),
             rows: Default::default(),
             enable: Default::default(),
-            operand_select_q: Default::default(),
+            operand_select_register: Default::default(),
             columns: Default::default(),
             source_word: many(lanes),
             operand_word: many(lanes),
@@ -151,7 +151,19 @@ impl ActivationBuffers {
 impl Logic for ActivationBuffers {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module activation_buffers: three memories, an array port and an operand port");
+        comment!(
+            "module activation_buffers: Three activation memories behind an array port, an \
+             operand port and a debug window."
+        );
+        comment!(
+            "A word holds a pixel's channels; a port takes the tile of the word that it needs, \
+             and zeros outside the map and beyond the channels."
+        );
+        comment!("ports pool: the layer");
+        comment!("ports source_address: array port: one tile of rows");
+        comment!("ports operand_address: operand port: one tile of columns");
+        comment!("ports debug: debug window, while no pass runs: four lanes");
+        comment!("ports write_buffer: write port, lane by lane");
         dff_setup!(
             self,
             clock,
@@ -159,7 +171,7 @@ impl Logic for ActivationBuffers {
             select,
             rows,
             enable,
-            operand_select_q,
+            operand_select_register,
             columns,
             debug_register
         );
@@ -194,18 +206,26 @@ impl Logic for ActivationBuffers {
         self.select.d.next = self.source_select.val();
         self.rows.d.next = self.source_rows.val();
         self.enable.d.next = self.operand_enable.val();
-        self.operand_select_q.d.next = self.operand_select.val();
+        self.operand_select_register.d.next = self.operand_select.val();
         self.columns.d.next = self.operand_columns.val();
 
         comment!("words: which buffer");
         for l in 0..self._lanes {
             self.source_word[l].next = 0.into();
-            self.operand_word[l].next = 0.into();
-            for b in 0..BUFFERS {
-                if self.source.val().index() == b {
+        }
+        for b in 0..BUFFERS {
+            if self.source.val().index() == b {
+                for l in 0..self._lanes {
                     self.source_word[l].next = self.buffer[b].read_data[l].val();
                 }
-                if self.operand_source.val().index() == b {
+            }
+        }
+        for l in 0..self._lanes {
+            self.operand_word[l].next = 0.into();
+        }
+        for b in 0..BUFFERS {
+            if self.operand_source.val().index() == b {
+                for l in 0..self._lanes {
                     self.operand_word[l].next = self.buffer[b].read_data[l].val();
                 }
             }
@@ -231,7 +251,7 @@ impl Logic for ActivationBuffers {
             for j in 0..self._columns {
                 self.operand_lane[j].next = 0.into();
                 for s in 0..(self._lanes / self._columns) {
-                    if self.operand_select_q.q.val().index() == s {
+                    if self.operand_select_register.q.val().index() == s {
                         self.operand_lane[j].next = self.operand_word[s * n + j].val();
                     }
                 }
@@ -250,15 +270,17 @@ impl Logic for ActivationBuffers {
         comment!("debug window");
         for k in 0..4 {
             self.debug_lane[k].next = 0.into();
-            for b in 0..BUFFERS {
-                for g in 0..(self._lanes / 4) {
-                    if (self.debug_buffer.val().index() == b)
-                        && (self.debug_group.val().index() == g)
-                    {
+        }
+        for b in 0..BUFFERS {
+            for g in 0..(self._lanes / 4) {
+                if (self.debug_buffer.val().index() == b) && (self.debug_group.val().index() == g) {
+                    for k in 0..4 {
                         self.debug_lane[k].next = self.buffer[b].read_data[4 * g + k].val();
                     }
                 }
             }
+        }
+        for k in 0..4 {
             for l in 0..8 {
                 self.debug_register.d.next = self
                     .debug_register

@@ -107,7 +107,15 @@ impl Writer {
 impl Logic for Writer {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module writer: puts outputs, or the input image, into the activation buffers");
+        comment!(
+            "module writer: Puts outputs, or the input image, into the activation buffers, one \
+             clock later."
+        );
+        comment!("ports layer_start: the layer");
+        comment!("ports activation_valid: outputs of a pixel");
+        comment!("ports host_write: four lanes of the input image");
+        comment!("ports write_buffer: write port of the activation buffers");
+        comment!("table all_columns: sizes of the accelerator");
         dff_setup!(
             self,
             clock,

@@ -79,7 +79,18 @@ impl Logic for Accumulator {
     // A maximum never leaves the range of an activation, so eight bits decide it.
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module accumulator: sums or maxima in a memory, read-modify-write in 3 cycles");
+        comment!("module accumulator: Sums or maxima of one column's output pixels, in a memory.");
+        comment!(
+            "A pixel's value is read, changed and written back in 3 clocks, so a pixel comes back \
+             no sooner; the last tile's values are only given out."
+        );
+        comment!("ports read_address: output pixel, one clock ahead of its partial sum");
+        comment!("ports valid: a partial sum, and its tile");
+        comment!(
+            "ports partial_sum: what is folded in: of the array, or in pools of the operand port"
+        );
+        comment!("ports pool: the layer");
+        comment!("ports value: the result, one clock later");
         dff_setup!(self, clock, accumulated, write, write_address);
         self.memory.clock.next = self.clock.val();
         self.memory.read_enable.next = true;

@@ -125,7 +125,14 @@ impl Column {
 impl Logic for Column {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module column: accumulator, parameters and requantizer of one column");
+        comment!("module column: Accumulator, parameters and requantizer of one column.");
+        comment!("Control passes from column to column, one clock each.");
+        comment!("ports valid_in: control from the left");
+        comment!("ports valid_out: control to the right");
+        comment!("ports partial_sum: array and operand port");
+        comment!("ports pool: the layer");
+        comment!("ports parameter_write: parameter memory, written by the host");
+        comment!("ports shifted: results: before and after the clamp");
         dff_setup!(self, clock, valid, first, last, pixel, tile);
         self.valid.d.next = self.valid_in.val();
         self.first.d.next = self.first_in.val();

@@ -157,7 +157,19 @@ impl Columns {
 impl Logic for Columns {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module columns: accumulation, pooling and requantization beneath the array");
+        comment!("module columns: Accumulation, pooling and requantization beneath the array.");
+        comment!(
+            "Column j works j clocks after column 0; behind the requantizers the activations of a \
+             pixel are brought together again."
+        );
+        comment!("ports valid: control of column 0, from the sequencer");
+        comment!("ports partial_sum: array, one diagonal a clock");
+        comment!("ports operand: operand port of the activation buffers");
+        comment!("ports pool: the layer");
+        comment!("ports parameter_write: parameter memories, written by the host");
+        comment!("ports activation: outputs of a pixel, for the activation buffers");
+        comment!("ports result: outputs of the last layer, one channel a clock");
+        comment!("table positive_limit: what 32-bit results saturate at");
         dff_setup!(
             self,
             clock,

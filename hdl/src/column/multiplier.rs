@@ -47,7 +47,10 @@ impl Logic for Multiplier {
     fn hdl(&self) -> Verilog {
         Verilog::Custom(
             "\
-// module multiplier: signed 32 x 16 bit product in two stages
+// module multiplier: Signed product of 32 x 16 bits in two stages, of which each half fits one DSP block.
+// ports enable: stage 1 and stage 2 take new values
+// ports multiplicand: factors
+// ports product: their product, two clocks later
 reg signed [31:0] low;
 reg signed [31:0] high;
 wire signed [31:0] low_half = {16'd0, multiplicand[15:0]};

@@ -87,7 +87,18 @@ pub struct Requantizer {
 impl Logic for Requantizer {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module requantizer: clamp((acc*m + b + ((r*mr) << (s - sr))) >> s, low, high)");
+        comment!(
+            "module requantizer: clamp((acc * m + b + ((r * mr) << (s - sr))) >> s, low, high)."
+        );
+        comment!(
+            "acc is the accumulator's value, m and b the channel's multiplier and bias, r the \
+             residual operand with its multiplier mr; everything is signed."
+        );
+        comment!("ports valid: a value to requantize, and its operand");
+        comment!("ports bias_low: the channel's parameters: b[31:0], then m above b[47:32]");
+        comment!("ports pool: the layer: s, s - sr, and limits");
+        comment!("ports shifted: the sum >> s, as the last layer gives it");
+        comment!("ports activation: clamped, one clock later");
         dff_setup!(
             self,
             clock,

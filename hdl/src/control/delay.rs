@@ -33,7 +33,8 @@ impl<T: Synth> Delay<T> {
 impl<T: Synth> Logic for Delay<T> {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module delay_{stage}: shift register of {stage} clocks");
+        comment!("module delay_{stage}x{value:bits}: Gives a value back {stage} clocks later.");
+        comment!("ports value: value");
         for i in 0..self._stages {
             self.stage[i].clock.next = self.clock.val();
         }
@@ -80,7 +81,9 @@ impl StrobeDelay {
 impl Logic for StrobeDelay {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module strobe_delay: shift register that a reset clears");
+        comment!(
+            "module strobe_delay: Gives a strobe back {stage} clocks later; a reset clears those on their way."
+        );
         for i in 0..self._stages {
             self.stage[i].clock.next = self.clock.val();
         }

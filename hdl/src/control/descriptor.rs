@@ -145,7 +145,19 @@ impl Default for DescriptorRegisters {
 impl Logic for DescriptorRegisters {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module descriptor: the running layer's descriptor, word by word and by field");
+        comment!("module descriptor: The running layer's descriptor, shifted in word by word.");
+        comment!(
+            "registers.md describes the fields; counts and sizes are as it says, mostly less one."
+        );
+        comment!("ports shift: program memory's word of a descriptor, word 0 first");
+        comment!("ports pool: kind of layer");
+        comment!("ports source: activation buffers");
+        comment!("ports kernel_height: window");
+        comment!("ports input_height: maps and tiles");
+        comment!("ports input_plane: address steps");
+        comment!("ports last_rows: lanes in use in the last tile");
+        comment!("ports operand_row_step: residual operand");
+        comment!("ports parameter_base: requantization");
         for i in 0..field::WORDS {
             self.words[i].clock.next = self.clock.val();
             self.words[i].d.next = self.words[i].q.val();

@@ -2,10 +2,12 @@
 
 mod delay;
 mod descriptor;
+mod position;
 mod sequencer;
 mod window;
 
 pub use delay::{Delay, StrobeDelay};
 pub use descriptor::DescriptorRegisters;
+pub use position::TilePosition;
 pub use sequencer::Sequencer;
 pub use window::{OperandAddress, WindowAddress};

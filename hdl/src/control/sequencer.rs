@@ -1,12 +1,11 @@
 //! The sequencer: fetches a layer's descriptor, then streams its tiles.
 //!
-//! For every output tile, kernel row, kernel column and input tile, in this
-//! order, all output pixels are issued, one a clock. A tile lasts
-//! max(M, words per tile, A) clocks, as `brownout_spec::cycles` says; the weight
-//! path loads the next tile's shadow weights meanwhile.
+//! [`TilePosition`] counts pixels and tiles, [`WindowAddress`] and [`OperandAddress`] turn them
+//! into addresses; here they are put together and handed to the data path through registers.
 
-use super::{OperandAddress, WindowAddress};
+use super::{OperandAddress, TilePosition, WindowAddress};
 use crate::comment;
+use crate::fixed::Fixed;
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles;
 use brownout_spec::program::descriptor as field;
@@ -28,7 +27,7 @@ pub enum SequencerState {
 }
 
 /// Runs a program.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct Sequencer {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -134,6 +133,7 @@ pub struct Sequencer {
     pub layer_operand_tiles: Signal<In, Bits<12>>,
     /// Descriptor field.
     pub layer_last_operand_columns: Signal<In, Bits<7>>,
+    position: TilePosition,
     window_walk: WindowAddress,
     operand_walk: OperandAddress,
     state: DFF<SequencerState>,
@@ -141,17 +141,6 @@ pub struct Sequencer {
     program_pointer: DFF<Bits<12>>,
     fetch_count: DFF<Bits<5>>,
     drain_count: DFF<Bits<8>>,
-    streaming: DFF<Bit>,
-    fresh: DFF<Bit>,
-    first_tile: DFF<Bit>,
-    age: DFF<Bits<10>>,
-    pixel: DFF<Bits<14>>,
-    x: DFF<Bits<12>>,
-    y: DFF<Bits<12>>,
-    kernel_x: DFF<Bits<6>>,
-    kernel_y: DFF<Bits<6>>,
-    input_tile: DFF<Bits<12>>,
-    output_tile: DFF<Bits<12>>,
     issue_valid_register: DFF<Bit>,
     swap_register: DFF<Bit>,
     source_address_register: DFF<Bits<16>>,
@@ -167,152 +156,27 @@ pub struct Sequencer {
     operand_address_register: DFF<Bits<16>>,
     operand_select_register: DFF<Bits<4>>,
     operand_columns_register: DFF<Bits<7>>,
-    issue: Signal<Local, Bit>,
-    row_end: Signal<Local, Bit>,
-    last_pixel: Signal<Local, Bit>,
-    minimum_age: Signal<Local, Bits<10>>,
-    old_enough: Signal<Local, Bit>,
     weights_ready: Signal<Local, Bit>,
-    tile_end: Signal<Local, Bit>,
-    last_input_tile: Signal<Local, Bit>,
-    last_tap: Signal<Local, Bit>,
-    last_tap_row: Signal<Local, Bit>,
-    last_output_tile: Signal<Local, Bit>,
-    last_of_output_tile: Signal<Local, Bit>,
-    layer_end: Signal<Local, Bit>,
-    advance: Signal<Local, Bit>,
     layer_start: Signal<Local, Bit>,
-    next_output_tile: Signal<Local, Bit>,
-    pass_end: Signal<Local, Bit>,
-    pool_age: Constant<Bits<10>>,
-    convolution_age: Constant<Bits<10>>,
-    wide_pool_age: Constant<Bits<10>>,
-    wide_age: Constant<Bits<10>>,
-    drain: Constant<Bits<8>>,
-    words: Constant<Bits<5>>,
-    rows: Constant<Bits<7>>,
-    columns: Constant<Bits<7>>,
+    last_drain_clock: Fixed<Bits<8>>,
+    descriptor_words: Fixed<Bits<5>>,
+    rows: Fixed<Bits<7>>,
+    columns: Fixed<Bits<7>>,
 }
 
 impl Sequencer {
     /// The sequencer of a configuration.
     pub fn new(configuration: &Configuration) -> Self {
         let lanes = configuration.activation_lanes();
-        let period = |wide, convolution| {
-            let shortest = cycles::shortest_period(configuration, convolution, wide);
-            Constant::new((shortest as u64 - 1).into())
-        };
         Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            start: Default::default(),
-            stop_after_layer: Default::default(),
-            load_ready: Default::default(),
-            program_address: Default::default(),
-            running: Default::default(),
-            begin_pass: Default::default(),
-            end_pass: Default::default(),
-            begin_layer: Default::default(),
-            load_start: Default::default(),
-            issue_valid: Default::default(),
-            swap: Default::default(),
-            source_address: Default::default(),
-            source_inside: Default::default(),
-            source_select: Default::default(),
-            source_rows: Default::default(),
-            valid: Default::default(),
-            first: Default::default(),
-            last: Default::default(),
-            accumulator_address: Default::default(),
-            parameter_address: Default::default(),
-            operand_enable: Default::default(),
-            operand_address: Default::default(),
-            operand_select: Default::default(),
-            operand_columns: Default::default(),
-            descriptor_shift: Default::default(),
-            layer_output_width: Default::default(),
-            layer_output_height: Default::default(),
-            layer_wide: Default::default(),
-            layer_pool: Default::default(),
-            layer_input_tiles: Default::default(),
-            layer_kernel_width: Default::default(),
-            layer_kernel_height: Default::default(),
-            layer_output_tiles: Default::default(),
-            layer_last: Default::default(),
-            layer_origin: Default::default(),
-            layer_stride: Default::default(),
-            layer_padding: Default::default(),
-            layer_input_height: Default::default(),
-            layer_input_width: Default::default(),
-            layer_input_plane: Default::default(),
-            layer_row_step: Default::default(),
-            layer_tap_row_step: Default::default(),
-            layer_operand_stride: Default::default(),
-            layer_operand_row_step: Default::default(),
-            layer_operand_plane: Default::default(),
-            layer_last_rows: Default::default(),
-            layer_parameter_base: Default::default(),
-            layer_operand: Default::default(),
-            layer_operand_tiles: Default::default(),
-            layer_last_operand_columns: Default::default(),
+            position: TilePosition::new(configuration),
             window_walk: WindowAddress::new(lanes / configuration.rows),
             operand_walk: OperandAddress::new(lanes / configuration.columns),
-            state: Default::default(),
-            layer_number: Default::default(),
-            program_pointer: Default::default(),
-            fetch_count: Default::default(),
-            drain_count: Default::default(),
-            streaming: Default::default(),
-            fresh: Default::default(),
-            first_tile: Default::default(),
-            age: Default::default(),
-            pixel: Default::default(),
-            x: Default::default(),
-            y: Default::default(),
-            kernel_x: Default::default(),
-            kernel_y: Default::default(),
-            input_tile: Default::default(),
-            output_tile: Default::default(),
-            issue_valid_register: Default::default(),
-            swap_register: Default::default(),
-            source_address_register: Default::default(),
-            source_inside_register: Default::default(),
-            source_select_register: Default::default(),
-            source_rows_register: Default::default(),
-            valid_register: Default::default(),
-            first_register: Default::default(),
-            last_register: Default::default(),
-            accumulator_address_register: Default::default(),
-            parameter_address_register: Default::default(),
-            operand_enable_register: Default::default(),
-            operand_address_register: Default::default(),
-            operand_select_register: Default::default(),
-            operand_columns_register: Default::default(),
-            issue: Default::default(),
-            row_end: Default::default(),
-            last_pixel: Default::default(),
-            minimum_age: Default::default(),
-            old_enough: Default::default(),
-            weights_ready: Default::default(),
-            tile_end: Default::default(),
-            last_input_tile: Default::default(),
-            last_tap: Default::default(),
-            last_tap_row: Default::default(),
-            last_output_tile: Default::default(),
-            last_of_output_tile: Default::default(),
-            layer_end: Default::default(),
-            advance: Default::default(),
-            layer_start: Default::default(),
-            next_output_tile: Default::default(),
-            pass_end: Default::default(),
-            pool_age: period(false, false),
-            convolution_age: period(false, true),
-            wide_pool_age: period(true, false),
-            wide_age: period(true, true),
-            drain: Constant::new((cycles::drain(configuration) as u64 - 1).into()),
-            words: Constant::new((field::WORDS as u64).into()),
-            rows: Constant::new((configuration.rows as u64).into()),
-            columns: Constant::new((configuration.columns as u64).into()),
+            last_drain_clock: Fixed::new(cycles::drain(configuration) - 1),
+            descriptor_words: Fixed::new(field::WORDS),
+            rows: Fixed::new(configuration.rows),
+            columns: Fixed::new(configuration.columns),
+            ..Self::default()
         }
     }
 }
@@ -320,7 +184,24 @@ impl Sequencer {
 impl Logic for Sequencer {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module sequencer: runs a program, layer by layer, tile by tile");
+        comment!("module sequencer: Runs a program, layer by layer, tile by tile.");
+        comment!(
+            "Fetches a layer's descriptor, waits for the first weights, issues its pixels, and \
+             waits until the last one has reached its destination. What is issued for a pixel \
+             (`issue_valid` to `operand_columns`) leaves through registers, one clock later."
+        );
+        comment!("table last_drain_clock: sizes of the accelerator");
+        comment!("ports start: commands of the host");
+        comment!("ports load_ready: weight path");
+        comment!("ports program_address: program memory");
+        comment!("ports running: the pass and its layers");
+        comment!("ports load_start: weight path: the next tile's weights may be loaded");
+        comment!("ports issue_valid: issued for the array: a pixel enters row 0");
+        comment!("ports valid: issued for the columns: a partial sum will arrive");
+        comment!("ports operand_enable: issued for the operand port");
+        comment!(
+            "ports descriptor_shift: descriptor registers, and the running layer's descriptor"
+        );
         dff_setup!(
             self,
             clock,
@@ -329,17 +210,6 @@ impl Logic for Sequencer {
             program_pointer,
             fetch_count,
             drain_count,
-            streaming,
-            fresh,
-            first_tile,
-            age,
-            pixel,
-            x,
-            y,
-            kernel_x,
-            kernel_y,
-            input_tile,
-            output_tile,
             issue_valid_register,
             swap_register,
             source_address_register,
@@ -356,100 +226,14 @@ impl Logic for Sequencer {
             operand_select_register,
             operand_columns_register
         );
+        self.position.clock.next = self.clock.val();
         self.window_walk.clock.next = self.clock.val();
         self.operand_walk.clock.next = self.clock.val();
-
-        comment!(
-            "a tile ends when its pixels are issued, its period has passed and the next weights are in place"
-        );
-        self.issue.next = self.streaming.q.val() && (self.state.q.val() == SequencerState::Stream);
-        self.row_end.next = self.x.q.val() == self.layer_output_width.val();
-        self.last_pixel.next =
-            self.row_end.val() && (self.y.q.val() == self.layer_output_height.val());
-        self.minimum_age.next = self.convolution_age.val();
-        if self.layer_wide.val() {
-            self.minimum_age.next = self.wide_age.val();
-        }
-        if self.layer_pool.val() {
-            self.minimum_age.next = self.pool_age.val();
-            if self.layer_wide.val() {
-                self.minimum_age.next = self.wide_pool_age.val();
-            }
-        }
-        self.old_enough.next = self.age.q.val() == self.minimum_age.val();
         self.weights_ready.next = self.layer_pool.val() || self.load_ready.val();
-        self.tile_end.next = (self.state.q.val() == SequencerState::Stream)
-            && (self.last_pixel.val() || !self.streaming.q.val())
-            && self.old_enough.val()
-            && self.weights_ready.val();
-
-        comment!("position of the tile in its layer");
-        self.last_input_tile.next = self.input_tile.q.val() == self.layer_input_tiles.val();
-        self.last_tap.next = self.kernel_x.q.val() == self.layer_kernel_width.val();
-        self.last_tap_row.next = self.kernel_y.q.val() == self.layer_kernel_height.val();
-        self.last_output_tile.next = self.output_tile.q.val() == self.layer_output_tiles.val();
-        self.last_of_output_tile.next =
-            self.last_input_tile.val() && self.last_tap.val() && self.last_tap_row.val();
-        self.next_output_tile.next =
-            self.tile_end.val() && self.last_of_output_tile.val() && !self.last_output_tile.val();
-        self.layer_end.next =
-            self.tile_end.val() && self.last_of_output_tile.val() && self.last_output_tile.val();
         self.layer_start.next =
             (self.state.q.val() == SequencerState::Setup) && self.weights_ready.val();
-        self.advance.next = self.issue.val() && !self.last_pixel.val();
-        self.pass_end.next = false;
 
-        comment!("pixels");
-        if self.issue.val() {
-            self.fresh.d.next = false;
-            self.pixel.d.next = self.pixel.q.val() + 1;
-            self.x.d.next = self.x.q.val() + 1;
-            if self.row_end.val() {
-                self.x.d.next = 0.into();
-                self.y.d.next = self.y.q.val() + 1;
-            }
-            if self.last_pixel.val() {
-                self.streaming.d.next = false;
-            }
-        }
-        if !self.old_enough.val() {
-            self.age.d.next = self.age.q.val() + 1;
-        }
-        if self.tile_end.val() || self.layer_start.val() {
-            self.streaming.d.next = true;
-            self.fresh.d.next = true;
-            self.age.d.next = 0.into();
-            self.pixel.d.next = 0.into();
-            self.x.d.next = 0.into();
-            self.y.d.next = 0.into();
-        }
-
-        comment!("tiles: output tile, kernel row, kernel column, input tile");
-        if self.tile_end.val() {
-            self.first_tile.d.next = false;
-            self.input_tile.d.next = self.input_tile.q.val() + 1;
-            if self.last_input_tile.val() {
-                self.input_tile.d.next = 0.into();
-                self.kernel_x.d.next = self.kernel_x.q.val() + 1;
-                if self.last_tap.val() {
-                    self.kernel_x.d.next = 0.into();
-                    self.kernel_y.d.next = self.kernel_y.q.val() + 1;
-                    if self.last_tap_row.val() {
-                        self.kernel_y.d.next = 0.into();
-                        self.output_tile.d.next = self.output_tile.q.val() + 1;
-                        self.first_tile.d.next = true;
-                    }
-                }
-            }
-        }
-        if self.layer_start.val() {
-            self.first_tile.d.next = true;
-            self.input_tile.d.next = 0.into();
-            self.kernel_x.d.next = 0.into();
-            self.kernel_y.d.next = 0.into();
-            self.output_tile.d.next = 0.into();
-        }
-
+        self.end_pass.next = false;
         match self.state.q.val() {
             SequencerState::Idle => {
                 self.fetch_count.d.next = 0.into();
@@ -461,7 +245,7 @@ impl Logic for Sequencer {
             }
             SequencerState::Fetch => {
                 self.fetch_count.d.next = self.fetch_count.q.val() + 1;
-                if self.fetch_count.q.val() == self.words.val() {
+                if self.fetch_count.q.val() == self.descriptor_words.val() {
                     self.state.d.next = SequencerState::Setup;
                 } else {
                     self.program_pointer.d.next = self.program_pointer.q.val() + 1;
@@ -475,20 +259,20 @@ impl Logic for Sequencer {
             }
             SequencerState::Stream => {
                 self.drain_count.d.next = 0.into();
-                if self.layer_end.val() {
+                if self.position.layer_end.val() {
                     self.state.d.next = SequencerState::Drain;
                 }
             }
             SequencerState::Drain => {
                 self.drain_count.d.next = self.drain_count.q.val() + 1;
-                if self.drain_count.q.val() == self.drain.val() {
+                if self.drain_count.q.val() == self.last_drain_clock.val() {
                     self.layer_number.d.next = self.layer_number.q.val() + 1;
                     self.state.d.next = SequencerState::Fetch;
                     if self.layer_last.val()
                         || (self.layer_number.q.val() == self.stop_after_layer.val())
                     {
                         self.state.d.next = SequencerState::Idle;
-                        self.pass_end.next = true;
+                        self.end_pass.next = true;
                     }
                 }
             }
@@ -496,31 +280,36 @@ impl Logic for Sequencer {
                 self.state.d.next = SequencerState::Idle;
             }
         }
-        if self.reset.val() {
-            self.state.d.next = SequencerState::Idle;
-        }
         self.program_address.next = self.program_pointer.q.val();
         self.running.next = self.state.q.val() != SequencerState::Idle;
         self.begin_pass.next = (self.state.q.val() == SequencerState::Idle) && self.start.val();
-        self.end_pass.next = self.pass_end.val();
         self.begin_layer.next = self.layer_start.val();
-        self.load_start.next = self.issue.val() && self.fresh.q.val() && !self.layer_pool.val();
+        self.load_start.next =
+            self.position.issue.val() && self.position.fresh.val() && !self.layer_pool.val();
 
         comment!("the descriptor arrives one clock after its address");
         self.descriptor_shift.next =
             (self.state.q.val() == SequencerState::Fetch) && (self.fetch_count.q.val() != 0);
 
+        self.position.stream.next = self.state.q.val() == SequencerState::Stream;
+        self.position.layer_start.next = self.layer_start.val();
+        self.position.weights_ready.next = self.weights_ready.val();
+        self.position.wide.next = self.layer_wide.val();
+        self.position.pool.next = self.layer_pool.val();
+        self.position.output_width.next = self.layer_output_width.val();
+        self.position.output_height.next = self.layer_output_height.val();
+        self.position.kernel_width.next = self.layer_kernel_width.val();
+        self.position.kernel_height.next = self.layer_kernel_height.val();
+        self.position.input_tiles.next = self.layer_input_tiles.val();
+        self.position.output_tiles.next = self.layer_output_tiles.val();
+
         self.window_walk.layer_start.next = self.layer_start.val();
-        self.window_walk.advance.next = self.advance.val();
-        self.window_walk.row_end.next = self.row_end.val();
-        self.window_walk.next_input_tile.next = self.tile_end.val() && !self.last_input_tile.val();
-        self.window_walk.next_tap.next =
-            self.tile_end.val() && self.last_input_tile.val() && !self.last_tap.val();
-        self.window_walk.next_tap_row.next = self.tile_end.val()
-            && self.last_input_tile.val()
-            && self.last_tap.val()
-            && !self.last_tap_row.val();
-        self.window_walk.next_output_tile.next = self.next_output_tile.val();
+        self.window_walk.advance.next = self.position.advance.val();
+        self.window_walk.row_end.next = self.position.row_end.val();
+        self.window_walk.next_input_tile.next = self.position.next_input_tile.val();
+        self.window_walk.next_tap.next = self.position.next_tap.val();
+        self.window_walk.next_tap_row.next = self.position.next_tap_row.val();
+        self.window_walk.next_output_tile.next = self.position.next_output_tile.val();
         self.window_walk.next_base.next = 0.into();
         if self.layer_pool.val() {
             self.window_walk.next_base.next = self.operand_walk.next_base.val();
@@ -534,47 +323,48 @@ impl Logic for Sequencer {
         self.window_walk.row_step.next = self.layer_row_step.val();
         self.window_walk.tap_row_step.next = self.layer_tap_row_step.val();
         self.operand_walk.layer_start.next = self.layer_start.val();
-        self.operand_walk.advance.next = self.advance.val();
-        self.operand_walk.row_end.next = self.row_end.val();
-        self.operand_walk.restart.next = self.tile_end.val() && !self.last_of_output_tile.val();
-        self.operand_walk.next_output_tile.next = self.next_output_tile.val();
+        self.operand_walk.advance.next = self.position.advance.val();
+        self.operand_walk.row_end.next = self.position.row_end.val();
+        self.operand_walk.restart.next = self.position.restart.val();
+        self.operand_walk.next_output_tile.next = self.position.next_output_tile.val();
         self.operand_walk.operand_stride.next = self.layer_operand_stride.val();
         self.operand_walk.operand_row_step.next = self.layer_operand_row_step.val();
         self.operand_walk.operand_plane.next = self.layer_operand_plane.val();
 
-        comment!("issue registers");
-        self.issue_valid_register.d.next = self.issue.val() && !self.layer_pool.val();
+        comment!("what is issued for a pixel");
+        self.issue_valid_register.d.next = self.position.issue.val() && !self.layer_pool.val();
         self.swap_register.d.next =
-            self.issue.val() && self.fresh.q.val() && !self.layer_pool.val();
+            self.position.issue.val() && self.position.fresh.val() && !self.layer_pool.val();
         self.source_address_register.d.next = self.window_walk.address.val();
         self.source_inside_register.d.next = self.window_walk.in_map.val();
         self.source_select_register.d.next = self.window_walk.select.val();
         self.source_rows_register.d.next = self.rows.val();
-        if self.last_input_tile.val() {
+        if self.position.last_input_tile.val() {
             self.source_rows_register.d.next = self.layer_last_rows.val();
         }
-        self.valid_register.d.next = self.issue.val();
-        if self.reset.val() {
-            self.issue_valid_register.d.next = false;
-            self.valid_register.d.next = false;
-        }
-        self.first_register.d.next = self.first_tile.q.val();
-        self.last_register.d.next = self.last_of_output_tile.val();
-        self.accumulator_address_register.d.next = self.pixel.q.val();
+        self.valid_register.d.next = self.position.issue.val();
+        self.first_register.d.next = self.position.first_tile.val();
+        self.last_register.d.next = self.position.last_tile.val();
+        self.accumulator_address_register.d.next = self.position.pixel.val();
         self.parameter_address_register.d.next =
-            self.layer_parameter_base.val() + self.output_tile.q.val();
+            self.layer_parameter_base.val() + self.position.output_tile.val();
         self.operand_address_register.d.next = self.operand_walk.address.val();
         self.operand_select_register.d.next = self.operand_walk.select.val();
         self.operand_enable_register.d.next = self.layer_operand.val()
-            && self.last_of_output_tile.val()
-            && (self.output_tile.q.val() <= self.layer_operand_tiles.val());
+            && self.position.last_tile.val()
+            && (self.position.output_tile.val() <= self.layer_operand_tiles.val());
         self.operand_columns_register.d.next = self.columns.val();
-        if self.output_tile.q.val() == self.layer_operand_tiles.val() {
+        if self.position.output_tile.val() == self.layer_operand_tiles.val() {
             self.operand_columns_register.d.next = self.layer_last_operand_columns.val();
         }
         if self.layer_pool.val() {
             self.operand_address_register.d.next = self.window_walk.address.val();
             self.operand_enable_register.d.next = self.window_walk.in_map.val();
+        }
+        if self.reset.val() {
+            self.state.d.next = SequencerState::Idle;
+            self.issue_valid_register.d.next = false;
+            self.valid_register.d.next = false;
         }
         self.issue_valid.next = self.issue_valid_register.q.val();
         self.swap.next = self.swap_register.q.val();

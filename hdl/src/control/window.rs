@@ -4,13 +4,14 @@
 //! because the coordinates say so.
 
 use crate::comment;
+use crate::fixed::Fixed;
 use rust_hdl::prelude::*;
 
 /// Coordinates and address of the input pixel under the current tap.
 ///
 /// The sequencer strobes one of the `next_*` inputs at the end of a tile and
 /// `advance` with every pixel before the last.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct WindowAddress {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -71,53 +72,15 @@ pub struct WindowAddress {
     target_x: Signal<Local, Bits<14>>,
     target_y: Signal<Local, Bits<14>>,
     jump: Signal<Local, Bit>,
-    last_group: Constant<Bits<4>>,
+    last_group: Fixed<Bits<4>>,
 }
 
 impl WindowAddress {
     /// `tiles_per_word` tiles of rows lie side by side in an activation word.
     pub fn new(tiles_per_word: usize) -> Self {
         Self {
-            clock: Default::default(),
-            layer_start: Default::default(),
-            advance: Default::default(),
-            row_end: Default::default(),
-            next_input_tile: Default::default(),
-            next_tap: Default::default(),
-            next_tap_row: Default::default(),
-            next_output_tile: Default::default(),
-            next_base: Default::default(),
-            origin: Default::default(),
-            stride: Default::default(),
-            padding: Default::default(),
-            input_height: Default::default(),
-            input_width: Default::default(),
-            input_plane: Default::default(),
-            row_step: Default::default(),
-            tap_row_step: Default::default(),
-            address: Default::default(),
-            in_map: Default::default(),
-            select: Default::default(),
-            tap_x: Default::default(),
-            tap_y: Default::default(),
-            x: Default::default(),
-            y: Default::default(),
-            tap_address: Default::default(),
-            tile_address: Default::default(),
-            row_address: Default::default(),
-            pixel_address: Default::default(),
-            group: Default::default(),
-            stride_x: Default::default(),
-            stride_address: Default::default(),
-            margin: Default::default(),
-            width: Default::default(),
-            height: Default::default(),
-            next_row: Default::default(),
-            target: Default::default(),
-            target_x: Default::default(),
-            target_y: Default::default(),
-            jump: Default::default(),
-            last_group: Constant::new((tiles_per_word as u64 - 1).into()),
+            last_group: Fixed::new(tiles_per_word - 1),
+            ..Self::default()
         }
     }
 }
@@ -125,7 +88,15 @@ impl WindowAddress {
 impl Logic for WindowAddress {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module window_address: input pixel under the current tap, by additions only");
+        comment!("module window_address: Input pixel under the current tap, by additions only.");
+        comment!(
+            "All outputs stand for the current pixel; a strobe moves to another one in the next \
+             clock. Addresses count modulo their width: one outside the map is never used."
+        );
+        comment!("ports layer_start: where to go next, from the sequencer");
+        comment!("ports next_base: offset of the next output tile's channel group, in pools");
+        comment!("ports origin: the layer's descriptor");
+        comment!("ports address: the pixel, whether it lies in the map, and its tile of rows");
         dff_setup!(
             self,
             clock,
@@ -218,7 +189,7 @@ impl Logic for WindowAddress {
 
 /// Address of the residual operand of the current output pixel, and the channel
 /// group of the current output tile.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct OperandAddress {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -251,33 +222,15 @@ pub struct OperandAddress {
     step: Signal<Local, Bits<16>>,
     next_row: Signal<Local, Bits<16>>,
     following_base: Signal<Local, Bits<16>>,
-    last_group: Constant<Bits<4>>,
+    last_group: Fixed<Bits<4>>,
 }
 
 impl OperandAddress {
     /// `tiles_per_word` tiles of columns lie side by side in an activation word.
     pub fn new(tiles_per_word: usize) -> Self {
         Self {
-            clock: Default::default(),
-            layer_start: Default::default(),
-            advance: Default::default(),
-            row_end: Default::default(),
-            restart: Default::default(),
-            next_output_tile: Default::default(),
-            operand_stride: Default::default(),
-            operand_row_step: Default::default(),
-            operand_plane: Default::default(),
-            address: Default::default(),
-            select: Default::default(),
-            next_base: Default::default(),
-            base: Default::default(),
-            row_address: Default::default(),
-            pixel_address: Default::default(),
-            group: Default::default(),
-            step: Default::default(),
-            next_row: Default::default(),
-            following_base: Default::default(),
-            last_group: Constant::new((tiles_per_word as u64 - 1).into()),
+            last_group: Fixed::new(tiles_per_word - 1),
+            ..Self::default()
         }
     }
 }
@@ -285,7 +238,11 @@ impl OperandAddress {
 impl Logic for OperandAddress {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module operand_address: residual operand of the current output pixel");
+        comment!("module operand_address: Residual operand of the current output pixel.");
+        comment!("ports layer_start: where to go next, from the sequencer");
+        comment!("ports operand_stride: the layer's descriptor");
+        comment!("ports address: the pixel and its tile of columns");
+        comment!("ports next_base: where the next output tile begins");
         dff_setup!(self, clock, base, row_address, pixel_address, group);
         self.step.next = bit_cast::<16, 2>(self.operand_stride.val());
         self.next_row.next = self.row_address.q.val() + self.operand_row_step.val();

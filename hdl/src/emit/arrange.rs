@@ -5,7 +5,8 @@
 //! grouped into the smallest `always @(*)` blocks that keep its order.
 
 use super::ir::*;
-use super::tidy::chains_to_cases;
+use super::substitute::{and, not, or};
+use super::tidy::{chains_to_cases, join_conditions};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug)]
@@ -256,7 +257,7 @@ fn item(mut members: Vec<Line>) -> Item {
         block.extend(line.comments.into_iter().map(Stmt::Comment));
         block.push(line.statement);
     }
-    Item::Always(chains_to_cases(block))
+    Item::Always(join_conditions(chains_to_cases(block)))
 }
 
 /// `x = a; if (c) x = b;` and `if (c) x = b; else x = a;` as `c ? b : a`.
@@ -294,12 +295,28 @@ fn choice(members: &[&Line]) -> Option<(SignalId, Expr)> {
     if reads_itself {
         return None;
     }
+    Some((target, mux(test.clone(), then, other)))
+}
+
+/// `test ? then : other`, without a test for its opposite and without constant bits.
+fn mux(test: Expr, then: Expr, other: Expr) -> Expr {
+    if let Kind::Not(inverse) = test.kind {
+        return mux(*inverse, other, then);
+    }
+    if then.width == 1 {
+        match (then.as_const(), other.as_const()) {
+            (Some(1), Some(0)) => return test,
+            (Some(0), Some(1)) => return not(test),
+            (Some(0), None) => return and(not(test), other),
+            (Some(1), None) => return or(test, other),
+            (None, Some(0)) => return and(test, then),
+            (None, Some(1)) => return or(not(test), then),
+            _ => {}
+        }
+    }
     let (width, signed) = (then.width, then.signed);
-    let [test, then, other] = [test.clone(), then, other].map(Box::new);
-    Some((
-        target,
-        Expr::new(width, signed, Kind::Mux(test, then, other)),
-    ))
+    let [test, then, other] = [test, then, other].map(Box::new);
+    Expr::new(width, signed, Kind::Mux(test, then, other))
 }
 
 /// The clocked block: `x_q <= x_d` first, then what overrides it; `x_q <= x_q` says nothing.
@@ -350,7 +367,7 @@ fn clocked(
             out.push(line.statement);
         }
     }
-    out
+    join_conditions(chains_to_cases(out))
 }
 
 fn is_hold(target: SignalId, value: &Expr, signals: &[Signal]) -> bool {

@@ -44,7 +44,9 @@ pub(crate) enum Code {
 pub(crate) struct RawKind {
     /// Name without prefix; unique.
     pub name: String,
-    pub description: Vec<String>,
+    /// The printed name, in which `{port:bits}` still stands for a port's final width.
+    pub title: String,
+    pub notes: Notes,
     pub path: String,
     pub atoms: Vec<AtomInfo>,
     /// `DFF` fields: name and type.
@@ -52,7 +54,19 @@ pub(crate) struct RawKind {
     /// Other children: field path and kind.
     pub children: Vec<(String, usize)>,
     pub code: Code,
-    /// Low bits of inputs that a leaf uses, where they are not all.
+}
+
+/// What the leading comments of a module say.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notes {
+    /// `module name: ..`
+    pub name: Option<String>,
+    pub description: Vec<String>,
+    /// `ports field: ..`: the comment above this port and those that follow.
+    pub ports: Vec<(String, String)>,
+    /// `table field: ..`: a `Vec` of constants that is declared entry by entry, with its comment.
+    pub tables: Vec<(String, String)>,
+    /// `uses address[9:0]`: low bits of inputs that a leaf uses, where they are not all.
     pub uses: Vec<(String, usize)>,
 }
 
@@ -196,42 +210,44 @@ impl Interner {
             module: base_name(&node.name),
             path: node.path.replace('$', "."),
         };
-        let (hook, description, code) = match node.code.unwrap_or_default() {
+        let (mut notes, code) = match node.code.unwrap_or_default() {
             Verilog::Combinatorial(block) => rtl_header(block),
             Verilog::Custom(text) => leaf_header(&text),
-            Verilog::Empty => (None, Vec::new(), Code::Rtl(Vec::new())),
+            Verilog::Empty => (Notes::default(), Code::Rtl(Vec::new())),
             Verilog::Blackbox(_) | Verilog::Wrapper(_) => {
                 let reason = "black boxes and wrappers are not printed; use Verilog::Custom";
                 return Err(place.refuse(&node.name, reason));
             }
         };
-        let (description, uses) = split_uses(description);
         let number = |field: &str| count(field, &node.atoms, &registers, &children);
-        let hook = match hook {
-            Some(name) => Some(filled(&name, &number).map_err(|r| place.refuse(&name, r))?),
-            None => None,
+        let fill = |text: &mut String| {
+            let what = text.clone();
+            filled(text, &number)
+                .map(|filled| *text = filled)
+                .map_err(|r| place.refuse(&what, r))
         };
-        let description = description
-            .iter()
-            .map(|line| filled(line, &number).map_err(|r| place.refuse("comment!", r)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let key = format!(
-            "{hook:?}{description:?}{uses:?}{:?}{registers:?}{children:?}{code:?}",
-            node.atoms
-        );
+        notes.name.iter_mut().try_for_each(fill)?;
+        notes.description.iter_mut().try_for_each(fill)?;
+        let groups = notes.ports.iter_mut().chain(&mut notes.tables);
+        groups.map(|(_, text)| text).try_for_each(fill)?;
+        notes
+            .check(&node.atoms)
+            .map_err(|(field, r)| place.refuse(&field, r))?;
+        let key = format!("{notes:?}{:?}{registers:?}{children:?}{code:?}", node.atoms);
         if let Some(&known) = self.known.get(&key) {
             return Ok(known);
         }
-        let name = self.unique(hook.unwrap_or_else(|| base_name(&node.name)));
+        let title = notes.name.clone().unwrap_or_else(|| base_name(&node.name));
+        let name = self.unique(without_widths(&title));
         self.kinds.push(RawKind {
             name,
-            description,
+            title,
+            notes,
             path: node.path,
             atoms: node.atoms,
             registers,
             children,
             code,
-            uses,
         });
         self.known.insert(key, self.kinds.len() - 1);
         Ok(self.kinds.len() - 1)
@@ -265,30 +281,26 @@ fn is_flip_flop(node: &Node) -> bool {
         && text.ends_with("'h0; end always @(posedge clock) begin q <= d; end")
 }
 
-type Header = (Option<String>, Vec<String>, Code);
-
-/// Takes the leading comments off: `module name: description`, then more description.
-fn rtl_header(block: Vec<ast::VerilogStatement>) -> Header {
-    let mut hook = None;
-    let mut description = Vec::new();
+/// Takes the leading comments off.
+fn rtl_header(block: Vec<ast::VerilogStatement>) -> (Notes, Code) {
+    let mut notes = Notes::default();
     let mut statements = block.into_iter().peekable();
     while let Some(ast::VerilogStatement::Comment(text)) = statements.peek() {
-        header_line(&comment_text(text), &mut hook, &mut description);
+        notes.line(&comment_text(text));
         statements.next();
     }
-    (hook, description, Code::Rtl(statements.collect()))
+    (notes, Code::Rtl(statements.collect()))
 }
 
-fn leaf_header(text: &str) -> Header {
-    let mut hook = None;
-    let mut description = Vec::new();
+fn leaf_header(text: &str) -> (Notes, Code) {
+    let mut notes = Notes::default();
     let mut lines = text.trim().lines().peekable();
     while let Some(comment) = lines.peek().and_then(|l| l.trim().strip_prefix("//")) {
-        header_line(comment.trim(), &mut hook, &mut description);
+        notes.line(comment.trim());
         lines.next();
     }
     let body: Vec<&str> = lines.collect();
-    (hook, description, Code::Leaf(body.join("\n")))
+    (notes, Code::Leaf(body.join("\n")))
 }
 
 /// The words of a `comment!`. The macro hands over the invocation's tokens, sometimes with
@@ -301,37 +313,68 @@ pub(crate) fn comment_text(tokens: &str) -> String {
     let inner = inner.trim_end();
     let inner = inner.strip_suffix("\")").unwrap_or(inner);
     let inner = inner.strip_suffix('"').unwrap_or(inner);
-    let plain = inner.replace("\\\"", "\"").replace("\\\\", "\\");
+    // A backslash at the end of a line continues the string in the next one.
+    let plain = inner
+        .replace("\\\n", " ")
+        .replace("\\\"", "\"")
+        .replace("\\\\", "\\");
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn header_line(line: &str, hook: &mut Option<String>, description: &mut Vec<String>) {
-    let named = line
-        .strip_prefix("module ")
-        .and_then(|rest| rest.split_once(':'));
-    match named {
-        Some((name, rest)) if hook.is_none() && description.is_empty() => {
-            *hook = Some(name.trim().to_string());
-            description.push(rest.trim().to_string());
+impl Notes {
+    fn line(&mut self, line: &str) {
+        let about = |word: &str| {
+            let (name, text) = line.strip_prefix(word)?.split_once(": ")?;
+            let name = name.trim();
+            (!name.contains(' ')).then(|| (name.to_string(), text.trim().to_string()))
+        };
+        if let Some((name, text)) = about("module ").filter(|_| self.name.is_none()) {
+            self.name = Some(name);
+            self.description.push(text);
+        } else if let Some(group) = about("ports ") {
+            self.ports.push(group);
+        } else if let Some(table) = about("table ") {
+            self.tables.push(table);
+        } else if let Some(used) = used(line) {
+            self.uses.push(used);
+        } else {
+            self.description.push(line.to_string());
         }
-        _ => description.push(line.to_string()),
     }
 }
 
-/// Separates `uses address[9:0]` lines from the description.
-fn split_uses(lines: Vec<String>) -> (Vec<String>, Vec<(String, usize)>) {
-    let (mut description, mut uses) = (Vec::new(), Vec::new());
-    for line in lines {
-        let used = line.strip_prefix("uses ").and_then(|rest| {
-            let (name, range) = rest.trim().strip_suffix(":0]")?.split_once('[')?;
-            Some((name.to_string(), range.parse::<usize>().ok()? + 1))
-        });
-        match used {
-            Some(used) => uses.push(used),
-            None => description.push(line),
+impl Notes {
+    /// Groups and tables must be about fields that exist.
+    fn check(&self, atoms: &[AtomInfo]) -> Result<(), (String, String)> {
+        let exists = |field: &str, port: bool| {
+            let is_it = |a: &AtomInfo| a.is_port() == port && base_name(&a.name) == field;
+            atoms.iter().any(is_it)
+        };
+        for (field, _) in &self.ports {
+            if !exists(field, true) {
+                return Err((field.clone(), "`ports` names no port of this module".into()));
+            }
         }
+        for (field, _) in &self.tables {
+            if !exists(field, false) {
+                return Err((
+                    field.clone(),
+                    "`table` names no constants of this module".into(),
+                ));
+            }
+        }
+        Ok(())
     }
-    (description, uses)
+}
+
+/// `uses address[9:0]`
+fn used(line: &str) -> Option<(String, usize)> {
+    let (name, range) = line
+        .strip_prefix("uses ")?
+        .trim()
+        .strip_suffix(":0]")?
+        .split_once('[')?;
+    Some((name.to_string(), range.parse::<usize>().ok()? + 1))
 }
 
 /// The number that `{field}` stands for: a constant's value or a `Vec`'s length.
@@ -354,7 +397,18 @@ fn count(
     names.filter_map(lane).max().map(|last| last + 1)
 }
 
-/// Fills the `{field}`s of a name or description.
+/// A name without its `{port:bits}`s.
+fn without_widths(title: &str) -> String {
+    let mut pieces = title.split('{');
+    let mut out = pieces.next().unwrap_or_default().to_string();
+    for piece in pieces {
+        out.push_str(piece.split_once('}').map_or(piece, |(_, rest)| rest));
+    }
+    out.trim_end_matches('_').to_string()
+}
+
+/// Fills the `{field}`s and `{flag?yes:no}`s of a name or description; `{port:bits}` waits for the
+/// port's final width.
 fn filled(text: &str, number: &dyn Fn(&str) -> Option<u128>) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
@@ -362,11 +416,19 @@ fn filled(text: &str, number: &dyn Fn(&str) -> Option<u128>) -> Result<String, S
         let (field, after) = after
             .split_once('}')
             .ok_or_else(|| format!("`{text}` has an unbalanced brace"))?;
-        let value = number(field).ok_or_else(|| {
-            format!("`{{{field}}}` is neither a Constant nor a Vec of this module")
-        })?;
         out.push_str(before);
-        out.push_str(&value.to_string());
+        if field.ends_with(":bits") {
+            out.push_str(&format!("{{{field}}}"));
+        } else if let Some((flag, words)) = field.split_once('?') {
+            let flag = number(flag).ok_or_else(|| format!("`{flag}` is no Constant"))?;
+            let (yes, no) = words.split_once(':').unwrap_or((words, ""));
+            out.push_str(if flag == 1 { yes } else { no });
+        } else {
+            let value = number(field).ok_or_else(|| {
+                format!("`{{{field}}}` is neither a Constant nor a Vec of this module")
+            })?;
+            out.push_str(&value.to_string());
+        }
         rest = after;
     }
     out.push_str(rest);

@@ -6,13 +6,18 @@
 use super::ir::SignalId;
 use std::rc::Rc;
 
-/// A named value, printed as `localparam` if its full width is used.
+/// A value that the author named; printed as `localparam` if its full width is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NamedValue {
-    pub name: String,
+    /// Verilog identifier, or `None` for an entry of a table that has no name of its own.
+    pub name: Option<String>,
     pub width: usize,
     pub signed: bool,
     pub value: u128,
+    /// A pattern of bits, or an entry of a table of such: printed in hexadecimal.
+    pub pattern: bool,
+    /// What the values around it are: the comment above the group in which it is declared.
+    pub group: Option<String>,
     /// Position among the module's named values.
     pub order: usize,
 }
@@ -193,6 +198,14 @@ impl Expr {
             Kind::Const { value, .. } => Expr::constant(value, self.width, signed),
             Kind::Slice { .. } | Kind::Select { .. } => Expr { signed, ..self },
             _ => Expr::new(self.width, signed, Kind::Reinterpret(Box::new(self))),
+        }
+    }
+
+    /// What is read, with whatever sign.
+    pub fn reinterpret_inner(&self) -> &Expr {
+        match &self.kind {
+            Kind::Reinterpret(inner) => inner,
+            _ => self,
         }
     }
 

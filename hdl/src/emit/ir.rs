@@ -47,6 +47,8 @@ pub(crate) struct Register {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Instance {
+    /// Field path with `$`.
+    pub path: String,
     pub name: String,
     pub kind: usize,
     /// One signal per port of the kind, in the kind's order.

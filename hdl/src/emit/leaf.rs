@@ -1,31 +1,26 @@
 //! Text of a leaf: its own Verilog between declared ports.
 
 use super::collect::RawKind;
+use super::declare;
 use super::ir::*;
-use super::module::declaration;
+use super::text::comment;
 use std::fmt::Write;
 
 /// Ports in order with the widths that the leaf uses, then the author's text.
 pub(crate) fn print(name: &str, raw: &RawKind, ir: &ModuleIr, text: &str) -> String {
     let mut out = String::new();
-    for line in &raw.description {
-        let _ = writeln!(out, "// {line}");
+    for line in &raw.notes.description {
+        out.push_str(&comment(line, 0));
     }
     let _ = writeln!(out, "module {name} (");
-    let ports: Vec<String> = ir
-        .ports
-        .iter()
-        .map(|&p| {
-            let signal = &ir.signals[p];
-            let direction = match signal.role {
-                Role::Input => "input wire",
-                _ if is_net(text, &signal.name) => "output wire",
-                _ => "output reg",
-            };
-            format!("    {}", declaration(direction, signal, &signal.name))
-        })
-        .collect();
-    let _ = writeln!(out, "{}\n);", ports.join(",\n"));
+    out.push_str(&declare::ports(ir, &raw.notes, |port| {
+        match ir.signals[port].role {
+            Role::Input => "input wire",
+            _ if is_net(text, &ir.signals[port].name) => "output wire",
+            _ => "output reg",
+        }
+    }));
+    out.push_str(");\n\n");
     for line in text.lines() {
         match line.trim_end() {
             "" => out.push('\n'),

@@ -4,7 +4,7 @@ use super::collect::{Code, RawKind, comment_text};
 use super::error::EmitError;
 use super::index::integer;
 use super::ir::*;
-use super::names::Grids;
+use super::names::Naming;
 use super::operators::coerce;
 use super::scope::{Entity, Scope};
 use super::typing::{Value, index_bits};
@@ -14,16 +14,20 @@ use rust_hdl::prelude::ast::{
 };
 
 /// Lowers `kinds[this]`, whose children have smaller indices.
-pub(crate) fn lower(kinds: &[RawKind], this: usize, grids: &Grids) -> Result<ModuleIr, EmitError> {
+pub(crate) fn lower(
+    kinds: &[RawKind],
+    this: usize,
+    naming: &Naming,
+) -> Result<ModuleIr, EmitError> {
     let raw = &kinds[this];
     let place = raw.place();
     let mut scope = Scope::new(&place, raw.registers.len());
     let mut ir = ModuleIr {
-        ports: scope.declare_atoms(raw, grids)?,
-        registers: scope.declare_registers(raw, grids),
+        ports: scope.declare_atoms(raw, naming)?,
+        registers: scope.declare_registers(raw, naming),
         ..ModuleIr::default()
     };
-    ir.instances = scope.declare_instances(raw, kinds, grids)?;
+    ir.instances = scope.declare_instances(raw, kinds, naming)?;
     if let Code::Rtl(block) = &raw.code {
         scope.block(block, &mut ir.body)?;
         if let Some(open) = scope.clocked.iter().position(|c| !c) {
@@ -61,7 +65,11 @@ impl Scope<'_> {
                 Ok(())
             }
             AstStmt::Comment(text) => {
-                out.push(Stmt::Comment(comment_text(text)));
+                let text = comment_text(text);
+                let filled = self
+                    .filled(&text)
+                    .map_err(|r| self.place.refuse("comment!", r))?;
+                out.push(Stmt::Comment(filled));
                 Ok(())
             }
             AstStmt::Link(links) => links.iter().try_for_each(|l| self.link(l, out)),

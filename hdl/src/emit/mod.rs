@@ -10,6 +10,7 @@
 //! lower     AST -> typed statements: loops unrolled, indices evaluated, constants folded
 //! check     nothing is read before it is assigned, nothing keeps its value without a register
 //! tidy      dead stores dropped, bitwise assignments joined into concatenations
+//! propagate copies and constants carried to where they are read
 //! demand    which bits does anybody need? (across the hierarchy)
 //! narrow    statements rewritten to these bits; what nobody needs vanishes
 //! arrange   assign / always @(*) / always @(posedge clock), port connections
@@ -22,15 +23,25 @@
 //! violation is an [`EmitError`] that names module and signal.
 //!
 //! **Module name and description** are the first `comment!` of `update`:
-//! `comment!("module pe: multiply-accumulate cell with a shadow weight");` gives the module
+//! `comment!("module pe: Multiply-accumulate cell with a shadow weight.");` gives the module
 //! `<prefix>_pe` (prefix: the top's name) and its header comment; further leading `comment!`s
 //! continue the description. Without it the field's name is used. Other `comment!("...")`
 //! statements are printed above the statement that follows. Import it: `use crate::comment;`.
-//! Modules that differ (a run-time size, a constant) but have the same name become `pe`, `pe_2`;
-//! `{field}` in name or description is the value of a `Constant` or the length of a `Vec` field:
-//! `comment!("module delay_{stage}: shift register of {stage} stages");`.
+//! Modules that differ (a run-time size, a constant) but have the same name become `pe`, `pe_2`.
+//! In name and description, `{field}` is the value of a `Constant` or the length of a `Vec` field,
+//! `{flag?yes:no}` a choice by a `Constant<Bit>` and, in the name only, `{port:bits}` the width
+//! that a port has in the end: `comment!("module delay_{stage}x{value:bits}: ..");`. In other
+//! comments, `{index}` is an integer expression of loop variables and constants, and
+//! `{table[index]:rate}` an entry of a table in units of 2^-32. Two more leading comments:
 //!
-//! **Registers** are `DFF<T>` fields: `dff_setup!(self, clock, x, y);` (or, for `Vec<DFF<T>>`,
+//! * `comment!("ports word: a word as it was read");` is printed above port `word` and speaks for
+//!   the ports up to the next group; clock and reset have their own.
+//! * `comment!("table parity_mask: rows of the parity-check matrix");` declares each entry of the
+//!   `Vec` of constants `parity_mask` under this comment. Entries of other `Vec`s of constants are
+//!   printed where they are used, without a name. On a single constant it opens a group.
+//!
+//! **Registers** are `DFF<T>` fields, printed as `x_q` (a field `x_register` drives the output `x`
+//! and is printed as `x_q`, too): `dff_setup!(self, clock, x, y);` (or, for `Vec<DFF<T>>`,
 //! `self.x[i].clock.next = self.clock.val(); self.x[i].d.next = self.x[i].q.val();` in a loop),
 //! then assignments to `self.x.d.next`. The clock is the module's own `clock` input. Write the
 //! synchronous reset of control registers last: `if self.reset.val() { self.x.d.next = .. }`.
@@ -68,7 +79,7 @@
 //! is allowed for registers (after `dff_setup!`).
 //!
 //! **Run-time sizes.** `Vec` fields are lanes: `a_in[3]` is `a_in_3`, a child `pe[3]` is the instance
-//! `pe_3` (or `pe_r0_c3`: [`Emitter::grid`]). Loops run over `0..self._rows`. An index is an integer
+//! `pe_3` (or `pe_r0_c3`: [`Emitter::grid`]); the only child of its `Vec` needs no number. Loops run over `0..self._rows`. An index is an integer
 //! expression (`+ - * / %`) of loop variables, numbers and `Constant` fields:
 //! `self.pe[i * self.cols.val().index() + j]` with `cols: Constant<Bits<16>>`, or the one-turn loop
 //! `for c in self._cols..(self._cols + 1) { .. self.pe[i * c + j] .. }`.
@@ -98,14 +109,16 @@
 //! and use every input bit; a leaf that uses only the low bits of an input says so in a header line
 //! `// uses read_address[9:0]`, and the port gets that width. Outputs nobody reads are no problem.
 //!
-//! **Names** are the field names with `_` for `$`; registers end in `_q` (and `_d`). Verilog and C++
-//! keywords are refused. What must exist although nobody reads it (an output that only other
+//! **Names** are the field names with `_` for `$`; registers end in `_q` (and `_d`). A local that
+//! only copies another signal, a constant, or (if it is read once) bits or an extension of one
+//! does not appear: what it stands for does. Verilog and C++ keywords are refused. What must exist although nobody reads it (an output that only other
 //! instances use, a gap within a word) is tied to a wire called `unused_..`, which Verilator's and
 //! lowRISC's convention exempts from the unused-signal lint; no waiver is involved.
 
 mod arrange;
 mod check;
 mod collect;
+mod declare;
 mod demand;
 mod error;
 mod expr;
@@ -120,14 +133,17 @@ mod operators;
 mod output;
 mod pipeline;
 mod print;
+mod propagate;
 mod scope;
+mod substitute;
+mod text;
 mod tidy;
 mod typing;
 
 pub use error::EmitError;
 pub use output::{Direction, Emitted, Module, Origin, Port};
 
-use names::Grids;
+use names::Naming;
 use rust_hdl::prelude::Block;
 
 /// Prints `top` as module `top_name` and what it contains as modules `<top_name>_<name>`;
@@ -145,7 +161,7 @@ pub struct Emitter {
     top: String,
     prefix: String,
     header: String,
-    grids: Grids,
+    names: Naming,
 }
 
 impl Emitter {
@@ -155,7 +171,7 @@ impl Emitter {
             top: top.to_string(),
             prefix: top.to_string(),
             header: String::new(),
-            grids: Grids::new(),
+            names: Naming::default(),
         }
     }
 
@@ -174,7 +190,13 @@ impl Emitter {
     /// Children in the `Vec` field `field` sit in a grid: number n is called `r<n / columns>_c<n %
     /// columns>` in instance and wire names.
     pub fn grid(mut self, field: &str, columns: usize) -> Self {
-        self.grids.insert(field.to_string(), columns.max(1));
+        self.names.grids.insert(field.to_string(), columns.max(1));
+        self
+    }
+
+    /// The entries of the `Vec` of constants `field` are called `labels`, in their order.
+    pub fn labels(mut self, field: &str, labels: Vec<String>) -> Self {
+        self.names.labels.insert(field.to_string(), labels);
         self
     }
 

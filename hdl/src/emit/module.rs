@@ -1,10 +1,13 @@
 //! Text of one module: ports, declarations, logic, instances, registers.
 
 use super::arrange::{Arranged, Item};
+use super::collect::Notes;
+use super::declare::{self, Declarations, family};
 use super::demand::Needs;
 use super::ir::*;
 use super::narrow::idle_bits;
-use super::print::{Printer, fill, literal};
+use super::print::Printer;
+use super::text::{LINE, comment, fill};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::rc::Rc;
@@ -12,7 +15,7 @@ use std::rc::Rc;
 /// Everything that is printed of a module that is described in rust-hdl.
 pub(crate) struct Sheet<'a> {
     pub name: &'a str,
-    pub description: &'a [String],
+    pub notes: &'a Notes,
     /// Final widths in `signals`; 0 for what vanished.
     pub ir: &'a ModuleIr,
     pub needs: &'a Needs,
@@ -43,23 +46,35 @@ pub(crate) fn print(sheet: &Sheet) -> String {
     };
     let regs = procedural(sheet);
     let mut out = String::new();
-    for line in sheet.description {
-        let _ = writeln!(out, "// {line}");
+    for line in &sheet.notes.description {
+        out.push_str(&comment(line, 0));
     }
     let _ = writeln!(out, "module {} (", sheet.name);
-    let ports: Vec<String> = sheet
-        .ir
-        .ports
-        .iter()
-        .filter(|p| sheet.ir.signals[**p].width > 0)
-        .map(|&p| format!("    {}", port(&sheet.ir.signals[p], regs.contains(&p))))
-        .collect();
-    let _ = writeln!(out, "{}\n);", ports.join(",\n"));
-    section(&mut out, parameters(sheet));
-    section(&mut out, declarations(sheet, &wiring, &regs));
+    out.push_str(&declare::ports(sheet.ir, sheet.notes, |port| {
+        match (sheet.ir.signals[port].role, regs.contains(&port)) {
+            (Role::Input, _) => "input wire",
+            (_, true) => "output reg",
+            (_, false) => "output wire",
+        }
+    }));
+    out.push_str(");\n");
+    section(&mut out, &declare::parameters(&named_values(sheet)));
+    for lines in declarations(sheet, &wiring, &regs) {
+        section(&mut out, &lines.text());
+    }
+    let (shown, logic_items): (Vec<&Item>, Vec<&Item>) = sheet_items
+        .into_iter()
+        .partition(|item| shows_register(sheet, item));
     let mut previous_assign = false;
-    for item in sheet_items {
+    for item in logic_items {
         logic(item, &printer, &mut previous_assign, &mut out);
+    }
+    if !shown.is_empty() {
+        out.push_str("\n    // registers at outputs\n");
+        previous_assign = true;
+        for item in shown {
+            logic(item, &printer, &mut previous_assign, &mut out);
+        }
     }
     for (index, details) in sheet.instances.iter().enumerate() {
         if let Some((kind, ports)) = details {
@@ -71,36 +86,37 @@ pub(crate) fn print(sheet: &Sheet) -> String {
         clocked(sheet, &wiring, &mut out);
         out.push_str("    end\n");
     }
-    section(&mut out, sinks(sheet, &wiring));
+    section(&mut out, &sinks(sheet, &wiring));
     out.push_str("endmodule\n");
     out
 }
 
-fn section(out: &mut String, lines: Vec<String>) {
+fn section(out: &mut String, lines: &str) {
     if !lines.is_empty() {
         out.push('\n');
-        for line in lines {
-            let _ = writeln!(out, "    {line}");
-        }
+        out.push_str(lines);
     }
 }
 
-/// `input wire [7:0] a_in`
-fn port(signal: &Signal, reg: bool) -> String {
-    let direction = match (signal.role, reg) {
-        (Role::Input, _) => "input wire",
-        (_, true) => "output reg",
-        (_, false) => "output wire",
+/// `assign y = y_q;` or bits of a register.
+fn shows_register(sheet: &Sheet, item: &Item) -> bool {
+    let Item::Assign {
+        comments,
+        target,
+        value,
+    } = item
+    else {
+        return false;
     };
-    declaration(direction, signal, &signal.name)
-}
-
-pub(crate) fn declaration(kind: &str, signal: &Signal, name: &str) -> String {
-    let sign = if signal.signed { " signed" } else { "" };
-    match signal.width {
-        1 => format!("{kind}{sign} {name}"),
-        width => format!("{kind}{sign} [{}:0] {name}", width - 1),
-    }
+    let (Kind::Signal(source) | Kind::Slice { signal: source, .. }) =
+        value.reinterpret_inner().kind
+    else {
+        return false;
+    };
+    let signals = &sheet.ir.signals;
+    comments.is_empty()
+        && signals[*target].role == Role::Output
+        && matches!(signals[source].role, Role::Q(_))
 }
 
 /// Signals assigned in `always` blocks.
@@ -203,7 +219,8 @@ fn is_unread_output(sheet: &Sheet, id: SignalId) -> bool {
     sheet.instances[inst].is_some() && signal.width > 0 && !sheet.needs[id].contains(&true)
 }
 
-fn named_values(sheet: &Sheet) -> Vec<Rc<NamedValue>> {
+/// The values that are printed by their names, in the order of their declaration.
+fn named_values(sheet: &Sheet) -> BTreeMap<usize, Rc<NamedValue>> {
     let mut found: BTreeMap<usize, Rc<NamedValue>> = BTreeMap::new();
     let mut look = |e: &Expr| {
         e.walk(&mut |e| {
@@ -227,60 +244,49 @@ fn named_values(sheet: &Sheet) -> Vec<Rc<NamedValue>> {
         .clocked
         .iter()
         .for_each(|s| s.exprs(&mut look));
-    found.into_values().collect()
+    found
 }
 
-fn parameters(sheet: &Sheet) -> Vec<String> {
-    named_values(sheet)
-        .iter()
-        .map(|named| {
-            let sign = if named.signed { " signed" } else { "" };
-            let value = literal(named.value, named.width, named.signed);
-            match named.width {
-                1 => format!("localparam{sign} {} = {value};", named.name),
-                width => format!(
-                    "localparam{sign} [{}:0] {} = {value};",
-                    width - 1,
-                    named.name
-                ),
-            }
-        })
-        .collect()
-}
-
-fn declarations(sheet: &Sheet, wiring: &Wiring, regs: &BTreeSet<SignalId>) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut add = |kind: &str, id: SignalId| {
-        let signal = &sheet.ir.signals[id];
-        lines.push(format!("{};", declaration(kind, signal, &wiring.names[id])));
-    };
+/// Locals, registers, and wires between instances.
+fn declarations(sheet: &Sheet, wiring: &Wiring, regs: &BTreeSet<SignalId>) -> [Declarations; 3] {
+    let [mut locals, mut registers, mut wires] = [(); 3].map(|()| Declarations::default());
     for (id, signal) in sheet.ir.signals.iter().enumerate() {
         if signal.width == 0 {
             continue;
         }
+        let name = &wiring.names[id];
         let kind = if regs.contains(&id) { "reg" } else { "wire" };
         match signal.role {
             Role::Input | Role::Output => {}
-            Role::Local => add(kind, id),
-            Role::Q(_) => add("reg", id),
+            Role::Local => locals.add(kind, signal, name),
+            Role::Q(register) => {
+                let next = sheet.ir.registers[register].d;
+                let has_next = sheet.arranged.has_d.contains(&register);
+                if has_next && regs.contains(&next) && family(&signal.path).is_none() {
+                    registers.add_pair("reg", signal, [name, &wiring.names[next]]);
+                } else {
+                    registers.add("reg", signal, name);
+                }
+            }
             Role::D(register) => {
-                if sheet.arranged.has_d.contains(&register) {
-                    add(kind, id);
+                let paired = regs.contains(&id) && family(&signal.path).is_none();
+                if sheet.arranged.has_d.contains(&register) && !paired {
+                    registers.add(kind, signal, name);
                 }
             }
             Role::InstanceInput { inst, .. } => {
                 if sheet.instances[inst].is_some() && !wiring.direct.contains_key(&id) {
-                    add(kind, id);
+                    wires.add(kind, signal, name);
                 }
             }
             Role::InstanceOutput { inst, .. } => {
                 if sheet.instances[inst].is_some() && !wiring.joined.contains_key(&id) {
-                    add("wire", id);
+                    wires.add("wire", signal, name);
                 }
             }
         }
     }
-    lines
+    [locals, registers, wires]
 }
 
 fn logic(item: &Item, printer: &Printer, previous_assign: &mut bool, out: &mut String) {
@@ -293,8 +299,8 @@ fn logic(item: &Item, printer: &Printer, previous_assign: &mut bool, out: &mut S
             if !*previous_assign || !comments.is_empty() {
                 out.push('\n');
             }
-            for comment in comments {
-                let _ = writeln!(out, "    // {comment}");
+            for text in comments {
+                out.push_str(&comment(text, 4));
             }
             let head = format!("assign {} =", printer.names[*target]);
             printer.long(&head, value, 1, out);
@@ -324,7 +330,7 @@ fn instance(
     out: &mut String,
 ) {
     let instance = &sheet.ir.instances[index];
-    let mut connections = Vec::new();
+    let mut connections: Vec<(Option<String>, Vec<String>)> = Vec::new();
     for ((port, width), &stub) in ports.iter().zip(&instance.ports) {
         if *width == 0 {
             continue;
@@ -340,11 +346,22 @@ fn instance(
             }
             None => wiring.names[stub].clone(),
         };
-        connections.push(format!("        .{port}({text})"));
+        let text = format!(".{port}({text})");
+        // The lanes of an array share their lines.
+        let path = &sheet.ir.signals[stub].path;
+        let family = path.strip_prefix(instance.path.as_str()).and_then(family);
+        match connections.last_mut() {
+            Some((last, lanes)) if family.is_some() && *last == family => lanes.push(text),
+            _ => connections.push((family, vec![text])),
+        }
     }
+    let connections: Vec<String> = connections
+        .iter()
+        .map(|(_, lanes)| format!("        {}", fill(lanes, 8, 8)))
+        .collect();
     out.push('\n');
-    for comment in wiring.comments.get(&index).into_iter().flatten() {
-        let _ = writeln!(out, "    // {comment}");
+    for text in wiring.comments.get(&index).into_iter().flatten() {
+        out.push_str(&comment(text, 4));
     }
     let _ = writeln!(out, "    {kind} {} (", instance.name);
     let _ = writeln!(out, "{}\n    );", connections.join(",\n"));
@@ -382,8 +399,8 @@ fn register_of(sheet: &Sheet, d: SignalId) -> usize {
 }
 
 /// Bits that exist (a leaf's output, a gap in a word) and that nobody reads.
-fn sinks(sheet: &Sheet, wiring: &Wiring) -> Vec<String> {
-    let mut lines = Vec::new();
+fn sinks(sheet: &Sheet, wiring: &Wiring) -> String {
+    let mut out = String::new();
     for (id, signal) in sheet.ir.signals.iter().enumerate() {
         let read = match signal.role {
             Role::Output | Role::D(_) => continue,
@@ -415,14 +432,17 @@ fn sinks(sheet: &Sheet, wiring: &Wiring) -> Vec<String> {
         if idle.is_empty() {
             continue;
         }
-        let head = format!("wire unused_{name} = &{{1'b0, ");
-        let parts = fill(&idle, 4 + 4);
-        lines.push(
-            match parts.contains('\n') || head.len() + parts.len() > 90 {
-                true => format!("wire unused_{name} = &{{\n        1'b0, {parts}\n    }};"),
-                false => format!("{head}{parts}}};"),
-            },
-        );
+        let head = format!("    wire unused_{name} = &{{1'b0, ");
+        let line = format!("{head}{}}};", idle.join(", "));
+        if line.len() <= LINE {
+            let _ = writeln!(out, "{line}");
+        } else {
+            let parts = fill(&idle, 8 + "1'b0, ".len(), 8);
+            let _ = writeln!(
+                out,
+                "    wire unused_{name} = &{{\n        1'b0, {parts}\n    }};"
+            );
+        }
     }
-    lines
+    out
 }

@@ -35,15 +35,21 @@ pub(crate) fn is_identifier(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Columns of child arrays that are grids: field name -> columns.
-pub(crate) type Grids = BTreeMap<String, usize>;
+/// Names that the fields alone do not give.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Naming {
+    /// Columns of child arrays that are grids: field name -> columns.
+    pub grids: BTreeMap<String, usize>,
+    /// Names of the entries of tables of constants: field name -> names.
+    pub labels: BTreeMap<String, Vec<String>>,
+}
 
 /// `a_in$3` -> `a_in_3`, and `pe$5$x` -> `pe_r1_c1_x` if `pe` is a grid of 4 columns.
-pub(crate) fn identifier(path: &str, grids: &Grids) -> String {
+pub(crate) fn identifier(path: &str, naming: &Naming) -> String {
     let mut out: Vec<String> = Vec::new();
     let mut previous = "";
     for part in path.split('$').filter(|p| !p.is_empty()) {
-        let cell = match (grids.get(previous), part.parse::<usize>()) {
+        let cell = match (naming.grids.get(previous), part.parse::<usize>()) {
             (Some(columns), Ok(n)) => format!("r{}_c{}", n / columns, n % columns),
             _ => part.to_string(),
         };
@@ -74,6 +80,21 @@ pub(crate) fn constant_name(path: &str) -> String {
     out
 }
 
+/// `row_register$3` -> `row_3_q`: the value of a register. A register that drives the port of the
+/// same name is called `.._register` in Rust, where port and register cannot share a name.
+pub(crate) fn register_name(field: &str, naming: &Naming, suffix: &str) -> String {
+    let (base, lane) = field.split_once('$').unwrap_or((field, ""));
+    let base = base.strip_suffix("_register").unwrap_or(base);
+    let name = identifier(&format!("{base}${lane}"), naming);
+    format!("{name}_{suffix}")
+}
+
+/// `mask$3` -> `mask` and 3.
+pub(crate) fn lane(field: &str) -> Option<(&str, usize)> {
+    let (base, lane) = field.rsplit_once('$')?;
+    Some((base, lane.parse().ok()?))
+}
+
 /// `pe$3` -> `pe`: the field name without indices.
 pub(crate) fn base_name(field: &str) -> String {
     field
@@ -94,11 +115,16 @@ mod tests {
 
     #[test]
     fn names_say_where_they_sit() {
-        let grids = Grids::from([("pe".to_string(), 4)]);
-        assert_eq!(identifier("pe$5$a_in$0", &grids), "pe_r1_c1_a_in_0");
-        assert_eq!(identifier("column$5$a_in", &grids), "column_5_a_in");
+        let naming = Naming {
+            grids: BTreeMap::from([("pe".to_string(), 4)]),
+            ..Naming::default()
+        };
+        assert_eq!(identifier("pe$5$a_in$0", &naming), "pe_r1_c1_a_in_0");
+        assert_eq!(identifier("column$5$a_in", &naming), "column_5_a_in");
         assert_eq!(constant_name("State::LoadWeights"), "STATE_LOAD_WEIGHTS");
         assert_eq!(constant_name("mask$3"), "MASK_3");
         assert_eq!(base_name("pe$3"), "pe");
+        assert_eq!(register_name("row_register$3", &naming, "q"), "row_3_q");
+        assert_eq!(register_name("age", &naming, "d"), "age_d");
     }
 }

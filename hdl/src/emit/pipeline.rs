@@ -12,18 +12,20 @@ use super::module::{Sheet, print};
 use super::names::{is_identifier, is_reserved};
 use super::narrow::{Narrower, widths};
 use super::output::{Direction, Emitted, Module, Origin, Port};
+use super::propagate::{name_by_outputs, propagate};
 use super::{leaf, tidy};
 use rust_hdl::prelude::Block;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn run<B: Block>(options: &Emitter, top: &B) -> Result<Emitted, EmitError> {
     let raws = collect(top, &options.top)?;
     let mut irs = Vec::new();
     for this in 0..raws.len() {
-        let mut ir = lower(&raws, this, &options.grids)?;
+        let mut ir = lower(&raws, this, &options.names)?;
         if matches!(raws[this].code, Code::Rtl(_)) {
             check(&ir, &raws[this].place())?;
             ir.body = tidy::tidy(ir.body, &ir.signals);
+            propagate(&mut ir);
         }
         irs.push(ir);
     }
@@ -75,21 +77,55 @@ impl Design {
             }
             final_widths.push(own);
         }
-        let names = raws
-            .iter()
-            .enumerate()
-            .map(|(kind, raw)| match kind == top {
-                true => options.top.clone(),
-                false => format!("{}_{}", options.prefix, raw.name),
-            })
-            .collect();
-        Ok(Self {
+        let mut design = Self {
             raws,
             irs,
             needs,
             widths: final_widths,
-            names,
-        })
+            names: Vec::new(),
+        };
+        design.names = design.printed_names(options)?;
+        Ok(design)
+    }
+
+    /// The modules' names: prefix, title with the widths of its ports, and a number where two
+    /// kinds still share one.
+    fn printed_names(&self, options: &Emitter) -> Result<Vec<String>, EmitError> {
+        let reachable = self.reachable();
+        let mut used: BTreeMap<String, usize> = BTreeMap::new();
+        let mut names = Vec::new();
+        for kind in 0..self.raws.len() {
+            if kind + 1 == self.raws.len() {
+                names.push(options.top.clone());
+                break;
+            }
+            let title = self.title(kind)?;
+            let count = used.entry(title.clone()).or_insert(0);
+            *count += usize::from(reachable.contains(&kind));
+            names.push(match count {
+                0 | 1 => format!("{}_{title}", options.prefix),
+                n => format!("{}_{title}_{n}", options.prefix),
+            });
+        }
+        Ok(names)
+    }
+
+    /// A kind's title with the final widths of the ports that it names.
+    fn title(&self, kind: usize) -> Result<String, EmitError> {
+        let (raw, ir) = (&self.raws[kind], &self.irs[kind]);
+        let mut pieces = raw.title.split('{');
+        let mut out = pieces.next().unwrap_or_default().to_string();
+        for piece in pieces {
+            let (port, rest) = piece.split_once(":bits}").unwrap_or((piece, ""));
+            let id = ir.ports.iter().find(|p| ir.signals[**p].path == port);
+            let id = *id.ok_or_else(|| {
+                let reason = format!("`{{{port}:bits}}` names no port of this module");
+                raw.place().refuse(&raw.title, reason)
+            })?;
+            out.push_str(&self.widths[kind][id].to_string());
+            out.push_str(rest);
+        }
+        Ok(out)
     }
 
     /// Kinds with a live instance, in ascending order.
@@ -121,7 +157,7 @@ impl Design {
         self.check_names(kind, &final_ir)?;
         let (text, origin) = match &raw.code {
             Code::Leaf(text) => (leaf::print(name, raw, &final_ir, text), Origin::Leaf),
-            Code::Rtl(_) => (self.rtl(kind, &final_ir), Origin::RustHdl),
+            Code::Rtl(_) => (self.rtl(kind, final_ir.clone()), Origin::RustHdl),
         };
         let ports = final_ir
             .ports
@@ -158,14 +194,16 @@ impl Design {
             .collect()
     }
 
-    fn rtl(&self, kind: usize, final_ir: &ModuleIr) -> String {
+    fn rtl(&self, kind: usize, mut final_ir: ModuleIr) -> String {
         let ir = &self.irs[kind];
         let narrower = Narrower {
             widths: &self.widths[kind],
             needs: &self.needs[kind],
             original: &ir.signals,
         };
-        let body = narrower.block(&ir.body);
+        final_ir.body = narrower.block(&ir.body);
+        name_by_outputs(&mut final_ir);
+        let body = std::mem::take(&mut final_ir.body);
         let instances = ir
             .instances
             .iter()
@@ -182,8 +220,8 @@ impl Design {
             .collect();
         print(&Sheet {
             name: &self.names[kind],
-            description: &self.raws[kind].description,
-            ir: final_ir,
+            notes: &self.raws[kind].notes,
+            ir: &final_ir,
             needs: &self.needs[kind],
             arranged: arrange(body, &final_ir.signals),
             instances,
@@ -197,8 +235,11 @@ impl Design {
             name: name.to_string(),
             reason: reason.to_string(),
         };
-        let first = self.names.iter().position(|n| *n == self.names[kind]);
-        if first != Some(kind) {
+        let reachable = self.reachable();
+        let twins = reachable
+            .iter()
+            .filter(|k| self.names[**k] == self.names[kind]);
+        if twins.count() > 1 {
             let reason = "two different modules have this name: rename one";
             return Err(refuse(&self.names[kind], reason));
         }
@@ -233,7 +274,7 @@ impl Design {
 /// Used widths of a leaf's ports where its header says so.
 fn leaf_uses(raw: &RawKind, ir: &ModuleIr) -> Result<Vec<Option<usize>>, EmitError> {
     let mut uses = vec![None; ir.ports.len()];
-    for (name, width) in &raw.uses {
+    for (name, width) in &raw.notes.uses {
         let port = ir.ports.iter().position(|&p| ir.signals[p].name == *name);
         match port {
             Some(port) if *width <= ir.signals[ir.ports[port]].width => uses[port] = Some(*width),

@@ -1,10 +1,8 @@
 //! Text of expressions and statements.
 
 use super::ir::*;
+use super::text::{LINE, comment, fill, literal};
 use std::fmt::Write;
-
-/// Longest line that is not broken where it can be.
-const LINE: usize = 100;
 
 /// What the surrounding operator asks of the sign of a printed operand.
 #[derive(Clone, Copy, PartialEq)]
@@ -28,16 +26,7 @@ impl Printer<'_> {
 
     fn operand(&self, e: &Expr, sign: Sign) -> String {
         match &e.kind {
-            Kind::Const {
-                name: Some(named), ..
-            } if named.width == e.width && sign != Sign::Unsigned => named.name.clone(),
-            Kind::Const {
-                name: Some(named), ..
-            } if named.width == e.width && !named.signed => named.name.clone(),
-            Kind::Const { value, .. } => {
-                let signed = sign == Sign::Signed || (sign == Sign::Any && e.signed);
-                literal(*value, e.width, signed)
-            }
+            Kind::Const { value, name } => constant(e, *value, name.as_deref(), sign),
             Kind::Signal(s) => self.signal(*s, sign),
             Kind::Reinterpret(inner) => self.reinterpreted(inner, sign),
             Kind::Not(inner) => format!("{}{}", self.not(e), self.tight(inner, sign)),
@@ -116,7 +105,7 @@ impl Printer<'_> {
                 }
             }
             Kind::ZeroExtend(inner) => {
-                let zeros = literal(0, e.width - inner.width, false);
+                let zeros = literal(0, e.width - inner.width, false, false);
                 format!("{{{zeros}, {}}}", self.expr(inner))
             }
             Kind::SignExtend(inner) => self.sign_extension(inner, e.width - inner.width),
@@ -193,7 +182,7 @@ impl Printer<'_> {
             Kind::Reinterpret(inner) => is_word(inner),
             _ => is_word(e),
         };
-        if bare || text.starts_with("$signed(") {
+        if bare || is_call(&text) {
             text
         } else {
             format!("({text})")
@@ -222,7 +211,11 @@ impl Printer<'_> {
             Kind::Concat(parts) => {
                 let _ = writeln!(out, "{pad}{head} {{");
                 let parts: Vec<String> = parts.iter().map(|p| self.expr(p)).collect();
-                let _ = writeln!(out, "{pad}    {}", fill(&parts, pad.len() + 4));
+                let _ = writeln!(
+                    out,
+                    "{pad}    {}",
+                    fill(&parts, pad.len() + 4, pad.len() + 4)
+                );
                 let _ = writeln!(out, "{pad}}};");
             }
             _ => {
@@ -269,7 +262,11 @@ impl Printer<'_> {
 
     /// Statements with blocking (`=`) or nonblocking (`<=`) assignments.
     pub fn block(&self, block: &[Stmt], op: &str, indent: usize, out: &mut String) {
-        for statement in block {
+        for (at, statement) in block.iter().enumerate() {
+            let follows = at > 0 && !matches!(block[at - 1], Stmt::Comment(_));
+            if follows && matches!(statement, Stmt::Comment(_)) {
+                out.push('\n');
+            }
             self.statement(statement, op, indent, out);
         }
     }
@@ -277,9 +274,7 @@ impl Printer<'_> {
     fn statement(&self, statement: &Stmt, op: &str, indent: usize, out: &mut String) {
         let pad = "    ".repeat(indent);
         match statement {
-            Stmt::Comment(text) => {
-                let _ = writeln!(out, "{pad}// {text}");
-            }
+            Stmt::Comment(text) => out.push_str(&comment(text, pad.len())),
             Stmt::Assign {
                 target,
                 part,
@@ -315,10 +310,14 @@ impl Printer<'_> {
 
     fn arm(&self, label: &str, block: &[Stmt], op: &str, indent: usize, out: &mut String) {
         let pad = "    ".repeat(indent);
-        if let Some(line) = self.one_line(block, op)
-            && pad.len() + label.len() + line.len() + 2 <= LINE
+        let (remark, rest) = match block {
+            [Stmt::Comment(text), rest @ ..] => (format!(" // {text}"), rest),
+            block => (String::new(), block),
+        };
+        if let Some(line) = self.one_line(rest, op)
+            && pad.len() + label.len() + line.len() + remark.len() + 2 <= LINE
         {
-            let _ = writeln!(out, "{pad}{label}: {line}");
+            let _ = writeln!(out, "{pad}{label}: {line}{remark}");
             return;
         }
         if block.is_empty() {
@@ -354,7 +353,11 @@ impl Printer<'_> {
             return;
         };
         let pad = "    ".repeat(indent);
-        let head = format!("if ({})", self.expr(test));
+        let mut head = format!("if ({})", self.expr(test));
+        if pad.len() + head.len() + " begin".len() > LINE {
+            let terms = self.terms(test).join(&format!("\n{pad}        "));
+            head = format!("if ({terms})");
+        }
         if other.is_empty()
             && !out.ends_with("else ")
             && let Some(line) = self.one_line(then, op)
@@ -381,6 +384,36 @@ impl Printer<'_> {
     }
 }
 
+/// Whether all of `text` is one `$signed(..)` or `$unsigned(..)`.
+fn is_call(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('$').and_then(|t| t.split_once('(')) else {
+        return false;
+    };
+    let mut depth = 1;
+    let closes = rest.1.char_indices().find(|(_, c)| {
+        depth += match c {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        depth == 0
+    });
+    closes.is_some_and(|(at, _)| at + 1 == rest.1.len())
+}
+
+/// A named value by its name where its sign fits, any other as a literal.
+fn constant(e: &Expr, value: u128, named: Option<&NamedValue>, sign: Sign) -> String {
+    let named = named.filter(|named| named.width == e.width);
+    if let Some(named) = named
+        && let Some(name) = &named.name
+        && (sign != Sign::Unsigned || !named.signed)
+    {
+        return name.clone();
+    }
+    let signed = sign == Sign::Signed || (sign == Sign::Any && e.signed);
+    literal(value, e.width, signed, named.is_some_and(|n| n.pattern))
+}
+
 /// Needs no parentheses as an operand.
 fn is_word(e: &Expr) -> bool {
     match &e.kind {
@@ -399,53 +432,13 @@ fn range(low: usize, width: usize) -> String {
     }
 }
 
-/// Comma-separated, broken into lines that start in column `indent`.
-pub(crate) fn fill(parts: &[String], indent: usize) -> String {
-    let mut out = String::new();
-    let mut column = indent;
-    for (i, part) in parts.iter().enumerate() {
-        let comma = if i + 1 < parts.len() { "," } else { "" };
-        if i > 0 {
-            if column + part.len() + 2 > LINE {
-                out.push('\n');
-                out.push_str(&" ".repeat(indent));
-                column = indent;
-            } else {
-                out.push(' ');
-                column += 1;
-            }
-        }
-        out.push_str(part);
-        out.push_str(comma);
-        column += part.len() + comma.len();
-    }
-    out
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A sized literal: decimal for numbers, hexadecimal for patterns.
-pub(crate) fn literal(value: u128, width: usize, signed: bool) -> String {
-    if width == 1 {
-        return if signed {
-            format!("1'sb{value}")
-        } else {
-            format!("1'b{value}")
-        };
-    }
-    if signed {
-        let negative = width <= 128 && value >> (width - 1) & 1 == 1;
-        let magnitude = if negative {
-            (mask(width) - value).wrapping_add(1) & mask(width)
-        } else {
-            value
-        };
-        return match negative {
-            true if magnitude == value => format!("{width}'sh{value:x}"),
-            true => format!("-{width}'sd{magnitude}"),
-            false => format!("{width}'sd{value}"),
-        };
-    }
-    match value {
-        0..10_000 => format!("{width}'d{value}"),
-        _ => format!("{width}'h{value:x}"),
+    #[test]
+    fn a_comparison_of_casts_is_no_single_word() {
+        assert!(is_call("$signed(a[7:0])") && is_call("$unsigned((a))"));
+        assert!(!is_call("$signed(a) > $signed(b)") && !is_call("signed(a)"));
     }
 }

@@ -2,9 +2,10 @@
 
 use super::collect::{AtomInfo, RawKind};
 use super::error::{EmitError, Place};
-use super::index::flatten;
+use super::index::{evaluate, flatten};
 use super::ir::*;
-use super::names::{self, Grids};
+use super::names::{self, Naming};
+use super::text::is_large;
 use rust_hdl::prelude::AtomKind;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -72,7 +73,7 @@ impl<'a> Scope<'a> {
     pub fn declare_atoms(
         &mut self,
         raw: &RawKind,
-        grids: &Grids,
+        naming: &Naming,
     ) -> Result<Vec<SignalId>, EmitError> {
         let mut ports = Vec::new();
         for atom in port_order(&raw.atoms) {
@@ -84,17 +85,18 @@ impl<'a> Scope<'a> {
                     return Err(self.place.refuse(&atom.name, reason));
                 }
             };
-            let name = names::identifier(&atom.name, grids);
+            let name = names::identifier(&atom.name, naming);
             let id = self.declare(&atom.name, name, atom, role);
             self.bind(&atom.name, id);
             ports.push(id);
             self.declare_variants(atom);
         }
+        let mut group = None;
         for atom in raw.atoms.iter().filter(|a| !a.is_port()) {
             if atom.kind == AtomKind::Constant {
-                self.declare_constant(atom)?;
+                self.declare_constant(atom, raw, naming, &mut group)?;
             } else {
-                let name = names::identifier(&atom.name, grids);
+                let name = names::identifier(&atom.name, naming);
                 let id = self.declare(&atom.name, name, atom, Role::Local);
                 self.bind(&atom.name, id);
             }
@@ -103,7 +105,13 @@ impl<'a> Scope<'a> {
         Ok(ports)
     }
 
-    fn declare_constant(&mut self, atom: &AtomInfo) -> Result<(), EmitError> {
+    fn declare_constant(
+        &mut self,
+        atom: &AtomInfo,
+        raw: &RawKind,
+        naming: &Naming,
+        group: &mut Option<String>,
+    ) -> Result<(), EmitError> {
         let Some(value) = atom.value else {
             let reason = "constants of more than 128 bits are not printed";
             return Err(self.place.refuse(&atom.name, reason));
@@ -111,11 +119,14 @@ impl<'a> Scope<'a> {
         let entity = if atom.type_name == "Bit" {
             Entity::Flag(value == 1)
         } else {
+            let (name, group) = constant_name(atom, raw, naming, group);
             Entity::Value(Rc::new(NamedValue {
-                name: names::constant_name(&atom.name),
+                name,
                 width: atom.width,
                 signed: atom.signed,
                 value: value & mask(atom.width),
+                pattern: is_pattern(atom, &raw.atoms),
+                group,
                 order: self.names.len(),
             }))
         };
@@ -126,10 +137,12 @@ impl<'a> Scope<'a> {
     fn declare_variants(&mut self, atom: &AtomInfo) {
         for (value, variant) in atom.variants.iter().enumerate() {
             let named = NamedValue {
-                name: names::constant_name(variant),
+                name: Some(names::constant_name(variant)),
                 width: atom.width,
                 signed: false,
                 value: value as u128,
+                pattern: false,
+                group: Some(format!("encoding of {}", states_of(variant))),
                 order: self.names.len(),
             };
             let key = variant.replace("::", "$");
@@ -139,13 +152,13 @@ impl<'a> Scope<'a> {
         }
     }
 
-    pub fn declare_registers(&mut self, raw: &RawKind, grids: &Grids) -> Vec<Register> {
+    pub fn declare_registers(&mut self, raw: &RawKind, naming: &Naming) -> Vec<Register> {
         let mut registers = Vec::new();
         for (index, info) in raw.registers.iter().enumerate() {
-            let name = names::identifier(&info.name, grids);
+            let name = |suffix: &str| names::register_name(&info.name, naming, suffix);
             let (q_path, d_path) = (format!("{}$q", info.name), format!("{}$d", info.name));
-            let q = self.declare(&q_path, format!("{name}_q"), info, Role::Q(index));
-            let d = self.declare(&d_path, format!("{name}_d"), info, Role::D(index));
+            let q = self.declare(&q_path, name("q"), info, Role::Q(index));
+            let d = self.declare(&d_path, name("d"), info, Role::D(index));
             self.bind(&q_path, q);
             self.bind(&d_path, d);
             let clock = format!("{}$clock", info.name);
@@ -160,25 +173,27 @@ impl<'a> Scope<'a> {
         &mut self,
         raw: &RawKind,
         kinds: &[RawKind],
-        grids: &Grids,
+        naming: &Naming,
     ) -> Result<Vec<Instance>, EmitError> {
         let mut instances = Vec::new();
         for (inst, (path, kind)) in raw.children.iter().enumerate() {
+            let shown = alone(path, raw);
             let mut ports = Vec::new();
             for (port, atom) in port_order(&kinds[*kind].atoms).into_iter().enumerate() {
                 let role = match atom.is_input() {
                     true => Role::InstanceInput { inst, port },
                     false => Role::InstanceOutput { inst, port },
                 };
+                let name = names::identifier(&format!("{shown}${}", atom.name), naming);
                 let path = format!("{path}${}", atom.name);
-                let name = names::identifier(&path, grids);
                 let id = self.declare(&path, name, atom, role);
                 self.bind(&path, id);
                 ports.push(id);
                 self.declare_variants(atom);
             }
             instances.push(Instance {
-                name: names::identifier(path, grids),
+                path: path.clone(),
+                name: names::identifier(shown, naming),
                 kind: *kind,
                 ports,
             });
@@ -196,6 +211,31 @@ impl<'a> Scope<'a> {
             Entity::Flag(value) => Some(*value as i128),
             _ => None,
         }
+    }
+
+    /// A comment with its `{index}`es filled: integer expressions of loop variables and constants,
+    /// and, as `{table[index]:rate}`, an entry of a table in units of 2⁻³².
+    pub fn filled(&self, text: &str) -> Result<String, String> {
+        let mut pieces = text.split('{');
+        let mut out = pieces.next().unwrap_or_default().to_string();
+        for piece in pieces {
+            let (field, rest) = piece
+                .split_once('}')
+                .ok_or_else(|| format!("`{text}` has an unbalanced brace"))?;
+            let value = match field.strip_suffix(":rate") {
+                Some(entry) => {
+                    let path = flatten(entry, &|name| self.lookup(name))?;
+                    let value = self
+                        .lookup(&path)
+                        .ok_or_else(|| format!("no constant `{path}`"))?;
+                    format!("{:.1e}", value as f64 / f64::powi(2.0, 32))
+                }
+                None => evaluate(field, &|name| self.lookup(name))?.to_string(),
+            };
+            out.push_str(&value);
+            out.push_str(rest);
+        }
+        Ok(out)
     }
 
     /// What `text` (`pe[i]$a_in$next`, `State$Idle`, `i`) means.
@@ -233,4 +273,65 @@ impl<'a> Scope<'a> {
             rest.starts_with('$').then(|| child.to_string())
         })
     }
+}
+
+/// The path of a child, without its number if it is the only one of its `Vec`: such a `Vec` says
+/// whether it is built in.
+fn alone<'a>(path: &'a str, raw: &RawKind) -> &'a str {
+    match names::lane(path) {
+        Some((base, 0)) => {
+            let is_second = |(child, _): &(String, usize)| names::lane(child) == Some((base, 1));
+            if raw.children.iter().any(is_second) {
+                path
+            } else {
+                base
+            }
+        }
+        _ => path,
+    }
+}
+
+/// The name of a constant and the comment of the group that it belongs to. Entries of a `Vec` have
+/// a name if the module declares the `Vec` as a table, or if they have labels; a single constant
+/// belongs to the group that the last noted one before it has opened.
+fn constant_name(
+    atom: &AtomInfo,
+    raw: &RawKind,
+    naming: &Naming,
+    open: &mut Option<String>,
+) -> (Option<String>, Option<String>) {
+    let noted = |field: &str| {
+        let note = raw.notes.tables.iter().find(|(name, _)| name == field);
+        note.map(|(_, comment)| comment.clone())
+    };
+    let Some((base, lane)) = names::lane(&atom.name) else {
+        *open = noted(&atom.name).or(open.take());
+        return (Some(names::constant_name(&atom.name)), open.clone());
+    };
+    let group = noted(base);
+    let label = naming.labels.get(base).and_then(|labels| labels.get(lane));
+    let name = match (label, &group) {
+        (Some(label), _) => Some(label.clone()),
+        (None, Some(_)) => Some(names::constant_name(&atom.name)),
+        (None, None) => None,
+    };
+    (name, group)
+}
+
+/// A table is printed in one base: hexadecimal as soon as one entry is no small number.
+fn is_pattern(atom: &AtomInfo, atoms: &[AtomInfo]) -> bool {
+    let Some((base, _)) = names::lane(&atom.name) else {
+        return atom.value.is_some_and(is_large);
+    };
+    atoms
+        .iter()
+        .filter(|a| names::lane(&a.name).is_some_and(|(other, _)| other == base))
+        .any(|a| a.value.is_some_and(is_large))
+}
+
+/// `SequencerState::Idle` -> `SequencerState`
+fn states_of(variant: &str) -> &str {
+    variant
+        .rsplit_once("::")
+        .map_or(variant, |(states, _)| states)
 }

@@ -1,4 +1,4 @@
-//! Drops dead assignments and joins bitwise ones into concatenations.
+//! Drops dead assignments, joins bitwise ones into concatenations and conditions into one.
 //!
 //! `replace_bit` loops leave one assignment per bit; here `word[0] = a[0]; word[1] = a[1]; ...`
 //! becomes `word = {.., a}`, and a default that is overwritten everywhere vanishes.
@@ -157,6 +157,63 @@ impl Tidier<'_> {
         }
         Some(concat(parts))
     }
+}
+
+/// `if (c) a; if (c) b;` as `if (c) { a; b }`, at any depth, where `a` leaves `c` as it is.
+pub(crate) fn join_conditions(block: Vec<Stmt>) -> Vec<Stmt> {
+    let mut out: Vec<Stmt> = Vec::with_capacity(block.len());
+    for statement in block {
+        let follows = out
+            .last()
+            .is_some_and(|last| same_condition(last, &statement));
+        match (out.last_mut(), statement) {
+            (
+                Some(Stmt::If { then, other, .. }),
+                Stmt::If {
+                    then: more,
+                    other: otherwise,
+                    ..
+                },
+            ) if follows => {
+                then.extend(more);
+                other.extend(otherwise);
+            }
+            (_, statement) => out.push(statement),
+        }
+    }
+    out.into_iter().map(join_within).collect()
+}
+
+fn join_within(statement: Stmt) -> Stmt {
+    match statement {
+        Stmt::If { test, then, other } => Stmt::If {
+            test,
+            then: join_conditions(then),
+            other: join_conditions(other),
+        },
+        Stmt::Case {
+            test,
+            arms,
+            default,
+        } => Stmt::Case {
+            test,
+            arms: arms
+                .into_iter()
+                .map(|(label, block)| (label, join_conditions(block)))
+                .collect(),
+            default: default.map(join_conditions),
+        },
+        other => other,
+    }
+}
+
+fn same_condition(last: &Stmt, next: &Stmt) -> bool {
+    let (Stmt::If { test, .. }, Stmt::If { test: again, .. }) = (last, next) else {
+        return false;
+    };
+    let mut written = false;
+    last.writes(&mut |w| test.reads(&mut |r| written |= r == w));
+    !written && test == again
 }
 
 /// Consecutive `if (x == 0) .. if (x == 1) ..` without `else` become a `case`.

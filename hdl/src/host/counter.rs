@@ -14,21 +14,23 @@ pub struct EventCounter {
     pub increment: Signal<In, Bit>,
     /// The sum.
     pub count: Signal<Out, Bits<64>>,
-    total: DFF<Bits<64>>,
+    count_register: DFF<Bits<64>>,
 }
 
 impl Logic for EventCounter {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module event_counter: counts the clocks in which an event is set");
-        dff_setup!(self, clock, total);
+        comment!(
+            "module event_counter: Counts the clocks in which `increment` is set; `clear` wins."
+        );
+        dff_setup!(self, clock, count_register);
         if self.increment.val() {
-            self.total.d.next = self.total.q.val() + 1;
+            self.count_register.d.next = self.count_register.q.val() + 1;
         }
         if self.clear.val() {
-            self.total.d.next = 0.into();
+            self.count_register.d.next = 0.into();
         }
-        self.count.next = self.total.q.val();
+        self.count.next = self.count_register.q.val();
     }
 }
 
@@ -43,18 +45,20 @@ pub struct SumCounter {
     pub amount: Signal<In, Bits<7>>,
     /// The sum.
     pub count: Signal<Out, Bits<64>>,
-    total: DFF<Bits<64>>,
+    count_register: DFF<Bits<64>>,
 }
 
 impl Logic for SumCounter {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module sum_counter: adds an amount in every clock");
-        dff_setup!(self, clock, total);
-        self.total.d.next = self.total.q.val() + bit_cast::<64, 7>(self.amount.val());
+        comment!("module sum_counter: Adds `amount` in every clock; `clear` wins.");
+        comment!("ports clear: what is counted, and the count");
+        dff_setup!(self, clock, count_register);
+        self.count_register.d.next =
+            self.count_register.q.val() + bit_cast::<64, 7>(self.amount.val());
         if self.clear.val() {
-            self.total.d.next = 0.into();
+            self.count_register.d.next = 0.into();
         }
-        self.count.next = self.total.q.val();
+        self.count.next = self.count_register.q.val();
     }
 }

@@ -1,12 +1,13 @@
 //! The input stream: 32-bit beats into one of four memories.
 
 use crate::comment;
+use crate::fixed::Fixed;
 use brownout_spec::config::Configuration;
 use brownout_spec::registers::LoadTarget;
 use rust_hdl::prelude::*;
 
 /// Distributes beats; accepts one a clock while no pass runs.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct Loader {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -49,13 +50,13 @@ pub struct Loader {
     write_data: DFF<Bits<32>>,
     last_beat: Signal<Local, Bits<7>>,
     accept: Signal<Local, Bit>,
-    weights: Constant<Bits<2>>,
-    program: Constant<Bits<2>>,
-    parameters: Constant<Bits<2>>,
-    activations: Constant<Bits<2>>,
-    last_weight_beat: Constant<Bits<7>>,
-    last_parameter_beat: Constant<Bits<7>>,
-    last_activation_beat: Constant<Bits<7>>,
+    weights: Fixed<Bits<2>>,
+    program: Fixed<Bits<2>>,
+    parameters: Fixed<Bits<2>>,
+    activations: Fixed<Bits<2>>,
+    last_weight_beat: Fixed<Bits<7>>,
+    last_parameter_beat: Fixed<Bits<7>>,
+    last_activation_beat: Fixed<Bits<7>>,
     _weight_beats: usize,
     _columns: usize,
 }
@@ -68,34 +69,11 @@ impl Loader {
         }
         let beats = configuration.code.word_bits().div_ceil(32);
         let columns = configuration.columns;
-        let target = |t: LoadTarget| Constant::new((t as u64).into());
-        let last = |beats: usize| Constant::new((beats as u64 - 1).into());
+        let target = |t: LoadTarget| Fixed::new(t as u32);
+        let last = |beats: usize| Fixed::new(beats - 1);
         Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            idle: Default::default(),
-            target: Default::default(),
-            restart: Default::default(),
-            input_valid: Default::default(),
-            input_data: Default::default(),
-            input_ready: Default::default(),
-            data: Default::default(),
-            address: Default::default(),
             weight_lane: many(beats),
-            program_write: Default::default(),
             parameter_write: many(columns),
-            parameter_half: Default::default(),
-            activation_write: Default::default(),
-            activation_group: Default::default(),
-            word: Default::default(),
-            beat: Default::default(),
-            write: Default::default(),
-            write_target: Default::default(),
-            write_word: Default::default(),
-            write_beat: Default::default(),
-            write_data: Default::default(),
-            last_beat: Default::default(),
-            accept: Default::default(),
             weights: target(LoadTarget::Weights),
             program: target(LoadTarget::Program),
             parameters: target(LoadTarget::Parameters),
@@ -105,6 +83,7 @@ impl Loader {
             last_activation_beat: last(configuration.activation_lanes() / 4),
             _weight_beats: beats,
             _columns: columns,
+            ..Self::default()
         }
     }
 }
@@ -113,8 +92,17 @@ impl Logic for Loader {
     #[hdl_gen]
     fn update(&mut self) {
         comment!(
-            "module loader: input stream into weight, program, parameter or activation memory"
+            "module loader: Input stream into weight, program, parameter or activation memory."
         );
+        comment!(
+            "Takes one beat a clock while no pass runs; the memory that is meant is written in \
+             the next clock."
+        );
+        comment!("ports idle: no pass is running");
+        comment!("ports target: LOAD_TARGET; `restart` begins again at the memory's first word");
+        comment!("ports input_valid: input stream");
+        comment!("ports data: the beat to write, and its word");
+        comment!("ports weight_lane: write strobes: parts of a weight word, ...");
         dff_setup!(
             self,
             clock,

@@ -7,5 +7,5 @@ mod results;
 
 pub use counter::{EventCounter, SumCounter};
 pub use loader::Loader;
-pub use registers::RegisterFile;
+pub use registers::{RegisterFile, register_labels};
 pub use results::ResultFifo;

@@ -1,20 +1,25 @@
 //! The register file: numbers, widths and meaning come from `brownout_spec::registers`.
 
 use crate::comment;
+use crate::fixed::Fixed;
 use brownout_spec::config::Configuration;
 use brownout_spec::registers::{self as map, Register};
 use rust_hdl::prelude::*;
 
-/// The number of a register, as loops over a single index take it.
+/// A register's place in the table, as loops over a single index take it.
 const fn at(register: Register) -> usize {
-    register.address as usize
+    let mut place = 0;
+    while map::REGISTERS[place].address != register.address {
+        place += 1;
+    }
+    place
 }
 
 /// Registers that the host reads and writes, and the counters that it reads.
 ///
 /// A write takes effect in the clock after `register_write`; what is read is on
 /// `read_data` in the clock after `register_read`.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct RegisterFile {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -81,33 +86,36 @@ pub struct RegisterFile {
     /// Register value.
     pub ones_share: Signal<Out, Bits<9>>,
     start_register: DFF<Bit>,
-    restart_register: DFF<Bit>,
+    load_restart_register: DFF<Bit>,
     ended: DFF<Bit>,
     policy_register: DFF<Bits<2>>,
     weight_words_register: DFF<Bits<20>>,
-    stop_register: DFF<Bits<8>>,
-    target_register: DFF<Bits<2>>,
+    stop_after_layer_register: DFF<Bits<8>>,
+    load_target_register: DFF<Bits<2>>,
     debug_register: DFF<Bits<22>>,
     seed_low_register: DFF<Bits<32>>,
     seed_high_register: DFF<Bits<32>>,
     pass_register: DFF<Bits<32>>,
     voltage_register: DFF<Bits<16>>,
     threshold_register: DFF<Bits<32>>,
-    select_register: DFF<Bit>,
-    mode_register: DFF<Bits<2>>,
-    share_register: DFF<Bits<9>>,
+    threshold_select_register: DFF<Bit>,
+    fault_mode_register: DFF<Bits<2>>,
+    ones_share_register: DFF<Bits<9>>,
     last_detected: DFF<Bits<20>>,
     high_latch: DFF<Bits<32>>,
-    read_register: DFF<Bits<32>>,
+    read_data_register: DFF<Bits<32>>,
     busy: Signal<Local, Bit>,
     read: Signal<Local, Bits<32>>,
-    emulation: Constant<Bit>,
-    identification: Constant<Bits<32>>,
-    version: Constant<Bits<32>>,
-    geometry: Constant<Bits<32>>,
-    run_to_the_end: Constant<Bits<8>>,
-    counter_number: Vec<Constant<Bits<8>>>,
-    latch_number: Vec<Constant<Bits<8>>>,
+    emulation: Fixed<Bit>,
+    identification: Fixed<Bits<32>>,
+    version: Fixed<Bits<32>>,
+    geometry: Fixed<Bits<32>>,
+    run_to_the_end: Fixed<Bits<8>>,
+    /// Of every register in the table's order.
+    register_number: Vec<Fixed<Bits<8>>>,
+    /// Of the counters' low and high halves.
+    counter_low_number: Vec<Fixed<Bits<8>>>,
+    counter_high_number: Vec<Fixed<Bits<8>>>,
     _counters: usize,
 }
 
@@ -115,10 +123,29 @@ pub struct RegisterFile {
 pub fn counter_registers(fault_emulation: bool) -> Vec<Register> {
     map::REGISTERS
         .iter()
-        .filter(|r| at(**r) >= at(map::CYCLES_LOW) && r.name.ends_with("_LOW"))
+        .filter(|r| r.address >= map::CYCLES_LOW.address && r.name.ends_with("_LOW"))
         .filter(|r| fault_emulation || !r.fault_emulation)
         .copied()
         .collect()
+}
+
+/// Names of the register numbers for the emitter: field of [`RegisterFile`] and labels.
+pub fn register_labels(fault_emulation: bool) -> [(&'static str, Vec<String>); 3] {
+    let label = |name: &str| format!("REG_{name}");
+    let counters = counter_registers(fault_emulation);
+    let low = counters.iter().map(|r| r.name);
+    let high = low.clone().map(|name| name.replace("_LOW", "_HIGH"));
+    [
+        (
+            "register_number",
+            map::REGISTERS.iter().map(|r| label(r.name)).collect(),
+        ),
+        ("counter_low_number", low.map(label).collect()),
+        (
+            "counter_high_number",
+            high.map(|name| label(&name)).collect(),
+        ),
+    ]
 }
 
 impl RegisterFile {
@@ -126,72 +153,19 @@ impl RegisterFile {
     pub fn new(configuration: &Configuration) -> Self {
         let emulation = configuration.fault_emulation;
         let counters = counter_registers(emulation);
-        let numbers = |offset: usize| {
-            let number = |r: &Register| Constant::new(((at(*r) + offset) as u64).into());
-            counters.iter().map(number).collect()
-        };
+        let number = |r: &Register| Fixed::new(r.address);
         Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            register_write: Default::default(),
-            register_read: Default::default(),
-            register_address: Default::default(),
-            write_data: Default::default(),
-            read_data: Default::default(),
-            running: Default::default(),
-            accepting: Default::default(),
-            begin_pass: Default::default(),
-            end_pass: Default::default(),
-            counters: (0..counters.len()).map(|_| Default::default()).collect(),
-            detected_address: Default::default(),
-            detected: Default::default(),
-            debug_data: Default::default(),
-            start: Default::default(),
-            load_restart: Default::default(),
-            policy: Default::default(),
-            weight_words: Default::default(),
-            stop_after_layer: Default::default(),
-            load_target: Default::default(),
-            debug_address: Default::default(),
-            debug_buffer: Default::default(),
-            debug_group: Default::default(),
-            seed_low: Default::default(),
-            seed_high: Default::default(),
-            pass: Default::default(),
-            voltage: Default::default(),
-            threshold: Default::default(),
-            threshold_select: Default::default(),
-            fault_mode: Default::default(),
-            ones_share: Default::default(),
-            start_register: Default::default(),
-            restart_register: Default::default(),
-            ended: Default::default(),
-            policy_register: Default::default(),
-            weight_words_register: Default::default(),
-            stop_register: Default::default(),
-            target_register: Default::default(),
-            debug_register: Default::default(),
-            seed_low_register: Default::default(),
-            seed_high_register: Default::default(),
-            pass_register: Default::default(),
-            voltage_register: Default::default(),
-            threshold_register: Default::default(),
-            select_register: Default::default(),
-            mode_register: Default::default(),
-            share_register: Default::default(),
-            last_detected: Default::default(),
-            high_latch: Default::default(),
-            read_register: Default::default(),
-            busy: Default::default(),
-            read: Default::default(),
-            emulation: Constant::new(emulation),
-            identification: Constant::new(u64::from(map::IDENTIFICATION_VALUE).into()),
-            version: Constant::new(u64::from(map::VERSION_VALUE).into()),
-            geometry: Constant::new(u64::from(map::geometry(configuration)).into()),
-            run_to_the_end: Constant::new(u64::from(map::RUN_TO_THE_END).into()),
-            counter_number: numbers(0),
-            latch_number: numbers(1),
+            counters: counters.iter().map(|_| Default::default()).collect(),
+            emulation: Fixed::flag(emulation),
+            identification: Fixed::new(map::IDENTIFICATION_VALUE),
+            version: Fixed::new(map::VERSION_VALUE),
+            geometry: Fixed::new(map::geometry(configuration)),
+            run_to_the_end: Fixed::new(map::RUN_TO_THE_END),
+            register_number: map::REGISTERS.iter().map(number).collect(),
+            counter_low_number: counters.iter().map(number).collect(),
+            counter_high_number: counters.iter().map(|r| Fixed::new(r.address + 1)).collect(),
             _counters: counters.len(),
+            ..Self::default()
         }
     }
 }
@@ -199,33 +173,48 @@ impl RegisterFile {
 impl Logic for RegisterFile {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module registers: what the host reads and writes");
+        comment!("module registers: What the host reads and writes; registers.md describes each.");
+        comment!(
+            "A write takes effect, and what is read appears, in the clock after the strobe. \
+             Reading the low half of a counter latches its high half."
+        );
+        comment!("ports register_write: host");
+        comment!("ports running: the pass");
+        comment!("ports counters: counters, in the order of their registers");
+        comment!("ports detected_address: decoder");
+        comment!("ports debug_data: four lanes at the debug address");
+        comment!("ports start: commands");
+        comment!("ports policy: settings");
+        comment!("ports seed_low: settings of the fault emulation");
+        comment!("table register_number: register numbers");
+        comment!("table counter_low_number: register numbers of the counters' low halves");
+        comment!("table counter_high_number: register numbers of the counters' high halves");
         dff_setup!(
             self,
             clock,
             start_register,
-            restart_register,
+            load_restart_register,
             ended,
             policy_register,
             weight_words_register,
-            stop_register,
-            target_register,
+            stop_after_layer_register,
+            load_target_register,
             debug_register,
             seed_low_register,
             seed_high_register,
             pass_register,
             voltage_register,
             threshold_register,
-            select_register,
-            mode_register,
-            share_register,
+            threshold_select_register,
+            fault_mode_register,
+            ones_share_register,
             last_detected,
             high_latch,
-            read_register
+            read_data_register
         );
         comment!("what the pass says; a host's write in the same clock wins");
         self.start_register.d.next = false;
-        self.restart_register.d.next = false;
+        self.load_restart_register.d.next = false;
         if self.end_pass.val() {
             self.ended.d.next = true;
             self.pass_register.d.next = self.pass_register.q.val() + 1;
@@ -239,7 +228,7 @@ impl Logic for RegisterFile {
         comment!("writes");
         if self.register_write.val() {
             for a in at(map::CONTROL)..(at(map::CONTROL) + 1) {
-                if (self.register_address.val().index() == a)
+                if (self.register_address.val() == self.register_number[a].val())
                     && self.accepting.val()
                     && self.write_data.val().get_bit(0)
                 {
@@ -248,69 +237,69 @@ impl Logic for RegisterFile {
                 }
             }
             for a in at(map::POLICY)..(at(map::POLICY) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.policy_register.d.next = self.write_data.val().get_bits::<2>(0);
                 }
             }
             for a in at(map::WEIGHT_WORDS)..(at(map::WEIGHT_WORDS) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.weight_words_register.d.next = self.write_data.val().get_bits::<20>(0);
                 }
             }
             for a in at(map::STOP_AFTER_LAYER)..(at(map::STOP_AFTER_LAYER) + 1) {
-                if self.register_address.val().index() == a {
-                    self.stop_register.d.next = self.write_data.val().get_bits::<8>(0);
+                if self.register_address.val() == self.register_number[a].val() {
+                    self.stop_after_layer_register.d.next = self.write_data.val().get_bits::<8>(0);
                 }
             }
             for a in at(map::LOAD_TARGET)..(at(map::LOAD_TARGET) + 1) {
-                if self.register_address.val().index() == a {
-                    self.target_register.d.next = self.write_data.val().get_bits::<2>(0);
-                    self.restart_register.d.next = true;
+                if self.register_address.val() == self.register_number[a].val() {
+                    self.load_target_register.d.next = self.write_data.val().get_bits::<2>(0);
+                    self.load_restart_register.d.next = true;
                 }
             }
             for a in at(map::DEBUG_ADDRESS)..(at(map::DEBUG_ADDRESS) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.debug_register.d.next = self.write_data.val().get_bits::<22>(0);
                 }
             }
             for a in at(map::CHIP_SEED_LOW)..(at(map::CHIP_SEED_LOW) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.seed_low_register.d.next = self.write_data.val();
                 }
             }
             for a in at(map::CHIP_SEED_HIGH)..(at(map::CHIP_SEED_HIGH) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.seed_high_register.d.next = self.write_data.val();
                 }
             }
             for a in at(map::PASS)..(at(map::PASS) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.pass_register.d.next = self.write_data.val();
                 }
             }
             for a in at(map::VOLTAGE)..(at(map::VOLTAGE) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.voltage_register.d.next = self.write_data.val().get_bits::<16>(0);
                 }
             }
             for a in at(map::THRESHOLD)..(at(map::THRESHOLD) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.threshold_register.d.next = self.write_data.val();
                 }
             }
             for a in at(map::THRESHOLD_SELECT)..(at(map::THRESHOLD_SELECT) + 1) {
-                if self.register_address.val().index() == a {
-                    self.select_register.d.next = self.write_data.val().get_bit(0);
+                if self.register_address.val() == self.register_number[a].val() {
+                    self.threshold_select_register.d.next = self.write_data.val().get_bit(0);
                 }
             }
             for a in at(map::FAULT_MODE)..(at(map::FAULT_MODE) + 1) {
-                if self.register_address.val().index() == a {
-                    self.mode_register.d.next = self.write_data.val().get_bits::<2>(0);
+                if self.register_address.val() == self.register_number[a].val() {
+                    self.fault_mode_register.d.next = self.write_data.val().get_bits::<2>(0);
                 }
             }
             for a in at(map::ONES_SHARE)..(at(map::ONES_SHARE) + 1) {
-                if self.register_address.val().index() == a {
-                    self.share_register.d.next = self.write_data.val().get_bits::<9>(0);
+                if self.register_address.val() == self.register_number[a].val() {
+                    self.ones_share_register.d.next = self.write_data.val().get_bits::<9>(0);
                 }
             }
         }
@@ -319,144 +308,149 @@ impl Logic for RegisterFile {
         self.busy.next = self.running.val() || self.start_register.q.val();
         self.read.next = 0.into();
         for a in at(map::IDENTIFICATION)..(at(map::IDENTIFICATION) + 1) {
-            if self.register_address.val().index() == a {
+            if self.register_address.val() == self.register_number[a].val() {
                 self.read.next = self.identification.val();
             }
         }
         for a in at(map::VERSION)..(at(map::VERSION) + 1) {
-            if self.register_address.val().index() == a {
+            if self.register_address.val() == self.register_number[a].val() {
                 self.read.next = self.version.val();
             }
         }
         for a in at(map::GEOMETRY)..(at(map::GEOMETRY) + 1) {
-            if self.register_address.val().index() == a {
+            if self.register_address.val() == self.register_number[a].val() {
                 self.read.next = self.geometry.val();
             }
         }
         for a in at(map::STATUS)..(at(map::STATUS) + 1) {
-            if self.register_address.val().index() == a {
+            if self.register_address.val() == self.register_number[a].val() {
+                self.read.next = 0.into();
                 self.read.next = self.read.val().replace_bit(0, self.busy.val());
                 self.read.next = self.read.val().replace_bit(1, self.ended.q.val());
             }
         }
         for a in at(map::POLICY)..(at(map::POLICY) + 1) {
-            if self.register_address.val().index() == a {
+            if self.register_address.val() == self.register_number[a].val() {
                 self.read.next = bit_cast::<32, 2>(self.policy_register.q.val());
             }
         }
         for a in at(map::WEIGHT_WORDS)..(at(map::WEIGHT_WORDS) + 1) {
-            if self.register_address.val().index() == a {
+            if self.register_address.val() == self.register_number[a].val() {
                 self.read.next = bit_cast::<32, 20>(self.weight_words_register.q.val());
             }
         }
         for a in at(map::STOP_AFTER_LAYER)..(at(map::STOP_AFTER_LAYER) + 1) {
-            if self.register_address.val().index() == a {
-                self.read.next = bit_cast::<32, 8>(self.stop_register.q.val());
+            if self.register_address.val() == self.register_number[a].val() {
+                self.read.next = bit_cast::<32, 8>(self.stop_after_layer_register.q.val());
             }
         }
         for a in at(map::LOAD_TARGET)..(at(map::LOAD_TARGET) + 1) {
-            if self.register_address.val().index() == a {
-                self.read.next = bit_cast::<32, 2>(self.target_register.q.val());
+            if self.register_address.val() == self.register_number[a].val() {
+                self.read.next = bit_cast::<32, 2>(self.load_target_register.q.val());
             }
         }
         for a in at(map::DEBUG_ADDRESS)..(at(map::DEBUG_ADDRESS) + 1) {
-            if self.register_address.val().index() == a {
+            if self.register_address.val() == self.register_number[a].val() {
                 self.read.next = bit_cast::<32, 22>(self.debug_register.q.val());
             }
         }
         for a in at(map::DEBUG_DATA)..(at(map::DEBUG_DATA) + 1) {
-            if self.register_address.val().index() == a {
+            if self.register_address.val() == self.register_number[a].val() {
                 self.read.next = self.debug_data.val();
             }
         }
         for a in at(map::LAST_DETECTED)..(at(map::LAST_DETECTED) + 1) {
-            if self.register_address.val().index() == a {
+            if self.register_address.val() == self.register_number[a].val() {
                 self.read.next = bit_cast::<32, 20>(self.last_detected.q.val());
             }
         }
         for k in 0..self._counters {
-            if self.register_address.val() == self.counter_number[k].val() {
+            if self.register_address.val() == self.counter_low_number[k].val() {
                 self.read.next = self.counters[k].val().get_bits::<32>(0);
                 if self.register_read.val() {
                     self.high_latch.d.next = self.counters[k].val().get_bits::<32>(32);
                 }
             }
-            if self.register_address.val() == self.latch_number[k].val() {
+            if self.register_address.val() == self.counter_high_number[k].val() {
                 self.read.next = self.high_latch.q.val();
             }
         }
         if self.emulation.val() {
             for a in at(map::CHIP_SEED_LOW)..(at(map::CHIP_SEED_LOW) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.read.next = self.seed_low_register.q.val();
                 }
             }
             for a in at(map::CHIP_SEED_HIGH)..(at(map::CHIP_SEED_HIGH) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.read.next = self.seed_high_register.q.val();
                 }
             }
             for a in at(map::PASS)..(at(map::PASS) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.read.next = self.pass_register.q.val();
                 }
             }
             for a in at(map::VOLTAGE)..(at(map::VOLTAGE) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.read.next = bit_cast::<32, 16>(self.voltage_register.q.val());
                 }
             }
             for a in at(map::THRESHOLD)..(at(map::THRESHOLD) + 1) {
-                if self.register_address.val().index() == a {
+                if self.register_address.val() == self.register_number[a].val() {
                     self.read.next = self.threshold_register.q.val();
                 }
             }
             for a in at(map::THRESHOLD_SELECT)..(at(map::THRESHOLD_SELECT) + 1) {
-                if self.register_address.val().index() == a {
-                    self.read.next = self.read.val().replace_bit(0, self.select_register.q.val());
+                if self.register_address.val() == self.register_number[a].val() {
+                    self.read.next = 0.into();
+                    self.read.next = self
+                        .read
+                        .val()
+                        .replace_bit(0, self.threshold_select_register.q.val());
                 }
             }
             for a in at(map::FAULT_MODE)..(at(map::FAULT_MODE) + 1) {
-                if self.register_address.val().index() == a {
-                    self.read.next = bit_cast::<32, 2>(self.mode_register.q.val());
+                if self.register_address.val() == self.register_number[a].val() {
+                    self.read.next = bit_cast::<32, 2>(self.fault_mode_register.q.val());
                 }
             }
             for a in at(map::ONES_SHARE)..(at(map::ONES_SHARE) + 1) {
-                if self.register_address.val().index() == a {
-                    self.read.next = bit_cast::<32, 9>(self.share_register.q.val());
+                if self.register_address.val() == self.register_number[a].val() {
+                    self.read.next = bit_cast::<32, 9>(self.ones_share_register.q.val());
                 }
             }
         }
         if self.register_read.val() {
-            self.read_register.d.next = self.read.val();
+            self.read_data_register.d.next = self.read.val();
         }
 
         if self.reset.val() {
             self.start_register.d.next = false;
-            self.restart_register.d.next = false;
+            self.load_restart_register.d.next = false;
             self.ended.d.next = false;
             self.policy_register.d.next = 0.into();
             self.weight_words_register.d.next = 0.into();
-            self.stop_register.d.next = self.run_to_the_end.val();
-            self.target_register.d.next = 0.into();
+            self.stop_after_layer_register.d.next = self.run_to_the_end.val();
+            self.load_target_register.d.next = 0.into();
             self.debug_register.d.next = 0.into();
             self.seed_low_register.d.next = 0.into();
             self.seed_high_register.d.next = 0.into();
             self.pass_register.d.next = 0.into();
             self.voltage_register.d.next = 0.into();
             self.threshold_register.d.next = 0.into();
-            self.select_register.d.next = false;
-            self.mode_register.d.next = 0.into();
-            self.share_register.d.next = 0.into();
+            self.threshold_select_register.d.next = false;
+            self.fault_mode_register.d.next = 0.into();
+            self.ones_share_register.d.next = 0.into();
             self.last_detected.d.next = 0.into();
         }
-        self.read_data.next = self.read_register.q.val();
+        self.read_data.next = self.read_data_register.q.val();
         self.start.next = self.start_register.q.val();
-        self.load_restart.next = self.restart_register.q.val();
+        self.load_restart.next = self.load_restart_register.q.val();
         self.policy.next = self.policy_register.q.val();
         self.weight_words.next = self.weight_words_register.q.val();
-        self.stop_after_layer.next = self.stop_register.q.val();
-        self.load_target.next = self.target_register.q.val();
+        self.stop_after_layer.next = self.stop_after_layer_register.q.val();
+        self.load_target.next = self.load_target_register.q.val();
         self.debug_address.next = self.debug_register.q.val().get_bits::<16>(0);
         self.debug_buffer.next = self.debug_register.q.val().get_bits::<2>(16);
         self.debug_group.next = self.debug_register.q.val().get_bits::<4>(18);
@@ -465,8 +459,8 @@ impl Logic for RegisterFile {
         self.pass.next = self.pass_register.q.val();
         self.voltage.next = self.voltage_register.q.val();
         self.threshold.next = self.threshold_register.q.val();
-        self.threshold_select.next = self.select_register.q.val();
-        self.fault_mode.next = self.mode_register.q.val();
-        self.ones_share.next = self.share_register.q.val();
+        self.threshold_select.next = self.threshold_select_register.q.val();
+        self.fault_mode.next = self.fault_mode_register.q.val();
+        self.ones_share.next = self.ones_share_register.q.val();
     }
 }

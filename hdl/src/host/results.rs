@@ -1,6 +1,7 @@
 //! The result stream: a FIFO that holds every result of a pass.
 
 use crate::comment;
+use crate::fixed::Fixed;
 use crate::memory::Memory;
 use brownout_spec::config::RESULT_FIFO_DEPTH;
 use rust_hdl::prelude::*;
@@ -34,10 +35,10 @@ pub struct ResultFifo {
     column: DFF<Bits<7>>,
     tile: DFF<Bits<12>>,
     keep: Signal<Local, Bit>,
-    last_column: Constant<Bits<7>>,
+    last_column: Fixed<Bits<7>>,
     write_pointer: DFF<Bits<9>>,
     read_pointer: DFF<Bits<9>>,
-    valid: DFF<Bit>,
+    output_valid_register: DFF<Bit>,
     waiting: Signal<Local, Bit>,
 }
 
@@ -60,10 +61,10 @@ impl ResultFifo {
             column: Default::default(),
             tile: Default::default(),
             keep: Default::default(),
-            last_column: Constant::new((columns as u64 - 1).into()),
+            last_column: Fixed::new(columns - 1),
             write_pointer: Default::default(),
             read_pointer: Default::default(),
-            valid: Default::default(),
+            output_valid_register: Default::default(),
             waiting: Default::default(),
         }
     }
@@ -72,7 +73,12 @@ impl ResultFifo {
 impl Logic for ResultFifo {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module result_fifo: holds all results of a pass");
+        comment!("module result_fifo: Keeps all results of a pass until the host takes them.");
+        comment!("It cannot overflow: no pass starts before it is empty. Latency: two clocks.");
+        comment!("ports layer_start: the layer, and its descriptor");
+        comment!("ports push: results, column after column");
+        comment!("ports empty: no result waits");
+        comment!("ports output_ready: result stream");
         dff_setup!(
             self,
             clock,
@@ -80,7 +86,7 @@ impl Logic for ResultFifo {
             tile,
             write_pointer,
             read_pointer,
-            valid
+            output_valid_register
         );
         comment!("columns beyond the layer's channels give no result");
         if self.push.val() {
@@ -114,18 +120,18 @@ impl Logic for ResultFifo {
             self.write_pointer.d.next = self.write_pointer.q.val() + 1;
         }
         comment!("the word at the read pointer is there one clock after the pointer");
-        self.valid.d.next = self.waiting.val();
-        if self.valid.q.val() && self.output_ready.val() {
+        self.output_valid_register.d.next = self.waiting.val();
+        if self.output_valid_register.q.val() && self.output_ready.val() {
             self.read_pointer.d.next = self.read_pointer.q.val() + 1;
-            self.valid.d.next = false;
+            self.output_valid_register.d.next = false;
         }
         if self.reset.val() {
             self.write_pointer.d.next = 0.into();
             self.read_pointer.d.next = 0.into();
-            self.valid.d.next = false;
+            self.output_valid_register.d.next = false;
         }
         self.empty.next = !self.waiting.val();
-        self.output_valid.next = self.valid.q.val();
+        self.output_valid.next = self.output_valid_register.q.val();
         self.output_data.next = self.memory.read_data[0].val();
     }
 }

@@ -1,10 +1,11 @@
 //! Which word is asked for next, and whether there is room for it.
 
 use crate::comment;
+use crate::fixed::Fixed;
 use rust_hdl::prelude::*;
 
 /// Counts through the words of a pass, as long as words under way fit into the FIFO.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct AddressCounter {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -23,9 +24,9 @@ pub struct AddressCounter {
     /// Every word of the pass has left the FIFO.
     pub exhausted: Signal<Out, Bit>,
     running: DFF<Bit>,
-    counter: DFF<Bits<20>>,
+    address_register: DFF<Bits<20>>,
     pending: DFF<Bits<7>>,
-    depth: Constant<Bits<7>>,
+    depth: Fixed<Bits<7>>,
 }
 
 impl AddressCounter {
@@ -33,18 +34,8 @@ impl AddressCounter {
     pub fn new(depth: usize) -> Self {
         assert!(depth <= 64, "the credit counter has seven bits");
         Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            start: Default::default(),
-            last_address: Default::default(),
-            pop: Default::default(),
-            issue: Default::default(),
-            address: Default::default(),
-            exhausted: Default::default(),
-            running: Default::default(),
-            counter: Default::default(),
-            pending: Default::default(),
-            depth: Constant::new((depth as u64).into()),
+            depth: Fixed::new(depth),
+            ..Self::default()
         }
     }
 }
@@ -53,15 +44,19 @@ impl Logic for AddressCounter {
     #[hdl_gen]
     fn update(&mut self) {
         comment!(
-            "module weight_address: asks for the words of a pass in order, while words under way fit into the FIFO"
+            "module weight_address: Asks for the words of a pass in order, as long as all words under way fit into the FIFO."
         );
-        dff_setup!(self, clock, running, counter, pending);
-        self.address.next = self.counter.q.val();
+        comment!("ports start: begins again at address 0; words under way are forgotten");
+        comment!("ports pop: a word leaves the FIFO");
+        comment!("ports issue: a word is asked for");
+        comment!("ports exhausted: every word of the pass has left the FIFO");
+        dff_setup!(self, clock, running, address_register, pending);
+        self.address.next = self.address_register.q.val();
         self.issue.next = self.running.q.val() && (self.pending.q.val() != self.depth.val());
         self.exhausted.next = !self.running.q.val() && (self.pending.q.val() == 0);
         if self.issue.val() {
-            self.counter.d.next = self.counter.q.val() + 1;
-            if self.counter.q.val() == self.last_address.val() {
+            self.address_register.d.next = self.address_register.q.val() + 1;
+            if self.address_register.q.val() == self.last_address.val() {
                 self.running.d.next = false;
             }
         }
@@ -73,7 +68,7 @@ impl Logic for AddressCounter {
         }
         if self.start.val() {
             self.running.d.next = true;
-            self.counter.d.next = 0.into();
+            self.address_register.d.next = 0.into();
             self.pending.d.next = 0.into();
         }
         if self.reset.val() {

@@ -1,6 +1,7 @@
 //! One stage of the fault pipeline: two rounds of the keyed permutation and what they decide.
 
 use crate::comment;
+use crate::fixed::Fixed;
 use brownout_spec::cycles::ROUNDS_PER_STAGE;
 use brownout_spec::fault::{FILTER, ROTATIONS};
 use rust_hdl::prelude::*;
@@ -10,9 +11,9 @@ const _: () = assert!(ROUNDS_PER_STAGE == 2);
 
 /// Two rounds, then the planes they show folded into `draw < threshold`.
 ///
-/// [`brownout_spec::fault::cipher`] says what a round computes. The substitution is the sequence
-/// of operations of RECTANGLE's paper (Zhang et al. 2014, section 3.1), which a synthesizer turns
-/// back into one four-input table a bit.
+/// [`brownout_spec::fault::cipher`] says what a round computes. The substitution follows the
+/// sequence of operations of RECTANGLE's paper (Zhang et al. 2014, section 3.1), which a
+/// synthesizer turns back into one four-input table a bit.
 ///
 /// A plane holds one bit of every lane's draw, least significant first. Where the threshold's bit
 /// is one, a lane whose bit is zero becomes less; where it is zero, a lane whose bit is one
@@ -21,7 +22,7 @@ const _: () = assert!(ROUNDS_PER_STAGE == 2);
 /// All of it stands under one `if`: registers move only with a word, and a simulator skips the
 /// work of a stage that has none. Nothing is read behind the `if` but registers, so the defaults
 /// in front of it cost no logic.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct CipherStage<const N: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -40,28 +41,27 @@ pub struct CipherStage<const N: usize> {
     /// Lanes that are less now, one clock later.
     pub less: Signal<Out, Bits<N>>,
     before: Vec<Signal<Local, Bits<32>>>,
-    not_row_1: Vec<Signal<Local, Bits<32>>>,
-    difference: Vec<Signal<Local, Bits<32>>>,
-    sum: Vec<Signal<Local, Bits<32>>>,
-    middle: Vec<Signal<Local, Bits<32>>>,
+    mixed: Vec<Signal<Local, Bits<32>>>,
     substituted: Vec<Signal<Local, Bits<32>>>,
+    rotated: Vec<Signal<Local, Bits<32>>>,
     after: Vec<Signal<Local, Bits<32>>>,
     first_tap: Vec<Signal<Local, Bits<32>>>,
     second_row: Vec<Signal<Local, Bits<32>>>,
     second_tap: Vec<Signal<Local, Bits<32>>>,
     shown: Vec<Signal<Local, Bits<32>>>,
     plane: Vec<Signal<Local, Bits<N>>>,
-    decided: Vec<Signal<Local, Bits<N>>>,
-    state: Vec<DFF<Bits<32>>>,
-    mask: DFF<Bits<N>>,
+    less_before: Vec<Signal<Local, Bits<N>>>,
+    less_after: Vec<Signal<Local, Bits<N>>>,
+    row_after_register: Vec<DFF<Bits<32>>>,
+    less_register: DFF<Bits<N>>,
     /// For each bit of each row, the column it comes from.
-    row_source: Vec<Constant<Bits<5>>>,
-    first_row_of: Vec<Constant<Bits<2>>>,
-    second_row_of: Vec<Constant<Bits<2>>>,
+    row_source: Vec<Fixed<Bits<5>>>,
+    first_row_of: Vec<Fixed<Bits<2>>>,
+    second_row_of: Vec<Fixed<Bits<2>>>,
     /// For each lane, the column of its second tap.
-    tap_source: Vec<Constant<Bits<5>>>,
-    whole_groups: Constant<Bits<2>>,
-    folds: Constant<Bit>,
+    tap_source: Vec<Fixed<Bits<5>>>,
+    whole_groups: Fixed<Bits<2>>,
+    folds: Fixed<Bit>,
     _groups: usize,
     _whole: usize,
     _rest: usize,
@@ -70,47 +70,40 @@ pub struct CipherStage<const N: usize> {
 impl<const N: usize> CipherStage<N> {
     /// A stage that `folds` planes, or one that only mixes.
     pub fn new(folds: bool) -> Self {
-        fn locals<const W: usize>(count: usize) -> Vec<Signal<Local, Bits<W>>> {
-            (0..count).map(|_| Default::default()).collect()
+        fn several<T: Default>(count: usize) -> Vec<T> {
+            (0..count).map(|_| T::default()).collect()
         }
         let groups = N.div_ceil(32);
         let row_source = |bit: usize| (bit % 32 + 32 - ROTATIONS[bit / 32] as usize) % 32;
         let tap_source = |lane: usize| (lane % 32 + FILTER[lane / 32].offset as usize) % 32;
-        let row = |row: usize| Constant::new((row as u64).into());
-        let column = |column: usize| Constant::new((column as u64).into());
         Self {
-            clock: Default::default(),
-            enable: Default::default(),
-            row: (0..4).map(|_| Default::default()).collect(),
-            round_constant: (0..2).map(|_| Default::default()).collect(),
-            less_in: Default::default(),
-            threshold: (0..2).map(|_| Default::default()).collect(),
-            row_after: (0..4).map(|_| Default::default()).collect(),
-            less: Default::default(),
-            before: locals(2 * 4),
-            not_row_1: locals(2),
-            difference: locals(2),
-            sum: locals(2),
-            middle: locals(2),
-            substituted: locals(2 * 4),
-            after: locals(2 * 4),
-            first_tap: locals(2 * groups),
-            second_row: locals(2 * groups),
-            second_tap: locals(2 * groups),
-            shown: locals(2 * groups),
-            plane: locals(2),
-            decided: locals(2),
-            state: (0..4).map(|_| Default::default()).collect(),
-            mask: Default::default(),
-            row_source: (0..4 * 32).map(row_source).map(column).collect(),
-            first_row_of: FILTER.iter().map(|group| row(group.first_row)).collect(),
-            second_row_of: FILTER.iter().map(|group| row(group.second_row)).collect(),
-            tap_source: (0..32 * groups).map(tap_source).map(column).collect(),
-            whole_groups: Constant::new((N as u64 / 32).into()),
-            folds: Constant::new(folds),
+            row: several(4),
+            round_constant: several(2),
+            threshold: several(2),
+            row_after: several(4),
+            before: several(2 * 4),
+            mixed: several(2),
+            substituted: several(2 * 4),
+            rotated: several(2 * 4),
+            after: several(2 * 4),
+            first_tap: several(2 * groups),
+            second_row: several(2 * groups),
+            second_tap: several(2 * groups),
+            shown: several(2 * groups),
+            plane: several(2),
+            less_before: several(2),
+            less_after: several(2),
+            row_after_register: several(4),
+            row_source: (0..4 * 32).map(row_source).map(Fixed::new).collect(),
+            first_row_of: FILTER.iter().map(|g| Fixed::new(g.first_row)).collect(),
+            second_row_of: FILTER.iter().map(|g| Fixed::new(g.second_row)).collect(),
+            tap_source: (0..32 * groups).map(tap_source).map(Fixed::new).collect(),
+            whole_groups: Fixed::new(N / 32),
+            folds: Fixed::flag(folds),
             _groups: groups,
             _whole: N / 32,
             _rest: N % 32,
+            ..Self::default()
         }
     }
 }
@@ -119,23 +112,36 @@ impl<const N: usize> Logic for CipherStage<N> {
     #[hdl_gen]
     fn update(&mut self) {
         comment!(
-            "module cipher_stage: two rounds of the keyed permutation, and two bits of each lane's comparison"
+            "module cipher_{folds?fold:mix}: Two rounds of the keyed permutation{folds? and two bits of each lane's comparison:}, one clock later."
         );
-        dff_setup!(self, clock, mask);
+        comment!(
+            "The state is four rows of 32 bits; the substitution acts on each column of four, then \
+             rows are rotated (S-box: RECTANGLE, Zhang et al. 2014, section 3.1)."
+        );
+        comment!(
+            "Everything stands under the enable: registers move only with a word, and a simulator \
+             skips a stage without one. What is computed there is read there only, so the zeros in \
+             front cost no logic."
+        );
+        comment!("ports enable: the word that moves in, and its state");
+        comment!("ports round_constant: constants of the two rounds");
+        comment!(
+            "ports less_in: lanes whose draw is less than the threshold as far as lower bits tell, and the threshold's bits for two more"
+        );
+        comment!("ports row_after: the word one clock later");
+        dff_setup!(self, clock, less_register);
         for r in 0..4 {
-            self.state[r].clock.next = self.clock.val();
-            self.state[r].d.next = self.state[r].q.val();
-            self.row_after[r].next = self.state[r].q.val();
+            self.row_after_register[r].clock.next = self.clock.val();
+            self.row_after_register[r].d.next = self.row_after_register[r].q.val();
+            self.row_after[r].next = self.row_after_register[r].q.val();
         }
-        self.less.next = self.mask.q.val();
+        self.less.next = self.less_register.q.val();
         for k in 0..2 {
-            self.not_row_1[k].next = 0.into();
-            self.difference[k].next = 0.into();
-            self.sum[k].next = 0.into();
-            self.middle[k].next = 0.into();
+            self.mixed[k].next = 0.into();
             for r in 0..4 {
                 self.before[4 * k + r].next = 0.into();
                 self.substituted[4 * k + r].next = 0.into();
+                self.rotated[4 * k + r].next = 0.into();
                 self.after[4 * k + r].next = 0.into();
             }
             for groups in self._groups..(self._groups + 1) {
@@ -147,11 +153,11 @@ impl<const N: usize> Logic for CipherStage<N> {
                 }
             }
             self.plane[k].next = 0.into();
-            self.decided[k].next = 0.into();
+            self.less_before[k].next = 0.into();
+            self.less_after[k].next = 0.into();
         }
         if self.enable.val() {
             for k in 0..2 {
-                comment!("substitution on each column");
                 for r in 0..4 {
                     if k == 0 {
                         self.before[4 * k + r].next = self.row[r].val();
@@ -159,39 +165,45 @@ impl<const N: usize> Logic for CipherStage<N> {
                         self.before[4 * k + r].next = self.after[4 * k + r - 4].val();
                     }
                 }
-                self.not_row_1[k].next = !self.before[4 * k + 1].val();
-                self.difference[k].next =
-                    self.before[4 * k + 2].val() ^ self.before[4 * k + 3].val();
-                self.sum[k].next = self.before[4 * k + 1].val() ^ self.before[4 * k + 2].val();
-                self.substituted[4 * k].next =
-                    (self.before[4 * k].val() & self.not_row_1[k].val()) ^ self.difference[k].val();
-                self.middle[k].next = self.before[4 * k].val()
-                    ^ (self.before[4 * k + 3].val() | self.not_row_1[k].val());
+                comment!("round {k}: substitution, rotation, constant");
+                self.mixed[k].next = self.before[4 * k].val()
+                    ^ (self.before[4 * k + 3].val() | !self.before[4 * k + 1].val());
+                self.substituted[4 * k].next = (self.before[4 * k].val()
+                    & !self.before[4 * k + 1].val())
+                    ^ self.before[4 * k + 2].val()
+                    ^ self.before[4 * k + 3].val();
                 self.substituted[4 * k + 1].next =
-                    self.before[4 * k + 2].val() ^ self.middle[k].val();
-                self.substituted[4 * k + 2].next =
-                    self.middle[k].val() ^ (self.substituted[4 * k].val() | self.sum[k].val());
-                self.substituted[4 * k + 3].next =
-                    self.sum[k].val() ^ (self.difference[k].val() & self.middle[k].val());
-                comment!("rotation of each row, constant");
+                    self.before[4 * k + 2].val() ^ self.mixed[k].val();
+                self.substituted[4 * k + 2].next = self.mixed[k].val()
+                    ^ (self.substituted[4 * k].val()
+                        | (self.before[4 * k + 1].val() ^ self.before[4 * k + 2].val()));
+                self.substituted[4 * k + 3].next = self.before[4 * k + 1].val()
+                    ^ self.before[4 * k + 2].val()
+                    ^ ((self.before[4 * k + 2].val() ^ self.before[4 * k + 3].val())
+                        & self.mixed[k].val());
                 for r in 0..4 {
                     for i in 0..32 {
-                        self.after[4 * k + r].next = self.after[4 * k + r].val().replace_bit(
+                        self.rotated[4 * k + r].next = self.rotated[4 * k + r].val().replace_bit(
                             i,
                             self.substituted[4 * k + r]
                                 .val()
                                 .get_bit(self.row_source[32 * r + i].val().index()),
                         );
                     }
+                    if r == 0 {
+                        self.after[4 * k + r].next =
+                            self.rotated[4 * k + r].val() ^ self.round_constant[k].val();
+                    } else {
+                        self.after[4 * k + r].next = self.rotated[4 * k + r].val();
+                    }
                 }
-                self.after[4 * k].next = self.after[4 * k].val() ^ self.round_constant[k].val();
             }
             for r in 0..4 {
-                self.state[r].d.next = self.after[4 + r].val();
+                self.row_after_register[r].d.next = self.after[4 + r].val();
             }
             if self.folds.val() {
                 for k in 0..2 {
-                    comment!("the plane that a round shows: two taps of the state in each lane");
+                    comment!("plane {k}: two taps of the state in each lane");
                     for groups in self._groups..(self._groups + 1) {
                         for g in 0..self._groups {
                             for r in 0..4 {
@@ -233,21 +245,19 @@ impl<const N: usize> Logic for CipherStage<N> {
                             );
                         }
                     }
-                }
-                comment!("comparison, one bit a plane");
-                for k in 0..2 {
                     if k == 0 {
-                        self.decided[k].next = self.less_in.val();
+                        self.less_before[k].next = self.less_in.val();
                     } else {
-                        self.decided[k].next = self.decided[k - 1].val();
+                        self.less_before[k].next = self.less_after[k - 1].val();
                     }
+                    comment!("a zero below a one is less, a one above a zero is not");
                     if self.threshold[k].val() {
-                        self.decided[k].next = self.decided[k].val() | !self.plane[k].val();
+                        self.less_after[k].next = self.less_before[k].val() | !self.plane[k].val();
                     } else {
-                        self.decided[k].next = self.decided[k].val() & !self.plane[k].val();
+                        self.less_after[k].next = self.less_before[k].val() & !self.plane[k].val();
                     }
                 }
-                self.mask.d.next = self.decided[1].val();
+                self.less_register.d.next = self.less_after[1].val();
             }
         }
     }

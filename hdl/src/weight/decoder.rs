@@ -99,7 +99,24 @@ fn lanes_of<const N: usize>(mask: u128) -> Bits<N> {
 impl<const N: usize, const WB: usize> Logic for Decoder<N, WB> {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module decoder: corrects single errors of a code word, detects double ones");
+        comment!(
+            "module decoder: Corrects single errors of a code word, detects double ones; two \
+             clocks."
+        );
+        comment!(
+            "Stands between the weight memory and the FIFO. The code is the one that the \
+             configuration names."
+        );
+        comment!("ports word: a word as it was read");
+        comment!(
+            "ports policy: word with a detected error: 0 keep, 1 zero, 2 zero the constrained \
+             weights"
+        );
+        comment!("ports weight: its weights, two clocks later");
+        comment!("ports corrected: what was found");
+        comment!(
+            "table parity_mask: rows of the code's parity-check matrix (see `brownout info --code`): the lanes that each check bit covers"
+        );
         dff_setup!(
             self,
             clock,
@@ -123,6 +140,7 @@ impl<const N: usize, const WB: usize> Logic for Decoder<N, WB> {
         self.accused.next = 0.into();
         for lane in 0..N {
             if self.syndrome.q.val() == self.column[lane].val() {
+                comment!("lane {lane}");
                 self.accused.next = self.only_lane[lane].val();
             }
         }

@@ -2,6 +2,7 @@
 
 use super::cipher::CipherStage;
 use crate::comment;
+use crate::fixed::Fixed;
 use brownout_spec::cycles::{FAULT_STAGES as STAGES, ROUNDS_PER_STAGE};
 use brownout_spec::fault::{
     MODE_STUCK_AT, MODE_TRANSIENT, PLANES, ROUND_CONSTANTS, TRANSIENT_TAG, WARM_UP_ROUNDS,
@@ -51,11 +52,11 @@ pub struct FaultPipeline<const N: usize> {
     /// The lanes that the read inverts.
     pub flips: Signal<Out, Bits<N>>,
     stage: Vec<CipherStage<N>>,
-    round_constant: Vec<Constant<Bits<32>>>,
-    transient_tag: Constant<Bits<32>>,
-    transient: Constant<Bits<2>>,
-    stuck_at: Constant<Bits<2>>,
-    all_lanes: Constant<Bits<N>>,
+    round_constant: Vec<Fixed<Bits<32>>>,
+    transient_tag: Fixed<Bits<32>>,
+    transient: Fixed<Bits<2>>,
+    stuck_at: Fixed<Bits<2>>,
+    all_lanes: Fixed<Bits<N>>,
     word_valid: Vec<DFF<Bit>>,
     enable: Vec<Signal<Local, Bit>>,
     disturbs: Signal<Local, Bit>,
@@ -87,14 +88,11 @@ impl<const N: usize> Default for FaultPipeline<N> {
             stage: (0..STAGES)
                 .map(|stage| CipherStage::new(stage >= FIRST_PLANES))
                 .collect(),
-            round_constant: ROUND_CONSTANTS
-                .iter()
-                .map(|&constant| Constant::new(u64::from(constant).into()))
-                .collect(),
-            transient_tag: Constant::new(u64::from(TRANSIENT_TAG).into()),
-            transient: Constant::new(u64::from(MODE_TRANSIENT).into()),
-            stuck_at: Constant::new(u64::from(MODE_STUCK_AT).into()),
-            all_lanes: Constant::new(Bits::mask()),
+            round_constant: ROUND_CONSTANTS.iter().map(|c| Fixed::new(*c)).collect(),
+            transient_tag: Fixed::new(TRANSIENT_TAG),
+            transient: Fixed::new(MODE_TRANSIENT),
+            stuck_at: Fixed::new(MODE_STUCK_AT),
+            all_lanes: Bits::mask().into(),
             word_valid: (0..STAGES).map(|_| Default::default()).collect(),
             enable: (0..STAGES).map(|_| Default::default()).collect(),
             disturbs: Default::default(),
@@ -111,8 +109,22 @@ impl<const N: usize> Default for FaultPipeline<N> {
 impl<const N: usize> Logic for FaultPipeline<N> {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module fault_pipeline: the bits of a word that a read at low voltage inverts");
-        comment!("a word moves through the permutation, two rounds a clock");
+        comment!(
+            "module fault_pipeline: The bits of a word that a read at low voltage inverts, {stage} \
+             clocks after its address."
+        );
+        comment!(
+            "A word's address, the chip's seed and, for transient faults, the pass go through a \
+             keyed permutation, two rounds a clock (round constants: the fraction of pi, 32 bits \
+             at a time). Every round shows one bit of each lane's draw, least significant first; \
+             the draws are compared with the threshold on the way, then in 8 more rounds with the \
+             share of stuck cells that are stuck at one."
+        );
+        comment!("ports clear: forgets all words inside");
+        comment!("ports valid: the word whose flips are asked for");
+        comment!("ports chip_seed_low: what decides over faults; fixed during a pass");
+        comment!("ports stored: the stored word of the flips at the output");
+        comment!("ports read: the word is read in this clock, its flips are shown in the next one");
         self.disturbs.next = self.fault_mode.val().any();
         for s in 0..STAGES {
             self.word_valid[s].clock.next = self.clock.val();

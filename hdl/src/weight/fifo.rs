@@ -59,7 +59,14 @@ impl<const WB: usize> WordFifo<WB> {
 impl<const WB: usize> Logic for WordFifo<WB> {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module weight_fifo: decoded words that wait for their tile");
+        comment!("module weight_fifo: Decoded words that wait for their tile.");
+        comment!(
+            "It cannot overflow: no more words are asked for than fit. A popped word stands at \
+             the output one clock later."
+        );
+        comment!("ports clear: forgets all words");
+        comment!("ports write: decoder");
+        comment!("ports pop: array");
         dff_setup!(self, clock, head, tail);
         self.memory.clock.next = self.clock.val();
         self.memory.read_enable.next = true;

@@ -1,6 +1,7 @@
 //! When words go to the array, and which rows and columns they belong to.
 
 use crate::comment;
+use crate::fixed::Fixed;
 use brownout_spec::config::Configuration;
 use rust_hdl::prelude::*;
 
@@ -8,7 +9,7 @@ use rust_hdl::prelude::*;
 ///
 /// Word k of a tile holds the weights of row `k / groups` and of column group
 /// `k % groups`, or, where rows are shorter than a word, of the k-th group of rows.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct TileLoader {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -41,9 +42,9 @@ pub struct TileLoader {
     active: Signal<Local, Bit>,
     end_of_row: Signal<Local, Bit>,
     end_of_tile: Signal<Local, Bit>,
-    last_row: Constant<Bits<6>>,
-    last_group: Constant<Bits<4>>,
-    grouped: Constant<Bit>,
+    last_row: Fixed<Bits<6>>,
+    last_group: Fixed<Bits<4>>,
+    grouped: Fixed<Bit>,
 }
 
 impl TileLoader {
@@ -52,29 +53,10 @@ impl TileLoader {
         let groups = (configuration.columns / configuration.weights_per_word()).max(1);
         let rows = configuration.words_per_tile() / groups;
         Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            start: Default::default(),
-            load_start: Default::default(),
-            available: Default::default(),
-            exhausted: Default::default(),
-            pop: Default::default(),
-            load_ready: Default::default(),
-            weight_valid: Default::default(),
-            weight_row: Default::default(),
-            weight_group: Default::default(),
-            loading: Default::default(),
-            row: Default::default(),
-            group: Default::default(),
-            valid: Default::default(),
-            popped_row: Default::default(),
-            popped_group: Default::default(),
-            active: Default::default(),
-            end_of_row: Default::default(),
-            end_of_tile: Default::default(),
-            last_row: Constant::new((rows as u64 - 1).into()),
-            last_group: Constant::new((groups as u64 - 1).into()),
-            grouped: Constant::new(groups > 1),
+            last_row: Fixed::new(rows - 1),
+            last_group: Fixed::new(groups - 1),
+            grouped: Fixed::flag(groups > 1),
+            ..Self::default()
         }
     }
 }
@@ -83,8 +65,18 @@ impl Logic for TileLoader {
     #[hdl_gen]
     fn update(&mut self) {
         comment!(
-            "module tile_loader: pops the words of a tile and says which rows and columns they hold"
+            "module tile_loader: Pops the words of a tile and says which rows and columns they hold."
         );
+        comment!(
+            "Stands behind the FIFO, whose word is at the array's port one clock after `pop`."
+        );
+        comment!("ports start: the pass begins; its first tile is loaded without a `load_start`");
+        comment!("ports load_start: sequencer");
+        comment!("ports available: FIFO");
+        comment!("ports exhausted: every word of the pass has left the FIFO");
+        comment!("ports pop: FIFO");
+        comment!("ports load_ready: the tile's last word leaves the FIFO now or has left it");
+        comment!("ports weight_valid: array: the word popped one clock earlier");
         dff_setup!(
             self,
             clock,

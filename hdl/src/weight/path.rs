@@ -183,8 +183,21 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
     #[hdl_gen]
     fn update(&mut self) {
         comment!(
-            "module weight_path: weight memory, its faults, its decoder, and the words that wait for the array"
+            "module weight_path: Weight memory, its faults, its decoder, and the words that wait \
+             for the array."
         );
+        comment!(
+            "Words of a pass are asked for in order, ahead of need, as long as they fit into the \
+             FIFO; the fault pipeline, if built in, stands in front of the memory, so that a word \
+             is read when its flips are ready."
+        );
+        comment!("ports start: a pass begins");
+        comment!("ports load_start: sequencer: loads the next tile");
+        comment!("ports write_lane: weight memory, written by the host in parts of 32 bits");
+        comment!("ports policy: settings");
+        comment!("ports chip_seed_low: settings of the fault emulation");
+        comment!("ports weight: a word for the array, and its place in the tile");
+        comment!("ports word_read: events to be counted");
         dff_setup!(
             self,
             clock,

@@ -12,11 +12,11 @@ pub struct PopCount<const N: usize> {
     pub word: Signal<In, Bits<N>>,
     /// Ones of the word presented two cycles earlier.
     pub count: Signal<Out, Bits<7>>,
-    ones: Vec<Signal<Local, Bits<4>>>,
+    bit: Vec<Signal<Local, Bits<4>>>,
     ones_of_byte: Vec<DFF<Bits<4>>>,
-    wide: Vec<Signal<Local, Bits<7>>>,
-    sum: Signal<Local, Bits<7>>,
-    total: DFF<Bits<7>>,
+    /// A heap: node i is the sum of nodes 2i and 2i + 1, the bytes are the last ones.
+    sum: Vec<Signal<Local, Bits<7>>>,
+    count_register: DFF<Bits<7>>,
     _bytes: usize,
 }
 
@@ -26,11 +26,10 @@ impl<const N: usize> Default for PopCount<N> {
             clock: Default::default(),
             word: Default::default(),
             count: Default::default(),
-            ones: (0..N / 8).map(|_| Default::default()).collect(),
+            bit: (0..N).map(|_| Default::default()).collect(),
             ones_of_byte: (0..N / 8).map(|_| Default::default()).collect(),
-            wide: (0..N / 8).map(|_| Default::default()).collect(),
-            sum: Default::default(),
-            total: Default::default(),
+            sum: (0..2 * (N / 8)).map(|_| Default::default()).collect(),
+            count_register: Default::default(),
             _bytes: N / 8,
         }
     }
@@ -39,22 +38,32 @@ impl<const N: usize> Default for PopCount<N> {
 impl<const N: usize> Logic for PopCount<N> {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module popcount: ones of a word");
-        dff_setup!(self, clock, total);
-        self.sum.next = 0.into();
-        for byte in 0..self._bytes {
-            self.ones_of_byte[byte].clock.next = self.clock.val();
-            self.ones[byte].next = 0.into();
-            for bit in 0..8 {
-                if self.word.val().get_bit(8 * byte + bit) {
-                    self.ones[byte].next = self.ones[byte].val() + 1;
-                }
-            }
-            self.ones_of_byte[byte].d.next = self.ones[byte].val();
-            self.wide[byte].next = self.ones_of_byte[byte].q.val().index().to_bits::<7>();
-            self.sum.next = self.sum.val() + self.wide[byte].val();
+        comment!("module popcount: Ones of a word, two clocks later.");
+        comment!("Counts the bits that the fault emulation flips, in weight_path.");
+        comment!("ports word: what is counted, and the count");
+        dff_setup!(self, clock, count_register);
+        comment!("first clock: the ones of each byte");
+        for i in 0..N {
+            self.bit[i].next = self.word.val().get_bits::<1>(i).index().to_bits::<4>();
         }
-        self.total.d.next = self.sum.val();
-        self.count.next = self.total.q.val();
+        for b in 0..self._bytes {
+            self.ones_of_byte[b].clock.next = self.clock.val();
+            self.ones_of_byte[b].d.next = ((self.bit[8 * b].val() + self.bit[8 * b + 1].val())
+                + (self.bit[8 * b + 2].val() + self.bit[8 * b + 3].val()))
+                + ((self.bit[8 * b + 4].val() + self.bit[8 * b + 5].val())
+                    + (self.bit[8 * b + 6].val() + self.bit[8 * b + 7].val()));
+        }
+        comment!("second clock: their sum, pair by pair");
+        for bytes in self._bytes..(self._bytes + 1) {
+            for b in 0..self._bytes {
+                self.sum[bytes + b].next = self.ones_of_byte[b].q.val().index().to_bits::<7>();
+            }
+            for i in 1..self._bytes {
+                self.sum[bytes - i].next =
+                    self.sum[2 * (bytes - i)].val() + self.sum[2 * (bytes - i) + 1].val();
+            }
+        }
+        self.count_register.d.next = self.sum[1].val();
+        self.count.next = self.count_register.q.val();
     }
 }

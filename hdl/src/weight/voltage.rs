@@ -1,11 +1,12 @@
 //! From millivolts to the fault threshold.
 
 use crate::comment;
+use crate::fixed::Fixed;
 use brownout_spec::voltage::Rom;
 use rust_hdl::prelude::*;
 
 /// One threshold per millivolt; a voltage outside takes the nearest. Two clocks.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct VoltageRom {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -13,34 +14,26 @@ pub struct VoltageRom {
     pub millivolts: Signal<In, Bits<16>>,
     /// Threshold of the voltage presented two cycles earlier.
     pub threshold: Signal<Out, Bits<32>>,
-    entry: DFF<Bits<16>>,
-    value: DFF<Bits<32>>,
-    first: Constant<Bits<16>>,
-    last: Constant<Bits<16>>,
-    last_entry: Constant<Bits<16>>,
-    thresholds: Vec<Constant<Bits<32>>>,
-    _entries: usize,
+    nearest: DFF<Bits<16>>,
+    threshold_register: DFF<Bits<32>>,
+    lowest: Fixed<Bits<16>>,
+    highest: Fixed<Bits<16>>,
+    thresholds: Vec<Fixed<Bits<32>>>,
+    _first: usize,
+    _end: usize,
 }
 
 impl VoltageRom {
     /// The ROM of a voltage model.
     pub fn new(rom: &Rom) -> Self {
-        let entries = rom.thresholds.len();
+        let first = usize::from(rom.first.0);
         Self {
-            clock: Default::default(),
-            millivolts: Default::default(),
-            threshold: Default::default(),
-            entry: Default::default(),
-            value: Default::default(),
-            first: Constant::new(u64::from(rom.first.0).into()),
-            last: Constant::new(u64::from(rom.last().0).into()),
-            last_entry: Constant::new((entries as u64 - 1).into()),
-            thresholds: rom
-                .thresholds
-                .iter()
-                .map(|threshold| Constant::new(u64::from(threshold.0).into()))
-                .collect(),
-            _entries: entries,
+            lowest: Fixed::new(rom.first.0),
+            highest: Fixed::new(rom.last().0),
+            thresholds: rom.thresholds.iter().map(|t| Fixed::new(t.0)).collect(),
+            _first: first,
+            _end: first + rom.thresholds.len(),
+            ..Self::default()
         }
     }
 }
@@ -48,23 +41,31 @@ impl VoltageRom {
 impl Logic for VoltageRom {
     #[hdl_gen]
     fn update(&mut self) {
+        comment!("module voltage_rom: Fault threshold of a supply voltage, two clocks later.");
         comment!(
-            "module voltage_rom: threshold of each millivolt, nearest entry outside the model"
+            "One entry per millivolt of the voltage model that the configuration names; a voltage \
+             outside takes the nearest. A cell is faulty if its 32-bit draw is less than the \
+             threshold: behind each entry stands the bit error rate, threshold / 2^32."
         );
-        dff_setup!(self, clock, entry, value);
-        self.entry.d.next = self.millivolts.val() - self.first.val();
-        if self.millivolts.val() < self.first.val() {
-            self.entry.d.next = 0.into();
+        comment!("ports millivolts: supply voltage");
+        comment!("ports threshold: what the fault pipeline compares with");
+        dff_setup!(self, clock, nearest, threshold_register);
+        self.nearest.d.next = self.millivolts.val();
+        if self.millivolts.val() < self.lowest.val() {
+            self.nearest.d.next = self.lowest.val();
         }
-        if self.millivolts.val() > self.last.val() {
-            self.entry.d.next = self.last_entry.val();
+        if self.millivolts.val() > self.highest.val() {
+            self.nearest.d.next = self.highest.val();
         }
-        self.value.d.next = 0.into();
-        for i in 0..self._entries {
-            if self.entry.q.val().index() == i {
-                self.value.d.next = self.thresholds[i].val();
+        self.threshold_register.d.next = 0.into();
+        for first in self._first..(self._first + 1) {
+            for supply in self._first..self._end {
+                if self.nearest.q.val().index() == supply {
+                    comment!("{supply} mV, {thresholds[supply-first]:rate}");
+                    self.threshold_register.d.next = self.thresholds[supply - first].val();
+                }
             }
         }
-        self.threshold.next = self.value.q.val();
+        self.threshold.next = self.threshold_register.q.val();
     }
 }
