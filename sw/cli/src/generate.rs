@@ -182,7 +182,8 @@ fn render(report: &Report) -> String {
     let leaves = report.modules.iter().filter(|m| m.origin == "leaf").count();
     let lines: usize = report.modules.iter().map(|m| m.lines).sum();
     format!(
-        "{}\n{} modules from rust-hdl, {leaves} leaves, {lines} lines of Verilog\n",
+        "{}\n{} modules from rust-hdl, {leaves} leaves (memories and the wide multiplier), {lines} \
+         lines of Verilog\n",
         table.render(),
         report.modules.len() - leaves
     )
