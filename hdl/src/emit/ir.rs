@@ -1,4 +1,10 @@
 //! The form between rust-hdl's AST and the text: signals, registers, instances, statements.
+//!
+//! A body runs from top to bottom with blocking assignments, as `update` does: what is read has
+//! been assigned before (see `check`), and the last assignment counts. Registers are read through
+//! their `q` and assigned through their `d`; instances are reached through one signal per port.
+//! Expressions carry their widths, and both sides of an assignment have the same one, so a pass
+//! may exchange an expression for any other of its width and sign.
 
 pub(crate) use super::expr::*;
 
@@ -39,9 +45,12 @@ pub(crate) struct Signal {
     pub clock: bool,
 }
 
+/// A register without reset of its own: resets are statements of the body.
 #[derive(Debug, Clone)]
 pub(crate) struct Register {
+    /// Its value.
     pub q: SignalId,
+    /// Its value after the next clock edge.
     pub d: SignalId,
 }
 
@@ -49,12 +58,15 @@ pub(crate) struct Register {
 pub(crate) struct Instance {
     /// Field path with `$`.
     pub path: String,
+    /// Verilog identifier.
     pub name: String,
+    /// Index into the list of kinds.
     pub kind: usize,
     /// One signal per port of the kind, in the kind's order.
     pub ports: Vec<SignalId>,
 }
 
+/// One module kind.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ModuleIr {
     pub signals: Vec<Signal>,
@@ -65,30 +77,44 @@ pub(crate) struct ModuleIr {
     pub body: Vec<Stmt>,
 }
 
+/// Which bits of its target an assignment writes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Part {
     Whole,
-    Bits { low: usize, width: usize },
-    Variable { index: Expr, width: usize },
+    /// `target[low +: width]`, known when printing.
+    Bits {
+        low: usize,
+        width: usize,
+    },
+    /// `target[index +: width]`.
+    Variable {
+        index: Expr,
+        width: usize,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Stmt {
+    /// `value` has the width of `part`.
     Assign {
         target: SignalId,
         part: Part,
         value: Expr,
     },
+    /// `test` has one bit.
     If {
         test: Expr,
         then: Vec<Stmt>,
         other: Vec<Stmt>,
     },
+    /// Labels are constants of the test's width, each one once; without `default` and match,
+    /// nothing happens.
     Case {
         test: Expr,
         arms: Vec<(Expr, Vec<Stmt>)>,
         default: Option<Vec<Stmt>>,
     },
+    /// Speaks for the statement that follows.
     Comment(String),
 }
 
