@@ -179,6 +179,12 @@ impl ModelLibrary {
     }
 }
 
+/// Whether a shared object which was just built finds every symbol it needs.
+pub(crate) fn resolves(library: &Path) -> bool {
+    // SAFETY: as in `ModelLibrary::open`; it was built a moment ago.
+    unsafe { Library::open(Some(library), RTLD_NOW | RTLD_LOCAL) }.is_ok()
+}
+
 /// One simulated instance of a design.
 ///
 /// Inputs keep their value until written again. A cycle is: write inputs,

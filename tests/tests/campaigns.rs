@@ -171,3 +171,33 @@ fn the_first_mismatch_is_reported_whatever_the_number_of_threads() {
         assert_eq!(other.as_ref(), Some(&first), "{threads} threads");
     }
 }
+
+#[test]
+fn a_machine_without_threads_ends_a_campaign_in_a_sentence() {
+    const AGAIN: &str = "BROWNOUT_TEST_WITHOUT_THREADS";
+    const NAME: &str = "a_machine_without_threads_ends_a_campaign_in_a_sentence";
+    let simulator = simulator(&in_place(), BuildOptions::default());
+    let still = point(Supply::Voltage(Millivolts(800)), FaultMode::Persistent);
+    if std::env::var_os(AGAIN).is_some() {
+        let outcome = run(&simulator, &still, 4);
+        println!("{}", outcome.expect_err("no thread can start"));
+        return;
+    }
+    run(&simulator, &still, 4).unwrap_or_else(|e| panic!("{e}"));
+    // This program again, with stacks that no machine has.
+    let output = std::process::Command::new(std::env::current_exe().expect("a path"))
+        .args(["--exact", NAME, "--nocapture"])
+        .env(AGAIN, "1")
+        .env("RUST_MIN_STACK", (1u64 << 50).to_string())
+        .output()
+        .expect("this program runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    let sentence = text
+        .lines()
+        .find(|line| line.contains("could not start thread 1 of 4"));
+    assert!(
+        sentence.is_some_and(|s| s.contains("fewer threads")),
+        "{text}"
+    );
+}

@@ -15,6 +15,7 @@ use thiserror::Error;
 
 pub use ports::{Direction, PortInfo};
 
+use crate::model::resolves;
 use crate::toolchain::{Toolchain, ToolchainError};
 
 /// The C interface's fixed part; the port table is put in front of it.
@@ -101,6 +102,17 @@ pub enum BuildError {
         top: String,
         /// First lines of the compiler's output.
         complaint: String,
+    },
+    /// A tool reported success and left half a file.
+    #[error(
+        "{file} of module `{top}` was not written whole: the disk may be full, or a limit on the \
+         size of files too low"
+    )]
+    Incomplete {
+        /// File name.
+        file: String,
+        /// Top module.
+        top: String,
     },
     /// A file or folder could not be read or written.
     #[error("could not {action} {path}: {source}")]
@@ -203,10 +215,12 @@ pub(crate) fn build_model(
     };
     create_folder(&work)?;
     build.verilate(&options.verilator_flags(), &folder.join(SOURCES))?;
+    build.check_ends()?;
     let ports = build.ports()?;
     write_text(&work.join("shim.cpp"), &shim_text(source, &ports))?;
     let objects = build.compile()?;
     build.link(&objects, &folder.join(LIBRARY))?;
+    build.check_library(&folder.join(LIBRARY))?;
     fs::remove_dir_all(&work).map_err(file_error("remove", &work))?;
     Ok(ports)
 }
@@ -267,9 +281,10 @@ impl Build<'_> {
             write_text(&path, text)?;
             command.arg(path);
         }
-        run(&mut command).map_err(|complaint| BuildError::Verilate {
-            top: self.source.top.clone(),
-            complaint,
+        run(&mut command).map_err(|complaint| {
+            let top = self.source.top.clone();
+            self.full_disk(&complaint)
+                .unwrap_or(BuildError::Verilate { top, complaint })
         })
     }
 
@@ -296,17 +311,24 @@ impl Build<'_> {
         }
     }
 
+    /// Names of the files in the work folder.
+    fn files(&self) -> Result<Vec<String>, BuildError> {
+        let listed = || file_error("list", self.work);
+        let entries = fs::read_dir(self.work).map_err(listed())?;
+        let names = entries.map(|entry| Ok(entry.map_err(listed())?.file_name()));
+        // A name that is no text is none of Verilator's.
+        let names: Vec<_> = names.collect::<Result<_, BuildError>>()?;
+        Ok(names.into_iter().flat_map(|n| n.into_string()).collect())
+    }
+
     /// Compiles the C++ files of the work folder; returns the object files.
     ///
     /// They are compiled as two units side by side: what runs every cycle, and
     /// what runs once. One by one they would take several times as long, since
     /// reading Verilator's headers costs more than most of the files.
     fn compile(&self) -> Result<[PathBuf; 2], BuildError> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(self.work).map_err(file_error("list", self.work))? {
-            let name = entry.map_err(file_error("list", self.work))?.file_name();
-            files.extend(name.into_string().ok().filter(|n| n.ends_with(".cpp")));
-        }
+        let mut files = self.files()?;
+        files.retain(|name| name.ends_with(".cpp"));
         // The result must not depend on the order of the directory.
         files.sort();
         let (slow, fast): (Vec<_>, Vec<_>) =
@@ -362,12 +384,58 @@ impl Build<'_> {
     }
 
     fn compile_error(&self, file: &str, complaint: String) -> BuildError {
-        BuildError::Compile {
-            compiler: self.toolchain.compiler_name(),
+        self.full_disk(&complaint)
+            .unwrap_or_else(|| BuildError::Compile {
+                compiler: self.toolchain.compiler_name(),
+                file: file.to_string(),
+                top: self.source.top.clone(),
+                complaint,
+            })
+    }
+
+    /// A tool's complaint about the disk, which says nothing about the design.
+    fn full_disk(&self, complaint: &str) -> Option<BuildError> {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        [
+            ("File too large", FileTooLarge),
+            ("No space left", StorageFull),
+            ("quota exceeded", QuotaExceeded),
+        ]
+        .into_iter()
+        .find(|(text, _)| complaint.contains(text))
+        .map(|(_, kind)| file_error("write into", self.work)(kind.into()))
+    }
+
+    /// Verilator reports success also when the disk was full. Each of its C++
+    /// files ends with a brace or a directive at the beginning of a line.
+    fn check_ends(&self) -> Result<(), BuildError> {
+        let files = self.files()?;
+        for file in files
+            .iter()
+            .filter(|n| n.ends_with(".cpp") || n.ends_with(".h"))
+        {
+            let text = read_text(&self.work.join(file))?;
+            let last = text.lines().last().unwrap_or_default();
+            let ends = last.starts_with('}') || last.starts_with("#endif");
+            self.expect_whole(ends && text.ends_with('\n'), file)?;
+        }
+        Ok(())
+    }
+
+    /// A function that is missing, since its file was cut off at a line that looks
+    /// like an end, would be missed in every later run.
+    fn check_library(&self, library: &Path) -> Result<(), BuildError> {
+        self.expect_whole(resolves(library), LIBRARY)
+    }
+
+    fn expect_whole(&self, whole: bool, file: &str) -> Result<(), BuildError> {
+        if whole {
+            return Ok(());
+        }
+        Err(BuildError::Incomplete {
             file: file.to_string(),
             top: self.source.top.clone(),
-            complaint,
-        }
+        })
     }
 }
 

@@ -10,10 +10,11 @@ use crate::summary::{GoldenAccuracy, Provenance, Summary};
 use crate::train::Measured;
 use brownout_golden::data::Dataset;
 use brownout_golden::model::IntegerModel;
-use brownout_sim::campaign::{Campaign, Point, PointSummary};
+use brownout_sim::campaign::{Campaign, CampaignError, Point, PointSummary};
 use brownout_sim::compare::Mismatch;
 use brownout_sim::link::Stalls;
-use brownout_sim::simulator::Simulator;
+use brownout_sim::model::ModelError;
+use brownout_sim::simulator::{Simulator, SimulatorError};
 use brownout_spec::quantity::ChipSeed;
 use indicatif::ProgressBar;
 use std::num::NonZeroUsize;
@@ -117,9 +118,13 @@ impl Run<'_> {
             return Ok(());
         };
         files::write_with(file, |temporary| {
-            self.campaign(placed, |campaign| {
-                campaign.trace(&point, temporary)?;
-                Ok(())
+            self.campaign(placed, |campaign| match campaign.trace(&point, temporary) {
+                Ok(_) => Ok(()),
+                Err(CampaignError::Simulator(SimulatorError::Load(ModelError::Trace {
+                    source,
+                    ..
+                }))) => Err(Error::file("write the waveform", file)(source)),
+                Err(other) => Err(other.into()),
             })
         })
     }

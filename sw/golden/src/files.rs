@@ -110,7 +110,8 @@ impl ScratchFolder {
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     check_target(path)?;
     let mut scratch = ScratchFile::beside(path)?;
-    scratch.file.write_all(bytes)?;
+    // Not through tempfile's own writer, whose errors name the temporary file.
+    scratch.file.as_file_mut().write_all(bytes)?;
     scratch.persist(path)
 }
 

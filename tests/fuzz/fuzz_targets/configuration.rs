@@ -1,0 +1,11 @@
+//! Configuration files, voltage tables included.
+#![no_main]
+
+use brownout_tests::readers;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(law) = readers::configuration(bytes) {
+        law();
+    }
+});
