@@ -37,6 +37,8 @@ impl AtomInfo {
 pub(crate) enum Code {
     Rtl(Vec<ast::VerilogStatement>),
     Leaf(String),
+    /// A module of this name that is printed elsewhere.
+    Elsewhere(String),
 }
 
 /// A module kind as described in Rust.
@@ -214,8 +216,9 @@ impl Interner {
             Verilog::Combinatorial(block) => rtl_header(block),
             Verilog::Custom(text) => leaf_header(&text),
             Verilog::Empty => (Notes::default(), Code::Rtl(Vec::new())),
-            Verilog::Blackbox(_) | Verilog::Wrapper(_) => {
-                let reason = "black boxes and wrappers are not printed; use Verilog::Custom";
+            Verilog::Blackbox(module) => (Notes::default(), Code::Elsewhere(module.name)),
+            Verilog::Wrapper(_) => {
+                let reason = "wrappers are not printed; use Verilog::Custom";
                 return Err(place.refuse(&node.name, reason));
             }
         };

@@ -108,6 +108,8 @@
 //! as `output reg`, those with an `assign` in the text as `output wire`. Give all widths explicitly
 //! and use every input bit; a leaf that uses only the low bits of an input says so in a header line
 //! `// uses read_address[9:0]`, and the port gets that width. Outputs nobody reads are no problem.
+//! A block whose `hdl()` is `Verilog::Blackbox` is a module that is printed elsewhere, under the
+//! black box's name: it is instantiated with all of its ports, and its text is left alone.
 //!
 //! **Names** are the field names with `_` for `$`; registers end in `_q` (and `_d`). A local that
 //! only copies another signal, a constant, or (if it is read once) bits or an extension of one

@@ -32,7 +32,9 @@ pub(crate) fn run<B: Block>(options: &Emitter, top: &B) -> Result<Emitted, EmitE
     let design = Design::new(options, raws, irs)?;
     let mut modules = Vec::new();
     for kind in design.reachable().into_iter().rev() {
-        modules.push(design.module(kind)?);
+        if !matches!(design.raws[kind].code, Code::Elsewhere(_)) {
+            modules.push(design.module(kind)?);
+        }
     }
     Ok(Emitted {
         modules,
@@ -57,7 +59,7 @@ impl Design {
         for (raw, ir) in raws.iter().zip(&irs) {
             views.push(KindView {
                 ir,
-                leaf: matches!(raw.code, Code::Leaf(_)),
+                leaf: !matches!(raw.code, Code::Rtl(_)),
                 leaf_uses: leaf_uses(raw, ir)?,
             });
         }
@@ -98,6 +100,10 @@ impl Design {
             if kind + 1 == self.raws.len() {
                 names.push(options.top.clone());
                 break;
+            }
+            if let Code::Elsewhere(name) = &self.raws[kind].code {
+                names.push(name.clone());
+                continue;
             }
             let title = self.title(kind)?;
             let count = used.entry(title.clone()).or_insert(0);
@@ -157,7 +163,7 @@ impl Design {
         self.check_names(kind, &final_ir)?;
         let (text, origin) = match &raw.code {
             Code::Leaf(text) => (leaf::print(name, raw, &final_ir, text), Origin::Leaf),
-            Code::Rtl(_) => (self.rtl(kind, final_ir.clone()), Origin::RustHdl),
+            _ => (self.rtl(kind, final_ir.clone()), Origin::RustHdl),
         };
         let ports = final_ir
             .ports
