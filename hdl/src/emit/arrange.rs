@@ -9,7 +9,7 @@ use super::substitute::{and, not, or};
 use super::tidy::{chains_to_cases, join_conditions};
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Item {
     Assign {
         comments: Vec<String>,
@@ -19,7 +19,7 @@ pub(crate) enum Item {
     Always(Vec<Stmt>),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Arranged {
     pub items: Vec<Item>,
     /// Statements of the clocked block; targets are the registers' `d` signals.

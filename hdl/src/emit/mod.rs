@@ -129,6 +129,7 @@ mod ir;
 mod leaf;
 mod lower;
 mod module;
+mod mutate;
 mod names;
 mod narrow;
 mod operators;
@@ -143,6 +144,7 @@ mod tidy;
 mod typing;
 
 pub use error::EmitError;
+pub use mutate::{Mistake, Mutant, Mutated, MutationPlan, SELECT};
 pub use output::{Direction, Emitted, Module, Origin, Port};
 
 use names::Naming;
@@ -208,6 +210,19 @@ impl Emitter {
     /// See [`EmitError`]: a construct whose Verilog would not mean what the Rust says.
     pub fn emit<B: Block>(&self, top: &B) -> Result<Emitted, EmitError> {
         pipeline::run(self, top)
+    }
+
+    /// Prints `top` and everything below it with deliberate mistakes, one of which is chosen by
+    /// an added input.
+    ///
+    /// # Errors
+    /// As [`Emitter::emit`].
+    pub fn emit_mutants<B: Block>(
+        &self,
+        top: &B,
+        plan: MutationPlan,
+    ) -> Result<Mutated, EmitError> {
+        mutate::run(&pipeline::design(self, top)?, plan)
     }
 }
 

@@ -1,12 +1,12 @@
 //! The passes in order.
 
 use super::Emitter;
-use super::arrange::arrange;
+use super::arrange::{Arranged, arrange};
 use super::check::check;
 use super::collect::{Code, RawKind, collect};
 use super::demand::{KindView, Needs, demand, is_live};
 use super::error::EmitError;
-use super::ir::{ModuleIr, Role, Signal};
+use super::ir::{ModuleIr, Role, Signal, SignalId};
 use super::lower::lower;
 use super::module::{Sheet, print};
 use super::names::{is_identifier, is_reserved};
@@ -17,7 +17,8 @@ use super::{leaf, tidy};
 use rust_hdl::prelude::Block;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) fn run<B: Block>(options: &Emitter, top: &B) -> Result<Emitted, EmitError> {
+/// All passes but printing.
+pub(crate) fn design<B: Block>(options: &Emitter, top: &B) -> Result<Design, EmitError> {
     let raws = collect(top, &options.top)?;
     let mut irs = Vec::new();
     for this in 0..raws.len() {
@@ -29,27 +30,30 @@ pub(crate) fn run<B: Block>(options: &Emitter, top: &B) -> Result<Emitted, EmitE
         }
         irs.push(ir);
     }
-    let design = Design::new(options, raws, irs)?;
+    Design::new(options, raws, irs)
+}
+
+pub(crate) fn run<B: Block>(options: &Emitter, top: &B) -> Result<Emitted, EmitError> {
+    let design = design(options, top)?;
     let mut modules = Vec::new();
-    for kind in design.reachable().into_iter().rev() {
-        if !matches!(design.raws[kind].code, Code::Elsewhere(_)) {
-            modules.push(design.module(kind)?);
-        }
+    for kind in design.printed() {
+        modules.push(design.module(kind)?);
     }
     Ok(Emitted {
         modules,
-        header: options.header.clone(),
+        header: design.header,
     })
 }
 
 /// All kinds with their needs and final widths.
-struct Design {
+pub(crate) struct Design {
     raws: Vec<RawKind>,
     irs: Vec<ModuleIr>,
     needs: Vec<Needs>,
     /// Final widths per kind and signal.
     widths: Vec<Vec<usize>>,
     names: Vec<String>,
+    header: String,
 }
 
 impl Design {
@@ -85,6 +89,7 @@ impl Design {
             needs,
             widths: final_widths,
             names: Vec::new(),
+            header: options.header.clone(),
         };
         design.names = design.printed_names(options)?;
         Ok(design)
@@ -151,19 +156,48 @@ impl Design {
         found
     }
 
-    fn module(&self, kind: usize) -> Result<Module, EmitError> {
-        let (raw, ir, name) = (&self.raws[kind], &self.irs[kind], &self.names[kind]);
-        let final_ir = ModuleIr {
+    /// The kinds that are printed here, every parent before its children.
+    pub fn printed(&self) -> Vec<usize> {
+        let elsewhere = |k: &usize| matches!(self.raws[*k].code, Code::Elsewhere(_));
+        let kinds = self.reachable().into_iter().rev();
+        kinds.filter(|k| !elsewhere(k)).collect()
+    }
+
+    /// Lines of the comment that opens every file.
+    pub fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// The text of a leaf, without its ports.
+    pub fn leaf_text(&self, kind: usize) -> Option<&str> {
+        match &self.raws[kind].code {
+            Code::Leaf(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A kind with the widths that are printed, without its statements.
+    pub fn final_ir(&self, kind: usize) -> ModuleIr {
+        let ir = &self.irs[kind];
+        ModuleIr {
             signals: self.final_signals(kind),
             ports: ir.ports.clone(),
             registers: ir.registers.clone(),
             instances: ir.instances.clone(),
             body: Vec::new(),
-        };
+        }
+    }
+
+    pub fn module(&self, kind: usize) -> Result<Module, EmitError> {
+        let (raw, name) = (&self.raws[kind], &self.names[kind]);
+        let final_ir = self.final_ir(kind);
         self.check_names(kind, &final_ir)?;
         let (text, origin) = match &raw.code {
-            Code::Leaf(text) => (leaf::print(name, raw, &final_ir, text), Origin::Leaf),
-            _ => (self.rtl(kind, final_ir.clone()), Origin::RustHdl),
+            Code::Leaf(text) => (self.print_leaf(kind, &final_ir, text), Origin::Leaf),
+            _ => {
+                let (ir, arranged) = self.arranged(kind);
+                (self.print_rtl(kind, &ir, arranged, None), Origin::RustHdl)
+            }
         };
         let ports = final_ir
             .ports
@@ -200,36 +234,66 @@ impl Design {
             .collect()
     }
 
-    fn rtl(&self, kind: usize, mut final_ir: ModuleIr) -> String {
+    /// What is printed of a kind that is described in rust-hdl.
+    pub fn arranged(&self, kind: usize) -> (ModuleIr, Arranged) {
         let ir = &self.irs[kind];
         let narrower = Narrower {
             widths: &self.widths[kind],
             needs: &self.needs[kind],
             original: &ir.signals,
         };
+        let mut final_ir = self.final_ir(kind);
         final_ir.body = narrower.block(&ir.body);
         name_by_outputs(&mut final_ir);
         let body = std::mem::take(&mut final_ir.body);
-        let instances = ir
+        let arranged = arrange(body, &final_ir.signals);
+        (final_ir, arranged)
+    }
+
+    /// The text of a leaf between the ports of `ir`.
+    pub fn print_leaf(&self, kind: usize, ir: &ModuleIr, text: &str) -> String {
+        leaf::print(&self.names[kind], &self.raws[kind], ir, text)
+    }
+
+    /// The text of `arranged`. Input `common` of the module, if there is one, is also the last
+    /// input of every child.
+    pub fn print_rtl(
+        &self,
+        kind: usize,
+        ir: &ModuleIr,
+        arranged: Arranged,
+        common: Option<SignalId>,
+    ) -> String {
+        let mut ir = ir.clone();
+        let mut needs = self.needs[kind].clone();
+        if let Some(id) = common {
+            needs.push(vec![true; ir.signals[id].width]);
+            ir.instances.iter_mut().for_each(|i| i.ports.push(id));
+        }
+        let instances = self.irs[kind]
             .instances
             .iter()
             .map(|instance| {
-                is_live(ir, instance, &self.needs[kind]).then(|| {
+                is_live(&self.irs[kind], instance, &self.needs[kind]).then(|| {
                     let child = instance.kind;
                     let ports = self.irs[child].ports.iter().map(|&p| {
                         let name = self.irs[child].signals[p].name.clone();
                         (name, self.widths[child][p])
                     });
-                    (self.names[child].clone(), ports.collect())
+                    let printed = !matches!(self.raws[child].code, Code::Elsewhere(_));
+                    let common = common
+                        .filter(|_| printed)
+                        .map(|id| (ir.signals[id].name.clone(), ir.signals[id].width));
+                    (self.names[child].clone(), ports.chain(common).collect())
                 })
             })
             .collect();
         print(&Sheet {
             name: &self.names[kind],
             notes: &self.raws[kind].notes,
-            ir: &final_ir,
-            needs: &self.needs[kind],
-            arranged: arrange(body, &final_ir.signals),
+            ir: &ir,
+            needs: &needs,
+            arranged,
             instances,
         })
     }
