@@ -8,14 +8,15 @@ export BROWNOUT_CACHE ?= $(CURDIR)/target/models
 CARGO   ?= cargo
 # Test images of `make sim`: `glyphs` (built in) or `mnist:DIR` with the four IDX files.
 DATA    ?= glyphs
-# Where `make sim` and `make verilog` write.
+# Where `make sim`, `make verilog` and `make bench` write.
 SIM_OUT ?= target/sim
 RTL_OUT ?= target/verilog
+BENCH_OUT ?= target/bench
 # Configuration of `make verilog`; empty means the default 8 x 8 accelerator.
 CONFIG  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools simulator sim test verilog clean
+.PHONY: help tools simulator sim test bench verilog clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
@@ -50,6 +51,10 @@ test: tools ## format check, lints and all tests
 	$(CARGO) test --release --package brownout
 	@echo "Testing everything ..."
 	$(CARGO) test --workspace --release --features brownout/simulate
+
+bench: simulator ## measure simulation, generator and software (BENCH_OUT=DIR)
+	@echo "Measuring; this takes minutes, and an idle machine ..."
+	$(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)"
 
 clean: ## remove everything built, the tool chain included
 	@echo "Removing target/ and .tools/ ..."

@@ -127,15 +127,20 @@ impl Toolchain {
 
     /// A compiler run which sees Verilator's headers and nothing else that a
     /// variable might bring in, since the model cache knows no variables.
-    pub(crate) fn compiler(&self) -> Command {
+    pub fn compiler(&self) -> Command {
         let mut command = Command::new(&self.compiler);
         for variable in ["CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH"] {
             command.env_remove(variable);
         }
-        let include = self.root.join("include");
+        let include = self.include();
         command.arg("-I").arg(&include);
         command.arg("-I").arg(include.join("vltstd"));
         command
+    }
+
+    /// The folder of Verilator's headers and of its runtime's source.
+    pub fn include(&self) -> PathBuf {
+        self.root.join("include")
     }
 
     /// How to name the compiler in a message.

@@ -260,12 +260,14 @@ impl<'a, R: Rng> Builder<'a, R> {
 
     /// `None` if the configuration cannot run what was drawn.
     fn finish(self) -> Option<Graph> {
-        with_operations(
+        let graph = with_operations(
             self.configuration,
             self.tensors[0],
             &self.operations,
             self.random,
-        )
+        )?;
+        let cycles = program_cycles(self.configuration, &graph.program);
+        (cycles <= MOST_CYCLES).then_some(graph)
     }
 }
 
@@ -302,9 +304,6 @@ pub fn with_operations(
         layers.push(drawn.tensors);
     }
     let program = Program::new(configuration, &network).ok()?;
-    if program_cycles(configuration, &program) > MOST_CYCLES {
-        return None;
-    }
     let model = IntegerModel {
         origin: Origin {
             name: "random graph".into(),

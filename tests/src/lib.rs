@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: configurations, random graphs, sessions on
 //! simulated accelerators, and readers of what comes from outside.
 
+pub mod bench;
 pub mod census;
 pub mod configurations;
 pub mod graph;

@@ -1,0 +1,68 @@
+//! What `make bench` measures: figures with everything needed to judge them.
+//!
+//! Speeds that are compared are measured in turn (A B A B ...), and their
+//! ratio is taken pair by pair, so that a machine whose speed drifts, or which
+//! others use as well, moves both sides alike. Every figure has minimum,
+//! median and maximum; the median is the one to quote.
+
+mod array;
+mod emission;
+mod harness;
+mod profile;
+mod report;
+mod simulation;
+mod software;
+mod stimulus;
+mod utilization;
+mod workload;
+
+pub use report::{BenchError, Figure, Report};
+pub use utilization::{Shape3x3, utilization};
+pub use workload::accelerator;
+
+use crate::configurations::configuration;
+use brownout_spec::code::CodeName;
+use brownout_spec::config::{Configuration, WeightBits};
+use report::Provenance;
+use std::path::PathBuf;
+
+/// How the figures are measured.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Small arrays and few repetitions: shows that everything works, and no speed.
+    pub quick: bool,
+    /// Where the JSON files go.
+    pub folder: PathBuf,
+    /// Repetitions of what is measured in turn.
+    pub repetitions: usize,
+}
+
+/// Measures everything, prints a table after the other and writes a file for each.
+///
+/// # Errors
+/// When a tool is missing, a simulation does not answer as it should, or a file
+/// cannot be written.
+pub fn run(options: &Options) -> Result<(), BenchError> {
+    let provenance = Provenance::collect()?;
+    println!("{provenance}");
+    type Topic = fn(&Options) -> Result<Vec<Figure>, BenchError>;
+    let topics: [(&str, Topic); 5] = [
+        ("utilization", utilization::measure),
+        ("emission", emission::measure),
+        ("software", software::measure),
+        ("simulation", simulation::measure),
+        ("profile", profile::measure),
+    ];
+    for (topic, measure) in topics {
+        let figures = measure(options)?;
+        let report = Report::new(topic, &provenance, figures);
+        print!("{report}");
+        report.write(&options.folder)?;
+    }
+    Ok(())
+}
+
+/// A small accelerator, which other tests compile as well.
+fn quick_accelerator() -> Configuration {
+    configuration(4, 8, WeightBits::Eight, CodeName::Inplace64_57)
+}
