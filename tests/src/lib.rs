@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod census;
 pub mod configurations;
+pub mod formal;
 pub mod graph;
 pub mod mutant;
 pub mod readers;

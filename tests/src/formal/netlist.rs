@@ -1,0 +1,244 @@
+//! Modules cut out of emitted files, and small damage done to them.
+
+use brownout_hdl::emit::{Emitted, Module, Port};
+
+/// A module with all that it instantiates, as `brownout generate` writes it.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// Name of the module.
+    pub name: String,
+    /// Its ports.
+    pub ports: Vec<Port>,
+    /// Its file and those of the modules below it, each once.
+    pub files: Vec<(String, String)>,
+}
+
+impl Cut {
+    /// The module whose name ends with `_kind`, if there is one.
+    pub fn find(emitted: &Emitted, kind: &str) -> Option<Self> {
+        let ending = format!("_{kind}");
+        let module = emitted.modules.iter().find(|m| m.name.ends_with(&ending))?;
+        Some(Self::of(emitted, module))
+    }
+
+    /// `module` and what it instantiates.
+    pub fn of(emitted: &Emitted, module: &Module) -> Self {
+        let mut wanted = vec![module];
+        let mut next = 0;
+        while next < wanted.len() {
+            let parent = wanted[next];
+            for child in &emitted.modules {
+                let known = wanted.iter().any(|m| m.name == child.name);
+                if !known && instantiates(&parent.text, &child.name) {
+                    wanted.push(child);
+                }
+            }
+            next += 1;
+        }
+        Self {
+            name: module.name.clone(),
+            ports: module.ports.clone(),
+            files: wanted
+                .iter()
+                .map(|m| (m.name.clone(), emitted.module_file(m)))
+                .collect(),
+        }
+    }
+
+    /// The port `name`.
+    ///
+    /// # Panics
+    /// If the module has none of that name.
+    pub fn port(&self, name: &str) -> &Port {
+        self.ports
+            .iter()
+            .find(|port| port.name == name)
+            .unwrap_or_else(|| panic!("{} has no port {name}", self.name))
+    }
+
+    /// The ports `name_0`, `name_1`, ...
+    pub fn lanes(&self, name: &str) -> Vec<&Port> {
+        (0..)
+            .map_while(|lane| {
+                let name = format!("{name}_{lane}");
+                self.ports.iter().find(|port| port.name == name)
+            })
+            .collect()
+    }
+
+    /// The text of the module itself.
+    pub fn text(&self) -> &str {
+        &self.files[0].1
+    }
+
+    /// The same with another text of the module itself.
+    ///
+    /// # Panics
+    /// If the text is the one that it has: a mutant has to differ.
+    pub fn with_text(&self, text: String) -> Self {
+        assert_ne!(
+            text, self.files[0].1,
+            "this mutant of {} is none",
+            self.name
+        );
+        let mut changed = self.clone();
+        changed.files[0].1 = text;
+        changed
+    }
+
+    /// The same with another module in place of the one whose name ends with `_kind`.
+    ///
+    /// # Panics
+    /// If there is no such module below this one.
+    pub fn with_module(&self, kind: &str, text: impl FnOnce(&str) -> String) -> Self {
+        let ending = format!("_{kind}");
+        let mut changed = self.clone();
+        let file = changed
+            .files
+            .iter_mut()
+            .find(|(name, _)| name.ends_with(&ending))
+            .unwrap_or_else(|| panic!("{} does not contain a {kind}", self.name));
+        file.1 = text(&file.0);
+        changed
+    }
+
+    /// Replaces `from` at its only place in the module's own text.
+    ///
+    /// # Panics
+    /// If there is not exactly one.
+    pub fn replace(&self, from: &str, to: &str) -> Self {
+        let count = self.text().matches(from).count();
+        assert_eq!(count, 1, "{} has {count} places with {from:?}", self.name);
+        self.with_text(self.text().replace(from, to))
+    }
+
+    /// One mutant for each place outside comments with `from`, which is replaced by `to`.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    pub fn replace_each(&self, from: &str, to: &str) -> Vec<Self> {
+        let text = self.text();
+        let in_code = |at: &usize| {
+            let line = text[..*at].rfind('\n').map_or(0, |end| end + 1);
+            !text[line..*at].contains("//")
+        };
+        let places = text.match_indices(from).map(|(at, _)| at);
+        let places: Vec<_> = places.filter(in_code).collect();
+        assert!(!places.is_empty(), "{} has no {from:?}", self.name);
+        places
+            .into_iter()
+            .map(|at| {
+                let mut changed = text.to_owned();
+                changed.replace_range(at..at + from.len(), to);
+                self.with_text(changed)
+            })
+            .collect()
+    }
+
+    /// Replaces every number of `width` bits and this value, however it is written.
+    ///
+    /// # Panics
+    /// If there is no such number.
+    pub fn replace_number(&self, width: usize, value: u128, instead: u128) -> Self {
+        let text = self.text();
+        let mut changed = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(tick) = rest.find('\'') {
+            let start = rest[..tick]
+                .trim_end_matches(|c: char| c.is_ascii_digit())
+                .len();
+            let digits = rest[tick + 1..]
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .map_or(rest.len(), |end| tick + 1 + end);
+            let number = &rest[start..digits];
+            changed.push_str(&rest[..start]);
+            if parse(number) == Some((width, value)) {
+                changed.push_str(&format!("{width}'h{instead:x}"));
+            } else {
+                changed.push_str(number);
+            }
+            rest = &rest[digits..];
+        }
+        changed.push_str(rest);
+        self.with_text(changed)
+    }
+
+    /// Puts `expression` between an input and all that reads it inside the module.
+    ///
+    /// # Panics
+    /// If nothing reads it.
+    pub fn disturb_input(&self, port: &str, expression: &str) -> Self {
+        let width = self.port(port).width;
+        let disturbed = format!("{port}_disturbed");
+        let head = format!("module {} (", self.name);
+        let start = self.text().find(&head).expect("a module has a head");
+        let (head, body) = self
+            .text()
+            .split_at(start + self.text()[start..].find(");\n").expect("its head ends") + 3);
+        let read = rename(body, port, &disturbed);
+        assert_ne!(read, body, "{} does not read {port}", self.name);
+        self.with_text(format!(
+            "{head}\n    wire [{}:0] {disturbed} = {expression};\n{read}",
+            width - 1
+        ))
+    }
+}
+
+/// Replaces the identifier `name` wherever it is no port of an instance.
+fn rename(text: &str, name: &str, instead: &str) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let mut changed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(name) {
+        let after = at + name.len();
+        let whole = !rest[..at].ends_with(word)
+            && !rest[after..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        changed.push_str(&rest[..at]);
+        changed.push_str(if whole { instead } else { name });
+        rest = &rest[after..];
+    }
+    changed.push_str(rest);
+    changed
+}
+
+/// Whether `text` has an instance of the module `name`.
+fn instantiates(text: &str, name: &str) -> bool {
+    text.lines().any(|line| {
+        line.trim_start()
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(' ') && rest.ends_with('('))
+    })
+}
+
+/// Width and value of a sized number of Verilog.
+fn parse(number: &str) -> Option<(usize, u128)> {
+    let (width, rest) = number.split_once('\'')?;
+    let rest = rest.strip_prefix('s').unwrap_or(rest);
+    let radix = match rest.chars().next()? {
+        'h' => 16,
+        'd' => 10,
+        'b' => 2,
+        _ => return None,
+    };
+    let value = u128::from_str_radix(&rest[1..].replace('_', ""), radix).ok()?;
+    Some((width.parse().ok()?, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_in_every_base_and_with_separators() {
+        assert_eq!(parse("64'h1_0"), Some((64, 16)));
+        assert_eq!(parse("8'd21"), Some((8, 21)));
+        assert_eq!(parse("4'sb0101"), Some((4, 5)));
+        assert_eq!(parse("4'q7"), None);
+    }
+
+    #[test]
+    fn only_whole_identifiers_that_are_no_ports_are_renamed() {
+        let text = ".word(word), word_2, a_word, {word}";
+        assert_eq!(rename(text, "word", "w"), ".word(w), word_2, a_word, {w}");
+    }
+}

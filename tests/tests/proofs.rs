@@ -1,0 +1,178 @@
+//! Yosys proves what emitted modules do, for all values of their inputs; and
+//! rejects mutants, each for the claim that it breaks.
+
+use brownout_hdl::emit::{Emitted, Origin};
+use brownout_hdl::generate;
+use brownout_spec::code::{Code, CodeName};
+use brownout_spec::config::{Configuration, Depths, WeightBits};
+use brownout_tests::configurations::{benches, configuration};
+use brownout_tests::formal::netlist::Cut;
+use brownout_tests::formal::{decoder, memory, multiplier, pe, requantizer};
+
+use CodeName::{Inplace32_26, Inplace64_57, Secded72_64};
+use WeightBits::{Eight, Four};
+
+fn emitted(configuration: &Configuration) -> Emitted {
+    generate(configuration).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn cut(configuration: &Configuration, kind: &str) -> Cut {
+    Cut::find(&emitted(configuration), kind)
+        .unwrap_or_else(|| panic!("there is no {kind} in\n{}", configuration.to_toml()))
+}
+
+/// An accelerator with this decoder.
+fn with_code(code: CodeName, bits: WeightBits) -> Configuration {
+    configuration(4, 16, bits, code)
+}
+
+/// All claims about the decoder of one code, and a mutant that breaks each of them.
+fn decoder_is_proved(name: CodeName, bits: WeightBits) -> (Cut, Code) {
+    let code = Code::new(name, bits);
+    let cut = cut(&with_code(name, bits), "decoder");
+    decoder::time(&cut).prove(&cut);
+    let function = decoder::function(&cut, &code);
+    function.prove(&cut);
+    // One lane too many or too few in one parity.
+    let flipped = cut.replace_number(code.n(), code.mask(3), code.mask(3) ^ 1 << 17);
+    function.reject(&flipped, &["clean", "single", "double", "any"]);
+    (cut, code)
+}
+
+#[test]
+fn the_decoder_of_secded_72_64_corrects_every_single_and_detects_every_double_error() {
+    for bits in [Eight, Four] {
+        decoder_is_proved(Secded72_64, bits);
+    }
+}
+
+#[test]
+fn the_decoder_of_inplace_64_57_corrects_every_single_and_detects_every_double_error() {
+    for bits in [Eight, Four] {
+        decoder_is_proved(Inplace64_57, bits);
+    }
+}
+
+#[test]
+fn the_decoder_of_inplace_32_26_corrects_every_single_and_detects_every_double_error() {
+    let (cut, code) = decoder_is_proved(Inplace32_26, Four);
+    let function = decoder::function(&cut, &code);
+
+    // A policy is taken for another one.
+    let confused = cut.disturb_input("policy", "{policy[0], policy[1] ^ policy[0]}");
+    function.reject(&confused, &["double", "any"]);
+    // Nothing corrects lane 5: it waits for a syndrome that takes three errors.
+    let odd = (1..=u8::MAX).filter(|syndrome| syndrome.count_ones() % 2 == 1);
+    let unused = odd
+        .into_iter()
+        .find(|syndrome| !code.columns().contains(syndrome));
+    let unused = u128::from(unused.expect("not every odd number is a column"));
+    let dropped = cut.replace_number(8, u128::from(code.columns()[5]), unused);
+    function.reject(&dropped, &["single", "any"]);
+    // A decoder with a register too many, and one that mixes two words.
+    let late = cut.disturb_input("word", "word_late");
+    let late = late.replace("wire [31:0] word_disturbed", "reg [31:0] word_late;\n    always @(posedge clock) word_late <= word;\n    wire [31:0] word_disturbed");
+    assert_eq!(decoder::time(&cut).ask(&late), [false, false]);
+}
+
+/// Memories of every shape, but small: the effort grows with the number of bits.
+fn small_memories() -> Configuration {
+    let mut small = configuration(4, 4, Four, CodeName::Inplace32_26);
+    small.depths = Depths {
+        weights: 24,
+        activations: 12,
+        accumulators: 8,
+        parameters: 5,
+        layers: 1,
+    };
+    small.columns = 8;
+    small
+}
+
+#[test]
+fn every_memory_is_its_rust_description() {
+    let emitted = emitted(&small_memories());
+    let mut sizes = Vec::new();
+    for module in emitted
+        .modules
+        .iter()
+        .filter(|m| m.name.contains("_memory_"))
+    {
+        assert_eq!(module.origin, Origin::Leaf);
+        let cut = Cut::of(&emitted, module);
+        // The result FIFO's 256 words are no other shape than the accumulators' 8.
+        if memory::depth(&cut) < 64 {
+            memory::content(&cut).prove(&cut);
+            sizes.push(cut.name);
+        }
+    }
+    assert!(sizes.len() >= 4, "{sizes:?}");
+}
+
+#[test]
+fn a_memory_that_writes_unasked_or_reads_what_it_writes_is_rejected() {
+    let cut = cut(&small_memories(), "memory_5x2x32");
+    let content = memory::content(&cut);
+    let unasked = cut.replace("if (write_enable_0) ", "");
+    content.reject(&unasked, &["old", "merged"]);
+    // Blocking assignments come before the read of the same clock.
+    let through = cut.replace("<= write_data_1", "= write_data_1");
+    content.reject(&through, &["old", "merged"]);
+    let restless = cut.replace("if (read_enable) ", "");
+    content.reject(&restless, &["still"]);
+}
+
+#[test]
+fn the_wide_multiplier_is_its_rust_description() {
+    let cut = cut(&benches()[1].configuration, "multiplier");
+    multiplier::time(&cut).prove(&cut);
+    let function = multiplier::function(&cut);
+    function.prove(&cut);
+    let signed_low = cut.replace(
+        "{16'd0, multiplicand[15:0]}",
+        "{{16{multiplicand[15]}}, multiplicand[15:0]}",
+    );
+    function.reject(&signed_low, &["product"]);
+}
+
+#[test]
+fn the_requantizer_is_its_formula() {
+    let cut = cut(&benches()[1].configuration, "requantizer");
+    let free = requantizer::with_free_product(&cut);
+    let function = requantizer::function(&free);
+    function.prove(&free);
+    for theorem in requantizer::time(&cut) {
+        theorem.prove(&cut);
+    }
+    for mutant in free.replace_each(" + ", " - ") {
+        function.reject(&mutant, &["shifted", "activation"]);
+    }
+    let never_pool = free.disturb_input("pool", "1'b0");
+    function.reject(&never_pool, &["shifted", "activation"]);
+    let low_only = free.disturb_input("high", "low");
+    function.reject(&low_only, &["activation"]);
+}
+
+#[test]
+fn the_processing_element_is_what_a_cell_of_the_array_is() {
+    // A word for several rows; several words for a row, with a gate; four bits.
+    for (rows, columns, bits) in [(8, 4, Four), (4, 16, Eight)] {
+        let cut = cut(&configuration(rows, columns, bits, CodeName::None), "pe");
+        pe::time(&cut).prove(&cut);
+        let product = pe::function(&cut);
+        product.prove(&cut);
+        let [kept, swapped, loaded, passed] = pe::state(&cut);
+        for theorem in [&kept, &swapped, &loaded, &passed] {
+            theorem.prove(&cut);
+        }
+        let subtracts = cut.replace("sum_in + ", "sum_in - ");
+        product.reject(&subtracts, &["product"]);
+        let always = cut.disturb_input("swap_in", "1'b1");
+        kept.reject(&always, &["kept"]);
+        passed.reject(&always, &["passed"]);
+        let never = cut.disturb_input("load_in", "1'b0");
+        loaded.reject(&never, &["loaded"]);
+        let forced = cut.disturb_input("load_in", "1'b1");
+        swapped.reject(&forced, &["swapped"]);
+    }
+}
