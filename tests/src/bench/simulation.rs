@@ -16,8 +16,10 @@ use brownout_spec::config::Configuration;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Images of one run: about half a second of each.
-const IMAGES: [(usize, usize); 2] = [(8, 4), (16, 8)];
+/// Sides of the arrays, and of the maps that their memories hold.
+const SIDES: [(usize, usize); 2] = [(8, 16), (16, 32)];
+/// Images of one run: about half a second.
+const IMAGES: usize = 8;
 
 /// An accelerator with a network, recorded and ready to be run from both sides.
 pub struct Session {
@@ -113,12 +115,12 @@ fn tasks(options: &Options) -> Vec<(Configuration, Workload)> {
         let workload = Workload::residual_network(&configuration, 8, 4, 1);
         return vec![(configuration, workload)];
     }
-    let task = |(side, images)| {
+    let task = |(side, map)| {
         let configuration = workload::accelerator(side, true);
-        let workload = Workload::residual_network(&configuration, 32, 16, images);
+        let workload = Workload::residual_network(&configuration, map, 16, IMAGES);
         (configuration, workload)
     };
-    IMAGES.map(task).to_vec()
+    SIDES.map(task).to_vec()
 }
 
 fn compare(
