@@ -5,6 +5,7 @@
 
 pub mod accelerator;
 pub mod array;
+pub mod board;
 pub mod buffer;
 pub mod column;
 pub mod control;
@@ -15,6 +16,7 @@ pub mod host;
 pub mod memory;
 pub mod weight;
 
+pub use board::generate_board;
 pub use generate::{GenerateError, generate};
 
 /// Widths that the RTL states in its types are the specification's.

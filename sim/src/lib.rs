@@ -8,6 +8,7 @@ pub mod compare;
 pub mod driver;
 pub mod link;
 pub mod model;
+pub mod serial;
 pub mod simulator;
 pub mod toolchain;
 mod trace;

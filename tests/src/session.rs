@@ -6,7 +6,7 @@ use brownout_sim::build::BuildOptions;
 use brownout_sim::cache::ModelCache;
 use brownout_sim::compare::{CompareError, GoldenPass, Mismatch, Trial};
 use brownout_sim::driver::{Driver, EmulatedFaults, FaultRate};
-use brownout_sim::link::ModelLink;
+use brownout_sim::link::Link;
 use brownout_sim::simulator::Simulator;
 use brownout_sim::toolchain::Toolchain;
 use brownout_spec::code::Policy;
@@ -62,8 +62,8 @@ pub struct Conditions {
 ///
 /// # Panics
 /// If the graph does not belong to the driver's configuration.
-pub fn compare_images(
-    driver: &mut Driver<ModelLink>,
+pub fn compare_images<L: Link>(
+    driver: &mut Driver<L>,
     graph: &Graph,
     conditions: &Conditions,
     images: &[Vec<i8>],

@@ -6,6 +6,7 @@ use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::WeightBits;
 use brownout_spec::fault::FaultMode;
 use brownout_spec::quantity::{BitErrorRate, Lane, Millivolts, WordAddress};
+use brownout_spec::serial::Board;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -123,6 +124,7 @@ pub enum Scale {
 #[command(after_help = "Examples:
   brownout generate --out rtl
   brownout generate --config accelerator.toml --out rtl
+  brownout generate --board ulx3s --out rtl
   verilator_bin --lint-only -Wall -F rtl/brownout.f")]
 pub struct GenerateArguments {
     /// Configuration, a TOML file [default: 8 x 8, 8-bit weights, inplace-64-57]
@@ -131,6 +133,9 @@ pub struct GenerateArguments {
     /// Also pack this model's weights, into weights.image
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
+    /// Also write a top for a board, with a serial line: ulx3s or arty-a7
+    #[arg(long, value_name = "NAME", value_parser = board)]
+    pub board: Option<Board>,
     /// Folder to write into; it is created if it is missing
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -271,6 +276,15 @@ fn weight_bits(text: &str) -> Result<WeightBits, String> {
         .ok_or_else(|| format!("{text:?} is not a number of weight bits; allowed are 8 and 4"))
 }
 
+fn board(text: &str) -> Result<Board, String> {
+    let name = |board: &Board| board.name().replace('_', "-");
+    let found = Board::ALL.into_iter().find(|board| name(board) == text);
+    found.ok_or_else(|| {
+        let allowed = Board::ALL.map(|board| name(&board)).join(" and ");
+        format!("{text:?} is not a board with known pins; allowed are {allowed}")
+    })
+}
+
 /// More threads than any machine here has cores for; each holds an accelerator.
 const MOST_THREADS: usize = 256;
 
@@ -344,6 +358,7 @@ mod tests {
         for bad in ["-1", "1.5", "NaN", "x"] {
             assert!(rate(bad).unwrap_err().contains("0 to 1"));
         }
+        assert!(board("ice40").unwrap_err().contains("ulx3s and arty-a7"));
         assert!(place("0,1").unwrap_err().contains("LAYER,INDEX,BIT"));
         assert!(place("0,1,8").unwrap_err().contains("bits 0 to 7"));
         assert!(cell("1048576,0").unwrap_err().contains("1048575"));

@@ -12,6 +12,7 @@ use brownout_hdl::emit::{Emitted, Module, Origin};
 use brownout_spec::config::Configuration;
 use brownout_spec::program::descriptor;
 use brownout_spec::registers;
+use brownout_spec::serial::{self, Board};
 use serde::Serialize;
 
 /// File with a model's packed weights.
@@ -49,14 +50,30 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
         }
     };
     let emitted = verilog(&chosen.configuration, output)?;
+    let top = match arguments.board {
+        None => None,
+        Some(board) => Some((
+            board,
+            brownout_hdl::generate_board(&chosen.configuration, board)?,
+        )),
+    };
     let mut files = files_of(&chosen, &emitted);
+    files.extend(
+        top.iter()
+            .flat_map(|(board, top)| files_of_board(*board, top, &emitted)),
+    );
     files.extend(image.map(|bytes| (IMAGE_FILE.to_owned(), bytes)));
     refuse_overwriting(arguments, &files)?;
     files::write_all(&arguments.out, &files)?;
     let report = Report {
         top: emitted.top().name.clone(),
         folder: arguments.out.display().to_string(),
-        modules: emitted.modules.iter().map(report_module).collect(),
+        modules: emitted
+            .modules
+            .iter()
+            .chain(top.iter().flat_map(|(_, top)| &top.modules))
+            .map(report_module)
+            .collect(),
         files: files.into_iter().map(|(name, _)| name).collect(),
     };
     // The files are the result; the table is a remark about them.
@@ -116,11 +133,7 @@ pub fn files_of(chosen: &Chosen, emitted: &Emitted) -> Vec<(String, Vec<u8>)> {
         .iter()
         .map(|module| (verilog_name(module), emitted.module_file(module).into()))
         .collect();
-    let list: String = emitted
-        .modules
-        .iter()
-        .map(|module| verilog_name(module) + "\n")
-        .collect();
+    let list = list_of(emitted);
     let header = registers::c_header();
     let map = registers_page(&chosen.configuration);
     let toml = chosen.configuration.to_toml();
@@ -131,6 +144,31 @@ pub fn files_of(chosen: &Chosen, emitted: &Emitted) -> Vec<(String, Vec<u8>)> {
         ("registers.md".to_owned(), map.into()),
     ]);
     files
+}
+
+/// Every file that a board adds: its modules, a list of all Verilog with the board's top first,
+/// and the commands on its serial line.
+fn files_of_board(board: Board, top: &Emitted, accelerator: &Emitted) -> Vec<(String, Vec<u8>)> {
+    let name = &top.top().name;
+    let mut files: Vec<(String, Vec<u8>)> = top
+        .modules
+        .iter()
+        .map(|module| (verilog_name(module), top.module_file(module).into()))
+        .collect();
+    let page = format!("# Serial line of `{name}`\n\n{}", serial::markdown(board));
+    files.extend([
+        (
+            format!("{name}.f"),
+            (list_of(top) + &list_of(accelerator)).into(),
+        ),
+        ("serial.md".to_owned(), page.into()),
+    ]);
+    files
+}
+
+fn list_of(emitted: &Emitted) -> String {
+    let lines = emitted.modules.iter().map(|m| verilog_name(m) + "\n");
+    lines.collect()
 }
 
 fn verilog_name(module: &Module) -> String {
@@ -182,8 +220,8 @@ fn render(report: &Report) -> String {
     let leaves = report.modules.iter().filter(|m| m.origin == "leaf").count();
     let lines: usize = report.modules.iter().map(|m| m.lines).sum();
     format!(
-        "{}\n{} modules from rust-hdl, {leaves} leaves (memories and the wide multiplier), {lines} \
-         lines of Verilog\n",
+        "{}\n{} modules from rust-hdl, {leaves} leaves that it cannot express, {lines} lines of \
+         Verilog\n",
         table.render(),
         report.modules.len() - leaves
     )

@@ -52,6 +52,36 @@ fn the_file_list_names_every_verilog_file_and_the_configuration_is_the_one_given
 }
 
 #[test]
+fn a_board_adds_its_top_with_a_list_of_everything_below_it_and_changes_nothing_else() {
+    let sandbox = Sandbox::with_model();
+    sandbox.ok(&[&GENERATE[..], &["plain"]].concat());
+    let plain = names(&sandbox.path("plain"));
+    for (board, top) in [("ulx3s", "narrow_ulx3s"), ("arty-a7", "narrow_arty_a7")] {
+        sandbox.ok(&[&GENERATE[..], &[board, "--board", board]].concat());
+        let read =
+            |folder: &str, name: &str| fs::read_to_string(sandbox.path(folder).join(name)).unwrap();
+        for name in &plain {
+            assert_eq!(read("plain", name), read(board, name), "{name}");
+        }
+        let list = read(board, &format!("{top}.f"));
+        let mut listed: Vec<&str> = list.lines().collect();
+        assert_eq!(listed[0], format!("{top}.v"), "the top comes first");
+        listed.sort_unstable();
+        let all = names(&sandbox.path(board));
+        let verilog: Vec<&String> = all.iter().filter(|n| n.ends_with(".v")).collect();
+        assert_eq!(listed, verilog);
+        let page = read(board, "serial.md");
+        assert!(
+            page.starts_with(&format!("# Serial line of `{top}`")),
+            "{page}"
+        );
+    }
+    let answer = sandbox.run(&[&GENERATE[..], &["none", "--board", "ice40"]].concat());
+    assert_eq!(answer.status, Some(2));
+    assert!(answer.err.contains("ulx3s and arty-a7"), "{}", answer.err);
+}
+
+#[test]
 fn training_twice_with_one_seed_gives_the_same_bytes_and_another_seed_others() {
     let sandbox = Sandbox::new();
     let train = |out: &str, seed: &str| {

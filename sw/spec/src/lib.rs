@@ -5,7 +5,7 @@
 //! where bit *k* of weight *i* lives ([`image`]), which cells fail at a given
 //! voltage ([`fault`], [`voltage`]), how integers are multiplied and rounded
 //! ([`arithmetic`]), what a program says ([`program`]), how long it takes
-//! ([`cycles`]), how a host talks to the hardware ([`registers`]), and how
+//! ([`cycles`]), how a host talks to the hardware ([`registers`], [`serial`]), and how
 //! foreign text looks in a message ([`text`]).
 //!
 //! This crate depends on neither the golden model nor the RTL; both depend on it.
@@ -21,5 +21,6 @@ pub mod image;
 pub mod program;
 pub mod quantity;
 pub mod registers;
+pub mod serial;
 pub mod text;
 pub mod voltage;
