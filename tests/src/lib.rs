@@ -6,6 +6,7 @@ pub mod census;
 pub mod configurations;
 pub mod formal;
 pub mod graph;
+pub mod icarus;
 pub mod mutant;
 pub mod readers;
 pub mod session;

@@ -95,7 +95,7 @@ impl Window {
                 self.clocks, self.premises, self.outputs
             ));
         }
-        let (log, said) = run(cut, "", &script);
+        let (log, said) = run_on(cut, "", &script);
         times.map(|(claim, _)| {
             let answer = section(&log, claim).unwrap_or_default();
             match (answer.contains(ALWAYS_KNOWN), answer.contains(UNKNOWN)) {
@@ -140,7 +140,7 @@ impl Theorem {
     /// # Panics
     /// With the end of its log, if Yosys does not say clearly which it is.
     pub fn ask(&self, cut: &Cut) -> Vec<Verdict> {
-        let (log, said) = run(cut, &self.text, &self.script());
+        let (log, said) = run_on(cut, &self.text, &self.script());
         self.claims
             .iter()
             .map(|claim| {
@@ -217,17 +217,16 @@ impl Theorem {
     }
 }
 
-/// Runs a script on `design.v`, `theorem.v` and `registers.v`; its log, and what it said besides.
-fn run(cut: &Cut, theorem: &str, script: &str) -> (String, String) {
+/// Runs a script on some files; its log, and what it said besides.
+///
+/// # Panics
+/// If Yosys does not start.
+pub fn run(files: &[(&str, &str)], script: &str) -> (String, String) {
+    // WebAssembly's /tmp is no folder of ours, so all names are relative.
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let write = |name: &str, text: &str| {
+    for (name, text) in files.iter().chain([&("script.ys", script)]) {
         fs::write(folder.path().join(name), text).expect("a file in a temporary folder");
-    };
-    let design: Vec<&str> = cut.files.iter().map(|(_, text)| text.as_str()).collect();
-    write("design.v", &design.concat());
-    write("theorem.v", theorem);
-    write("registers.v", REGISTERS_AS_WIRES);
-    write("script.ys", script);
+    }
     let output = Command::new(yosys())
         .args(["-q", "-l", "log", "-s", "script.ys"])
         .current_dir(folder.path())
@@ -235,6 +234,20 @@ fn run(cut: &Cut, theorem: &str, script: &str) -> (String, String) {
         .unwrap_or_else(|error| panic!("Yosys does not start: {error}; run `make tools`"));
     let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
     (log, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Runs a script about a module.
+fn run_on(cut: &Cut, theorem: &str, script: &str) -> (String, String) {
+    let design: Vec<&str> = cut.files.iter().map(|(_, text)| text.as_str()).collect();
+    let files = [
+        ("design.v", design.concat()),
+        ("theorem.v", theorem.to_owned()),
+        ("registers.v", REGISTERS_AS_WIRES.to_owned()),
+    ];
+    run(
+        &files.each_ref().map(|(name, text)| (*name, text.as_str())),
+        script,
+    )
 }
 
 /// What the log says after the mark of a claim and before that of the next.
@@ -272,7 +285,7 @@ fn no_answer(claim: &str, log: &str, said: &str) -> String {
 }
 
 /// The Yosys of the tool chain, or the one on the PATH.
-pub fn yosys() -> PathBuf {
+fn yosys() -> PathBuf {
     let home = Toolchain::locate()
         .ok()
         .and_then(|tools| tools.home().map(PathBuf::from));
