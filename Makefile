@@ -16,7 +16,7 @@ BENCH_OUT ?= target/bench
 CONFIG  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools simulator sim test bench verilog clean
+.PHONY: help tools simulator sim test bench verilog synth clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
@@ -55,6 +55,10 @@ test: tools ## format check, lints and all tests
 bench: simulator ## measure simulation, generator and software (BENCH_OUT=DIR)
 	@echo "Measuring; this takes minutes, and an idle machine ..."
 	$(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)"
+
+synth: tools ## place and route the datasheet's accelerators on an ECP5 (resumes; SEEDS=1..3)
+	@echo "Synthesizing into target/synth/ (Yosys, nextpnr-ecp5; tens of minutes) ..."
+	@$(CARGO) run --release --quiet --package brownout-tests --bin synth -- target/synth $(SEEDS)
 
 clean: ## remove everything built, the tool chain included
 	@echo "Removing target/ and .tools/ ..."

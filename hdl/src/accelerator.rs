@@ -70,10 +70,15 @@ pub struct Accelerator<const N: usize, const WB: usize> {
     detected_counter: EventCounter,
     disturbed_counter: Vec<EventCounter>,
     flipped_counter: Vec<SumCounter>,
+    early_swap: DFF<Bit>,
     swap: DFF<Bit>,
+    early_weight_valid: DFF<Bit>,
     weight_valid: DFF<Bit>,
+    early_weight_row: DFF<Bits<6>>,
     weight_row: DFF<Bits<6>>,
+    early_weight_group: DFF<Bits<4>>,
     weight_group: DFF<Bits<4>>,
+    early_weight: Vec<DFF<Bits<WB>>>,
     weight: Vec<DFF<Bits<WB>>>,
     valid_delay: StrobeDelay,
     first_delay: Delay<Bit>,
@@ -137,18 +142,25 @@ impl<const N: usize, const WB: usize> Accelerator<N, WB> {
             detected_counter: Default::default(),
             disturbed_counter: some(faults, Default::default),
             flipped_counter: some(faults, Default::default),
+            early_swap: Default::default(),
             swap: Default::default(),
+            early_weight_valid: Default::default(),
             weight_valid: Default::default(),
+            early_weight_row: Default::default(),
             weight_row: Default::default(),
+            early_weight_group: Default::default(),
             weight_group: Default::default(),
+            early_weight: (0..c.weights_per_word())
+                .map(|_| Default::default())
+                .collect(),
             weight: (0..c.weights_per_word())
                 .map(|_| Default::default())
                 .collect(),
-            valid_delay: StrobeDelay::new(rows + 2),
-            first_delay: Delay::new(rows + 2),
-            last_delay: Delay::new(rows + 2),
-            accumulator_delay: Delay::new(rows + 2),
-            parameter_delay: Delay::new(rows + 2),
+            valid_delay: StrobeDelay::new(rows + 3),
+            first_delay: Delay::new(rows + 3),
+            last_delay: Delay::new(rows + 3),
+            accumulator_delay: Delay::new(rows + 3),
+            parameter_delay: Delay::new(rows + 3),
             operand_enable_delay: Delay::new(rows + 1),
             operand_address_delay: Delay::new(rows + 1),
             operand_select_delay: Delay::new(rows + 1),
@@ -180,7 +192,18 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         );
         comment!("ports input_valid: input stream: weights, program, parameters, image");
         comment!("ports output_valid: result stream: int32, in channel order");
-        dff_setup!(self, clock, swap, weight_valid, weight_row, weight_group);
+        dff_setup!(
+            self,
+            clock,
+            early_swap,
+            swap,
+            early_weight_valid,
+            weight_valid,
+            early_weight_row,
+            weight_row,
+            early_weight_group,
+            weight_group
+        );
         self.registers.clock.next = self.clock.val();
         self.loader.clock.next = self.clock.val();
         self.program_memory.clock.next = self.clock.val();
@@ -310,24 +333,32 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
 
         comment!("array: swap one clock ahead of its pixel, weights never ahead of the swap");
         self.array.clock.next = self.clock.val();
-        self.swap.d.next = self.sequencer.swap.val();
+        self.early_swap.d.next = self.sequencer.swap.val();
+        self.swap.d.next = self.early_swap.q.val();
         self.array.swap.next = self.swap.q.val();
         for i in 0..self._rows {
             self.array.activation[i].next = self.buffers.row[i].val();
         }
-        self.weight_valid.d.next = self.weight_path.weight_valid.val();
-        self.weight_row.d.next = self.weight_path.weight_row.val();
-        self.weight_group.d.next = self.weight_path.weight_group.val();
+        self.early_weight_valid.d.next = self.weight_path.weight_valid.val();
+        self.weight_valid.d.next = self.early_weight_valid.q.val();
+        self.early_weight_row.d.next = self.weight_path.weight_row.val();
+        self.weight_row.d.next = self.early_weight_row.q.val();
+        self.early_weight_group.d.next = self.weight_path.weight_group.val();
+        self.weight_group.d.next = self.early_weight_group.q.val();
         self.array.weight_valid.next = self.weight_valid.q.val();
         self.array.weight_row.next = self.weight_row.q.val();
         self.array.weight_group.next = self.weight_group.q.val();
         for l in 0..self._weights {
             self.weight[l].clock.next = self.clock.val();
-            self.weight[l].d.next = self.weight_path.weight[l].val();
+            self.early_weight[l].clock.next = self.clock.val();
+            self.early_weight[l].d.next = self.weight_path.weight[l].val();
+            self.weight[l].d.next = self.early_weight[l].q.val();
             self.array.weight[l].next = self.weight[l].q.val();
         }
         if self.reset.val() {
+            self.early_swap.d.next = false;
             self.swap.d.next = false;
+            self.early_weight_valid.d.next = false;
             self.weight_valid.d.next = false;
         }
 

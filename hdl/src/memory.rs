@@ -86,9 +86,9 @@ impl<const W: usize> Logic for Memory<W> {
         let depth = self._depth;
         // Small memories are cheaper in look-up tables; the tool decides there.
         let style = if depth > SMALL_DEPTH {
-            "(* ram_style = \"block\" *)\n"
+            "(* ram_style = \"block\", no_rw_check *)\n"
         } else {
-            ""
+            "(* no_rw_check *)\n"
         };
         let mut text = format!(
             "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} x {W} bits, one write and one read port.\n// A word stands at the output one clock after its address; what is read in the clock in which it\n// is written is the old word, and no user relies on it.\n// ports read_enable: read port\n// ports write_address: write port, lane by lane\n// uses read_address[{top}:0]\n// uses write_address[{top}:0]\n{style}reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"

@@ -5,6 +5,7 @@ mod bench;
 use bench::{Bench, lanes};
 use brownout_hdl::column::Columns;
 use brownout_spec::arithmetic::{self, ChannelParameters, OutputScale, ResidualScale};
+use brownout_spec::cycles::ACCUMULATOR_LATENCY;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -12,8 +13,8 @@ const COLUMNS: usize = 4;
 const PIXELS: usize = 16;
 const TILES: usize = 8;
 /// Cycles between control and activations, and between control and column 0's wide result.
-const ACTIVATION_LATENCY: usize = COLUMNS + 6;
-const RESULT_LATENCY: usize = 8;
+const ACTIVATION_LATENCY: usize = COLUMNS + 8;
+const RESULT_LATENCY: usize = 9;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
@@ -209,7 +210,7 @@ impl Script {
         // Operands and partial sums of later cycles are written into rows that exist.
         let period = layer
             .pixels
-            .max(3)
+            .max(ACCUMULATOR_LATENCY)
             .max(if layer.kind == Kind::Wide { COLUMNS } else { 0 });
         let total = layer.taps * period;
         for _ in 0..total + 2 * COLUMNS + 16 {

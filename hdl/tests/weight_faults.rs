@@ -90,16 +90,17 @@ fn schedule<const N: usize>(chip: &Chip, rng: &mut ChaCha8Rng) -> Vec<(Vec<u64>,
         let valid = clock < CLOCKS && rng.random_range(0..4) > 0;
         let clear = chip.clear == Some(clock);
         let stored = words::random(rng, N);
-        let leaves = |at: usize, inside: &VecDeque<(usize, WordAddress)>| {
-            inside
-                .front()
-                .is_some_and(|(since, _)| since + FAULT_STAGES == at)
-        };
-        let flips = leaves(clock, &inside).then(|| {
+        let leaves = inside
+            .front()
+            .is_some_and(|(since, _)| since + FAULT_STAGES == clock);
+        let flips = leaves.then(|| {
             let (_, address) = inside.pop_front().expect("a word leaves");
             chip.faults.flips(address, chip.pass, stored, N)
         });
-        let read = leaves(clock + 1, &inside);
+        // The memory answers in the next clock and its register in the one after.
+        let read = inside
+            .iter()
+            .any(|(since, _)| since + FAULT_STAGES == clock + 2);
         if valid {
             inside.push_back((clock, address));
         }

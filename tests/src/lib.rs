@@ -10,4 +10,5 @@ pub mod icarus;
 pub mod mutant;
 pub mod readers;
 pub mod session;
+pub mod synthesis;
 pub mod tensors;

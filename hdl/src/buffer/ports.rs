@@ -8,7 +8,8 @@ use rust_hdl::prelude::*;
 
 /// Three activation buffers of max(rows, columns) lanes.
 ///
-/// A read presented in cycle t gives masked lanes in t + 2 on both ports. The
+/// A read presented in cycle t gives masked lanes in t + 3 on both ports: the memories'
+/// words are registered before a buffer and a tile of lanes are chosen. The
 /// array port reads the source buffer of a convolution, the operand port any
 /// other; while no pass runs, the operand port serves the debug window.
 #[derive(LogicBlock)]
@@ -65,11 +66,18 @@ pub struct ActivationBuffers {
     read_address: Vec<Signal<Local, Bits<16>>>,
     address: Signal<Local, Bits<16>>,
     inside: DFF<Bit>,
+    inside_late: DFF<Bit>,
     select: DFF<Bits<4>>,
-    rows: DFF<Bits<7>>,
+    select_late: DFF<Bits<4>>,
+    row_used: Vec<DFF<Bit>>,
+    row_used_late: Vec<DFF<Bit>>,
     enable: DFF<Bit>,
-    operand_select_register: DFF<Bits<4>>,
-    columns: DFF<Bits<7>>,
+    enable_late: DFF<Bit>,
+    tile: DFF<Bits<4>>,
+    tile_late: DFF<Bits<4>>,
+    column_used: Vec<DFF<Bit>>,
+    column_used_late: Vec<DFF<Bit>>,
+    word: Vec<DFF<Bits<8>>>,
     source_word: Vec<Signal<Local, Bits<8>>>,
     operand_word: Vec<Signal<Local, Bits<8>>>,
     source_lane: Vec<Signal<Local, Bits<8>>>,
@@ -125,11 +133,18 @@ impl ActivationBuffers {
             read_address: many(BUFFERS),
             address: Default::default(),
             inside: Default::default(),
+            inside_late: Default::default(),
             select: Default::default(),
-            rows: Default::default(),
+            select_late: Default::default(),
+            row_used: many(rows),
+            row_used_late: many(rows),
             enable: Default::default(),
-            operand_select_register: Default::default(),
-            columns: Default::default(),
+            enable_late: Default::default(),
+            tile: Default::default(),
+            tile_late: Default::default(),
+            column_used: many(columns),
+            column_used_late: many(columns),
+            word: many(BUFFERS * lanes),
             source_word: many(lanes),
             operand_word: many(lanes),
             source_lane: many(rows),
@@ -168,17 +183,23 @@ impl Logic for ActivationBuffers {
             self,
             clock,
             inside,
+            inside_late,
             select,
-            rows,
+            select_late,
             enable,
-            operand_select_register,
-            columns,
+            enable_late,
+            tile,
+            tile_late,
             debug_register
         );
         for i in 0..self._rows {
+            self.row_used[i].clock.next = self.clock.val();
+            self.row_used_late[i].clock.next = self.clock.val();
             self.row_register[i].clock.next = self.clock.val();
         }
         for j in 0..self._columns {
+            self.column_used[j].clock.next = self.clock.val();
+            self.column_used_late[j].clock.next = self.clock.val();
             self.operand_register[j].clock.next = self.clock.val();
         }
 
@@ -202,31 +223,49 @@ impl Logic for ActivationBuffers {
                 self.buffer[b].write_data[l].next = self.write_data[l].val();
             }
         }
-        self.inside.d.next = self.source_inside.val();
-        self.select.d.next = self.source_select.val();
-        self.rows.d.next = self.source_rows.val();
-        self.enable.d.next = self.operand_enable.val();
-        self.operand_select_register.d.next = self.operand_select.val();
-        self.columns.d.next = self.operand_columns.val();
 
-        comment!("words: which buffer");
-        for l in 0..self._lanes {
-            self.source_word[l].next = 0.into();
+        comment!("what is to be done with the words waits for them, two clocks");
+        self.inside.d.next = self.source_inside.val();
+        self.inside_late.d.next = self.inside.q.val();
+        self.select.d.next = self.source_select.val();
+        self.select_late.d.next = self.select.q.val();
+        self.enable.d.next = self.operand_enable.val();
+        self.enable_late.d.next = self.enable.q.val();
+        self.tile.d.next = self.operand_select.val();
+        self.tile_late.d.next = self.tile.q.val();
+        for i in 0..self._rows {
+            self.row_used[i].d.next = self.row_number[i].val() < self.source_rows.val();
+            self.row_used_late[i].d.next = self.row_used[i].q.val();
         }
-        for b in 0..BUFFERS {
-            if self.source.val().index() == b {
+        for j in 0..self._columns {
+            self.column_used[j].d.next = self.column_number[j].val() < self.operand_columns.val();
+            self.column_used_late[j].d.next = self.column_used[j].q.val();
+        }
+
+        comment!("words: block RAM is slow to answer, so a register follows; then, which buffer");
+        for n in self._lanes..(self._lanes + 1) {
+            for b in 0..BUFFERS {
                 for l in 0..self._lanes {
-                    self.source_word[l].next = self.buffer[b].read_data[l].val();
+                    self.word[b * n + l].clock.next = self.clock.val();
+                    self.word[b * n + l].d.next = self.buffer[b].read_data[l].val();
                 }
             }
-        }
-        for l in 0..self._lanes {
-            self.operand_word[l].next = 0.into();
-        }
-        for b in 0..BUFFERS {
-            if self.operand_source.val().index() == b {
-                for l in 0..self._lanes {
-                    self.operand_word[l].next = self.buffer[b].read_data[l].val();
+            for l in 0..self._lanes {
+                self.source_word[l].next = 0.into();
+                self.operand_word[l].next = 0.into();
+            }
+            for b in 0..BUFFERS {
+                if self.source.val().index() == b {
+                    for l in 0..self._lanes {
+                        self.source_word[l].next = self.word[b * n + l].q.val();
+                    }
+                }
+            }
+            for b in 0..BUFFERS {
+                if self.operand_source.val().index() == b {
+                    for l in 0..self._lanes {
+                        self.operand_word[l].next = self.word[b * n + l].q.val();
+                    }
                 }
             }
         }
@@ -236,12 +275,12 @@ impl Logic for ActivationBuffers {
             for i in 0..self._rows {
                 self.source_lane[i].next = 0.into();
                 for s in 0..(self._lanes / self._rows) {
-                    if self.select.q.val().index() == s {
+                    if self.select_late.q.val().index() == s {
                         self.source_lane[i].next = self.source_word[s * n + i].val();
                     }
                 }
                 self.row_register[i].d.next = 0.into();
-                if self.inside.q.val() && (self.row_number[i].val() < self.rows.q.val()) {
+                if self.inside_late.q.val() && self.row_used_late[i].q.val() {
                     self.row_register[i].d.next = self.source_lane[i].val();
                 }
                 self.row[i].next = self.row_register[i].q.val();
@@ -251,13 +290,13 @@ impl Logic for ActivationBuffers {
             for j in 0..self._columns {
                 self.operand_lane[j].next = 0.into();
                 for s in 0..(self._lanes / self._columns) {
-                    if self.operand_select_register.q.val().index() == s {
+                    if self.tile_late.q.val().index() == s {
                         self.operand_lane[j].next = self.operand_word[s * n + j].val();
                     }
                 }
                 self.operand_register[j].d.next = 0.into();
-                if self.enable.q.val() {
-                    if self.column_number[j].val() < self.columns.q.val() {
+                if self.enable_late.q.val() {
+                    if self.column_used_late[j].q.val() {
                         self.operand_register[j].d.next = self.operand_lane[j].val();
                     }
                 } else if self.pool.val() && !self.average.val() {
@@ -271,11 +310,15 @@ impl Logic for ActivationBuffers {
         for k in 0..4 {
             self.debug_lane[k].next = 0.into();
         }
-        for b in 0..BUFFERS {
-            for g in 0..(self._lanes / 4) {
-                if (self.debug_buffer.val().index() == b) && (self.debug_group.val().index() == g) {
-                    for k in 0..4 {
-                        self.debug_lane[k].next = self.buffer[b].read_data[4 * g + k].val();
+        for n in self._lanes..(self._lanes + 1) {
+            for b in 0..BUFFERS {
+                for g in 0..(self._lanes / 4) {
+                    if (self.debug_buffer.val().index() == b)
+                        && (self.debug_group.val().index() == g)
+                    {
+                        for k in 0..4 {
+                            self.debug_lane[k].next = self.word[b * n + 4 * g + k].q.val();
+                        }
                     }
                 }
             }

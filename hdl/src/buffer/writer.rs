@@ -44,15 +44,15 @@ pub struct Writer {
     pixel: DFF<Bits<16>>,
     base: DFF<Bits<16>>,
     group: DFF<Bits<4>>,
-    tile: DFF<Bits<12>>,
     buffer_register: DFF<Bits<2>>,
     address_register: DFF<Bits<16>>,
     lane_register: Vec<DFF<Bit>>,
     data_register: Vec<DFF<Bits<8>>>,
-    columns_in_use: Signal<Local, Bits<7>>,
+    last_column_used: Vec<DFF<Bit>>,
+    tiles_left: DFF<Bits<12>>,
+    last_tile: DFF<Bit>,
     masked: Vec<Signal<Local, Bits<8>>>,
     column_number: Vec<Constant<Bits<7>>>,
-    all_columns: Constant<Bits<7>>,
     last_group: Constant<Bits<4>>,
     _columns: usize,
     _lanes: usize,
@@ -86,17 +86,17 @@ impl Writer {
             pixel: Default::default(),
             base: Default::default(),
             group: Default::default(),
-            tile: Default::default(),
             buffer_register: Default::default(),
             address_register: Default::default(),
             lane_register: many(lanes),
             data_register: many(lanes),
-            columns_in_use: Default::default(),
+            last_column_used: many(columns),
+            tiles_left: Default::default(),
+            last_tile: Default::default(),
             masked: many(columns),
             column_number: (0..columns)
                 .map(|j| Constant::new((j as u64).into()))
                 .collect(),
-            all_columns: Constant::new((columns as u64).into()),
             last_group: Constant::new(((lanes / columns - 1) as u64).into()),
             _columns: columns,
             _lanes: lanes,
@@ -115,14 +115,14 @@ impl Logic for Writer {
         comment!("ports activation_valid: outputs of a pixel");
         comment!("ports host_write: four lanes of the input image");
         comment!("ports write_buffer: write port of the activation buffers");
-        comment!("table all_columns: sizes of the accelerator");
         dff_setup!(
             self,
             clock,
             pixel,
             base,
             group,
-            tile,
+            tiles_left,
+            last_tile,
             buffer_register,
             address_register
         );
@@ -131,7 +131,8 @@ impl Logic for Writer {
             self.pixel.d.next = self.pixel.q.val() + 1;
             if self.pixel.q.val() == self.output_plane.val() {
                 self.pixel.d.next = 0.into();
-                self.tile.d.next = self.tile.q.val() + 1;
+                self.tiles_left.d.next = self.tiles_left.q.val() - 1;
+                self.last_tile.d.next = self.tiles_left.q.val() == 1;
                 self.group.d.next = self.group.q.val() + 1;
                 if self.group.q.val() == self.last_group.val() {
                     self.group.d.next = 0.into();
@@ -141,19 +142,18 @@ impl Logic for Writer {
         }
         if self.layer_start.val() {
             self.pixel.d.next = 0.into();
-            self.tile.d.next = 0.into();
+            self.tiles_left.d.next = self.output_tiles.val();
+            self.last_tile.d.next = self.output_tiles.val() == 0;
             self.group.d.next = 0.into();
             self.base.d.next = 0.into();
         }
 
-        comment!("columns beyond the layer's channels are zero");
-        self.columns_in_use.next = self.all_columns.val();
-        if self.tile.q.val() == self.output_tiles.val() {
-            self.columns_in_use.next = self.last_columns.val();
-        }
+        comment!("columns beyond the layer's channels are zero; they are known long before");
         for j in 0..self._columns {
+            self.last_column_used[j].clock.next = self.clock.val();
+            self.last_column_used[j].d.next = self.column_number[j].val() < self.last_columns.val();
             self.masked[j].next = 0.into();
-            if self.column_number[j].val() < self.columns_in_use.val() {
+            if !self.last_tile.q.val() || self.last_column_used[j].q.val() {
                 self.masked[j].next = self.activation[j].val();
             }
         }

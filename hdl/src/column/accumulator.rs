@@ -7,8 +7,10 @@ use rust_hdl::prelude::*;
 /// Adds a column's partial sums (or pool operands) to what its memory holds.
 ///
 /// Cycles, counted from the one in which the control reaches the column: 0 the
-/// memory is read, 1 the operand joins, 2 the value is written back, or leaves
-/// if it was the last one. So an address may be read again three cycles later.
+/// memory is read, 1 its word and the new term are registered, 2 they are added,
+/// 3 the value is written back, or leaves if it was the last one. So an address may
+/// be read again four cycles later. Block RAM is slow to answer: nothing but a
+/// register stands behind it.
 #[derive(LogicBlock)]
 pub struct Accumulator {
     /// Clock.
@@ -33,17 +35,24 @@ pub struct Accumulator {
     pub pool: Signal<In, Bit>,
     /// The layer takes maxima.
     pub maximum: Signal<In, Bit>,
-    /// Accumulated value, cycle 2.
+    /// Accumulated value, cycle 3.
     pub value: Signal<Out, Bits<32>>,
     memory: Memory<32>,
+    base: DFF<Bits<32>>,
+    stored: DFF<Bits<8>>,
+    term: DFF<Bits<32>>,
+    added: DFF<Bit>,
+    compared: DFF<Bit>,
+    kept: DFF<Bit>,
+    sum_address: DFF<Bits<14>>,
     accumulated: DFF<Bits<32>>,
     write: DFF<Bit>,
     write_address: DFF<Bits<14>>,
-    stored: Signal<Local, Signed<8>>,
     operand_signed: Signal<Local, Signed<8>>,
     operand_wide: Signal<Local, Signed<32>>,
-    term: Signal<Local, Bits<32>>,
-    base: Signal<Local, Bits<32>>,
+    stored_signed: Signal<Local, Signed<8>>,
+    stored_wide: Signal<Local, Signed<32>>,
+    term_signed: Signal<Local, Signed<8>>,
 }
 
 impl Accumulator {
@@ -63,14 +72,21 @@ impl Accumulator {
             maximum: Default::default(),
             value: Default::default(),
             memory: Memory::new(depth, 1),
+            base: Default::default(),
+            stored: Default::default(),
+            term: Default::default(),
+            added: Default::default(),
+            compared: Default::default(),
+            kept: Default::default(),
+            sum_address: Default::default(),
             accumulated: Default::default(),
             write: Default::default(),
             write_address: Default::default(),
-            stored: Default::default(),
             operand_signed: Default::default(),
             operand_wide: Default::default(),
-            term: Default::default(),
-            base: Default::default(),
+            stored_signed: Default::default(),
+            stored_wide: Default::default(),
+            term_signed: Default::default(),
         }
     }
 }
@@ -81,7 +97,7 @@ impl Logic for Accumulator {
     fn update(&mut self) {
         comment!("module accumulator: Sums or maxima of one column's output pixels, in a memory.");
         comment!(
-            "A pixel's value is read, changed and written back in 3 clocks, so a pixel comes back \
+            "A pixel's value is read, changed and written back in 4 clocks, so a pixel comes back \
              no sooner; the last tile's values are only given out."
         );
         comment!("ports read_address: output pixel, one clock ahead of its partial sum");
@@ -90,40 +106,65 @@ impl Logic for Accumulator {
             "ports partial_sum: what is folded in: of the array, or in pools of the operand port"
         );
         comment!("ports pool: the layer");
-        comment!("ports value: the result, one clock later");
-        dff_setup!(self, clock, accumulated, write, write_address);
+        comment!("ports value: the result, two clocks later");
+        dff_setup!(
+            self,
+            clock,
+            base,
+            stored,
+            term,
+            added,
+            compared,
+            kept,
+            sum_address,
+            accumulated,
+            write,
+            write_address
+        );
         self.memory.clock.next = self.clock.val();
         self.memory.read_enable.next = true;
         self.memory.read_address.next = bit_cast::<20, 14>(self.read_address.val());
 
+        comment!("cycle 1: the memory's word, and what joins it");
+        self.base.d.next = self.memory.read_data[0].val();
+        if self.first.val() || self.maximum.val() {
+            self.base.d.next = 0.into();
+        }
+        self.stored.d.next = self.memory.read_data[0].val().get_bits::<8>(0);
         self.operand_signed.next = signed_cast(self.operand.val());
         self.operand_wide.next = signed_bit_cast::<32, 8>(self.operand_signed.val());
-        self.term.next = self.partial_sum.val();
-        if self.pool.val() {
-            self.term.next = unsigned_cast(self.operand_wide.val());
-        }
-        self.base.next = self.memory.read_data[0].val();
-        if self.first.val() || self.maximum.val() {
-            self.base.next = 0.into();
-        }
-        self.stored.next = signed_cast(self.memory.read_data[0].val().get_bits::<8>(0));
         if self.valid.val() {
-            self.accumulated.d.next = self.base.val() + self.term.val();
-            if self.maximum.val()
-                && !self.first.val()
-                && (self.stored.val() > self.operand_signed.val())
-            {
-                self.accumulated.d.next = self.memory.read_data[0].val();
+            self.term.d.next = self.partial_sum.val();
+            if self.pool.val() {
+                self.term.d.next = unsigned_cast(self.operand_wide.val());
             }
         }
+        self.added.d.next = self.valid.val();
+        self.compared.d.next = self.maximum.val() && !self.first.val();
+        self.kept.d.next = self.valid.val() && !self.last.val();
+        self.sum_address.d.next = self.address.val();
 
-        self.write.d.next = self.valid.val() && !self.last.val();
-        self.write_address.d.next = self.address.val();
+        comment!("cycle 2: the sum, or the stored maximum if it is greater");
+        self.stored_signed.next = signed_cast(self.stored.q.val());
+        self.stored_wide.next = signed_bit_cast::<32, 8>(self.stored_signed.val());
+        self.term_signed.next = signed_cast(self.term.q.val().get_bits::<8>(0));
+        if self.added.q.val() {
+            self.accumulated.d.next = self.base.q.val() + self.term.q.val();
+            if self.compared.q.val() && (self.stored_signed.val() > self.term_signed.val()) {
+                self.accumulated.d.next = unsigned_cast(self.stored_wide.val());
+            }
+        }
+        self.write.d.next = self.kept.q.val();
+        self.write_address.d.next = self.sum_address.q.val();
+
+        comment!("cycle 3: back into the memory");
         self.memory.write_address.next = bit_cast::<20, 14>(self.write_address.q.val());
         self.memory.write_enable[0].next = self.write.q.val();
         self.memory.write_data[0].next = self.accumulated.q.val();
         self.value.next = self.accumulated.q.val();
         if self.reset.val() {
+            self.added.d.next = false;
+            self.kept.d.next = false;
             self.write.d.next = false;
         }
     }

@@ -62,11 +62,11 @@ pub struct Column {
     pub parameter_write_address: Signal<In, Bits<12>>,
     /// What to write.
     pub parameter_data: Signal<In, Bits<32>>,
-    /// The sum, shifted and not clamped, cycle 6.
+    /// The sum, shifted and not clamped, cycle 7.
     pub shifted: Signal<Out, Bits<48>>,
-    /// It is valid, cycle 6.
+    /// It is valid, cycle 7.
     pub shifted_valid: Signal<Out, Bit>,
-    /// The activation, cycle 7.
+    /// The activation, cycle 9.
     pub activation: Signal<Out, Bits<8>>,
     accumulator: Accumulator,
     parameters: Memory<32>,
@@ -76,6 +76,8 @@ pub struct Column {
     last: DFF<Bit>,
     pixel: DFF<Bits<14>>,
     tile: DFF<Bits<12>>,
+    complete: DFF<Bit>,
+    residual: DFF<Bits<8>>,
 }
 
 impl Column {
@@ -118,6 +120,8 @@ impl Column {
             last: Default::default(),
             pixel: Default::default(),
             tile: Default::default(),
+            complete: Default::default(),
+            residual: Default::default(),
         }
     }
 }
@@ -133,7 +137,9 @@ impl Logic for Column {
         comment!("ports pool: the layer");
         comment!("ports parameter_write: parameter memory, written by the host");
         comment!("ports shifted: results: before and after the clamp");
-        dff_setup!(self, clock, valid, first, last, pixel, tile);
+        dff_setup!(
+            self, clock, valid, first, last, pixel, tile, complete, residual
+        );
         self.valid.d.next = self.valid_in.val();
         self.first.d.next = self.first_in.val();
         self.last.d.next = self.last_in.val();
@@ -159,7 +165,7 @@ impl Logic for Column {
 
         self.parameters.clock.next = self.clock.val();
         self.parameters.read_enable.next = true;
-        self.parameters.read_address.next = bit_cast::<20, 12>(self.parameter_address_in.val());
+        self.parameters.read_address.next = bit_cast::<20, 12>(self.tile.q.val());
         self.parameters.write_address.next = bit_cast::<20, 12>(self.parameter_write_address.val());
         self.parameters.write_enable[0].next =
             self.parameter_write.val() && !self.parameter_half.val();
@@ -171,8 +177,10 @@ impl Logic for Column {
         self.requantizer.clock.next = self.clock.val();
         self.requantizer.reset.next = self.reset.val();
         self.requantizer.value.next = self.accumulator.value.val();
-        self.requantizer.valid.next = self.valid.q.val() && self.last.q.val();
-        self.requantizer.operand.next = self.operand.val();
+        self.complete.d.next = self.valid.q.val() && self.last.q.val();
+        self.residual.d.next = self.operand.val();
+        self.requantizer.valid.next = self.complete.q.val();
+        self.requantizer.operand.next = self.residual.q.val();
         self.requantizer.bias_low.next = self.parameters.read_data[0].val();
         self.requantizer.multiplier_and_bias.next = self.parameters.read_data[1].val();
         self.requantizer.pool.next = self.pool.val();
@@ -187,6 +195,7 @@ impl Logic for Column {
 
         if self.reset.val() {
             self.valid.d.next = false;
+            self.complete.d.next = false;
         }
     }
 }

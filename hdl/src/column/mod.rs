@@ -6,10 +6,10 @@
 //!
 //! | output | cycle |
 //! | --- | --- |
-//! | `activation`, all columns, with `activation_valid` | c + columns + 6 |
-//! | `result` of column j, with `result_valid` | c + 8 + j |
+//! | `activation`, all columns, with `activation_valid` | c + columns + 8 |
+//! | `result` of column j, with `result_valid` | c + 9 + j |
 //!
-//! An accumulator address may be presented again in c + 3. In a wide layer the
+//! An accumulator address may be presented again in c + 4. In a wide layer the
 //! values of one column lie at least as many cycles apart as there are columns, so
 //! that no two columns give a result in the same cycle. Layer constants hold from
 //! one cycle before the first control of a layer until its last output.
@@ -87,7 +87,9 @@ pub struct Columns {
     deskew: Skew<8>,
     maximum: Signal<Local, Bit>,
     residual_left: DFF<Bits<5>>,
+    clamping: DFF<Bit>,
     moving: DFF<Bit>,
+    last_clamping: DFF<Bit>,
     aligned: DFF<Bit>,
     gathered: Signal<Local, Bits<48>>,
     any_valid: Signal<Local, Bit>,
@@ -138,7 +140,9 @@ impl Columns {
             deskew: Skew::new(columns),
             maximum: Default::default(),
             residual_left: Default::default(),
+            clamping: Default::default(),
             moving: Default::default(),
+            last_clamping: Default::default(),
             aligned: Default::default(),
             gathered: Default::default(),
             any_valid: Default::default(),
@@ -174,7 +178,9 @@ impl Logic for Columns {
             self,
             clock,
             residual_left,
+            clamping,
             moving,
+            last_clamping,
             aligned,
             gathered_sum,
             gathered_valid,
@@ -225,7 +231,8 @@ impl Logic for Columns {
         for j in 0..self._columns {
             self.any_valid.next = self.any_valid.val() || self.column[j].shifted_valid.val();
         }
-        self.moving.d.next = self.any_valid.val();
+        self.clamping.d.next = self.any_valid.val();
+        self.moving.d.next = self.clamping.q.val();
         self.deskew.enable.next = self.moving.q.val();
 
         comment!("activations: the last column is the latest, so column 0 waits longest");
@@ -235,9 +242,10 @@ impl Logic for Columns {
                 self.activation[j].next = self.deskew.skewed[c - 1 - j].val();
             }
             for j in (self._columns - 1)..self._columns {
-                self.aligned.d.next = self.column[j].shifted_valid.val() && !self.wide.val();
+                self.last_clamping.d.next = self.column[j].shifted_valid.val() && !self.wide.val();
             }
         }
+        self.aligned.d.next = self.last_clamping.q.val();
         self.activation_valid.next = self.aligned.q.val();
 
         comment!("wide results: one column at a time, saturated once for all");
@@ -263,7 +271,9 @@ impl Logic for Columns {
         self.result.next = self.saturated.q.val();
         self.result_valid.next = self.saturated_valid.q.val();
         if self.reset.val() {
+            self.clamping.d.next = false;
             self.moving.d.next = false;
+            self.last_clamping.d.next = false;
             self.aligned.d.next = false;
             self.gathered_valid.d.next = false;
             self.saturated_valid.d.next = false;

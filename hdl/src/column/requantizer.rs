@@ -7,7 +7,7 @@ use rust_hdl::prelude::*;
 /// y = clamp((acc·m + b + ((r·mr) << (s − sr))) >> s, low, high), one value a cycle.
 /// Every stage rests unless its value is a complete one: most accumulations are not.
 ///
-/// Cycles are counted as by the [`Accumulator`](super::Accumulator):
+/// Cycles are counted from the [`Column`](super::Column)'s cycle 1:
 ///
 /// | cycle | stage |
 /// | --- | --- |
@@ -16,8 +16,9 @@ use rust_hdl::prelude::*;
 /// | 3 | second multiplier stage; b + residual |
 /// | 4 | sum, 48 bits |
 /// | 5 | arithmetic shift by s |
-/// | 6 | `shifted` leaves for the wide result; clamp |
-/// | 7 | `activation` leaves |
+/// | 6 | `shifted` leaves for the wide result; which limit it passes |
+/// | 7 | clamp |
+/// | 8 | `activation` leaves |
 #[derive(LogicBlock, Default)]
 pub struct Requantizer {
     /// Clock.
@@ -50,7 +51,7 @@ pub struct Requantizer {
     pub shifted: Signal<Out, Bits<48>>,
     /// It is valid, cycle 6.
     pub shifted_valid: Signal<Out, Bit>,
-    /// y, cycle 7.
+    /// y, cycle 8.
     pub activation: Signal<Out, Bits<8>>,
     multiplier: Multiplier,
     channel_multiplier: DFF<Bits<16>>,
@@ -61,12 +62,18 @@ pub struct Requantizer {
     offset: DFF<Bits<48>>,
     sum: DFF<Signed<48>>,
     result: DFF<Signed<48>>,
+    narrow: DFF<Bits<8>>,
+    above: DFF<Bit>,
+    below: DFF<Bit>,
+    overflow: DFF<Bit>,
+    negative: DFF<Bit>,
     clamped: DFF<Bits<8>>,
     valid_2: DFF<Bit>,
     valid_3: DFF<Bit>,
     valid_4: DFF<Bit>,
     valid_5: DFF<Bit>,
     valid_6: DFF<Bit>,
+    valid_7: DFF<Bit>,
     operand_signed: Signal<Local, Signed<8>>,
     residual_signed: Signal<Local, Signed<16>>,
     residual_product: Signal<Local, Signed<32>>,
@@ -79,7 +86,7 @@ pub struct Requantizer {
     fine: Signal<Local, Bits<4>>,
     result_bits: Signal<Local, Bits<48>>,
     tail: Signal<Local, Bits<41>>,
-    narrow: Signal<Local, Signed<8>>,
+    low_bits: Signal<Local, Signed<8>>,
     low_signed: Signal<Local, Signed<8>>,
     high_signed: Signal<Local, Signed<8>>,
 }
@@ -98,7 +105,7 @@ impl Logic for Requantizer {
         comment!("ports bias_low: the channel's parameters: b[31:0], then m above b[47:32]");
         comment!("ports pool: the layer: s, s - sr, and limits");
         comment!("ports shifted: the sum >> s, as the last layer gives it");
-        comment!("ports activation: clamped, one clock later");
+        comment!("ports activation: clamped, two clocks later");
         dff_setup!(
             self,
             clock,
@@ -110,12 +117,18 @@ impl Logic for Requantizer {
             offset,
             sum,
             result,
+            narrow,
+            above,
+            below,
+            overflow,
+            negative,
             clamped,
             valid_2,
             valid_3,
             valid_4,
             valid_5,
-            valid_6
+            valid_6,
+            valid_7
         );
         comment!("cycle 1: parameters and residual product");
         self.bias_word.next = 0.into();
@@ -180,24 +193,32 @@ impl Logic for Requantizer {
                 .get_bits::<48>(self.fine.val().index());
         }
 
-        comment!("cycle 6: clamp; bits 47..7 are equal in values of eight bits");
+        comment!("cycle 6: which limit; bits 47..7 are equal in values of eight bits");
         self.result_bits.next = unsigned_cast(self.result.q.val());
         self.tail.next = self.result_bits.val().get_bits::<41>(7);
-        self.narrow.next = signed_cast(self.result_bits.val().get_bits::<8>(0));
+        self.low_bits.next = signed_cast(self.result_bits.val().get_bits::<8>(0));
         self.low_signed.next = signed_cast(self.low.val());
         self.high_signed.next = signed_cast(self.high.val());
         if self.valid_6.q.val() {
-            self.clamped.d.next = unsigned_cast(self.narrow.val());
-            if !self.tail.val().all() && self.tail.val().any() {
+            self.narrow.d.next = unsigned_cast(self.low_bits.val());
+            self.above.d.next = self.low_bits.val() > self.high_signed.val();
+            self.below.d.next = self.low_bits.val() < self.low_signed.val();
+            self.overflow.d.next = !self.tail.val().all() && self.tail.val().any();
+            self.negative.d.next = self.result_bits.val().get_bit(47);
+        }
+
+        comment!("cycle 7: clamp");
+        if self.valid_7.q.val() {
+            self.clamped.d.next = self.narrow.q.val();
+            if self.above.q.val() {
                 self.clamped.d.next = self.high.val();
-                if self.result_bits.val().get_bit(47) {
-                    self.clamped.d.next = self.low.val();
-                }
-            } else {
-                if self.narrow.val() > self.high_signed.val() {
-                    self.clamped.d.next = self.high.val();
-                }
-                if self.narrow.val() < self.low_signed.val() {
+            }
+            if self.below.q.val() {
+                self.clamped.d.next = self.low.val();
+            }
+            if self.overflow.q.val() {
+                self.clamped.d.next = self.high.val();
+                if self.negative.q.val() {
                     self.clamped.d.next = self.low.val();
                 }
             }
@@ -208,6 +229,7 @@ impl Logic for Requantizer {
         self.valid_4.d.next = self.valid_3.q.val();
         self.valid_5.d.next = self.valid_4.q.val();
         self.valid_6.d.next = self.valid_5.q.val();
+        self.valid_7.d.next = self.valid_6.q.val();
         self.shifted.next = self.result_bits.val();
         self.shifted_valid.next = self.valid_6.q.val();
         self.activation.next = self.clamped.q.val();
@@ -217,6 +239,7 @@ impl Logic for Requantizer {
             self.valid_4.d.next = false;
             self.valid_5.d.next = false;
             self.valid_6.d.next = false;
+            self.valid_7.d.next = false;
         }
     }
 }

@@ -11,6 +11,9 @@ use rust_hdl::prelude::*;
 /// For every output tile, kernel row, kernel column and input tile, in this order, all output
 /// pixels are issued, one a clock. A tile lasts max(M, words per tile, A) clocks, as
 /// [`brownout_spec::cycles`] says; the next tile's shadow weights are loaded meanwhile.
+///
+/// All counters count down, and each keeps a flag beside it that says whether it is at its
+/// end, so that no comparison stands between a register and the end of a tile.
 #[derive(LogicBlock, Default)]
 pub struct TilePosition {
     /// Clock.
@@ -55,36 +58,37 @@ pub struct TilePosition {
     pub last_tile: Signal<Out, Bit>,
     /// The tile is the last of its tap.
     pub last_input_tile: Signal<Out, Bit>,
-    /// The tile ends in this clock, and another follows with the next input channels.
+    /// The tile ends in this clock.
+    pub tile_end: Signal<Out, Bit>,
+    /// The tile that follows has the next input channels,
     pub next_input_tile: Signal<Out, Bit>,
-    /// .. with the next column of the window.
+    /// or the next column of the window,
     pub next_tap: Signal<Out, Bit>,
-    /// .. with the next row of the window.
+    /// or the next row of the window, or else it begins the next output tile.
     pub next_tap_row: Signal<Out, Bit>,
-    /// .. with the next output channels.
-    pub next_output_tile: Signal<Out, Bit>,
-    /// The tile ends in this clock, and the output tile goes on.
-    pub restart: Signal<Out, Bit>,
     /// The tile ends in this clock, and with it the layer.
     pub layer_end: Signal<Out, Bit>,
     streaming: DFF<Bit>,
     fresh_register: DFF<Bit>,
     first_tile_register: DFF<Bit>,
-    age: DFF<Bits<10>>,
+    clocks_left: DFF<Bits<10>>,
+    old_enough: DFF<Bit>,
     pixel_register: DFF<Bits<14>>,
-    x: DFF<Bits<12>>,
-    y: DFF<Bits<12>>,
-    kernel_x: DFF<Bits<6>>,
-    kernel_y: DFF<Bits<6>>,
-    input_tile: DFF<Bits<12>>,
+    columns_left: DFF<Bits<12>>,
+    last_column: DFF<Bit>,
+    rows_left: DFF<Bits<12>>,
+    last_row: DFF<Bit>,
+    input_tiles_left: DFF<Bits<12>>,
+    at_last_input_tile: DFF<Bit>,
+    taps_left: DFF<Bits<6>>,
+    last_tap: DFF<Bit>,
+    tap_rows_left: DFF<Bits<6>>,
+    last_tap_row: DFF<Bit>,
+    output_tiles_left: DFF<Bits<12>>,
+    last_output_tile: DFF<Bit>,
     output_tile_register: DFF<Bits<12>>,
     last_pixel: Signal<Local, Bit>,
     minimum_age: Signal<Local, Bits<10>>,
-    old_enough: Signal<Local, Bit>,
-    tile_end: Signal<Local, Bit>,
-    last_tap: Signal<Local, Bit>,
-    last_tap_row: Signal<Local, Bit>,
-    last_output_tile: Signal<Local, Bit>,
     pool_age: Fixed<Bits<10>>,
     convolution_age: Fixed<Bits<10>>,
     wide_pool_age: Fixed<Bits<10>>,
@@ -120,28 +124,39 @@ impl Logic for TilePosition {
         comment!("table pool_age: last clock of a tile's shortest period, counted from zero");
         comment!("ports issue: a pixel is issued, and which");
         comment!("ports first_tile: the tile to which it belongs");
-        comment!("ports next_input_tile: the tile ends, and what follows");
+        comment!("ports tile_end: the tile ends, and what follows it");
         dff_setup!(
             self,
             clock,
             streaming,
             fresh_register,
             first_tile_register,
-            age,
+            clocks_left,
+            old_enough,
             pixel_register,
-            x,
-            y,
-            kernel_x,
-            kernel_y,
-            input_tile,
+            columns_left,
+            last_column,
+            rows_left,
+            last_row,
+            input_tiles_left,
+            at_last_input_tile,
+            taps_left,
+            last_tap,
+            tap_rows_left,
+            last_tap_row,
+            output_tiles_left,
+            last_output_tile,
             output_tile_register
         );
         comment!(
             "a tile ends when its pixels are issued, its period has passed and the next weights are in place"
         );
         self.issue.next = self.streaming.q.val() && self.stream.val();
-        self.row_end.next = self.x.q.val() == self.output_width.val();
-        self.last_pixel.next = self.row_end.val() && (self.y.q.val() == self.output_height.val());
+        self.last_pixel.next = self.last_column.q.val() && self.last_row.q.val();
+        self.tile_end.next = self.stream.val()
+            && (self.last_pixel.val() || !self.streaming.q.val())
+            && self.old_enough.q.val()
+            && self.weights_ready.val();
         self.minimum_age.next = self.convolution_age.val();
         if self.wide.val() {
             self.minimum_age.next = self.wide_age.val();
@@ -152,56 +167,59 @@ impl Logic for TilePosition {
                 self.minimum_age.next = self.wide_pool_age.val();
             }
         }
-        self.old_enough.next = self.age.q.val() == self.minimum_age.val();
-        self.tile_end.next = self.stream.val()
-            && (self.last_pixel.val() || !self.streaming.q.val())
-            && self.old_enough.val()
-            && self.weights_ready.val();
-        comment!("position of the tile in its layer");
-        self.last_input_tile.next = self.input_tile.q.val() == self.input_tiles.val();
-        self.last_tap.next = self.kernel_x.q.val() == self.kernel_width.val();
-        self.last_tap_row.next = self.kernel_y.q.val() == self.kernel_height.val();
-        self.last_output_tile.next = self.output_tile_register.q.val() == self.output_tiles.val();
-        self.last_tile.next =
-            self.last_input_tile.val() && self.last_tap.val() && self.last_tap_row.val();
 
-        comment!("pixels");
+        comment!("pixels of the tile");
         if self.issue.val() {
             self.fresh_register.d.next = false;
             self.pixel_register.d.next = self.pixel_register.q.val() + 1;
-            self.x.d.next = self.x.q.val() + 1;
-            if self.row_end.val() {
-                self.x.d.next = 0.into();
-                self.y.d.next = self.y.q.val() + 1;
+            self.columns_left.d.next = self.columns_left.q.val() - 1;
+            self.last_column.d.next = self.columns_left.q.val() == 1;
+            if self.last_column.q.val() {
+                self.columns_left.d.next = self.output_width.val();
+                self.last_column.d.next = self.output_width.val() == 0;
+                self.rows_left.d.next = self.rows_left.q.val() - 1;
+                self.last_row.d.next = self.rows_left.q.val() == 1;
             }
             if self.last_pixel.val() {
                 self.streaming.d.next = false;
             }
         }
-        if !self.old_enough.val() {
-            self.age.d.next = self.age.q.val() + 1;
+        if !self.old_enough.q.val() {
+            self.clocks_left.d.next = self.clocks_left.q.val() - 1;
+            self.old_enough.d.next = self.clocks_left.q.val() == 1;
         }
         if self.tile_end.val() || self.layer_start.val() {
             self.streaming.d.next = true;
             self.fresh_register.d.next = true;
-            self.age.d.next = 0.into();
+            self.clocks_left.d.next = self.minimum_age.val();
+            self.old_enough.d.next = false;
             self.pixel_register.d.next = 0.into();
-            self.x.d.next = 0.into();
-            self.y.d.next = 0.into();
+            self.columns_left.d.next = self.output_width.val();
+            self.last_column.d.next = self.output_width.val() == 0;
+            self.rows_left.d.next = self.output_height.val();
+            self.last_row.d.next = self.output_height.val() == 0;
         }
 
-        comment!("tiles");
+        comment!("tiles of the layer");
         if self.tile_end.val() {
             self.first_tile_register.d.next = false;
-            self.input_tile.d.next = self.input_tile.q.val() + 1;
-            if self.last_input_tile.val() {
-                self.input_tile.d.next = 0.into();
-                self.kernel_x.d.next = self.kernel_x.q.val() + 1;
-                if self.last_tap.val() {
-                    self.kernel_x.d.next = 0.into();
-                    self.kernel_y.d.next = self.kernel_y.q.val() + 1;
-                    if self.last_tap_row.val() {
-                        self.kernel_y.d.next = 0.into();
+            self.input_tiles_left.d.next = self.input_tiles_left.q.val() - 1;
+            self.at_last_input_tile.d.next = self.input_tiles_left.q.val() == 1;
+            if self.at_last_input_tile.q.val() {
+                self.input_tiles_left.d.next = self.input_tiles.val();
+                self.at_last_input_tile.d.next = self.input_tiles.val() == 0;
+                self.taps_left.d.next = self.taps_left.q.val() - 1;
+                self.last_tap.d.next = self.taps_left.q.val() == 1;
+                if self.last_tap.q.val() {
+                    self.taps_left.d.next = self.kernel_width.val();
+                    self.last_tap.d.next = self.kernel_width.val() == 0;
+                    self.tap_rows_left.d.next = self.tap_rows_left.q.val() - 1;
+                    self.last_tap_row.d.next = self.tap_rows_left.q.val() == 1;
+                    if self.last_tap_row.q.val() {
+                        self.tap_rows_left.d.next = self.kernel_height.val();
+                        self.last_tap_row.d.next = self.kernel_height.val() == 0;
+                        self.output_tiles_left.d.next = self.output_tiles_left.q.val() - 1;
+                        self.last_output_tile.d.next = self.output_tiles_left.q.val() == 1;
                         self.output_tile_register.d.next = self.output_tile_register.q.val() + 1;
                         self.first_tile_register.d.next = true;
                     }
@@ -210,9 +228,14 @@ impl Logic for TilePosition {
         }
         if self.layer_start.val() {
             self.first_tile_register.d.next = true;
-            self.input_tile.d.next = 0.into();
-            self.kernel_x.d.next = 0.into();
-            self.kernel_y.d.next = 0.into();
+            self.input_tiles_left.d.next = self.input_tiles.val();
+            self.at_last_input_tile.d.next = self.input_tiles.val() == 0;
+            self.taps_left.d.next = self.kernel_width.val();
+            self.last_tap.d.next = self.kernel_width.val() == 0;
+            self.tap_rows_left.d.next = self.kernel_height.val();
+            self.last_tap_row.d.next = self.kernel_height.val() == 0;
+            self.output_tiles_left.d.next = self.output_tiles.val();
+            self.last_output_tile.d.next = self.output_tiles.val() == 0;
             self.output_tile_register.d.next = 0.into();
         }
 
@@ -221,18 +244,17 @@ impl Logic for TilePosition {
         self.pixel.next = self.pixel_register.q.val();
         self.output_tile.next = self.output_tile_register.q.val();
         self.first_tile.next = self.first_tile_register.q.val();
+        self.row_end.next = self.last_column.q.val();
+        self.last_input_tile.next = self.at_last_input_tile.q.val();
+        self.last_tile.next =
+            self.at_last_input_tile.q.val() && self.last_tap.q.val() && self.last_tap_row.q.val();
+
         comment!("what follows the tile");
-        self.next_input_tile.next = self.tile_end.val() && !self.last_input_tile.val();
-        self.next_tap.next =
-            self.tile_end.val() && self.last_input_tile.val() && !self.last_tap.val();
-        self.next_tap_row.next = self.tile_end.val()
-            && self.last_input_tile.val()
-            && self.last_tap.val()
-            && !self.last_tap_row.val();
-        self.next_output_tile.next =
-            self.tile_end.val() && self.last_tile.val() && !self.last_output_tile.val();
-        self.restart.next = self.tile_end.val() && !self.last_tile.val();
+        self.next_input_tile.next = !self.at_last_input_tile.q.val();
+        self.next_tap.next = self.at_last_input_tile.q.val() && !self.last_tap.q.val();
+        self.next_tap_row.next =
+            self.at_last_input_tile.q.val() && self.last_tap.q.val() && !self.last_tap_row.q.val();
         self.layer_end.next =
-            self.tile_end.val() && self.last_tile.val() && self.last_output_tile.val();
+            self.tile_end.val() && self.last_tile.val() && self.last_output_tile.q.val();
     }
 }

@@ -309,7 +309,7 @@ impl Logic for Sequencer {
         self.window_walk.next_input_tile.next = self.position.next_input_tile.val();
         self.window_walk.next_tap.next = self.position.next_tap.val();
         self.window_walk.next_tap_row.next = self.position.next_tap_row.val();
-        self.window_walk.next_output_tile.next = self.position.next_output_tile.val();
+        self.window_walk.tile_end.next = self.position.tile_end.val();
         self.window_walk.next_base.next = 0.into();
         if self.layer_pool.val() {
             self.window_walk.next_base.next = self.operand_walk.next_base.val();
@@ -325,8 +325,8 @@ impl Logic for Sequencer {
         self.operand_walk.layer_start.next = self.layer_start.val();
         self.operand_walk.advance.next = self.position.advance.val();
         self.operand_walk.row_end.next = self.position.row_end.val();
-        self.operand_walk.restart.next = self.position.restart.val();
-        self.operand_walk.next_output_tile.next = self.position.next_output_tile.val();
+        self.operand_walk.tile_end.next = self.position.tile_end.val();
+        self.operand_walk.last_tile.next = self.position.last_tile.val();
         self.operand_walk.operand_stride.next = self.layer_operand_stride.val();
         self.operand_walk.operand_row_step.next = self.layer_operand_row_step.val();
         self.operand_walk.operand_plane.next = self.layer_operand_plane.val();

@@ -9,8 +9,9 @@ use rust_hdl::prelude::*;
 
 /// Coordinates and address of the input pixel under the current tap.
 ///
-/// The sequencer strobes one of the `next_*` inputs at the end of a tile and
-/// `advance` with every pixel before the last.
+/// The sequencer strobes `advance` with every pixel before the last, and `tile_end`. Where
+/// the next tile starts is worked out while the current one streams: a tile lasts at least
+/// four clocks, and the start is in its register after two.
 #[derive(LogicBlock, Default)]
 pub struct WindowAddress {
     /// Clock.
@@ -21,14 +22,14 @@ pub struct WindowAddress {
     pub advance: Signal<In, Bit>,
     /// The current pixel is the last of its output row.
     pub row_end: Signal<In, Bit>,
-    /// Next tile of input channels.
+    /// The next tile begins.
+    pub tile_end: Signal<In, Bit>,
+    /// It has the next input channels,
     pub next_input_tile: Signal<In, Bit>,
-    /// Next column of the window.
+    /// or the next column of the window,
     pub next_tap: Signal<In, Bit>,
-    /// First column of the next row of the window.
+    /// or the first column of the next row, or else it begins the next output tile.
     pub next_tap_row: Signal<In, Bit>,
-    /// First tap of the next output tile.
-    pub next_output_tile: Signal<In, Bit>,
     /// Offset of the next output tile's channel group (pools), else zero.
     pub next_base: Signal<In, Bits<16>>,
     /// Descriptor field.
@@ -68,10 +69,12 @@ pub struct WindowAddress {
     width: Signal<Local, Bits<14>>,
     height: Signal<Local, Bits<14>>,
     next_row: Signal<Local, Bits<16>>,
-    target: Signal<Local, Bits<16>>,
-    target_x: Signal<Local, Bits<14>>,
-    target_y: Signal<Local, Bits<14>>,
-    jump: Signal<Local, Bit>,
+    target: DFF<Bits<16>>,
+    target_x: DFF<Bits<14>>,
+    target_y: DFF<Bits<14>>,
+    start: Signal<Local, Bits<16>>,
+    start_x: Signal<Local, Bits<14>>,
+    start_y: Signal<Local, Bits<14>>,
     last_group: Fixed<Bits<4>>,
 }
 
@@ -108,7 +111,10 @@ impl Logic for WindowAddress {
             tile_address,
             row_address,
             pixel_address,
-            group
+            group,
+            target,
+            target_x,
+            target_y
         );
         self.stride_x.next = bit_cast::<14, 3>(self.stride.val());
         self.stride_address.next = bit_cast::<16, 3>(self.stride.val());
@@ -118,38 +124,33 @@ impl Logic for WindowAddress {
         self.next_row.next = self.row_address.q.val() + self.row_step.val();
 
         comment!("where the next tile starts");
-        self.jump.next = false;
-        self.target.next = self.origin.val();
-        self.target_x.next = self.tap_x.q.val();
-        self.target_y.next = self.tap_y.q.val();
-        if self.layer_start.val() {
-            self.jump.next = true;
-            self.target_x.next = self.margin.val();
-            self.target_y.next = self.margin.val();
-        }
-        if self.next_input_tile.val() {
-            self.jump.next = true;
-            self.target.next = self.tile_address.q.val();
-            if self.group.q.val() == self.last_group.val() {
-                self.target.next = self.tile_address.q.val() + self.input_plane.val();
-            }
+        self.target.d.next = self.origin.val() + self.next_base.val();
+        self.target_x.d.next = self.margin.val();
+        self.target_y.d.next = self.margin.val();
+        if self.next_tap_row.val() {
+            self.target.d.next = self.tap_address.q.val() + self.tap_row_step.val();
+            self.target_y.d.next = self.tap_y.q.val() + 1;
         }
         if self.next_tap.val() {
-            self.jump.next = true;
-            self.target.next = self.tap_address.q.val() + 1;
-            self.target_x.next = self.tap_x.q.val() + 1;
+            self.target.d.next = self.tap_address.q.val() + 1;
+            self.target_x.d.next = self.tap_x.q.val() + 1;
+            self.target_y.d.next = self.tap_y.q.val();
         }
-        if self.next_tap_row.val() {
-            self.jump.next = true;
-            self.target.next = self.tap_address.q.val() + self.tap_row_step.val();
-            self.target_x.next = self.margin.val();
-            self.target_y.next = self.tap_y.q.val() + 1;
+        if self.next_input_tile.val() {
+            self.target.d.next = self.tile_address.q.val();
+            if self.group.q.val() == self.last_group.val() {
+                self.target.d.next = self.tile_address.q.val() + self.input_plane.val();
+            }
+            self.target_x.d.next = self.tap_x.q.val();
+            self.target_y.d.next = self.tap_y.q.val();
         }
-        if self.next_output_tile.val() {
-            self.jump.next = true;
-            self.target.next = self.origin.val() + self.next_base.val();
-            self.target_x.next = self.margin.val();
-            self.target_y.next = self.margin.val();
+        self.start.next = self.target.q.val();
+        self.start_x.next = self.target_x.q.val();
+        self.start_y.next = self.target_y.q.val();
+        if self.layer_start.val() {
+            self.start.next = self.origin.val();
+            self.start_x.next = self.margin.val();
+            self.start_y.next = self.margin.val();
         }
 
         if self.advance.val() {
@@ -162,22 +163,22 @@ impl Logic for WindowAddress {
                 self.pixel_address.d.next = self.next_row.val();
             }
         }
-        if self.jump.val() {
-            self.tap_x.d.next = self.target_x.val();
-            self.tap_y.d.next = self.target_y.val();
-            self.x.d.next = self.target_x.val();
-            self.y.d.next = self.target_y.val();
-            self.tile_address.d.next = self.target.val();
-            self.row_address.d.next = self.target.val();
-            self.pixel_address.d.next = self.target.val();
-            if self.next_input_tile.val() {
+        if self.tile_end.val() || self.layer_start.val() {
+            self.tap_x.d.next = self.start_x.val();
+            self.tap_y.d.next = self.start_y.val();
+            self.x.d.next = self.start_x.val();
+            self.y.d.next = self.start_y.val();
+            self.tile_address.d.next = self.start.val();
+            self.row_address.d.next = self.start.val();
+            self.pixel_address.d.next = self.start.val();
+            if self.next_input_tile.val() && !self.layer_start.val() {
                 self.group.d.next = self.group.q.val() + 1;
                 if self.group.q.val() == self.last_group.val() {
                     self.group.d.next = 0.into();
                 }
             } else {
                 self.group.d.next = 0.into();
-                self.tap_address.d.next = self.target.val();
+                self.tap_address.d.next = self.start.val();
             }
         }
         self.address.next = self.pixel_address.q.val();
@@ -199,10 +200,10 @@ pub struct OperandAddress {
     pub advance: Signal<In, Bit>,
     /// The current pixel is the last of its output row.
     pub row_end: Signal<In, Bit>,
-    /// A tile ends and the next one belongs to the same output tile.
-    pub restart: Signal<In, Bit>,
-    /// A tile ends and the next one belongs to the next output tile.
-    pub next_output_tile: Signal<In, Bit>,
+    /// The next tile begins.
+    pub tile_end: Signal<In, Bit>,
+    /// It begins the next output tile.
+    pub last_tile: Signal<In, Bit>,
     /// Descriptor field.
     pub operand_stride: Signal<In, Bits<2>>,
     /// Descriptor field.
@@ -221,7 +222,7 @@ pub struct OperandAddress {
     group: DFF<Bits<4>>,
     step: Signal<Local, Bits<16>>,
     next_row: Signal<Local, Bits<16>>,
-    following_base: Signal<Local, Bits<16>>,
+    following_base: DFF<Bits<16>>,
     last_group: Fixed<Bits<4>>,
 }
 
@@ -243,12 +244,20 @@ impl Logic for OperandAddress {
         comment!("ports operand_stride: the layer's descriptor");
         comment!("ports address: the pixel and its tile of columns");
         comment!("ports next_base: where the next output tile begins");
-        dff_setup!(self, clock, base, row_address, pixel_address, group);
+        dff_setup!(
+            self,
+            clock,
+            base,
+            row_address,
+            pixel_address,
+            group,
+            following_base
+        );
         self.step.next = bit_cast::<16, 2>(self.operand_stride.val());
         self.next_row.next = self.row_address.q.val() + self.operand_row_step.val();
-        self.following_base.next = self.base.q.val();
+        self.following_base.d.next = self.base.q.val();
         if self.group.q.val() == self.last_group.val() {
-            self.following_base.next = self.base.q.val() + self.operand_plane.val();
+            self.following_base.d.next = self.base.q.val() + self.operand_plane.val();
         }
         if self.advance.val() {
             self.pixel_address.d.next = self.pixel_address.q.val() + self.step.val();
@@ -257,14 +266,14 @@ impl Logic for OperandAddress {
                 self.pixel_address.d.next = self.next_row.val();
             }
         }
-        if self.restart.val() {
+        if self.tile_end.val() {
             self.row_address.d.next = self.base.q.val();
             self.pixel_address.d.next = self.base.q.val();
         }
-        if self.next_output_tile.val() {
-            self.base.d.next = self.following_base.val();
-            self.row_address.d.next = self.following_base.val();
-            self.pixel_address.d.next = self.following_base.val();
+        if self.tile_end.val() && self.last_tile.val() {
+            self.base.d.next = self.following_base.q.val();
+            self.row_address.d.next = self.following_base.q.val();
+            self.pixel_address.d.next = self.following_base.q.val();
             self.group.d.next = self.group.q.val() + 1;
             if self.group.q.val() == self.last_group.val() {
                 self.group.d.next = 0.into();
@@ -278,6 +287,6 @@ impl Logic for OperandAddress {
         }
         self.address.next = self.pixel_address.q.val();
         self.select.next = self.group.q.val();
-        self.next_base.next = self.following_base.val();
+        self.next_base.next = self.following_base.q.val();
     }
 }

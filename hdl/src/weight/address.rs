@@ -23,6 +23,10 @@ pub struct AddressCounter {
     pub address: Signal<Out, Bits<20>>,
     /// Every word of the pass has left the FIFO.
     pub exhausted: Signal<Out, Bit>,
+    /// `exhausted` of the next cycle.
+    pub exhausted_next: Signal<Out, Bit>,
+    drained: DFF<Bit>,
+    drained_next: Signal<Local, Bit>,
     running: DFF<Bit>,
     address_register: DFF<Bits<20>>,
     pending: DFF<Bits<7>>,
@@ -50,15 +54,19 @@ impl Logic for AddressCounter {
         comment!("ports pop: a word leaves the FIFO");
         comment!("ports issue: a word is asked for");
         comment!("ports exhausted: every word of the pass has left the FIFO");
-        dff_setup!(self, clock, running, address_register, pending);
+        dff_setup!(self, clock, running, address_register, pending, drained);
         self.address.next = self.address_register.q.val();
         self.issue.next = self.running.q.val() && (self.pending.q.val() != self.depth.val());
-        self.exhausted.next = !self.running.q.val() && (self.pending.q.val() == 0);
+        self.exhausted.next = self.drained.q.val();
+        self.drained_next.next = self.drained.q.val();
         if self.issue.val() {
             self.address_register.d.next = self.address_register.q.val() + 1;
             if self.address_register.q.val() == self.last_address.val() {
                 self.running.d.next = false;
             }
+        }
+        if self.pop.val() && !self.running.q.val() && (self.pending.q.val() == 1) {
+            self.drained_next.next = true;
         }
         if self.issue.val() && !self.pop.val() {
             self.pending.d.next = self.pending.q.val() + 1;
@@ -68,10 +76,14 @@ impl Logic for AddressCounter {
         }
         if self.start.val() {
             self.running.d.next = true;
+            self.drained_next.next = false;
             self.address_register.d.next = 0.into();
             self.pending.d.next = 0.into();
         }
+        self.drained.d.next = self.drained_next.val();
+        self.exhausted_next.next = self.drained_next.val();
         if self.reset.val() {
+            self.drained.d.next = true;
             self.running.d.next = false;
             self.pending.d.next = 0.into();
         }

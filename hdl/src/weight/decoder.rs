@@ -6,9 +6,8 @@ use rust_hdl::prelude::*;
 
 /// Corrects one error a word and reports what it cannot correct.
 ///
-/// Two clocks: the syndrome, then the correction. The policy and the restored
-/// signs act on the way out, so that the check bits of in-place codes need no
-/// register behind the correction. `N` is the word's width, `WB` a weight's.
+/// Two clocks: the syndrome, then the correction and the policy. Signs are repeated on the
+/// way out, so that the check bits of in-place codes need no register behind the correction. `N` is the word's width, `WB` a weight's.
 #[derive(LogicBlock)]
 pub struct Decoder<const N: usize, const WB: usize> {
     /// Clock.
@@ -25,7 +24,14 @@ pub struct Decoder<const N: usize, const WB: usize> {
     pub detected: Signal<Out, Bit>,
     parity_mask: Vec<Constant<Bits<N>>>,
     column: Vec<Constant<Bits<8>>>,
-    only_lane: Vec<Constant<Bits<N>>>,
+    /// Bit s: the syndrome of odd weight whose low seven bits are s is a column.
+    is_column: Constant<Bits<128>>,
+    column_set: Signal<Local, Bits<128>>,
+    low_syndrome: Signal<Local, Bits<7>>,
+    odd: Signal<Local, Bit>,
+    corrects: Signal<Local, Bit>,
+    uncorrectable: Signal<Local, Bit>,
+    has_gaps: Constant<Bit>,
     repeats_sign: Vec<Constant<Bit>>,
     constrained: Vec<Constant<Bit>>,
     parity: Signal<Local, Bits<8>>,
@@ -64,9 +70,19 @@ impl<const N: usize, const WB: usize> Decoder<N, WB> {
                 .iter()
                 .map(|&column| Constant::new(u64::from(column).into()))
                 .collect(),
-            only_lane: (0..N)
-                .map(|lane| Constant::new(lanes_of(1 << lane)))
-                .collect(),
+            is_column: Constant::new(
+                code.columns()
+                    .iter()
+                    .fold(Bits::default(), |set: Bits<128>, &column| {
+                        set.replace_bit(usize::from(column & 0x7f), true)
+                    }),
+            ),
+            column_set: Default::default(),
+            low_syndrome: Default::default(),
+            odd: Default::default(),
+            has_gaps: Constant::new(code.n() < 1 << (code.check_bits() - 1)),
+            corrects: Default::default(),
+            uncorrectable: Default::default(),
             repeats_sign: (0..N)
                 .map(|lane| Constant::new(code.check_mask() & in_field & 1 << lane != 0))
                 .collect(),
@@ -139,15 +155,55 @@ impl<const N: usize, const WB: usize> Logic for Decoder<N, WB> {
         comment!("second clock: the lane whose column the syndrome is");
         self.accused.next = 0.into();
         for lane in 0..N {
-            if self.syndrome.q.val() == self.column[lane].val() {
-                comment!("lane {lane}");
-                self.accused.next = self.only_lane[lane].val();
+            self.accused.next = self
+                .accused
+                .val()
+                .replace_bit(lane, self.syndrome.q.val() == self.column[lane].val());
+        }
+        comment!("whether there is one: columns have odd weight, so two errors give an even one");
+        self.odd.next = self.syndrome.q.val().xor();
+        self.corrects.next = self.odd.val();
+        if self.has_gaps.val() {
+            comment!("not every odd syndrome is a column: bit s tells it for low bits s");
+            self.column_set.next = self.is_column.val();
+            self.low_syndrome.next = self.syndrome.q.val().get_bits::<7>(0);
+            self.corrects.next = self.odd.val()
+                && self
+                    .column_set
+                    .val()
+                    .get_bit(self.low_syndrome.val().index());
+        }
+        self.any_corrected.d.next = self.corrects.val();
+        self.uncorrectable.next = self.syndrome.q.val().any() && !self.corrects.val();
+        self.any_detected.d.next = self.uncorrectable.val();
+        comment!("the corrected word, or zero as the policy says: a reset of the register");
+        self.clear_others.next = self.uncorrectable.val() && self.policy.val().get_bit(0);
+        self.clear_constrained.next = self.uncorrectable.val() && self.policy.val().any();
+        self.word_corrected.d.next = self.received.q.val() ^ self.accused.val();
+        for position in 0..self._lanes {
+            for width in WB..(WB + 1) {
+                for bit in 0..WB {
+                    if self.constrained[position].val() {
+                        if self.clear_constrained.val() {
+                            self.word_corrected.d.next = self
+                                .word_corrected
+                                .d
+                                .val()
+                                .replace_bit(position * width + bit, false);
+                        }
+                    } else {
+                        if self.clear_others.val() {
+                            self.word_corrected.d.next = self
+                                .word_corrected
+                                .d
+                                .val()
+                                .replace_bit(position * width + bit, false);
+                        }
+                    }
+                }
             }
         }
-        self.word_corrected.d.next = self.received.q.val() ^ self.accused.val();
-        self.any_corrected.d.next = self.accused.val().any();
-        self.any_detected.d.next = self.syndrome.q.val().any() && !self.accused.val().any();
-        comment!("signs repeated in non-informative bits, then the policy");
+        comment!("signs repeated in non-informative bits");
         self.restored.next = self.word_corrected.q.val();
         for lane in 0..N {
             if self.repeats_sign[lane].val() {
@@ -157,20 +213,9 @@ impl<const N: usize, const WB: usize> Logic for Decoder<N, WB> {
                     .replace_bit(lane, self.word_corrected.q.val().get_bit(lane + 1));
             }
         }
-        self.clear_others.next = self.any_detected.q.val() && self.policy.val().get_bit(0);
-        self.clear_constrained.next = self.any_detected.q.val() && self.policy.val().any();
         for width in WB..(WB + 1) {
             for position in 0..self._lanes {
                 self.weight[position].next = self.restored.val().get_bits::<WB>(width * position);
-                if self.constrained[position].val() {
-                    if self.clear_constrained.val() {
-                        self.weight[position].next = 0.into();
-                    }
-                } else {
-                    if self.clear_others.val() {
-                        self.weight[position].next = 0.into();
-                    }
-                }
             }
         }
         self.corrected.next = self.any_corrected.q.val();

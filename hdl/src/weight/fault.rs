@@ -45,7 +45,7 @@ pub struct FaultPipeline<const N: usize> {
     pub ones_share: Signal<In, Bits<9>>,
     /// The stored word of the flips at the output.
     pub stored: Signal<In, Bits<N>>,
-    /// The word whose flips stand at the output in the next clock has to be read in this one.
+    /// The word whose flips stand at the output two clocks later has to be read in this one.
     pub read: Signal<Out, Bit>,
     /// Flips stand at the output.
     pub flips_valid: Signal<Out, Bit>,
@@ -218,7 +218,7 @@ impl<const N: usize> Logic for FaultPipeline<N> {
             }
         }
         for last in (STAGES - 1)..STAGES {
-            self.read.next = self.word_valid[last - 1].q.val();
+            self.read.next = self.word_valid[last - 2].q.val();
             self.flips_valid.next = self.word_valid[last].q.val();
         }
         if self.clear.val() || self.reset.val() {

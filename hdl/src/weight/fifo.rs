@@ -23,12 +23,17 @@ pub struct WordFifo<const WB: usize> {
     pub pop: Signal<In, Bit>,
     /// Whether there is a word.
     pub available: Signal<Out, Bit>,
+    /// Whether there will be one in the next cycle.
+    pub available_next: Signal<Out, Bit>,
     /// The word popped one cycle earlier.
     pub weight: Vec<Signal<Out, Bits<WB>>>,
     memory: Memory<WB>,
     // Wider than an address, so that a full FIFO differs from an empty one.
     head: DFF<Bits<7>>,
     tail: DFF<Bits<7>>,
+    stored: DFF<Bits<7>>,
+    any_stored: DFF<Bit>,
+    any_next: Signal<Local, Bit>,
     _lanes: usize,
 }
 
@@ -47,10 +52,14 @@ impl<const WB: usize> WordFifo<WB> {
             write_weight: (0..lanes).map(|_| Default::default()).collect(),
             pop: Default::default(),
             available: Default::default(),
+            available_next: Default::default(),
             weight: (0..lanes).map(|_| Default::default()).collect(),
             memory: Memory::new(depth, lanes),
             head: Default::default(),
             tail: Default::default(),
+            stored: Default::default(),
+            any_stored: Default::default(),
+            any_next: Default::default(),
             _lanes: lanes,
         }
     }
@@ -67,7 +76,7 @@ impl<const WB: usize> Logic for WordFifo<WB> {
         comment!("ports clear: forgets all words");
         comment!("ports write: decoder");
         comment!("ports pop: array");
-        dff_setup!(self, clock, head, tail);
+        dff_setup!(self, clock, head, tail, stored, any_stored);
         self.memory.clock.next = self.clock.val();
         self.memory.read_enable.next = true;
         self.memory.read_address.next = bit_cast::<20, 7>(self.head.q.val());
@@ -77,16 +86,31 @@ impl<const WB: usize> Logic for WordFifo<WB> {
             self.memory.write_data[l].next = self.write_weight[l].val();
             self.weight[l].next = self.memory.read_data[l].val();
         }
-        self.available.next = self.head.q.val() != self.tail.q.val();
+        self.available.next = self.any_stored.q.val();
+        self.any_next.next = self.any_stored.q.val();
         if self.write.val() {
             self.tail.d.next = self.tail.q.val() + 1;
         }
         if self.pop.val() {
             self.head.d.next = self.head.q.val() + 1;
         }
+        if self.write.val() && !self.pop.val() {
+            self.stored.d.next = self.stored.q.val() + 1;
+        }
+        if self.pop.val() && !self.write.val() {
+            self.stored.d.next = self.stored.q.val() - 1;
+            self.any_next.next = self.stored.q.val() != 1;
+        }
+        if self.write.val() {
+            self.any_next.next = true;
+        }
         if self.clear.val() || self.reset.val() {
+            self.stored.d.next = 0.into();
+            self.any_next.next = false;
             self.head.d.next = 0.into();
             self.tail.d.next = 0.into();
         }
+        self.any_stored.d.next = self.any_next.val();
+        self.available_next.next = self.any_next.val();
     }
 }

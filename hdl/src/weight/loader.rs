@@ -21,11 +21,17 @@ pub struct TileLoader {
     pub load_start: Signal<In, Bit>,
     /// The FIFO has a word.
     pub available: Signal<In, Bit>,
+    /// It will have one in the next clock.
+    pub available_next: Signal<In, Bit>,
     /// The pass has no more words: behind its last tile there is nothing to wait for.
     pub exhausted: Signal<In, Bit>,
+    /// It will have none from the next clock on.
+    pub exhausted_next: Signal<In, Bit>,
     /// Takes it.
     pub pop: Signal<Out, Bit>,
-    /// The last word of the tile leaves the FIFO in this cycle or has left it.
+    /// The last word of the tile leaves the FIFO in this cycle or has left it. A register, so
+    /// that the end of a tile does not wait for the FIFO's counters; it does not know of a
+    /// `load_start` in the same cycle, in which no tile ends.
     pub load_ready: Signal<Out, Bit>,
     /// The word popped one cycle earlier is at the array's port.
     pub weight_valid: Signal<Out, Bit>,
@@ -39,12 +45,18 @@ pub struct TileLoader {
     valid: DFF<Bit>,
     popped_row: DFF<Bits<6>>,
     popped_group: DFF<Bits<4>>,
+    at_last_word: DFF<Bit>,
+    ready: DFF<Bit>,
+    loading_next: Signal<Local, Bit>,
+    at_last_word_next: Signal<Local, Bit>,
     active: Signal<Local, Bit>,
     end_of_row: Signal<Local, Bit>,
     end_of_tile: Signal<Local, Bit>,
-    last_row: Fixed<Bits<6>>,
     last_group: Fixed<Bits<4>>,
     grouped: Fixed<Bit>,
+    single: Fixed<Bit>,
+    next_to_last_row: Fixed<Bits<6>>,
+    next_to_last_group: Fixed<Bits<4>>,
 }
 
 impl TileLoader {
@@ -52,10 +64,13 @@ impl TileLoader {
     pub fn new(configuration: &Configuration) -> Self {
         let groups = (configuration.columns / configuration.weights_per_word()).max(1);
         let rows = configuration.words_per_tile() / groups;
+        let next_to_last = (rows * groups).saturating_sub(2);
         Self {
-            last_row: Fixed::new(rows - 1),
             last_group: Fixed::new(groups - 1),
             grouped: Fixed::flag(groups > 1),
+            single: Fixed::flag(rows * groups == 1),
+            next_to_last_row: Fixed::new(next_to_last / groups),
+            next_to_last_group: Fixed::new(next_to_last % groups),
             ..Self::default()
         }
     }
@@ -85,7 +100,9 @@ impl Logic for TileLoader {
             group,
             valid,
             popped_row,
-            popped_group
+            popped_group,
+            at_last_word,
+            ready
         );
         self.active.next = (self.loading.q.val() || self.load_start.val()) && !self.exhausted.val();
         self.pop.next = self.active.val() && self.available.val() && !self.start.val();
@@ -94,10 +111,9 @@ impl Logic for TileLoader {
         } else {
             self.end_of_row.next = true;
         }
-        self.end_of_tile.next =
-            self.pop.val() && self.end_of_row.val() && (self.row.q.val() == self.last_row.val());
-        self.load_ready.next = !self.start.val() && (!self.active.val() || self.end_of_tile.val());
-        self.loading.d.next = self.active.val() && !self.end_of_tile.val();
+        self.end_of_tile.next = self.pop.val() && self.at_last_word.q.val();
+        self.loading_next.next = self.active.val() && !self.end_of_tile.val();
+        self.at_last_word_next.next = self.at_last_word.q.val();
         if self.pop.val() {
             if self.end_of_row.val() {
                 self.group.d.next = 0.into();
@@ -105,6 +121,11 @@ impl Logic for TileLoader {
             } else {
                 self.group.d.next = self.group.q.val() + 1;
             }
+        }
+        if self.pop.val() && !self.single.val() {
+            self.at_last_word_next.next = !self.at_last_word.q.val()
+                && (self.row.q.val() == self.next_to_last_row.val())
+                && (self.group.q.val() == self.next_to_last_group.val());
         }
         if self.end_of_tile.val() {
             self.row.d.next = 0.into();
@@ -120,10 +141,18 @@ impl Logic for TileLoader {
             self.weight_group.next = 0.into();
         }
         if self.start.val() {
-            self.loading.d.next = true;
+            self.loading_next.next = true;
             self.row.d.next = 0.into();
             self.group.d.next = 0.into();
+            self.at_last_word_next.next = self.single.val();
         }
+        comment!("whether the tile's last word leaves in the next clock, or will have left");
+        self.ready.d.next = !self.loading_next.val()
+            || self.exhausted_next.val()
+            || (self.at_last_word_next.val() && self.available_next.val());
+        self.loading.d.next = self.loading_next.val();
+        self.at_last_word.d.next = self.at_last_word_next.val();
+        self.load_ready.next = self.ready.q.val();
         if self.reset.val() {
             self.loading.d.next = false;
             self.valid.d.next = false;

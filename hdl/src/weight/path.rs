@@ -89,7 +89,8 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     read: Signal<Local, Bit>,
     read_address: DFF<Bits<20>>,
     read_valid: DFF<Bit>,
-    read_word: Signal<Local, Bits<N>>,
+    read_word: DFF<Bits<N>>,
+    held_valid: DFF<Bit>,
     word: DFF<Bits<N>>,
     word_valid: DFF<Bit>,
     flips: DFF<Bits<N>>,
@@ -159,6 +160,7 @@ impl<const N: usize, const WB: usize> WeightPath<N, WB> {
             read_address: Default::default(),
             read_valid: Default::default(),
             read_word: Default::default(),
+            held_valid: Default::default(),
             word: Default::default(),
             word_valid: Default::default(),
             flips: Default::default(),
@@ -203,6 +205,8 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
             clock,
             read_address,
             read_valid,
+            read_word,
+            held_valid,
             word,
             word_valid,
             flips,
@@ -253,8 +257,8 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         comment!(
             "a word is read when its flips are ready, which is at once without fault emulation"
         );
-        self.read_word.next = self.memory.read_data[0].val();
-        self.word.d.next = self.read_word.val();
+        self.read_word.d.next = self.memory.read_data[0].val();
+        self.held_valid.d.next = self.read_valid.q.val();
         if self.has_faults.val() {
             for f in 0..self._faults {
                 self.faults[f].clock.next = self.clock.val();
@@ -268,10 +272,10 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
                 self.faults[f].threshold.next = self.threshold.val();
                 self.faults[f].fault_mode.next = self.fault_mode.val();
                 self.faults[f].ones_share.next = self.ones_share.val();
-                self.faults[f].stored.next = self.read_word.val();
+                self.faults[f].stored.next = self.read_word.q.val();
                 self.read.next = self.faults[f].read.val();
                 self.flips.d.next = self.faults[f].flips.val();
-                self.word.d.next = self.read_word.val() ^ self.faults[f].flips.val();
+                self.word.d.next = self.read_word.q.val() ^ self.faults[f].flips.val();
                 self.flip_count[f].clock.next = self.clock.val();
                 self.flip_count[f].word.next = self.flips.q.val();
                 self.flipped.next = 0.into();
@@ -287,7 +291,10 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
             self.counting.d.next = self.word_valid.q.val();
             self.counted.d.next = self.counting.q.val();
             self.disturbed.next = self.any_flips.q.val();
+            self.word_valid.d.next = self.held_valid.q.val();
         } else {
+            self.word.d.next = self.memory.read_data[0].val();
+            self.word_valid.d.next = self.read_valid.q.val();
             self.read.next = self.counter.issue.val();
             self.memory.read_address.next = self.counter.address.val();
             self.disturbed.next = false;
@@ -296,7 +303,6 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         comment!("the failing memory is read once for every word and never else");
         self.memory.read_enable.next = self.read.val();
         self.read_valid.d.next = self.read.val();
-        self.word_valid.d.next = self.read_valid.q.val();
         self.word_read.next = self.word_valid.q.val();
 
         comment!("decoded words wait for their tile");
@@ -339,7 +345,9 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         self.loader.start.next = self.start.val();
         self.loader.load_start.next = self.load_start.val();
         self.loader.available.next = self.fifo.available.val();
+        self.loader.available_next.next = self.fifo.available_next.val();
         self.loader.exhausted.next = self.counter.exhausted.val();
+        self.loader.exhausted_next.next = self.counter.exhausted_next.val();
         self.fifo.pop.next = self.loader.pop.val();
         self.load_ready.next = self.loader.load_ready.val();
         for l in 0..self._lanes {
@@ -352,6 +360,7 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         if self.flush.val() {
             self.read_address.d.next = 0.into();
             self.read_valid.d.next = false;
+            self.held_valid.d.next = false;
             self.word_valid.d.next = false;
             self.any_flips.d.next = false;
             self.counting.d.next = false;

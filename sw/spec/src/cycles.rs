@@ -4,11 +4,11 @@
 //! cycles = Σ layers (F + tiles · P + D) + W
 //!   F = 14                              descriptor fetch and set-up
 //!   P = max(M, A, Wt [convolution], C [wide layer])
-//!   D = R + C + 10                      last pixel issued .. written
+//!   D = R + C + 13                      last pixel issued .. written
 //!   W = max(0, prime + Wt − F − pools)  first tile's weights, before the first convolution
 //! ```
 //!
-//! R rows, C columns, M output pixels, Wt words per tile, A = 3 the accumulator's
+//! R rows, C columns, M output pixels, Wt words per tile, A = 4 the accumulator's
 //! read-modify-write latency, `pools` the time of the layers before the first
 //! convolution, `prime` the depth of the weight path. `cycles` counts from the
 //! clock after the start command to the one in which the last result is in the
@@ -20,13 +20,13 @@ use crate::fault;
 use crate::program::{Program, Step, descriptor};
 
 /// A: clocks between a read of an accumulator and the next read of the same one.
-pub const ACCUMULATOR_LATENCY: usize = 3;
+pub const ACCUMULATOR_LATENCY: usize = 4;
 /// Descriptor words, the program memory's latency and the set-up of a layer.
 pub const FETCH: usize = descriptor::WORDS + 2;
-/// From the sequencer's decision to the array's row 0: issue register, memory, lane select.
-pub const ISSUE_LATENCY: usize = 3;
+/// From the sequencer's decision to the array's row 0: issue register, memory, its register, lane select.
+pub const ISSUE_LATENCY: usize = 4;
 /// From a column's control to its output, C more for the deskew: accumulator and requantizer.
-pub const COLUMN_LATENCY: usize = 6;
+pub const COLUMN_LATENCY: usize = 8;
 /// From the deskewed outputs to the destination buffer.
 pub const WRITE_LATENCY: usize = 1;
 

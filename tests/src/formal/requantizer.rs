@@ -23,7 +23,7 @@ const MOMENTS: [(&str, usize); 5] = [
     ("value", 1),
 ];
 /// Clocks until the shifted sum, and until the activation.
-const LATENCY: (usize, usize) = (5, 6);
+const LATENCY: (usize, usize) = (5, 7);
 
 /// Claims `shifted`: (acc·m + b + ((r·mr) << k)) >> s in 48 bits, k = s − sr, with
 /// r·mr zero in a pool; `activation`: that, clamped between low and high. All

@@ -1,0 +1,246 @@
+//! The datasheet: what `make synth` measures, keeps and prints.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use brownout_hdl::emit::Emitted;
+use brownout_spec::code::CodeName;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    DEVICE, Netlist, SynthesisError, TARGET_MHZ, Timing, datasheet_configuration, place_and_route,
+    plain_decoder, synthesize, version,
+};
+
+/// Seeds of the placer; the median of their clocks is the figure, since one seed is luck.
+const SEEDS: [u32; 3] = [1, 2, 3];
+/// The four accelerators.
+const ACCELERATORS: [(&str, CodeName, bool); 4] = [
+    ("no code", CodeName::None, false),
+    ("inplace-64-57", CodeName::Inplace64_57, false),
+    ("no code, fault emulation", CodeName::None, true),
+    (
+        "inplace-64-57, fault emulation",
+        CodeName::Inplace64_57,
+        true,
+    ),
+];
+
+/// Figures of one design.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Figures {
+    /// What it is.
+    pub name: String,
+    /// Hash of its Verilog and of the tools' versions: figures with another one are stale.
+    pub key: String,
+    /// Cells that Yosys made.
+    pub netlist: Netlist,
+    /// What nextpnr made of them, by seed; empty for a module that was only synthesized.
+    pub timing: Vec<Timing>,
+}
+
+impl Figures {
+    /// Median of the seeds' highest clocks, MHz.
+    pub fn fmax_mhz(&self) -> Option<f64> {
+        let mut clocks: Vec<f64> = self.timing.iter().map(|t| t.fmax_mhz).collect();
+        clocks.sort_by(f64::total_cmp);
+        clocks.get(clocks.len() / 2).copied()
+    }
+}
+
+/// Synthesizes everything and writes the table, and keeps figures in `folder` so that an
+/// interrupted run goes on where it stopped. `seeds` limits the placements of a design.
+///
+/// # Errors
+/// A missing tool, or a design that it refuses.
+pub fn datasheet(
+    folder: &Path,
+    seeds: usize,
+    mut say: impl FnMut(&str),
+) -> Result<String, SynthesisError> {
+    let versions = [version("yosys")?, version("nextpnr-ecp5")?];
+    let mut accelerators = Vec::new();
+    for (name, code, faults) in ACCELERATORS {
+        let configuration = datasheet_configuration(code, faults);
+        let emitted = emitted(&configuration);
+        let work = folder.join(name.replace(", ", "-").replace(' ', "-"));
+        let job = Job {
+            name,
+            text: &emitted.text(),
+            top: &emitted.top().name,
+            seeds: &SEEDS[..seeds.clamp(1, SEEDS.len())],
+        };
+        accelerators.push(job.figures(&work, &versions, &mut say)?);
+    }
+    let mut decoders = Vec::new();
+    for code in CodeName::ALL {
+        if code == CodeName::None {
+            continue;
+        }
+        let (text, top) = decoder(code);
+        let name = format!("decoder of {code}");
+        let job = Job {
+            name: &name,
+            text: &text,
+            top: &top,
+            seeds: &[],
+        };
+        let work = folder.join(format!("decoder-{code}"));
+        decoders.push(job.figures(&work, &versions, &mut say)?);
+    }
+    let job = Job {
+        name: "plain Hsiao (64,57) decoder",
+        text: &plain_decoder(),
+        top: "hsiao_64_57",
+        seeds: &[],
+    };
+    decoders.push(job.figures(&folder.join("decoder-hsiao"), &versions, &mut say)?);
+
+    let text = table(&versions, &accelerators, &decoders);
+    let summary = folder.join("datasheet.md");
+    fs::write(&summary, &text).map_err(|source| SynthesisError::File {
+        path: summary,
+        source,
+    })?;
+    Ok(text)
+}
+
+/// One design to be measured.
+struct Job<'a> {
+    name: &'a str,
+    text: &'a str,
+    top: &'a str,
+    seeds: &'a [u32],
+}
+
+impl Job<'_> {
+    fn figures(
+        &self,
+        work: &Path,
+        versions: &[String; 2],
+        say: &mut impl FnMut(&str),
+    ) -> Result<Figures, SynthesisError> {
+        let mut hash = blake3::Hasher::new();
+        for part in [self.text, &versions[0], &versions[1]] {
+            hash.update(part.as_bytes());
+        }
+        let key = hash.finalize().to_hex().to_string();
+        let kept = work.join("figures.json");
+        let old: Option<Figures> = fs::read_to_string(&kept)
+            .ok()
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .filter(|figures: &Figures| figures.key == key);
+        let mut figures = match old {
+            Some(figures) => figures,
+            None => {
+                say(&format!("{}: synthesis ...", self.name));
+                Figures {
+                    name: self.name.to_owned(),
+                    key,
+                    netlist: synthesize(self.text, self.top, work)?,
+                    timing: Vec::new(),
+                }
+            }
+        };
+        keep(&kept, &figures)?;
+        for &seed in &self.seeds[figures.timing.len().min(self.seeds.len())..] {
+            say(&format!(
+                "{}: place and route, seed {seed} (minutes) ...",
+                self.name
+            ));
+            figures
+                .timing
+                .push(place_and_route(work, TARGET_MHZ, seed)?);
+            keep(&kept, &figures)?;
+        }
+        Ok(figures)
+    }
+}
+
+fn keep(path: &Path, figures: &Figures) -> Result<(), SynthesisError> {
+    let text = serde_json::to_string_pretty(figures).expect("figures are plain data");
+    fs::write(path, text).map_err(|source| SynthesisError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn emitted(configuration: &brownout_spec::config::Configuration) -> Emitted {
+    brownout_hdl::generate::generate(configuration)
+        .expect("the datasheet's configurations are valid")
+}
+
+/// The decoder cut from an accelerator with this code.
+fn decoder(code: CodeName) -> (String, String) {
+    let mut configuration = datasheet_configuration(code, false);
+    if code == CodeName::Inplace32_26 {
+        configuration.weight_bits = brownout_spec::config::WeightBits::Four;
+    }
+    let emitted = emitted(&configuration);
+    let module = emitted
+        .modules
+        .iter()
+        .find(|module| module.name.ends_with("_decoder"))
+        .expect("an accelerator with a code has a decoder");
+    (emitted.module_file(module), module.name.clone())
+}
+
+fn table(versions: &[String; 2], accelerators: &[Figures], decoders: &[Figures]) -> String {
+    let mut text = String::from(
+        "| 8 x 8, 8-bit weights, 128 KiB of them | LUT4 | FF | MULT18X18D | DP16KD | Fmax |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: |\n",
+    );
+    for figures in accelerators {
+        let fmax = figures
+            .fmax_mhz()
+            .map_or_else(|| "-".into(), |mhz| format!("{mhz:.1} MHz"));
+        let netlist = &figures.netlist;
+        writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {fmax} |",
+            figures.name,
+            netlist.lut4(),
+            netlist.count("TRELLIS_FF"),
+            netlist.count("MULT18X18D"),
+            netlist.count("DP16KD"),
+        )
+        .expect("writing to a string cannot fail");
+    }
+    text.push_str("\n| decoder, two clocks | LUT4 | FF |\n| --- | ---: | ---: |\n");
+    for figures in decoders {
+        writeln!(
+            text,
+            "| {} | {} | {} |",
+            figures.name,
+            figures.netlist.lut4(),
+            figures.netlist.count("TRELLIS_FF")
+        )
+        .expect("writing to a string cannot fail");
+    }
+    if let [plain, coded, plain_faults, coded_faults] = accelerators {
+        let lanes = 64;
+        let per_lane = |with: &Figures, without: &Figures, count: fn(&Netlist) -> u64| {
+            (count(&with.netlist) as f64 - count(&without.netlist) as f64) / f64::from(lanes)
+        };
+        let ff = |netlist: &Netlist| netlist.count("TRELLIS_FF");
+        writeln!(
+            text,
+            "\nFault emulation costs {:.0} LUT4 and {:.0} FF a lane of the word ({:.0} and {:.0} without code).",
+            per_lane(coded_faults, coded, Netlist::lut4),
+            per_lane(coded_faults, coded, ff),
+            per_lane(plain_faults, plain, Netlist::lut4),
+            per_lane(plain_faults, plain, ff),
+        )
+        .expect("writing to a string cannot fail");
+    }
+    let seeds = accelerators.first().map_or(0, |f| f.timing.len());
+    writeln!(
+        text,
+        "\nConditions: {DEVICE}, out of context, {TARGET_MHZ} MHz asked for; Fmax after routing, \
+         median of {seeds} seeds of the placer. {}; {}. A carry cell counts as two LUT4.",
+        versions[0], versions[1]
+    )
+    .expect("writing to a string cannot fail");
+    text
+}

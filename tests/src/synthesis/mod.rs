@@ -1,0 +1,42 @@
+//! Synthesis and place-and-route of generated accelerators on a Lattice ECP5.
+//!
+//! Yosys and nextpnr-ecp5 are the pinned ones of `tools/requirements-synthesis.txt`; `make`
+//! puts them on the `PATH`. The accelerator is placed out of context: its host side has more
+//! ports than a package has pins, because it is a block of a larger design.
+
+mod datasheet;
+mod hsiao;
+mod tools;
+
+pub use datasheet::{Figures, datasheet};
+pub use hsiao::plain_decoder;
+pub use tools::{Netlist, SynthesisError, Timing, place_and_route, synthesize, version};
+
+use brownout_spec::code::CodeName;
+use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
+
+/// Device, package and speed grade of every figure.
+pub const DEVICE: &str = "ECP5 LFE5U-85F, speed grade 6";
+/// Clock that is asked for, in MHz; timing-driven placement stops trying beyond it.
+pub const TARGET_MHZ: u32 = 150;
+
+/// The 8 × 8 accelerator of the datasheet, with 8-bit weights.
+pub fn datasheet_configuration(code: CodeName, fault_emulation: bool) -> Configuration {
+    Configuration {
+        name: "brownout".into(),
+        rows: 8,
+        columns: 8,
+        weight_bits: WeightBits::Eight,
+        code,
+        depths: Depths {
+            weights: 16_384,
+            activations: 1024,
+            accumulators: 1024,
+            parameters: 64,
+            layers: 16,
+        },
+        voltage_model: VoltageModelChoice::Fdx22nm,
+        vmin_mv: None,
+        fault_emulation,
+    }
+}
