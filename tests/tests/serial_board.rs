@@ -4,6 +4,7 @@
 use brownout_hdl::emit::Module;
 use brownout_hdl::{generate, generate_board};
 use brownout_sim::build::{BuildOptions, ModelSource, lint};
+use brownout_sim::compare::CompareError;
 use brownout_sim::driver::{Driver, DriverError};
 use brownout_sim::link::{Link, LinkError};
 use brownout_sim::model::{Model, ModelLibrary};
@@ -20,7 +21,7 @@ use brownout_tests::session::{Conditions, compare_images, tools};
 use brownout_tests::tensors::draw_image;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, OnceLock};
 
 const BOARD: Board = Board::Ulx3s;
@@ -93,9 +94,10 @@ fn is_silent(line: &mut SimulatedLine) -> bool {
     error == Err(ErrorKind::TimedOut)
 }
 
-#[test]
-fn the_driver_runs_networks_over_the_boards_serial_line_as_the_golden_model_does() {
-    let mut driver = host(5, BOARD.clocks_per_bit()).unwrap_or_else(|e| panic!("{e}"));
+/// Two graphs and two images each, over any line to a board; the first mismatch.
+fn run_networks<S: Read + Write>(line: S) -> Result<Option<String>, CompareError> {
+    let link = SerialLink::new(line, BOARD.clocks_per_bit());
+    let mut driver = Driver::new(link, &small())?;
     let mut random = ChaCha8Rng::seed_from_u64(21);
     for (focus, threshold) in [(Focus::Residual, 0), (Focus::MaxPool, 1 << 25)] {
         let graph = graph::draw(&small(), focus, &mut random);
@@ -110,9 +112,56 @@ fn the_driver_runs_networks_over_the_boards_serial_line_as_the_golden_model_does
             policy: Policy::Keep,
             first_pass: Pass(3),
         };
-        let mismatch = compare_images(&mut driver, &graph, &conditions, &images, &[1])
-            .unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(mismatch.map(|m| m.to_string()), None, "{focus:?}");
+        let mismatch = compare_images(&mut driver, &graph, &conditions, &images, &[1])?;
+        if let Some(mismatch) = mismatch {
+            return Ok(Some(format!("{focus:?}: {mismatch}")));
+        }
+    }
+    Ok(None)
+}
+
+/// A line on which the lowest bit of one byte flips on its way to the board.
+struct Noisy<S> {
+    line: S,
+    bytes_before: usize,
+}
+
+impl<S: Write> Write for Noisy<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut bytes = bytes.to_vec();
+        if let Some(byte) = bytes.get_mut(self.bytes_before) {
+            *byte ^= 1;
+        }
+        let written = self.line.write(&bytes)?;
+        // Past the byte that was damaged, none is.
+        self.bytes_before = self.bytes_before.checked_sub(written).unwrap_or(usize::MAX);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.line.flush()
+    }
+}
+
+impl<S: Read> Read for Noisy<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.line.read(buffer)
+    }
+}
+
+#[test]
+fn the_driver_runs_networks_over_the_boards_serial_line_as_the_golden_model_does() {
+    let mismatch = run_networks(line(5, BOARD.clocks_per_bit()));
+    assert_eq!(mismatch.unwrap_or_else(|e| panic!("{e}")), None);
+}
+
+#[test]
+fn a_bit_that_flips_on_the_line_in_an_opcode_or_in_the_program_is_noticed() {
+    // In the identification, in opcodes, and in the values of programs.
+    for bytes_before in [0, 1, 6, 12, 17, 24, 30] {
+        let line = line(5, BOARD.clocks_per_bit());
+        let outcome = run_networks(Noisy { line, bytes_before });
+        assert!(!matches!(outcome, Ok(None)), "byte {bytes_before}");
     }
 }
 
