@@ -7,7 +7,7 @@ use brownout_spec::code::{Code, CodeName};
 use brownout_spec::config::{Configuration, Depths, WeightBits};
 use brownout_tests::configurations::{benches, configuration};
 use brownout_tests::formal::netlist::Cut;
-use brownout_tests::formal::{decoder, memory, multiplier, pe, requantizer};
+use brownout_tests::formal::{decoder, memory, multiplier, pe, plain_path, requantizer};
 
 use CodeName::{Inplace32_26, Inplace64_57, Secded72_64};
 use WeightBits::{Eight, Four};
@@ -73,6 +73,21 @@ fn the_decoder_of_inplace_32_26_corrects_every_single_and_detects_every_double_e
     let late = cut.disturb_input("word", "word_late");
     let late = late.replace("wire [31:0] word_disturbed", "reg [31:0] word_late;\n    always @(posedge clock) word_late <= word;\n    wire [31:0] word_disturbed");
     assert_eq!(decoder::time(&cut).ask(&late), [false, false]);
+}
+
+#[test]
+fn code_none_has_no_decoder_and_its_words_pass_unchanged() {
+    let mut plain = configuration(4, 8, Eight, CodeName::None);
+    plain.depths.weights = 32;
+    plain.fault_emulation = false;
+    let emitted = emitted(&plain);
+    assert!(Cut::find(&emitted, "decoder").is_none());
+    let cut = Cut::find(&emitted, "weight_path").expect("a weight path");
+    let theorem = plain_path::theorem(&cut);
+    let depth = plain.depths.weights;
+    theorem.prove(&plain_path::with_one_word(&cut, depth, "cell"));
+    let flipped = plain_path::with_one_word(&cut, depth, "cell ^ 64'h4000");
+    theorem.reject(&flipped, &["unchanged"]);
 }
 
 /// Memories of every shape, but small: the effort grows with the number of bits.

@@ -93,6 +93,10 @@ endmodule
     Theorem {
         text,
         claims: vec!["old", "merged", "still"],
-        view: View::Time { clocks: 5, given },
+        view: View::Time {
+            first: 5,
+            clocks: 5,
+            given,
+        },
     }
 }

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod multiplier;
 pub mod netlist;
 pub mod pe;
+pub mod plain_path;
 pub mod requantizer;
 pub mod window;
 pub mod yosys;

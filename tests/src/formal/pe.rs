@@ -118,6 +118,7 @@ impl Scene {
             text: self.text(&Cell::of(cut)),
             claims: vec![self.claim],
             view: View::Time {
+                first: self.compared + LEAVE,
                 clocks: self.compared + LEAVE,
                 given: given
                     .chain(looks)
@@ -201,6 +202,7 @@ endmodule
         text,
         claims: vec!["passed"],
         view: View::Time {
+            first: 2,
             clocks: 2,
             given: Vec::new(),
         },

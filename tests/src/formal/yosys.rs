@@ -58,8 +58,10 @@ pub enum View {
     Parities,
     /// Registers are wires; sums and products are left as they are.
     Arithmetic,
-    /// Clocks 1 to `clocks` from any state; claims are about the last one.
+    /// Clocks 1 to `clocks` from any state; claims are about those from `first` on.
     Time {
+        /// First clock of which the claims speak.
+        first: usize,
         /// Number of clocks.
         clocks: usize,
         /// Inputs which have a value at a clock: (clock, input, value).
@@ -207,8 +209,13 @@ impl Theorem {
     /// The `sat` command without what it is to prove.
     fn question(&self) -> String {
         let mut question = format!("sat -timeout {TIMEOUT} -show-inputs -show-outputs");
-        if let View::Time { clocks, given } = &self.view {
-            question.push_str(&format!(" -seq {clocks} -prove-skip {}", clocks - 1));
+        if let View::Time {
+            first,
+            clocks,
+            given,
+        } = &self.view
+        {
+            question.push_str(&format!(" -seq {clocks} -prove-skip {}", first - 1));
             for (clock, input, value) in given {
                 question.push_str(&format!(" -set-at {clock} {input} {value}"));
             }
