@@ -6,8 +6,8 @@
 //!                               └─► weight path ────────────┘               └─► result FIFO ─► result stream
 //! ```
 //!
-//! A pixel decided in cycle x reaches row 0 in x + 3 and column 0's control in
-//! x + 3 + rows; `brownout_spec::cycles` holds these numbers.
+//! A pixel decided in cycle x reaches row 0 in x + 4 and column 0's control in
+//! x + 4 + rows; `brownout_spec::cycles` holds these numbers.
 
 use crate::array::Array;
 use crate::buffer::{ActivationBuffers, Writer};

@@ -13,8 +13,9 @@ const SMALL_DEPTH: usize = 64;
 
 /// `depth` words of `lanes` lanes of `W` bits.
 ///
-/// A read presented in one clock cycle gives its word in the next. A word read
-/// in the cycle in which it is written is the old one; no user relies on it.
+/// A read presented in one clock cycle gives its word in the next. A word read in the cycle
+/// in which it is written is undefined on hardware, where Yosys's `no_rw_check` saves its
+/// emulation (simulation gives the old one); no user relies on it, as a test of mutants shows.
 #[derive(LogicBlock)]
 pub struct Memory<const W: usize> {
     /// Clock of both ports.
@@ -91,7 +92,7 @@ impl<const W: usize> Logic for Memory<W> {
             "(* no_rw_check *)\n"
         };
         let mut text = format!(
-            "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} x {W} bits, one write and one read port.\n// A word stands at the output one clock after its address; what is read in the clock in which it\n// is written is the old word, and no user relies on it.\n// ports read_enable: read port\n// ports write_address: write port, lane by lane\n// uses read_address[{top}:0]\n// uses write_address[{top}:0]\n{style}reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
+            "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} x {W} bits, one write and one read port.\n// A word stands at the output one clock after its address; what is read in the clock in which it\n// is written is undefined on hardware (no_rw_check), and no user relies on it.\n// ports read_enable: read port\n// ports write_address: write port, lane by lane\n// uses read_address[{top}:0]\n// uses write_address[{top}:0]\n{style}reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
         );
         for lane in 0..lanes {
             let slice = match lanes {

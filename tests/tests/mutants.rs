@@ -1,5 +1,6 @@
 //! The comparison itself: deliberate mistakes in the RTL are found, and placed.
 
+use brownout_hdl::emit::Emitted;
 use brownout_hdl::generate::generate;
 use brownout_sim::build::BuildOptions;
 use brownout_sim::compare::{Difference, Mismatch};
@@ -22,16 +23,23 @@ const GRAPHS: u64 = 12;
 
 /// Runs random graphs on a mutant; the first mismatch must name a place inside its graph.
 fn find(configuration: &Configuration, changes: &[Change]) -> Mismatch {
-    let (toolchain, cache) = tools();
     let mut emitted = generate(configuration).unwrap_or_else(|error| panic!("{error}"));
     for change in changes {
         change.apply(&mut emitted);
     }
+    first_mismatch(configuration, &emitted).unwrap_or_else(|| {
+        panic!("{GRAPHS} graphs show no difference between the mutant and the golden model")
+    })
+}
+
+/// The first mismatch, if there is one.
+fn first_mismatch(configuration: &Configuration, emitted: &Emitted) -> Option<Mismatch> {
+    let (toolchain, cache) = tools();
     let simulator = Simulator::from_verilog(
         &toolchain,
         &cache,
         configuration,
-        &source(&emitted),
+        &source(emitted),
         BuildOptions::default(),
     )
     .unwrap_or_else(|error| panic!("{error}"));
@@ -56,10 +64,10 @@ fn find(configuration: &Configuration, changes: &[Change]) -> Mismatch {
             .unwrap_or_else(|error| panic!("{error}"));
         if let Some(mismatch) = found {
             check_place(&mismatch, &graph);
-            return mismatch;
+            return Some(mismatch);
         }
     }
-    panic!("{GRAPHS} graphs show no difference between the mutant and the golden model");
+    None
 }
 
 fn check_place(mismatch: &Mismatch, graph: &Graph) {
@@ -130,11 +138,7 @@ fn a_padding_lane_that_is_read_without_being_zeroed_is_found() {
     let changes: Vec<_> = (4..8)
         .map(|row| {
             let instead = format!("inside_q ? source_lane_{row} : 8'd0");
-            Change::register(
-                "activation_buffers",
-                &format!("row_{row}_q"),
-                instead,
-            )
+            Change::register("activation_buffers", &format!("row_{row}_q"), instead)
         })
         .collect();
     find(&wide_words, &changes);
@@ -145,4 +149,77 @@ fn a_detected_word_that_is_kept_instead_of_zeroed_is_found() {
     let changes =
         ["clear_others", "clear_constrained"].map(|name| Change::wire("decoder", name, "1'b0"));
     find(&in_place(), &changes);
+}
+
+/// Lanes of a memory that are written `since` clocks before they are read come out inverted.
+fn spoil_collisions(emitted: &mut Emitted, since: usize) {
+    const READ: &str = "    if (read_enable) read_word <= cells[read_address];\n";
+    let mut spoiled = 0;
+    for module in &mut emitted.modules {
+        if !module.name.contains("_memory_") {
+            continue;
+        }
+        assert!(module.text.contains(READ), "{}", module.text);
+        let lanes = (0..).take_while(|lane| module.text.contains(&format!("write_data_{lane};")));
+        let lanes = lanes.count();
+        let word: usize = module
+            .text
+            .split_once("reg [")
+            .and_then(|(_, rest)| rest.split_once(':'))
+            .and_then(|(top, _)| top.parse().ok())
+            .expect("the word's width stands in its declaration");
+        let bits = (word + 1) / lanes;
+        let (address, enable) = match since {
+            0 => ("write_address", "write_enable_"),
+            _ => ("late_address", "late_enable_"),
+        };
+        let mut spoil = String::from(READ);
+        for lane in 0..lanes {
+            let slice = format!("[{}:{}]", bits * lane + bits - 1, bits * lane);
+            spoil += &format!(
+                "    if (read_enable && {enable}{lane} && read_address == {address})\n        \
+                 read_word{slice} <= ~cells[read_address]{slice};\n"
+            );
+            if since > 0 {
+                spoil += &format!("    late_enable_{lane} <= write_enable_{lane};\n");
+            }
+        }
+        if since > 0 {
+            spoil += "    late_address <= write_address;\n";
+            let depth = module.text.split_once("cells [0:").expect("cells").1;
+            let last: usize = depth
+                .split_once(']')
+                .expect("cells")
+                .0
+                .parse()
+                .expect("depth");
+            let top = last.ilog2().max(0);
+            let mut registers = format!("reg [{top}:0] late_address;\n");
+            for lane in 0..lanes {
+                registers += &format!("reg late_enable_{lane};\n");
+            }
+            module.text = module
+                .text
+                .replace("always @(posedge", &(registers + "always @(posedge"));
+        }
+        module.text = module.text.replace(READ, &spoil);
+        spoiled += 1;
+    }
+    assert!(spoiled > 3, "only {spoiled} memories");
+}
+
+#[test]
+fn no_user_of_a_memory_relies_on_a_word_that_is_read_while_it_is_written() {
+    let configuration = in_place();
+    let emitted = generate(&configuration).unwrap_or_else(|error| panic!("{error}"));
+    // `no_rw_check` leaves this word undefined on hardware; simulators give the old one.
+    let mut together = emitted.clone();
+    spoil_collisions(&mut together, 0);
+    if let Some(mismatch) = first_mismatch(&configuration, &together) {
+        panic!("a word read while it was written was used: {mismatch}");
+    }
+    // One clock after the write the word must be right, and the comparison sees that.
+    let mut after = emitted;
+    spoil_collisions(&mut after, 1);
+    assert!(first_mismatch(&configuration, &after).is_some());
 }

@@ -7,8 +7,8 @@
 //!
 //! Words flow in address order, one a clock, and nothing ever stalls: the
 //! counter asks for a word only when the FIFO has room for it. The fault
-//! pipeline stands *in front of* the memory, so a word is read in the cycle in
-//! which its mask is ready and no word waits in registers.
+//! pipeline stands *in front of* the memory, so a word is read two cycles
+//! before its mask is ready, and meets it in the register behind the memory.
 //!
 //! Which parts exist follows from the configuration: no decoder with code
 //! `none`, no [`FaultPipeline`] and no counting of flips without fault

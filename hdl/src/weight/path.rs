@@ -191,7 +191,7 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         comment!(
             "Words of a pass are asked for in order, ahead of need, as long as they fit into the \
              FIFO; the fault pipeline, if built in, stands in front of the memory, so that a word \
-             is read when its flips are ready."
+             is read two clocks before its flips are ready."
         );
         comment!("ports start: a pass begins");
         comment!("ports load_start: sequencer: loads the next tile");
@@ -255,7 +255,7 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         self.counter.pop.next = self.loader.pop.val();
 
         comment!(
-            "a word is read when its flips are ready, which is at once without fault emulation"
+            "a word meets its flips in the register behind the memory; without fault emulation it is read at once"
         );
         self.read_word.d.next = self.memory.read_data[0].val();
         self.held_valid.d.next = self.read_valid.q.val();

@@ -58,7 +58,7 @@ pub const WORD_LATENCY: usize = 3;
 pub const DECODER_LATENCY: usize = 2;
 /// Cipher rounds that one stage of the fault pipeline computes.
 pub const ROUNDS_PER_STAGE: usize = 2;
-/// Stages of the fault pipeline; the last one runs beside the memory read.
+/// Stages of the fault pipeline; the last two run beside the memory and its register.
 pub const FAULT_STAGES: usize =
     (fault::WARM_UP_ROUNDS + fault::PLANES + fault::POLARITY_PLANES) / ROUNDS_PER_STAGE;
 

@@ -9,8 +9,8 @@ use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DEVICE, Netlist, SynthesisError, TARGET_MHZ, Timing, datasheet_configuration, place_and_route,
-    plain_decoder, synthesize, version,
+    DEVICE, NEXTPNR_OPTIONS, Netlist, SynthesisError, TARGET_MHZ, Timing, YOSYS_SCRIPT,
+    datasheet_configuration, place_and_route, plain_decoder, synthesize, version,
 };
 
 /// Seeds of the placer; the median of their clocks is the figure, since one seed is luck.
@@ -32,7 +32,7 @@ const ACCELERATORS: [(&str, CodeName, bool); 4] = [
 pub struct Figures {
     /// What it is.
     pub name: String,
-    /// Hash of its Verilog and of the tools' versions: figures with another one are stale.
+    /// Hash of its Verilog, the tools' versions and their options: others are stale.
     pub key: String,
     /// Cells that Yosys made.
     pub netlist: Netlist,
@@ -41,11 +41,11 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Median of the seeds' highest clocks, MHz.
+    /// Median of the seeds' highest clocks, MHz; of two the lower.
     pub fn fmax_mhz(&self) -> Option<f64> {
         let mut clocks: Vec<f64> = self.timing.iter().map(|t| t.fmax_mhz).collect();
         clocks.sort_by(f64::total_cmp);
-        clocks.get(clocks.len() / 2).copied()
+        clocks.get(clocks.len().saturating_sub(1) / 2).copied()
     }
 }
 
@@ -122,7 +122,8 @@ impl Job<'_> {
         say: &mut impl FnMut(&str),
     ) -> Result<Figures, SynthesisError> {
         let mut hash = blake3::Hasher::new();
-        for part in [self.text, &versions[0], &versions[1]] {
+        let conditions = format!("{YOSYS_SCRIPT} {NEXTPNR_OPTIONS:?} {TARGET_MHZ}");
+        for part in [self.text, &versions[0], &versions[1], &conditions] {
             hash.update(part.as_bytes());
         }
         let key = hash.finalize().to_hex().to_string();
@@ -188,8 +189,8 @@ fn decoder(code: CodeName) -> (String, String) {
 
 fn table(versions: &[String; 2], accelerators: &[Figures], decoders: &[Figures]) -> String {
     let mut text = String::from(
-        "| 8 x 8, 8-bit weights, 128 KiB of them | LUT4 | FF | MULT18X18D | DP16KD | Fmax |\n\
-         | --- | ---: | ---: | ---: | ---: | ---: |\n",
+        "| 8 x 8, 8-bit weights, 128 KiB of them | LUT4 | FF | MULT18X18D | DP16KD | Fmax | placements |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for figures in accelerators {
         let fmax = figures
@@ -198,12 +199,13 @@ fn table(versions: &[String; 2], accelerators: &[Figures], decoders: &[Figures])
         let netlist = &figures.netlist;
         writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {fmax} |",
+            "| {} | {} | {} | {} | {} | {fmax} | {} |",
             figures.name,
             netlist.lut4(),
             netlist.count("TRELLIS_FF"),
             netlist.count("MULT18X18D"),
             netlist.count("DP16KD"),
+            figures.timing.len(),
         )
         .expect("writing to a string cannot fail");
     }
@@ -234,11 +236,22 @@ fn table(versions: &[String; 2], accelerators: &[Figures], decoders: &[Figures])
         )
         .expect("writing to a string cannot fail");
     }
-    let seeds = accelerators.first().map_or(0, |f| f.timing.len());
+    for figures in accelerators {
+        if let Some(timing) = figures.timing.first() {
+            writeln!(
+                text,
+                "\nSlowest path, {}: {}",
+                figures.name, timing.slowest_path
+            )
+            .expect("writing to a string cannot fail");
+        }
+    }
     writeln!(
         text,
-        "\nConditions: {DEVICE}, out of context, {TARGET_MHZ} MHz asked for; Fmax after routing, \
-         median of {seeds} seeds of the placer. {}; {}. A carry cell counts as two LUT4.",
+        "\nConditions: `make synth`; {DEVICE}, package CABGA756, out of context (no pins), \
+         {TARGET_MHZ} MHz asked for; Fmax after routing, clock to clock, median of the placements. \
+         {} (`{YOSYS_SCRIPT}`); nextpnr-ecp5 {}. A carry cell counts as two LUT4; distributed RAM \
+         is not counted.",
         versions[0], versions[1]
     )
     .expect("writing to a string cannot fail");

@@ -10,13 +10,16 @@ mod tools;
 
 pub use datasheet::{Figures, datasheet};
 pub use hsiao::plain_decoder;
-pub use tools::{Netlist, SynthesisError, Timing, place_and_route, synthesize, version};
+pub use tools::{
+    NEXTPNR_OPTIONS, Netlist, SynthesisError, Timing, YOSYS_SCRIPT, place_and_route, synthesize,
+    version,
+};
 
 use brownout_spec::code::CodeName;
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
 
-/// Device, package and speed grade of every figure.
-pub const DEVICE: &str = "ECP5 LFE5U-85F, speed grade 6";
+/// Device and speed grade of every figure.
+pub const DEVICE: &str = "Lattice ECP5 LFE5U-85F, speed grade 6";
 /// Clock that is asked for, in MHz; timing-driven placement stops trying beyond it.
 pub const TARGET_MHZ: u32 = 150;
 

@@ -98,6 +98,21 @@ pub fn version(tool: &'static str) -> Result<String, SynthesisError> {
         .to_owned())
 }
 
+/// What Yosys does; part of a figure's conditions.
+pub const YOSYS_SCRIPT: &str = "synth_ecp5 -abc9";
+/// How nextpnr places and routes, but for clock and seed; part of a figure's conditions.
+pub const NEXTPNR_OPTIONS: [&str; 9] = [
+    "--85k",
+    "--speed",
+    "6",
+    "--package",
+    "CABGA756",
+    "--out-of-context",
+    "--timing-allow-fail",
+    "--router",
+    "router2",
+];
+
 /// Synthesizes module `top` of `verilog` for the ECP5; netlist and log go into `folder`.
 ///
 /// # Errors
@@ -119,7 +134,7 @@ pub fn synthesize(verilog: &str, top: &str, folder: &Path) -> Result<Netlist, Sy
             "yosys.log",
             "-p",
             &format!(
-                "read_verilog design.v; synth_ecp5 -abc9 -top {top} -json netlist.json; \
+                "read_verilog design.v; {YOSYS_SCRIPT} -top {top} -json netlist.json; \
                  tee -q -o stat.json stat -json"
             ),
         ],
@@ -155,31 +170,22 @@ pub fn place_and_route(
     seed: u32,
 ) -> Result<Timing, SynthesisError> {
     let report = folder.join("nextpnr.json");
-    run(
-        "nextpnr-ecp5",
-        folder,
-        &[
-            "--85k",
-            "--speed",
-            "6",
-            "--package",
-            "CABGA756",
-            "--out-of-context",
-            "--freq",
-            &target_mhz.to_string(),
-            "--timing-allow-fail",
-            "--seed",
-            &seed.to_string(),
-            "--json",
-            "netlist.json",
-            "--report",
-            "nextpnr.json",
-            "--log",
-            "nextpnr.log",
-            "--quiet",
-        ],
+    let (frequency, seed) = (target_mhz.to_string(), seed.to_string());
+    let mut arguments = NEXTPNR_OPTIONS.to_vec();
+    arguments.extend([
+        "--freq",
+        &frequency,
+        "--seed",
+        &seed,
+        "--json",
+        "netlist.json",
+        "--report",
+        "nextpnr.json",
+        "--log",
         "nextpnr.log",
-    )?;
+        "--quiet",
+    ]);
+    run("nextpnr-ecp5", folder, &arguments, "nextpnr.log")?;
     let text = fs::read_to_string(&report).map_err(|source| SynthesisError::File {
         path: report.clone(),
         source,
