@@ -124,7 +124,9 @@ impl<const N: usize> Logic for FaultPipeline<N> {
         comment!("ports valid: the word whose flips are asked for");
         comment!("ports chip_seed_low: what decides over faults; fixed during a pass");
         comment!("ports stored: the stored word of the flips at the output");
-        comment!("ports read: the word is read in this clock, its flips are shown two clocks later");
+        comment!(
+            "ports read: the word is read in this clock, its flips are shown two clocks later"
+        );
         self.disturbs.next = self.fault_mode.val().any();
         for s in 0..STAGES {
             self.word_valid[s].clock.next = self.clock.val();
