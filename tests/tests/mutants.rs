@@ -193,7 +193,7 @@ fn spoil_collisions(emitted: &mut Emitted, since: usize) {
                 .0
                 .parse()
                 .expect("depth");
-            let top = last.ilog2().max(0);
+            let top = last.ilog2();
             let mut registers = format!("reg [{top}:0] late_address;\n");
             for lane in 0..lanes {
                 registers += &format!("reg late_enable_{lane};\n");
