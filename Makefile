@@ -56,8 +56,8 @@ bench: simulator ## measure simulation, generator and software (BENCH_OUT=DIR)
 	@echo "Measuring; this takes minutes, and an idle machine ..."
 	$(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)"
 
-synth: tools ## place and route the datasheet's accelerators on an ECP5 (resumes; SEEDS=1..3)
-	@echo "Synthesizing into target/synth/ (Yosys, nextpnr-ecp5; tens of minutes) ..."
+synth: tools ## place and route the datasheet's accelerators on an ECP5 (resumes; SEEDS=0..3 placements each, 1)
+	@echo "Synthesizing into target/synth/ (Yosys, nextpnr-ecp5; up to an hour) ..."
 	@$(CARGO) run --release --quiet --package brownout-tests --bin synth -- target/synth $(SEEDS)
 
 clean: ## remove everything built, the tool chain included

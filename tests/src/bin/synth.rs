@@ -12,9 +12,9 @@ fn main() -> ExitCode {
     let folder = PathBuf::from(arguments.next().unwrap_or_else(|| "target/synth".into()));
     let seeds = match arguments.next().map(|seeds| seeds.parse()) {
         None => 1,
-        Some(Ok(seeds @ 1..=3)) => seeds,
+        Some(Ok(seeds @ 0..=3)) => seeds,
         Some(_) => {
-            eprintln!("synth: SEEDS is a number from 1 to 3\n{USAGE}");
+            eprintln!("synth: SEEDS is a number from 0 (synthesis only) to 3\n{USAGE}");
             return ExitCode::from(2);
         }
     };

@@ -50,7 +50,7 @@ impl Figures {
 }
 
 /// Synthesizes everything and writes the table, and keeps figures in `folder` so that an
-/// interrupted run goes on where it stopped. `seeds` limits the placements of a design.
+/// interrupted run goes on where it stopped. `seeds` limits the placements of a design; none is synthesis only.
 ///
 /// # Errors
 /// A missing tool, or a design that it refuses.
@@ -69,7 +69,7 @@ pub fn datasheet(
             name,
             text: &emitted.text(),
             top: &emitted.top().name,
-            seeds: &SEEDS[..seeds.clamp(1, SEEDS.len())],
+            seeds: &SEEDS[..seeds.min(SEEDS.len())],
         };
         accelerators.push(job.figures(&work, &versions, &mut say)?);
     }
