@@ -1,6 +1,7 @@
 //! Functions that the checks must reject.
 
 use super::function::{Chips, FaultFunction};
+use super::sample::HIGH;
 use brownout_spec::fault::{LANES, TRANSIENT_TAG};
 use brownout_spec::quantity::Threshold;
 
@@ -113,5 +114,45 @@ impl FaultFunction for CoarseThreshold {
     ) {
         let coarse = Threshold(threshold.0 & 0xFFFF_0000);
         Chips.faulty(seed, first, pass, coarse, masks);
+    }
+}
+
+/// The accelerator's function of the low 32 bits of the seed, or of the low 16
+/// of the address or of the pass: right for chips with small numbers.
+#[derive(Clone, Copy, Debug)]
+pub enum IgnoresHighHalf {
+    Seed,
+    Address,
+    Pass,
+}
+
+impl FaultFunction for IgnoresHighHalf {
+    fn faulty(
+        &self,
+        seed: u64,
+        first: u32,
+        pass: Option<u32>,
+        threshold: Threshold,
+        masks: &mut [u128],
+    ) {
+        match self {
+            Self::Seed => {
+                let seed = u64::from(seed as u32);
+                Chips.faulty(seed, first, pass, threshold, masks);
+            }
+            Self::Pass => {
+                let pass = pass.map(|pass| pass % HIGH);
+                Chips.faulty(seed, first, pass, threshold, masks);
+            }
+            Self::Address => {
+                let first = first % HIGH;
+                // What lies beyond 2¹⁶ starts again at 0.
+                let (below, beyond) = masks.split_at_mut(masks.len().min((HIGH - first) as usize));
+                Chips.faulty(seed, first, pass, threshold, below);
+                for words in beyond.chunks_mut(HIGH as usize) {
+                    Chips.faulty(seed, 0, pass, threshold, words);
+                }
+            }
+        }
     }
 }

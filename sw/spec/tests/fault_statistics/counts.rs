@@ -1,14 +1,14 @@
 //! How many cells are faulty: rates, and faults per word.
 
 use super::function::{FaultFunction, Point};
+use super::sample::blocks;
 use super::verdict::{Verdict, Worst};
 use brownout_spec::fault::LANES;
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, Discrete};
 
-/// Words of one chip; each chip has its own seed.
+/// Words of one chip; each chip has its own seed and first address.
 const CHIP: usize = 1 << 16;
-/// The chips of these checks have seeds from here on.
-const FIRST_SEED: u64 = 0xB20_0000;
+const STREAM: u64 = 0xB20_0000;
 
 /// Rates, and how many faults are expected at least.
 const RATES: [(f64, f64); 7] = [
@@ -30,8 +30,8 @@ fn for_each_word(
 ) -> usize {
     let chips = words.div_ceil(CHIP);
     let mut masks = vec![0; CHIP];
-    for chip in 0..chips as u64 {
-        function.faulty(FIRST_SEED + chip, 0, None, point.threshold, &mut masks);
+    for block in blocks(STREAM, CHIP).take(chips) {
+        function.faulty(block.seed, block.first, None, point.threshold, &mut masks);
         masks.iter().for_each(|&mask| visit(mask));
     }
     chips * CHIP

@@ -2,15 +2,17 @@
 
 use super::controls::in_pairs;
 use super::function::{Chips, FaultFunction, Point};
+use super::sample::{around_2_16, blocks};
 use super::tables::LaneTables;
 use super::verdict::{TABLE_BOUND, Verdict, Worst};
 use brownout_spec::fault::{ChipFaults, FaultMode, LANES, OnesShare};
 use brownout_spec::quantity::{ChipSeed, Pass, Threshold, WordAddress};
 
-/// Chips, with consecutive seeds from `FIRST_SEED`, and words of each.
-const CHIPS: u64 = 16;
+/// Chips, and words of each, from address `FIRST` on.
+const CHIPS: usize = 16;
 const CHIP: usize = 1 << 14;
-const FIRST_SEED: u64 = 0xB20_3000;
+const FIRST: u32 = around_2_16(CHIP);
+const STREAM: u64 = 0xB20_3000;
 /// Every cell is faulty, but for one in 2³².
 const ALL_CELLS: Threshold = Threshold(u32::MAX);
 
@@ -23,7 +25,7 @@ pub struct Stuck {
 
 /// Which cells are stuck at what.
 pub trait StuckFunction {
-    /// Sets `words` to the stuck cells of the words from address 0 on.
+    /// Sets `words` to the stuck cells of the words from address [`FIRST`] on.
     fn stuck(&self, seed: u64, threshold: Threshold, share: OnesShare, words: &mut [Stuck]);
 }
 
@@ -37,7 +39,7 @@ impl StuckFunction for Chips {
         let flips = |stored: u128| {
             let mut flips = vec![0; words.len()];
             let stored = vec![stored; words.len()];
-            chip.flips_batch(WordAddress(0), Pass(0), &stored, LANES, &mut flips);
+            chip.flips_batch(WordAddress(FIRST), Pass(0), &stored, LANES, &mut flips);
             flips
         };
         // What flips over zeros is stuck at one, what flips over ones at zero.
@@ -57,8 +59,8 @@ impl StuckFunction for OneDraw {
         let part = u64::from(threshold.0) * u64::from(share.get()) / 256;
         let mut faulty = vec![0; words.len()];
         let mut ones = vec![0; words.len()];
-        Chips.faulty(seed, 0, None, threshold, &mut faulty);
-        Chips.faulty(seed, 0, None, Threshold(part as u32), &mut ones);
+        Chips.faulty(seed, FIRST, None, threshold, &mut faulty);
+        Chips.faulty(seed, FIRST, None, Threshold(part as u32), &mut ones);
         for (word, (faulty, at_one)) in words.iter_mut().zip(faulty.into_iter().zip(ones)) {
             let at_zero = faulty & !at_one;
             *word = Stuck { at_one, at_zero };
@@ -72,7 +74,7 @@ pub struct PairedHalves;
 impl StuckFunction for PairedHalves {
     fn stuck(&self, seed: u64, threshold: Threshold, _share: OnesShare, words: &mut [Stuck]) {
         let mut faulty = vec![0; words.len()];
-        Chips.faulty(seed, 0, None, threshold, &mut faulty);
+        Chips.faulty(seed, FIRST, None, threshold, &mut faulty);
         Chips.stuck(seed, ALL_CELLS, OnesShare::HALF, words);
         for (word, faulty) in words.iter_mut().zip(faulty) {
             let ones = in_pairs(word.at_one);
@@ -96,7 +98,9 @@ pub fn examine(function: &impl StuckFunction) -> Vec<Verdict> {
 }
 
 fn for_each_chip(mut visit: impl FnMut(u64)) {
-    (FIRST_SEED..FIRST_SEED + CHIPS).for_each(&mut visit);
+    for block in blocks(STREAM, CHIP).take(CHIPS) {
+        visit(block.seed);
+    }
 }
 
 fn stuck(
@@ -143,7 +147,7 @@ fn dependence(function: &impl StuckFunction) -> [Verdict; 2] {
         let mut with_faultiness = LaneTables::new();
         for_each_chip(|seed| {
             let mut faulty = vec![0; CHIP];
-            Chips.faulty(seed, 0, None, point.threshold, &mut faulty);
+            Chips.faulty(seed, FIRST, None, point.threshold, &mut faulty);
             for (word, faulty) in stuck(function, seed, ALL_CELLS, OnesShare::HALF)
                 .iter()
                 .zip(faulty)
@@ -175,7 +179,7 @@ fn same_cells_and_polarities_at_every_voltage(function: &impl StuckFunction) -> 
         for rate in rates {
             let threshold = Point::new(rate).threshold;
             let mut faulty = vec![0; CHIP];
-            Chips.faulty(seed, 0, None, threshold, &mut faulty);
+            Chips.faulty(seed, FIRST, None, threshold, &mut faulty);
             let words = stuck(function, seed, threshold, OnesShare::HALF);
             for ((word, all), faulty) in words.iter().zip(&all).zip(faulty) {
                 let expected = Stuck {
@@ -186,7 +190,7 @@ fn same_cells_and_polarities_at_every_voltage(function: &impl StuckFunction) -> 
             }
         }
     });
-    let words = CHIPS as usize * CHIP * rates.len();
+    let words = CHIPS * CHIP * rates.len();
     Verdict::new(
         "polarity over voltage",
         different == 0,

@@ -1,18 +1,20 @@
 //! Neighbouring cells in 2 × 2 tables: lanes, addresses, seeds, passes.
 
 use super::function::{FaultFunction, Point};
+use super::sample::{Block, HIGH, blocks};
 use super::verdict::{LaneCounts, TABLE_BOUND, Verdict, Worst, table_z};
 use brownout_spec::fault::LANES;
 
 const RATES: [f64; 2] = [0.5, 0.05];
 /// Chips of the tables of lanes and addresses, and words of each.
-const CHIPS: u64 = 64;
+const CHIPS: usize = 64;
 const CHIP: usize = 1 << 14;
-/// Seeds and passes of their tables count up from 0, each with as many words.
-const STEPS: u64 = 512;
+/// Seeds and passes count up from four starts each; every step takes as many words.
+const STEPS: u32 = 128;
 const STEP: usize = 1 << 11;
-/// The chip whose passes are compared, and the first of those whose lanes are.
-const SEED: u64 = 0xB20_1000;
+/// Chips of the tables of numbers that differ in their high half.
+const FAR: usize = 128;
+const STREAM: u64 = 0xB20_1000;
 
 /// A 2 × 2 table for each lane.
 pub struct LaneTables {
@@ -49,55 +51,126 @@ impl LaneTables {
     }
 }
 
-/// (lane, lane+1), (address, address+1), (seed, seed+1), (pass, pass+1): a
-/// table for each lane at each rate.
-pub fn neighbours(function: &impl FaultFunction) -> [Verdict; 4] {
-    let [mut lanes, mut addresses, mut seeds, mut passes] = [(); 4].map(|()| Worst::default());
+/// Tables for each lane at each rate: (lane, lane+1); addresses, seeds and passes
+/// with their successors; and with those that differ in the high half alone.
+pub fn neighbours(function: &impl FaultFunction) -> [Verdict; 7] {
+    let checks = [
+        "lane and lane+1",
+        "address and address+1",
+        "seed and seed+1",
+        "pass and pass+1",
+        "address and address+2^16",
+        "seed and seed+2^32",
+        "pass and pass+2^16",
+    ];
+    let mut worst = checks.map(|_| Worst::default());
     for rate in RATES {
         let point = Point::new(rate);
-        let what = format!("{rate}");
-        let (mut of_lanes, mut of_addresses) = (LaneTables::new(), LaneTables::new());
-        let mut masks = vec![0; CHIP];
-        for chip in 0..CHIPS {
-            function.faulty(SEED + chip, 0, None, point.threshold, &mut masks);
-            for &mask in &masks {
-                of_lanes.add(mask, mask >> 1);
-            }
-            for pair in masks.windows(2) {
-                of_addresses.add(pair[0], pair[1]);
-            }
+        let (of_lanes, of_addresses) = lanes_and_addresses(function, point);
+        let [far_addresses, far_seeds, far_passes] = far(function, point);
+        let tables = [
+            of_lanes,
+            of_addresses,
+            seeds(function, point),
+            passes(function, point),
+            far_addresses,
+            far_seeds,
+            far_passes,
+        ];
+        for (index, tables) in tables.into_iter().enumerate() {
+            // The last lane has no next one.
+            let lanes = if index == 0 { LANES - 1 } else { LANES };
+            tables.judge(&mut worst[index], lanes, &format!("{rate}"));
         }
-        of_lanes.judge(&mut lanes, LANES - 1, &what);
-        of_addresses.judge(&mut addresses, LANES, &what);
-
-        let of_seed = |seed: u64, masks: &mut [u128]| {
-            function.faulty(seed, 0, None, point.threshold, masks);
-        };
-        successive(of_seed).judge(&mut seeds, LANES, &what);
-        let of_pass = |pass: u64, masks: &mut [u128]| {
-            function.faulty(SEED, 0, Some(pass as u32), point.threshold, masks);
-        };
-        successive(of_pass).judge(&mut passes, LANES, &what);
     }
-    [
-        lanes.verdict("lane and lane+1", TABLE_BOUND),
-        addresses.verdict("address and address+1", TABLE_BOUND),
-        seeds.verdict("seed and seed+1", TABLE_BOUND),
-        passes.verdict("pass and pass+1", TABLE_BOUND),
-    ]
+    let mut worst = worst.into_iter();
+    checks.map(|check| worst.next().unwrap_or_default().verdict(check, TABLE_BOUND))
 }
 
-/// The same words under each number and the next.
-fn successive(fill: impl Fn(u64, &mut [u128])) -> LaneTables {
+fn lanes_and_addresses(function: &impl FaultFunction, point: Point) -> (LaneTables, LaneTables) {
+    let (mut of_lanes, mut of_addresses) = (LaneTables::new(), LaneTables::new());
+    let mut masks = vec![0; CHIP];
+    for Block { seed, first } in blocks(STREAM, CHIP).take(CHIPS) {
+        function.faulty(seed, first, None, point.threshold, &mut masks);
+        for &mask in &masks {
+            of_lanes.add(mask, mask >> 1);
+        }
+        for pair in masks.windows(2) {
+            of_addresses.add(pair[0], pair[1]);
+        }
+    }
+    (of_lanes, of_addresses)
+}
+
+/// Seeds from random ones on, across an overflow of the low half, and up to the last.
+fn seeds(function: &impl FaultFunction, point: Point) -> LaneTables {
     let mut tables = LaneTables::new();
+    for (index, Block { seed, first }) in blocks(STREAM + 1, STEP).take(4).enumerate() {
+        let start = match index {
+            0 => (seed | u64::from(u32::MAX)) - u64::from(STEPS / 2),
+            1 => u64::MAX - u64::from(STEPS),
+            _ => seed,
+        };
+        successive(&mut tables, |step, masks| {
+            let seed = start.wrapping_add(u64::from(step));
+            function.faulty(seed, first, None, point.threshold, masks);
+        });
+    }
+    tables
+}
+
+/// Passes from the first on, across 2¹⁶, up to the last, and from a random one on.
+fn passes(function: &impl FaultFunction, point: Point) -> LaneTables {
+    let mut tables = LaneTables::new();
+    let starts = [0, HIGH - STEPS / 2, u32::MAX - STEPS, 0x5B91_C04E];
+    for (start, Block { seed, first }) in starts.into_iter().zip(blocks(STREAM + 2, STEP)) {
+        successive(&mut tables, |step, masks| {
+            function.faulty(seed, first, Some(start + step), point.threshold, masks);
+        });
+    }
+    tables
+}
+
+/// Adds the same words under each number and the next.
+fn successive(tables: &mut LaneTables, fill: impl Fn(u32, &mut [u128])) {
     let (mut masks, mut next) = (vec![0; STEP], vec![0; STEP]);
     fill(0, &mut masks);
-    for number in 1..=STEPS {
-        fill(number, &mut next);
+    for step in 1..=STEPS {
+        fill(step, &mut next);
         for (&first, &second) in masks.iter().zip(&next) {
             tables.add(first, second);
         }
         std::mem::swap(&mut masks, &mut next);
+    }
+}
+
+/// Addresses 2¹⁶, seeds 2³² and passes 2¹⁶ apart: nothing but the high half differs.
+fn far(function: &impl FaultFunction, point: Point) -> [LaneTables; 3] {
+    let mut tables = [(); 3].map(|()| LaneTables::new());
+    let (mut masks, mut other) = (vec![0; STEP], vec![0; STEP]);
+    let space = HIGH as usize + STEP;
+    for Block { seed, first } in blocks(STREAM + 3, space).take(FAR) {
+        // As random as the seed, and over all 32 bits.
+        let pass = seed as u32;
+        let pairs = [
+            [(seed, first, None), (seed, first + HIGH, None)],
+            [
+                (seed, first, None),
+                (seed.wrapping_add(1 << 32), first, None),
+            ],
+            [
+                (seed, first, Some(pass)),
+                (seed, first, Some(pass.wrapping_add(HIGH))),
+            ],
+        ];
+        for (tables, [one, another]) in tables.iter_mut().zip(pairs) {
+            for ((seed, first, pass), masks) in [(one, &mut masks), (another, &mut other)] {
+                function.faulty(seed, first, pass, point.threshold, masks);
+            }
+            for (&first, &second) in masks.iter().zip(&other) {
+                tables.add(first, second);
+            }
+        }
     }
     tables
 }

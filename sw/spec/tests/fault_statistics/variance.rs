@@ -5,12 +5,15 @@
 //! of them, and a study's error bars would be too small.
 
 use super::function::{FaultFunction, Point};
+use super::sample::around_2_16;
 use super::verdict::{TABLE_BOUND, Verdict, Worst};
 use brownout_spec::fault::LANES;
 
-/// Chips, with consecutive seeds from 0, as a study counts them.
-const CHIPS: usize = 2_000;
-/// Words of a chip, a block of addresses from 0.
+/// Chips, with consecutive seeds as a study counts them. The low half of the
+/// seed overflows in the middle.
+const CHIPS: u64 = 2_000;
+const FIRST_SEED: u64 = 0x8D3A_61C5_0000_0000 - CHIPS / 2;
+/// Words of a chip, a block of addresses around 2¹⁶.
 const WORDS: usize = 256;
 const RATES: [f64; 2] = [0.5, 0.05];
 
@@ -105,8 +108,8 @@ fn measure(function: &impl FaultFunction, point: Point) -> Spreads {
         words: vec![Spread::default(); WORDS],
     };
     let mut masks = [0; WORDS];
-    for seed in 0..CHIPS as u64 {
-        function.faulty(seed, 0, None, point.threshold, &mut masks);
+    for seed in FIRST_SEED..FIRST_SEED + CHIPS {
+        function.faulty(seed, around_2_16(WORDS), None, point.threshold, &mut masks);
         let mut of_chip = 0;
         for (mask, spread) in masks.iter().zip(&mut spreads.words) {
             of_chip += mask.count_ones();
