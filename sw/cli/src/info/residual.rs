@@ -35,6 +35,13 @@ struct PolicyRow {
     bits_zeroed: f64,
 }
 
+impl PolicyRow {
+    /// Whether the policy reads any weight as zero.
+    fn zeroed(&self) -> bool {
+        self.bits_zeroed > 0.0
+    }
+}
+
 /// The rows of a code.
 pub fn rows(code: &Code, residual: &Residual) -> Vec<ResidualRow> {
     RATES
@@ -90,7 +97,35 @@ pub fn render(rows: &[ResidualRow]) -> String {
     format!(
         "Residual errors, exact, of independent faulty cells. Shares of information\n\
          bits read wrong: bookkeeping (lone errors corrected, all others kept) and the\n\
-         decoder with policy keep. Shares of words: corrected, detected, silently wrong.\n\n{}",
+         decoder with policy keep. Shares of words: corrected, detected, silently wrong.\n\n{}{}",
+        table.render(),
+        render_other_policies(rows)
+    )
+}
+
+/// What is read under the policies that answer a detected error with zeros;
+/// nothing for a code that detects none.
+fn render_other_policies(rows: &[ResidualRow]) -> String {
+    let zeroing = |row: &ResidualRow| row.policies.iter().any(|policy| policy.zeroed());
+    let Some(last) = rows.last().filter(|row| zeroing(row)) else {
+        return String::new();
+    };
+    let mut headers = vec![">cells faulty".to_owned()];
+    for PolicyRow { policy, .. } in last.policies.iter().filter(|policy| policy.zeroed()) {
+        headers.push(format!(">{policy}: wrong"));
+        headers.push(">zeroed".to_owned());
+    }
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    let mut table = Table::new(&headers);
+    for row in rows {
+        let policies = row.policies.iter().filter(|policy| policy.zeroed());
+        let shares = policies.flat_map(|policy| [policy.bits_wrong, policy.bits_zeroed]);
+        let shares = shares.map(|probability| share(Some(probability)));
+        table.row([format!("{:e}", row.ber.get())].into_iter().chain(shares));
+    }
+    format!(
+        "\nThe same under the other policies. Shares of information bits: read wrong, and\n\
+         in weights that the policy reads as zero instead.\n\n{}",
         table.render()
     )
 }
