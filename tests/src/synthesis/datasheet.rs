@@ -250,7 +250,7 @@ fn table(versions: &[String; 2], accelerators: &[Figures], decoders: &[Figures])
         text,
         "\nConditions: `make synth`; {DEVICE}, package CABGA756, out of context (no pins), \
          {TARGET_MHZ} MHz asked for; Fmax after routing, clock to clock, median of the placements. \
-         {} (`{YOSYS_SCRIPT}`); nextpnr-ecp5 {}. A carry cell counts as two LUT4; distributed RAM \
+         {} (`{YOSYS_SCRIPT}`); {}. A carry cell counts as two LUT4; distributed RAM \
          is not counted.",
         versions[0], versions[1]
     )

@@ -89,13 +89,21 @@ pub fn version(tool: &'static str) -> Result<String, SynthesisError> {
         .map_err(|source| SynthesisError::Start { tool, source })?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    Ok(text
-        .lines()
-        .map(str::trim)
-        .find(|line| line.contains("Yosys") || line.contains("Version"))
-        .unwrap_or("version unknown")
-        .trim_start_matches("\"nextpnr-ecp5\" -- ")
-        .to_owned())
+    // "Yosys 0.70 (git sha1 ..)" and ".. (Version nextpnr-0.11.1)".
+    let word = |start: &str| {
+        let words = text.split([' ', '(', ')']).collect::<Vec<_>>();
+        let at = words.iter().position(|word| word.starts_with(start))?;
+        Some(
+            words[at..]
+                .iter()
+                .take(2)
+                .copied()
+                .collect::<Vec<_>>()
+                .join(" "),
+        )
+    };
+    let found = word("Yosys").or_else(|| word("nextpnr-0").map(|name| name.trim().to_owned()));
+    Ok(found.unwrap_or_else(|| format!("{tool}, version unknown")))
 }
 
 /// What Yosys does; part of a figure's conditions.
