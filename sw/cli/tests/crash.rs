@@ -5,6 +5,8 @@
 mod common;
 
 use common::{Answer, Sandbox, names};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -31,10 +33,10 @@ const GENERATE: [&str; 7] = [
     "--out",
     "rtl",
 ];
-/// Most moments are where a run writes: at its end.
-const MOMENTS: [f64; 10] = [0.2, 0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.96, 1.0, 1.05];
-/// Fewer, for long runs that write all the time.
-const FEW_MOMENTS: [f64; 4] = [0.3, 0.5, 0.7, 0.95];
+/// How often a command is killed in the middle of its work.
+const KILLS: usize = 8;
+/// Runs that may end before they are killed, for each that does not.
+const SPARE: usize = 4;
 /// How temporary names begin.
 const TEMPORARY: &str = ".brownout-";
 
@@ -98,26 +100,33 @@ fn kill_after(sandbox: &Sandbox, arguments: &[&str], delay: Duration) -> bool {
     process.wait().unwrap().signal() == Some(9)
 }
 
-/// Kills a command at moments given as parts of its run. `check` looks at what
-/// is left and counts unfinished files.
-fn kill_often(sandbox: &Sandbox, arguments: &[&str], moments: &[f64], check: impl Fn() -> usize) {
+/// Kills a command at random moments until `kills` runs died of it. `check` looks
+/// at what is left and counts unfinished files.
+fn kill_often(sandbox: &Sandbox, arguments: &[&str], kills: usize, check: impl Fn() -> usize) {
     let time = || {
         let start = Instant::now();
         sandbox.ok(arguments);
         start.elapsed()
     };
     // The shorter of two, since the machine may have other things to do.
-    let whole = time().min(time());
-    let (mut killed, mut left) = (0, 0);
-    for part in moments {
-        killed += usize::from(kill_after(sandbox, arguments, whole.mul_f64(*part)));
+    let mut whole = time().min(time());
+    let mut rng = ChaCha8Rng::seed_from_u64(0xB20_5000);
+    let (mut runs, mut killed, mut left) = (0, 0, 0);
+    while killed < kills && runs < kills * (1 + SPARE) {
+        runs += 1;
+        // Every other moment is where a run writes: at its end.
+        let earliest = if runs % 2 == 0 { 0.1 } else { 0.8 };
+        let delay = whole.mul_f64(rng.random_range(earliest..1.05));
+        if kill_after(sandbox, arguments, delay) {
+            killed += 1;
+        } else {
+            // No longer than this, then: the machine has less to do than before.
+            whole = whole.min(delay);
+        }
         left += check();
     }
-    println!("{arguments:?}: {killed} killed, {left} unfinished files or folders seen");
-    assert!(
-        killed >= moments.len() / 4,
-        "only {killed} were killed in time"
-    );
+    println!("{arguments:?}: {killed} of {runs} killed, {left} unfinished files or folders seen");
+    assert_eq!(killed, kills, "of {runs} runs, the others ended before");
     sandbox.ok(arguments);
     assert_eq!(check(), 0, "the next run leaves nothing unfinished");
 }
@@ -148,7 +157,7 @@ fn a_killed_training_leaves_the_whole_model_or_none_and_the_next_run_cleans_up()
     let train = [&TRAIN[..], &["m"]].concat();
     sandbox.ok(&train);
     let whole = contents(&sandbox.path("."));
-    kill_often(&sandbox, &train, &MOMENTS, || {
+    kill_often(&sandbox, &train, KILLS, || {
         let found = unfinished(&sandbox.path("."), &whole).unwrap();
         fs::remove_file(sandbox.path("m")).ok();
         found
@@ -162,7 +171,7 @@ fn a_killed_generation_leaves_whole_files_or_none_and_the_next_run_cleans_up() {
     let rtl = sandbox.path("rtl");
     let whole = contents(&rtl);
     assert!(whole.len() > 20);
-    kill_often(&sandbox, &GENERATE, &MOMENTS, || {
+    kill_often(&sandbox, &GENERATE, KILLS, || {
         unfinished(&rtl, &whole).unwrap()
     });
     assert!(contents(&rtl) == whole);
@@ -199,6 +208,8 @@ fn a_machine_without_threads_is_one_sentence() {
 mod simulate {
     use super::*;
 
+    /// Kills of runs that are long and write all the time.
+    const FEW_KILLS: usize = 3;
     const SIMULATE: [&str; 9] = [
         "simulate",
         "--quiet",
@@ -236,14 +247,14 @@ mod simulate {
     fn a_killed_simulation_leaves_whole_files_or_none_and_the_next_run_cleans_up() {
         let sandbox = Sandbox::with_model();
         let runs = [
-            (&["--out", "s.json"], &MOMENTS[..]),
-            (&["--trace", "wave.vcd"], &FEW_MOMENTS),
+            (&["--out", "s.json"], KILLS),
+            (&["--trace", "wave.vcd"], FEW_KILLS),
         ];
-        for (flags, moments) in runs {
+        for (flags, kills) in runs {
             let arguments = run(flags);
             sandbox.ok(&arguments);
             let whole = contents(&sandbox.path("."));
-            kill_often(&sandbox, &arguments, moments, || {
+            kill_often(&sandbox, &arguments, kills, || {
                 let found = unfinished(&sandbox.path("."), &whole).unwrap();
                 fs::remove_file(sandbox.path(flags[1])).ok();
                 found
