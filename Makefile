@@ -16,7 +16,7 @@ BENCH_OUT ?= target/bench
 CONFIG  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools simulator sim test bench verilog synth clean
+.PHONY: help tools simulator sim test bench verilog synth mutants clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
@@ -59,6 +59,10 @@ bench: simulator ## measure simulation, generator and software (BENCH_OUT=DIR)
 synth: tools ## place and route the datasheet's accelerators on an ECP5 (resumes; SEEDS=0..3 placements each, 1)
 	@echo "Synthesizing into target/synth/ (Yosys, nextpnr-ecp5; up to an hour) ..."
 	@$(CARGO) run --release --quiet --package brownout-tests --bin synth -- target/synth $(SEEDS)
+
+mutants: tools ## how many of 1200 mistakes in the Verilog the tests find (resumes)
+	@echo "Running mutants; results go to target/mutants/ (half an hour on two cores) ..."
+	@$(CARGO) run --release --quiet --package brownout-tests --bin mutants
 
 clean: ## remove everything built, the tool chain included
 	@echo "Removing target/ and .tools/ ..."

@@ -7,7 +7,7 @@ use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBit
 use std::collections::{BTreeMap, BTreeSet};
 
 const PLAN: MutationPlan = MutationPlan {
-    count: 200,
+    count: 300,
     seed: 1,
 };
 

@@ -3,11 +3,14 @@
 
 pub mod bench;
 pub mod census;
+pub mod conditions;
 pub mod configurations;
 pub mod formal;
 pub mod graph;
 pub mod icarus;
 pub mod mutant;
+pub mod mutation;
+pub mod read_back;
 pub mod readers;
 pub mod session;
 pub mod synthesis;

@@ -13,7 +13,7 @@ use brownout_spec::code::Policy;
 use brownout_spec::config::Configuration;
 use brownout_spec::fault::{ChipFaults, FaultMap, FaultMode};
 use brownout_spec::image::{Layout, WeightImage};
-use brownout_spec::quantity::{ChipSeed, Pass, Threshold};
+use brownout_spec::quantity::{ChipSeed, Millivolts, Pass, Threshold};
 
 /// The tool chain and the model cache of the workspace.
 ///
@@ -44,6 +44,8 @@ pub struct Conditions {
     pub mode: FaultMode,
     /// How many cells are faulty.
     pub threshold: Threshold,
+    /// Where `threshold` is what the hardware's ROM holds for a supply: that supply.
+    pub supply: Option<Millivolts>,
     /// The faulty cells in mode `map`.
     pub map: FaultMap,
     /// What is read from a word with a detected error.
@@ -82,7 +84,10 @@ pub fn compare_images<L: Link>(
     driver.set_faults(&EmulatedFaults {
         seed: conditions.seed,
         mode: conditions.mode,
-        rate: FaultRate::Threshold(conditions.threshold),
+        rate: match conditions.supply {
+            Some(supply) => FaultRate::Voltage(supply),
+            None => FaultRate::Threshold(conditions.threshold),
+        },
     })?;
     let mut pass = conditions.first_pass;
     if configuration.fault_emulation {
@@ -112,7 +117,9 @@ pub fn compare_images<L: Link>(
         pass = pass.next();
         if inspect.contains(&index) {
             let trial = Trial {
-                pass: configuration.fault_emulation.then_some(Pass(pass.0 - 1)),
+                pass: configuration
+                    .fault_emulation
+                    .then_some(Pass(pass.0.wrapping_sub(1))),
                 ..trial
             };
             let mismatch = trial.run_layers(driver, &mut workspace)?;

@@ -33,6 +33,7 @@ fn record(configuration: &Configuration) -> Recording {
         seed: ChipSeed(11),
         mode: FaultMode::Persistent,
         threshold: BitErrorRate::new(0.02).expect("a probability").threshold(),
+        supply: None,
         map: Default::default(),
         policy: Policy::Zero,
         first_pass: Pass(0),

@@ -47,6 +47,7 @@ fn first_mismatch(configuration: &Configuration, emitted: &Emitted) -> Option<Mi
         seed: ChipSeed(7),
         mode: FaultMode::Persistent,
         threshold: BitErrorRate::new(0.05).expect("a probability").threshold(),
+        supply: None,
         map: Default::default(),
         policy: Policy::Zero,
         first_pass: Pass(0),

@@ -84,6 +84,7 @@ fn run(configuration: &Configuration, policy: Policy) {
         seed: ChipSeed(0x5eed),
         mode: FaultMode::Persistent,
         threshold: BitErrorRate::new(0.05).expect("a probability").threshold(),
+        supply: None,
         map: Default::default(),
         policy,
         first_pass: Pass(0),

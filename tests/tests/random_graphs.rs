@@ -3,16 +3,13 @@
 
 use brownout_sim::build::BuildOptions;
 use brownout_sim::link::Stalls;
-use brownout_spec::code::Policy;
-use brownout_spec::config::Configuration;
-use brownout_spec::fault::{CellFault, FaultMap, FaultMode, OnesShare};
-use brownout_spec::quantity::{ChipSeed, Lane, Pass, Threshold, WordAddress};
 use brownout_tests::census::Census;
+use brownout_tests::conditions::draw_conditions;
 use brownout_tests::configurations::{Bench, benches};
-use brownout_tests::graph::{self, Focus, Graph};
-use brownout_tests::session::{Conditions, compare_images, simulator};
+use brownout_tests::graph::{self, Focus};
+use brownout_tests::read_back::{check_cleared, check_written};
+use brownout_tests::session::{compare_images, simulator};
 use brownout_tests::tensors::draw_image;
-use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Mutex;
@@ -65,6 +62,13 @@ fn run_bench(number: usize, bench: &Bench) -> (usize, Census) {
         let mut driver = simulator
             .driver_from_random(idle, random.random())
             .unwrap_or_else(|error| panic!("{error}"));
+        if pair == 0 {
+            for check in [check_cleared, check_written] {
+                let wrong = check(&mut driver).unwrap_or_else(|error| panic!("{error}"));
+                assert_eq!(wrong, None, "configuration {number}");
+            }
+            driver.link_mut().reset();
+        }
         for program in 0..2 {
             let focus = Focus::ALL[(2 * pair + program + number) % Focus::ALL.len()];
             let graph = graph::draw(&bench.configuration, focus, &mut random);
@@ -95,59 +99,4 @@ fn run_bench(number: usize, bench: &Bench) -> (usize, Census) {
         }
     }
     (2 * PAIRS, census)
-}
-
-/// A chip, a fault mode that the configuration has, a rate and a policy that the code has.
-fn draw_conditions(
-    configuration: &Configuration,
-    graph: &Graph,
-    random: &mut ChaCha8Rng,
-) -> Conditions {
-    let share = OnesShare::new(random.random_range(0..=256)).expect("at most 256");
-    let emulated = [
-        FaultMode::None,
-        FaultMode::Persistent,
-        FaultMode::Transient,
-        FaultMode::StuckAt { share },
-        FaultMode::Map,
-    ];
-    let modes = match configuration.fault_emulation {
-        true => &emulated[..],
-        false => &[FaultMode::None, FaultMode::Map],
-    };
-    let policies: Vec<_> = Policy::ALL
-        .into_iter()
-        .filter(|p| p.supported_by(configuration.code))
-        .collect();
-    // About none, one, a few or half of the bits of a word.
-    let threshold = match random.random_range(0..8) {
-        0 => random.random(),
-        1 => 1 << 31,
-        k => (1 << 32u32.saturating_sub(4 + k)) + (random.random::<u32>() >> 12),
-    };
-    Conditions {
-        seed: ChipSeed(random.random()),
-        mode: *modes.choose(random).expect("not empty"),
-        threshold: Threshold(threshold),
-        map: draw_map(configuration, graph.program.weight_words, random),
-        policy: *policies.choose(random).expect("not empty"),
-        first_pass: Pass(random.random_range(0..1 << 20)),
-    }
-}
-
-/// Some listed cells, about one in two words.
-fn draw_map(configuration: &Configuration, words: usize, random: &mut ChaCha8Rng) -> FaultMap {
-    let mut map = FaultMap::default();
-    for _ in 0..words / 2 {
-        let address = WordAddress(random.random_range(0..words as u32));
-        let lane = Lane(random.random_range(0..configuration.code.word_bits() as u8));
-        let kinds = [
-            CellFault::Flip,
-            CellFault::StuckAtZero,
-            CellFault::StuckAtOne,
-        ];
-        // A cell that is listed already stays as it is.
-        map.insert(address, lane, *kinds.choose(random).expect("not empty"));
-    }
-    map
 }

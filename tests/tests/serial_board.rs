@@ -108,6 +108,7 @@ fn run_networks<S: Read + Write>(line: S) -> Result<Option<String>, CompareError
             seed: ChipSeed(9),
             mode: FaultMode::Persistent,
             threshold: Threshold(threshold),
+            supply: None,
             map: FaultMap::default(),
             policy: Policy::Keep,
             first_pass: Pass(3),

@@ -26,7 +26,7 @@ pub(crate) enum LineChange {
     SumForProduct,
     /// A difference instead of a sum.
     DifferenceForSum,
-    /// The neighbouring word of a memory.
+    /// The word of a memory at the inverted address.
     OtherWord,
 }
 

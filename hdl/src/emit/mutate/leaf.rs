@@ -93,7 +93,7 @@ fn apply(line: &str, change: LineChange, number: Option<u16>) -> String {
                 return line.to_string();
             };
             let address = &line[start..end];
-            let address = choice(number, &format!("{address} ^ 1'b1"), address);
+            let address = choice(number, &format!("~{address}"), address);
             format!("{}{address}{}", &line[..start], &line[end..])
         }
     }
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(
             twice,
             "    if ((mutant_select == 16'd1) ? (1'b1) : (enable)) word <= \
-             cells[(mutant_select == 16'd2) ? (address ^ 1'b1) : (address)];"
+             cells[(mutant_select == 16'd2) ? (~address) : (address)];"
         );
         assert_eq!(
             apply(line, LineChange::Inverted, None),

@@ -28,7 +28,8 @@ pub const SELECT_BITS: usize = 16;
 /// Which mutants are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MutationPlan {
-    /// How many, over all modules, if there are as many; below 2¹⁶.
+    /// How many over all modules, below 2¹⁶; every module has at least four, if it has as many
+    /// places.
     pub count: usize,
     /// Of the choice among all possible ones.
     pub seed: u64,

@@ -1,0 +1,153 @@
+//! Mutation score: how many deliberate mistakes in the emitted Verilog do the tests find?
+//!
+//! Four accelerators are emitted with many mistakes each, one of which is
+//! chosen by an input ([`brownout_hdl::emit::SELECT`]); so each needs one
+//! compiled model. Every mutant meets the same tests until one finds it.
+
+pub mod battery;
+pub mod equivalence;
+pub mod report;
+pub mod store;
+
+use crate::configurations::configuration;
+use crate::session::tools;
+use battery::{Battery, Verdict};
+use brownout_hdl::emit::{Mutant, Mutated, MutationPlan};
+use brownout_hdl::generate::generate_mutants;
+use brownout_sim::build::{BuildOptions, ModelSource};
+use brownout_sim::model::ModelLibrary;
+use brownout_sim::simulator::source;
+use brownout_spec::code::CodeName;
+use brownout_spec::config::{Configuration, VoltageModelChoice, WeightBits};
+use brownout_spec::quantity::Millivolts;
+use std::sync::Arc;
+
+/// Seed of the choice of mutants.
+const SEED: u64 = 2026;
+
+/// An accelerator and its mutants.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Short name, also of the file of results.
+    pub name: &'static str,
+    /// The accelerator.
+    pub configuration: Configuration,
+    /// Which mutants.
+    pub plan: MutationPlan,
+}
+
+/// The accelerators of the score: every code, both weight widths, both voltage
+/// models, words of several rows and rows of several words, one without emulation.
+pub fn subjects() -> Vec<Subject> {
+    let subject = |name, count, configuration| Subject {
+        name,
+        configuration,
+        plan: MutationPlan { count, seed: SEED },
+    };
+    let in_place = configuration(4, 8, WeightBits::Eight, CodeName::Inplace64_57);
+    let mut secded = configuration(4, 4, WeightBits::Eight, CodeName::Secded72_64);
+    secded.voltage_model = VoltageModelChoice::Finfet14nm;
+    secded.vmin_mv = Some(Millivolts(600));
+    let narrow = configuration(8, 4, WeightBits::Four, CodeName::Inplace32_26);
+    let mut plain = configuration(4, 4, WeightBits::Eight, CodeName::None);
+    plain.fault_emulation = false;
+    vec![
+        subject("inplace-8", 400, in_place),
+        subject("secded-8", 300, secded),
+        subject("inplace-4", 300, narrow),
+        subject("plain", 200, plain),
+    ]
+}
+
+/// The few mutants of `make test`.
+pub fn smoke() -> Subject {
+    Subject {
+        name: "smoke",
+        configuration: configuration(4, 4, WeightBits::Eight, CodeName::Secded72_64),
+        plan: MutationPlan {
+            count: 1,
+            seed: SEED,
+        },
+    }
+}
+
+/// Compiles a model whose registers and memories start at random values.
+fn compile(source: &ModelSource) -> Arc<ModelLibrary> {
+    let (toolchain, cache) = tools();
+    let options = BuildOptions {
+        random_initial: true,
+        trace: false,
+    };
+    let compiled = cache
+        .get(&toolchain, source, options)
+        .unwrap_or_else(|error| panic!("{error}"));
+    ModelLibrary::open(&compiled).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A compiled accelerator with its mutants and the tests that they meet.
+pub struct Bench {
+    /// Which accelerator.
+    pub subject: Subject,
+    /// Its text and its mutants.
+    pub mutated: Mutated,
+    library: Arc<ModelLibrary>,
+    /// The voltage ROM alone, whose entries no network tells apart to the last bit.
+    rom: Option<Arc<ModelLibrary>>,
+    battery: Battery,
+}
+
+impl Bench {
+    /// Emits and compiles, or takes the model from the cache.
+    ///
+    /// # Panics
+    /// With a sentence if a tool is missing or refuses.
+    pub fn new(subject: Subject) -> Self {
+        let mutated = generate_mutants(&subject.configuration, subject.plan)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let library = compile(&source(&mutated.design));
+        let modules = mutated.design.modules.iter();
+        let rom = modules
+            .filter(|m| m.name.ends_with("_voltage_rom"))
+            .map(|m| {
+                compile(&ModelSource {
+                    top: m.name.clone(),
+                    clock: Some("clock".to_owned()),
+                    files: vec![(format!("{}.v", m.name), mutated.design.module_file(m))],
+                })
+            })
+            .next();
+        let battery = Battery::new(&subject.configuration);
+        Self {
+            subject,
+            mutated,
+            library,
+            rom,
+            battery,
+        }
+    }
+
+    /// What the tests say of a mutant; number 0 is the accelerator itself.
+    pub fn verdict(&self, number: u16) -> Verdict {
+        let rom = self
+            .rom
+            .as_ref()
+            .filter(|_| number == 0 || self.mutant(number).module.ends_with("_voltage_rom"));
+        rom.and_then(|rom| battery::check_rom(&self.subject.configuration, rom, number))
+            .unwrap_or_else(|| self.battery.run(&self.library, number))
+    }
+
+    /// The mutant of a number, from 1.
+    pub fn mutant(&self, number: u16) -> &Mutant {
+        &self.mutated.mutants[usize::from(number) - 1]
+    }
+
+    /// What decides the verdicts: the text with the mutants, and the tests.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = blake3::Hasher::new();
+        hash.update(self.mutated.design.text().as_bytes());
+        for source in battery::SOURCES {
+            hash.update(source.as_bytes());
+        }
+        hash.finalize().to_hex()[..16].to_string()
+    }
+}
