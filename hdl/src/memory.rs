@@ -14,8 +14,11 @@ const SMALL_DEPTH: usize = 64;
 /// `depth` words of `lanes` lanes of `W` bits.
 ///
 /// A read presented in one clock cycle gives its word in the next. A word read in the cycle
-/// in which it is written is undefined on hardware, where Yosys's `no_rw_check` saves its
-/// emulation (simulation gives the old one); no user relies on it, as a test of mutants shows.
+/// in which it is written is undefined on hardware, where `no_rw_check` saves its emulation
+/// (simulation gives the old one); no user relies on it, as a test of mutants shows.
+///
+/// Attributes are those of three tools, each of which passes over the others' (Vivado UG901,
+/// `RAM_STYLE`; Quartus Prime help, `ramstyle`; Yosys, `memory_libmap`).
 #[derive(LogicBlock)]
 pub struct Memory<const W: usize> {
     /// Clock of both ports.
@@ -86,13 +89,29 @@ impl<const W: usize> Logic for Memory<W> {
         let top = Self::address_bits(self._depth) - 1;
         let depth = self._depth;
         // Small memories are cheaper in look-up tables; the tool decides there.
-        let style = if depth > SMALL_DEPTH {
-            "(* ram_style = \"block\", no_rw_check *)\n"
-        } else {
-            "(* no_rw_check *)\n"
+        let (block, said) = match depth > SMALL_DEPTH {
+            true => (
+                "ram_style = \"block\", ",
+                "// ram_style asks Vivado and Yosys for block RAM. Quartus takes it unasked for this form and size;\n\
+                 // to insist, name the device's block there: ramstyle = \"M20K, no_rw_check\".\n",
+            ),
+            false => (
+                "",
+                "// Block RAM, distributed RAM or registers: the tool decides.\n",
+            ),
         };
         let mut text = format!(
-            "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} x {W} bits, one write and one read port.\n// A word stands at the output one clock after its address; what is read in the clock in which it\n// is written is undefined on hardware (no_rw_check), and no user relies on it.\n// ports read_enable: read port\n// ports write_address: write port, lane by lane\n// uses read_address[{top}:0]\n// uses write_address[{top}:0]\n{style}reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
+            "// module memory_{depth}x{lanes}x{W}: {depth} words of {lanes} x {W} bits, one write and one read port.\n\
+             // A word stands at the output one clock after its address. One that is read in the clock in which\n\
+             // it is written is undefined on hardware, and no user relies on it; so no logic has to emulate what\n\
+             // simulation gives, the old word: no_rw_check tells Yosys, and as the value of ramstyle Quartus.\n\
+             {said}\
+             // ports read_enable: read port\n\
+             // ports write_address: write port, lane by lane\n\
+             // uses read_address[{top}:0]\n\
+             // uses write_address[{top}:0]\n\
+             (* {block}ramstyle = \"no_rw_check\", no_rw_check *)\n\
+             reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
         );
         for lane in 0..lanes {
             let slice = match lanes {

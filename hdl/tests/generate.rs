@@ -86,6 +86,23 @@ fn memories_and_the_wide_multiplier_are_the_only_leaves() {
 }
 
 #[test]
+fn every_memory_frees_each_tool_from_emulating_collisions_and_only_deep_ones_insist_on_blocks() {
+    for c in configurations() {
+        for module in generate(&c).unwrap().modules {
+            let Some((_, size)) = module.name.split_once("_memory_") else {
+                assert!(!module.text.contains("no_rw_check"), "{}", module.name);
+                continue;
+            };
+            let words: usize = size.split('x').next().unwrap().parse().unwrap();
+            let attributes = "ramstyle = \"no_rw_check\", no_rw_check *)";
+            assert!(module.text.contains(attributes), "{}", module.name);
+            let asks = module.text.contains("(* ram_style = \"block\", ");
+            assert_eq!(asks, words > 64, "{}", module.name);
+        }
+    }
+}
+
+#[test]
 fn nothing_of_the_fault_emulation_is_left_when_it_is_not_built_in() {
     let with = configuration(8, 8, CodeName::None, WeightBits::Eight);
     let without = Configuration {

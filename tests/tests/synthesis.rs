@@ -51,7 +51,10 @@ fn the_weights_lie_in_block_ram_alone() {
         .expect("the weight memory");
     let asynchronous = module
         .text
-        .replace("(* ram_style = \"block\", no_rw_check *)\n", "")
+        .lines()
+        .filter(|line| !line.contains("(* ram_style"))
+        .collect::<Vec<_>>()
+        .join("\n")
         .replace(
             "    if (read_enable) read_word <= cells[read_address];\n",
             "",
