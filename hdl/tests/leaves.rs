@@ -3,6 +3,7 @@
 mod bench;
 
 use bench::{Bench, lanes};
+use brownout_hdl::board::BoardReset;
 use brownout_hdl::column::Multiplier;
 use brownout_hdl::memory::Memory;
 use rand::{RngExt, SeedableRng};
@@ -163,4 +164,35 @@ fn the_wide_multiplier_is_its_rust_description() {
         multiplier.enable_sum.next = row[3] == 1;
         clock(&mut multiplier, |m, level| m.clock.next = level.into());
     }
+}
+
+#[test]
+fn the_reset_of_a_board_is_its_rust_description_and_holds_from_power_up() {
+    let mut rng = ChaCha8Rng::seed_from_u64(256);
+    let mut reset = BoardReset::default();
+    let (inputs, outputs) = (["button".to_owned()], ["held".to_owned()]);
+    let Some(bench) = Bench::build(&mut reset, "wake", &inputs, &outputs) else {
+        return;
+    };
+    // First nobody presses; then presses of all lengths, some closer together than a hold.
+    let mut stimuli = vec![vec![0]; 300];
+    while stimuli.len() < CYCLES {
+        let (pressed, released) = (rng.random_range(1..4), rng.random_range(1..400));
+        stimuli.extend(vec![vec![1]; pressed]);
+        stimuli.extend(vec![vec![0]; released]);
+    }
+    let answers = bench.run(&stimuli);
+    // The synchronizer has no initial value and may show a press that was none.
+    let released = answers.iter().position(|answer| answer[0] == 0);
+    assert!(matches!(released, Some(256..=258)), "{released:?}");
+    for (cycle, row) in stimuli.iter().enumerate() {
+        if cycle >= 300 {
+            let expected = u64::from(reset.held.val());
+            assert_eq!(answers[cycle][0], expected, "cycle {cycle}");
+        }
+        reset.button.next = row[0] == 1;
+        clock(&mut reset, |r, level| r.clock.next = level.into());
+    }
+    let held = |from: usize| answers[from..].iter().map(|answer| answer[0]).sum::<u64>();
+    assert!(held(300) > 256 && held(300) < (answers.len() - 300) as u64);
 }
