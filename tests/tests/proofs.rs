@@ -2,12 +2,15 @@
 //! rejects mutants, each for the claim that it breaks.
 
 use brownout_hdl::emit::{Emitted, Origin};
-use brownout_hdl::generate;
+use brownout_hdl::{generate, generate_board};
 use brownout_spec::code::{Code, CodeName};
 use brownout_spec::config::{Configuration, Depths, WeightBits};
+use brownout_spec::serial::Board;
 use brownout_tests::configurations::{benches, configuration};
 use brownout_tests::formal::netlist::Cut;
-use brownout_tests::formal::{decoder, memory, multiplier, pe, plain_path, requantizer};
+use brownout_tests::formal::{
+    board_reset, decoder, memory, multiplier, pe, plain_path, requantizer,
+};
 
 use CodeName::{Inplace32_26, Inplace64_57, Secded72_64};
 use WeightBits::{Eight, Four};
@@ -30,7 +33,12 @@ fn with_code(code: CodeName, bits: WeightBits) -> Configuration {
 fn decoder_is_proved(name: CodeName, bits: WeightBits) -> (Cut, Code) {
     let code = Code::new(name, bits);
     let cut = cut(&with_code(name, bits), "decoder");
-    decoder::time(&cut).prove(&cut);
+    let time = decoder::time(&cut);
+    time.prove(&cut);
+    // A register too many, and a stage too few.
+    time.reject(&cut.delay_input("word"));
+    let early = cut.without_register("received_q");
+    time.reject(&early.without_register("syndrome_q"));
     let function = decoder::function(&cut, &code);
     function.prove(&cut);
     // One lane too many or too few in one parity.
@@ -69,10 +77,6 @@ fn the_decoder_of_inplace_32_26_corrects_every_single_and_detects_every_double_e
     let unused = u128::from(unused.expect("not every odd number is a column"));
     let dropped = cut.replace_number(8, u128::from(code.columns()[5]), unused);
     function.reject(&dropped, &["single", "any"]);
-    // A decoder with a register too many, and one that mixes two words.
-    let late = cut.disturb_input("word", "word_late");
-    let late = late.replace("wire [31:0] word_disturbed", "reg [31:0] word_late;\n    always @(posedge clock) word_late <= word;\n    wire [31:0] word_disturbed");
-    assert_eq!(decoder::time(&cut).ask(&late), [false, false]);
 }
 
 #[test]
@@ -140,7 +144,11 @@ fn a_memory_that_writes_unasked_or_reads_what_it_writes_is_rejected() {
 #[test]
 fn the_wide_multiplier_is_its_rust_description() {
     let cut = cut(&benches()[1].configuration, "multiplier");
-    multiplier::time(&cut).prove(&cut);
+    let time = multiplier::time(&cut);
+    time.prove(&cut);
+    for factor in ["multiplicand", "factor"] {
+        time.reject(&cut.delay_input(factor));
+    }
     let function = multiplier::function(&cut);
     function.prove(&cut);
     let signed_low = cut.replace(
@@ -151,13 +159,34 @@ fn the_wide_multiplier_is_its_rust_description() {
 }
 
 #[test]
+fn the_reset_of_a_board_follows_power_up_and_every_press_and_nothing_else() {
+    let board = generate_board(&small_memories(), Board::Ulx3s);
+    let board = board.unwrap_or_else(|error| panic!("{error}"));
+    let cut = Cut::find(&board, "board_reset").expect("a board has a reset");
+    let power_up = board_reset::power_up(&cut);
+    power_up.prove(&cut);
+    let (anywhere, function) = board_reset::function(&cut);
+    function.prove(&anywhere);
+
+    // A counter that starts anywhere, one that is half as long, one stage of a synchronizer.
+    power_up.reject(&anywhere, &["power_up"]);
+    for half in anywhere.replace_each("count_q[8]", "count_q[7]") {
+        function.reject(&half, &["held"]);
+    }
+    let hasty = anywhere.replace("if (pressed_q)", "if (pressed_first_q)");
+    function.reject(&hasty, &["held"]);
+}
+
+#[test]
 fn the_requantizer_is_its_formula() {
     let cut = cut(&benches()[1].configuration, "requantizer");
     let free = requantizer::with_free_product(&cut);
     let function = requantizer::function(&free);
     function.prove(&free);
+    let late = cut.delay_input("value");
     for theorem in requantizer::time(&cut) {
         theorem.prove(&cut);
+        theorem.reject(&late);
     }
     for mutant in free.replace_each(" + ", " - ") {
         function.reject(&mutant, &["shifted", "activation"]);
@@ -173,7 +202,10 @@ fn the_processing_element_is_what_a_cell_of_the_array_is() {
     // A word for several rows; several words for a row, with a gate; four bits.
     for (rows, columns, bits) in [(8, 4, Four), (4, 16, Eight)] {
         let cut = cut(&configuration(rows, columns, bits, CodeName::None), "pe");
-        pe::time(&cut).prove(&cut);
+        let time = pe::time(&cut);
+        time.prove(&cut);
+        time.reject(&cut.delay_input("activation_in"));
+        time.reject(&cut.without_register("product_q"));
         let product = pe::function(&cut);
         product.prove(&cut);
         let [kept, swapped, loaded, passed] = pe::state(&cut);
@@ -184,9 +216,9 @@ fn the_processing_element_is_what_a_cell_of_the_array_is() {
         product.reject(&subtracts, &["product"]);
         let always = cut.disturb_input("swap_in", "1'b1");
         kept.reject(&always, &["kept"]);
-        passed.reject(&always, &["passed"]);
         let never = cut.disturb_input("load_in", "1'b0");
         loaded.reject(&never, &["loaded"]);
+        passed.reject(&never, &["passed"]);
         let forced = cut.disturb_input("load_in", "1'b1");
         swapped.reject(&forced, &["swapped"]);
     }

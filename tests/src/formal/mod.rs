@@ -13,6 +13,7 @@
 //! clock matter. A held input is the same at every clock, so a module whose output
 //! depends on its inputs at certain clocks only is, by the two, known at every clock.
 
+pub mod board_reset;
 pub mod decoder;
 pub mod memory;
 pub mod multiplier;

@@ -1,5 +1,6 @@
 //! Modules cut out of emitted files, and small damage done to them.
 
+use super::window::range;
 use brownout_hdl::emit::{Emitted, Module, Port};
 
 /// A module with all that it instantiates, as `brownout generate` writes it.
@@ -181,6 +182,42 @@ impl Cut {
             "{head}\n    wire [{}:0] {disturbed} = {expression};\n{read}",
             width - 1
         ))
+    }
+
+    /// Puts a register between an input and all that reads it inside the module.
+    ///
+    /// # Panics
+    /// If nothing reads it.
+    pub fn delay_input(&self, port: &str) -> Self {
+        let late = format!("{port}_late");
+        let wire = format!("wire {} {port}_disturbed", range(self.port(port).width));
+        let register = format!(
+            "reg {} {late};\n    always @(posedge clock) {late} <= {port};\n    {wire}",
+            range(self.port(port).width)
+        );
+        self.disturb_input(port, &late).replace(&wire, &register)
+    }
+
+    /// Makes a wire of a register that always takes a value: that value, a clock too early.
+    ///
+    /// # Panics
+    /// If there is not exactly one such register and assignment.
+    pub fn without_register(&self, name: &str) -> Self {
+        let (assigned, end) = (format!("\n        {name} <= "), format!(" {name};"));
+        let (before, rest) = self
+            .text()
+            .split_once(&assigned)
+            .expect("the register takes a value");
+        let (value, after) = rest.split_once(";\n").expect("an assignment ends");
+        let declared = before
+            .lines()
+            .find(|line| line.starts_with("    reg ") && line.ends_with(&end))
+            .expect("the register is declared");
+        let wire = declared
+            .replace("    reg ", "    wire ")
+            .replace(&end, &format!(" {name} = {value};"));
+        self.with_text(format!("{before}\n{after}"))
+            .replace(declared, &wire)
     }
 }
 

@@ -123,6 +123,20 @@ impl Window {
             self.clocks - 1
         );
     }
+
+    /// Asks about a mutant, and insists that there it is otherwise.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn reject(&self, mutant: &Cut) {
+        assert_ne!(
+            self.ask(mutant),
+            [true, false],
+            "{} of a mutant of {} are known when they should be",
+            self.outputs,
+            mutant.name
+        );
+    }
 }
 
 /// Claims about one module.
