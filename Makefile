@@ -47,6 +47,9 @@ test: tools ## format check, lints and all tests
 	python3 tests/vectors/fault_function.py --check
 	@echo "Linting ..."
 	$(CARGO) clippy --workspace --all-targets --release --features brownout/simulate -- -D warnings
+	@echo "Checking the fuzz targets, which no test compiles ..."
+	$(CARGO) clippy --manifest-path tests/fuzz/Cargo.toml --no-default-features --release --locked \
+	  --target-dir "$${CARGO_TARGET_DIR:-target}" -- -D warnings
 	@echo "Testing the command as it is without the simulation ..."
 	$(CARGO) test --release --package brownout
 	@echo "Testing everything ..."

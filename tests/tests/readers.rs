@@ -7,6 +7,8 @@ use brownout_tests::readers::harness::{Failure, LONGEST, Report, torture};
 use brownout_tests::readers::mutate::Format;
 use brownout_tests::readers::{READERS, Reader, Verdict};
 use flate2::{Compression, write::GzEncoder};
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,6 +70,37 @@ fn damaged_texts_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence(
 }
 
 #[test]
+fn every_reader_has_a_fuzz_target_that_calls_it_and_every_target_is_declared_and_described() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("a file of tests/fuzz");
+    let (manifest, page) = (read("Cargo.toml"), read("README.md"));
+    let files: BTreeSet<String> = fs::read_dir(folder.join("fuzz_targets"))
+        .expect("the folder of targets")
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| path.file_stem().expect("a name").to_string_lossy().into())
+        .collect();
+    for target in &files {
+        let text = read(&format!("fuzz_targets/{target}.rs"));
+        let declared = format!("name = \"{target}\"\npath = \"fuzz_targets/{target}.rs\"\n");
+        assert!(manifest.contains(&declared), "{target} in Cargo.toml");
+        assert!(
+            page.contains(&format!("`{target}`")),
+            "{target} in README.md"
+        );
+        let calls = match &target[..] {
+            // The registers of the hardware, which is no reader of files.
+            "registers" => "victim.garbage(bytes)".to_owned(),
+            reader => format!("readers::{reader}(bytes)"),
+        };
+        assert!(text.contains(&calls), "{target} does not call {calls}");
+    }
+    assert_eq!(manifest.matches("[[bin]]").count(), files.len());
+    let readers = READERS.iter().map(|reader| reader.target.to_owned());
+    let expected: BTreeSet<String> = readers.chain(["registers".to_owned()]).collect();
+    assert_eq!(files, expected);
+}
+
+#[test]
 fn a_gzip_bomb_costs_no_more_than_its_bound() {
     // 200 images of 1024 x 1024 zeros, all announced in the header.
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -92,6 +125,7 @@ fn a_gzip_bomb_costs_no_more_than_its_bound() {
 fn bad_reader(name: &'static str, read: fn(&[u8]) -> Verdict) -> Reader {
     Reader {
         name,
+        target: "none",
         read,
         format: Format::Binary { header: 4 },
         seeds: || vec![[&[0, 0, 0, 9][..], b"nine byte"].concat()],

@@ -32,6 +32,8 @@ pub type Verdict = Result<Law, String>;
 pub struct Reader {
     /// What it reads.
     pub name: &'static str,
+    /// The fuzz target in `tests/fuzz` that calls it.
+    pub target: &'static str,
     /// Reads the bytes of a file.
     pub read: fn(&[u8]) -> Verdict,
     /// How files are damaged.
@@ -48,6 +50,7 @@ pub struct Reader {
 pub const READERS: [Reader; 9] = [
     Reader {
         name: "IDX images",
+        target: "idx_images",
         read: idx_images,
         format: Format::Binary { header: 16 },
         seeds: seeds::idx_images,
@@ -56,6 +59,7 @@ pub const READERS: [Reader; 9] = [
     },
     Reader {
         name: "IDX labels",
+        target: "idx_labels",
         read: idx_labels,
         format: Format::Binary { header: 8 },
         seeds: seeds::idx_labels,
@@ -64,6 +68,7 @@ pub const READERS: [Reader; 9] = [
     },
     Reader {
         name: "IDX images, gzip",
+        target: "idx_images_gzip",
         read: idx_images_gzip,
         format: Format::Gzip { header: 16 },
         seeds: seeds::idx_images,
@@ -73,6 +78,7 @@ pub const READERS: [Reader; 9] = [
     },
     Reader {
         name: "IDX labels, gzip",
+        target: "idx_labels_gzip",
         read: idx_labels_gzip,
         format: Format::Gzip { header: 8 },
         seeds: seeds::idx_labels,
@@ -81,6 +87,7 @@ pub const READERS: [Reader; 9] = [
     },
     Reader {
         name: "safetensors model",
+        target: "model",
         read: model,
         format: Format::Safetensors,
         seeds: seeds::models,
@@ -89,6 +96,7 @@ pub const READERS: [Reader; 9] = [
     },
     Reader {
         name: "weight image",
+        target: "weight_image",
         read: weight_image,
         format: Format::Checksummed { header: 64 },
         seeds: seeds::weight_images,
@@ -97,6 +105,7 @@ pub const READERS: [Reader; 9] = [
     },
     Reader {
         name: "TOML configuration",
+        target: "configuration",
         read: configuration,
         format: Format::Text,
         seeds: seeds::configurations,
@@ -105,6 +114,7 @@ pub const READERS: [Reader; 9] = [
     },
     Reader {
         name: "voltage table",
+        target: "configuration",
         read: configuration,
         format: Format::Text,
         seeds: seeds::voltage_tables,
@@ -113,6 +123,7 @@ pub const READERS: [Reader; 9] = [
     },
     Reader {
         name: "fault map",
+        target: "fault_map",
         read: fault_map,
         format: Format::Text,
         seeds: seeds::fault_maps,
