@@ -16,7 +16,7 @@ BENCH_OUT ?= target/bench
 CONFIG  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help tools simulator sim test bench verilog synth mutants clean
+.PHONY: help tools simulator synthesizer sim test bench verilog synth mutants clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [VARIABLE=value]"
@@ -30,6 +30,10 @@ tools: ## set up Verilator, Yosys, nextpnr and Icarus in .tools/ (no root needed
 simulator:
 	@tools/setup.sh verilator
 
+# The part without which there is neither synthesis nor a proof.
+synthesizer:
+	@tools/setup.sh verilator synthesis
+
 sim: simulator ## train, generate and simulate at falling voltage (DATA=glyphs|mnist:DIR)
 	@echo "Building the command and simulating; the summary goes to $(SIM_OUT)/summary.json ..."
 	$(CARGO) run --release --quiet --package brownout --features simulate -- sweep --data "$(DATA)" --out "$(SIM_OUT)"
@@ -38,7 +42,7 @@ verilog: ## write the accelerator's Verilog (CONFIG=FILE, RTL_OUT=DIR)
 	@echo "Generating Verilog into $(RTL_OUT)/ ..."
 	$(CARGO) run --release --quiet --package brownout -- generate $(if $(CONFIG),--config "$(CONFIG)") --out "$(RTL_OUT)"
 
-test: tools ## format check, lints and all tests
+test: tools ## format check, lints and all tests (BROWNOUT_SKIP_ICARUS=1: those without Icarus)
 	@$(CARGO) fmt --version >/dev/null && $(CARGO) clippy --version >/dev/null || \
 	  { echo "make test needs rustfmt and clippy: rustup component add rustfmt clippy" >&2; exit 2; }
 	@echo "Checking the format ..."
@@ -59,11 +63,11 @@ bench: simulator ## measure simulation, generator and software (BENCH_OUT=DIR)
 	@echo "Measuring; this takes minutes, and an idle machine ..."
 	$(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)"
 
-synth: tools ## place and route the datasheet's accelerators on an ECP5 (resumes; SEEDS=0..3 placements each, 1)
+synth: synthesizer ## place and route the datasheet's accelerators on an ECP5 (resumes; SEEDS=0..3 placements each, 1)
 	@echo "Synthesizing into target/synth/ (Yosys, nextpnr-ecp5; up to an hour) ..."
 	@$(CARGO) run --release --quiet --package brownout-tests --bin synth -- target/synth $(SEEDS)
 
-mutants: tools ## how many of 1200 mistakes in the Verilog the tests find (resumes)
+mutants: synthesizer ## how many of 1200 mistakes in the Verilog the tests find (resumes)
 	@echo "Running mutants; results go to target/mutants/ (half an hour on two cores) ..."
 	@$(CARGO) run --release --quiet --package brownout-tests --bin mutants
 

