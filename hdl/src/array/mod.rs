@@ -53,6 +53,7 @@ pub struct Array<const WB: usize> {
     _columns: usize,
     _ways: usize,
     _gates: usize,
+    _gated: usize,
     _weights: usize,
 }
 
@@ -72,13 +73,14 @@ impl<const WB: usize> Array<WB> {
             weight_group: Default::default(),
             partial_sum: (0..columns).map(|_| Default::default()).collect(),
             activation_skew: Skew::new(rows),
-            row_control: RowControl::new(rows, ways),
+            row_control: RowControl::new(rows, columns, ways),
             weight_skew: WeightSkew::new(columns, weights_per_word),
             pe: (0..rows * columns).map(|_| Pe::new(ways, gated)).collect(),
             _rows: rows,
             _columns: columns,
             _ways: ways,
             _gates: usize::from(gated),
+            _gated: if gated { columns } else { 0 },
             _weights: weights_per_word,
         }
     }
@@ -91,8 +93,8 @@ impl<const WB: usize> Logic for Array<WB> {
         comment!(
             "Activations move right, one column a clock, and enter row i with i clocks of skew; \
              partial sums move down. While a tile is multiplied, the next tile's weights come \
-             down into shadow registers; `swap` travels with a tile's first pixel and puts them \
-             to use."
+             down into shadow registers; `swap` keeps step with a tile's first pixel and puts \
+             them to use."
         );
         comment!("ports activation: one pixel's input channels, one per row");
         comment!("ports swap: the pixel of the next clock is the first one of its tile");
@@ -112,21 +114,25 @@ impl<const WB: usize> Logic for Array<WB> {
         for l in 0..self._weights {
             self.weight_skew.weight[l].next = self.weight[l].val();
         }
+        for d in 1..self._gated {
+            self.weight_skew.diagonal_valid[d - 1].next =
+                self.row_control.diagonal_valid[d - 1].val();
+        }
         for i in 0..self._rows {
             self.activation_skew.lane[i].next = self.activation[i].val();
         }
         for c in self._columns..(self._columns + 1) {
             for i in 0..self._rows {
                 self.pe[i * c].activation_in.next = self.activation_skew.skewed[i].val();
-                self.pe[i * c].swap_in.next = self.row_control.row_swap[i].val();
                 self.pe[i * c].load_in.next = self.row_control.row_load[i].val();
                 for j in 0..self._columns {
                     self.pe[i * c + j].clock.next = self.clock.val();
+                    self.pe[i * c + j].swap_in.next = self.row_control.diagonal_swap[i + j].val();
+                    self.pe[i * c + j].valid_in.next = self.row_control.diagonal_valid[i + j].val();
                 }
                 for j in 1..self._columns {
                     self.pe[i * c + j].activation_in.next =
                         self.pe[i * c + j - 1].activation_out.val();
-                    self.pe[i * c + j].swap_in.next = self.pe[i * c + j - 1].swap_out.val();
                     self.pe[i * c + j].load_in.next = self.pe[i * c + j - 1].load_out.val();
                 }
             }

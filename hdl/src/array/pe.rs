@@ -7,8 +7,11 @@ use rust_hdl::prelude::*;
 ///
 /// An activation presented in cycle T is multiplied by the active weight into the
 /// product register (the DSP block's own), and joins the partial sum that comes
-/// from above in T + 1; the sum leaves downwards in T + 2. Activation, swap and
-/// load enable move right, the weight bus moves down, one cell a cycle.
+/// from above in T + 1; the sum leaves downwards in T + 2. Activation and load enable
+/// move right, the weight bus moves down, one cell a cycle. What belongs to a word
+/// moves only while one passes, for a pass has far more pixels than words: a simulator
+/// then leaves most of a cell out, and hardware saves its clock. Cells on a diagonal
+/// do the same at the same time, so that swap and validity of words are theirs in common.
 ///
 /// The bus carries the weights of as many rows as a word holds, rotated by one
 /// lane per row, so that every cell finds its own in lane 0. Swap and load may
@@ -21,7 +24,9 @@ pub struct Pe<const WB: usize> {
     pub activation_in: Signal<In, Bits<8>>,
     /// The shadow becomes the active weight at the end of this cycle.
     pub swap_in: Signal<In, Bit>,
-    /// The word on the bus belongs to this row.
+    /// A word is on the bus.
+    pub valid_in: Signal<In, Bit>,
+    /// It belongs to this row.
     pub load_in: Signal<In, Bit>,
     /// Weights from above, one lane per row of a word.
     pub bus_in: Vec<Signal<In, Bits<WB>>>,
@@ -31,8 +36,6 @@ pub struct Pe<const WB: usize> {
     pub sum_in: Signal<In, Bits<32>>,
     /// Activation to the right.
     pub activation_out: Signal<Out, Bits<8>>,
-    /// Swap to the right.
-    pub swap_out: Signal<Out, Bit>,
     /// Load enable to the right.
     pub load_out: Signal<Out, Bit>,
     /// Weights downwards, rotated by one lane.
@@ -42,7 +45,6 @@ pub struct Pe<const WB: usize> {
     /// Partial sum downwards, two cycles after the activation.
     pub sum_out: Signal<Out, Bits<32>>,
     activation: DFF<Bits<8>>,
-    swap: DFF<Bit>,
     load: DFF<Bit>,
     bus: Vec<DFF<Bits<WB>>>,
     gate: Vec<DFF<Bit>>,
@@ -66,18 +68,17 @@ impl<const WB: usize> Pe<WB> {
             clock: Default::default(),
             activation_in: Default::default(),
             swap_in: Default::default(),
+            valid_in: Default::default(),
             load_in: Default::default(),
             bus_in: (0..ways).map(|_| Default::default()).collect(),
             gate_in: (0..gates).map(|_| Default::default()).collect(),
             sum_in: Default::default(),
             activation_out: Default::default(),
-            swap_out: Default::default(),
             load_out: Default::default(),
             bus_out: (0..ways).map(|_| Default::default()).collect(),
             gate_out: (0..gates).map(|_| Default::default()).collect(),
             sum_out: Default::default(),
             activation: Default::default(),
-            swap: Default::default(),
             load: Default::default(),
             bus: (0..ways).map(|_| Default::default()).collect(),
             gate: (0..gates).map(|_| Default::default()).collect(),
@@ -99,39 +100,42 @@ impl<const WB: usize> Logic for Pe<WB> {
     fn update(&mut self) {
         comment!("module pe: Multiply-accumulate cell with a shadow weight.");
         comment!(
-            "Passes activation and control to the right and partial sum and weights down. A load \
+            "Passes activation and load enable to the right and partial sum and weights down. A load \
              fills the shadow; a swap makes the shadow the weight, and may come with a load in \
-             one clock."
+             one clock. The bus and what belongs to it move only while a word passes."
         );
         comment!("ports activation_in: from the left");
         comment!("ports bus_in: from above");
         comment!("ports activation_out: to the right");
         comment!("ports bus_out: to below");
-        dff_setup!(
-            self, clock, activation, swap, load, shadow, weight, product, sum
-        );
+        dff_setup!(self, clock, activation, load, shadow, weight, product, sum);
         self.activation.d.next = self.activation_in.val();
-        self.swap.d.next = self.swap_in.val();
-        self.load.d.next = self.load_in.val();
         for k in 0..self._ways {
             self.bus[k].clock.next = self.clock.val();
+            self.bus[k].d.next = self.bus[k].q.val();
             self.bus_out[k].next = self.bus[k].q.val();
-        }
-        for n in self._ways..(self._ways + 1) {
-            for k in 0..self._ways {
-                self.bus[k].d.next = self.bus_in[(k + 1) % n].val();
-            }
         }
         self.loads.next = self.load_in.val();
         for g in 0..self._gates {
             self.gate[g].clock.next = self.clock.val();
-            self.gate[g].d.next = self.gate_in[g].val();
+            self.gate[g].d.next = self.gate[g].q.val();
             self.gate_out[g].next = self.gate[g].q.val();
             self.loads.next = self.load_in.val() && self.gate_in[g].val();
         }
 
-        if self.loads.val() {
-            self.shadow.d.next = self.bus_in[0].val();
+        if self.valid_in.val() {
+            self.load.d.next = self.load_in.val();
+            for n in self._ways..(self._ways + 1) {
+                for k in 0..self._ways {
+                    self.bus[k].d.next = self.bus_in[(k + 1) % n].val();
+                }
+            }
+            for g in 0..self._gates {
+                self.gate[g].d.next = self.gate_in[g].val();
+            }
+            if self.loads.val() {
+                self.shadow.d.next = self.bus_in[0].val();
+            }
         }
         if self.swap_in.val() {
             self.weight.d.next = self.shadow.q.val();
@@ -144,7 +148,6 @@ impl<const WB: usize> Logic for Pe<WB> {
         self.sum.d.next = self.sum_in.val() + unsigned_cast(self.product.q.val());
 
         self.activation_out.next = self.activation.q.val();
-        self.swap_out.next = self.swap.q.val();
         self.load_out.next = self.load.q.val();
         self.sum_out.next = self.sum.q.val();
     }

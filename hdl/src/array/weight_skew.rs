@@ -17,6 +17,9 @@ pub struct WeightSkew<const WB: usize> {
     pub weight: Vec<Signal<In, Bits<WB>>>,
     /// Group of columns that the word belongs to.
     pub weight_group: Signal<In, Bits<4>>,
+    /// A word was presented `d` cycles ago. Lines beyond the first group move only while
+    /// one passes, as the cells' buses do, of which synthesis then finds them to be copies.
+    pub diagonal_valid: Vec<Signal<In, Bit>>,
     /// Way `k` of column `j` at `k * columns + j`.
     pub bus: Vec<Signal<Out, Bits<WB>>>,
     /// One bit a column, or none if every word serves all columns.
@@ -52,6 +55,7 @@ impl<const WB: usize> WeightSkew<WB> {
             clock: Default::default(),
             weight: (0..weights_per_word).map(|_| Default::default()).collect(),
             weight_group: Default::default(),
+            diagonal_valid: (1..gated).map(|_| Default::default()).collect(),
             bus: (0..ways * columns).map(|_| Default::default()).collect(),
             gate: (0..gated).map(|_| Default::default()).collect(),
             stage: (0..ways * triangle).map(|_| Default::default()).collect(),
@@ -104,14 +108,20 @@ impl<const WB: usize> Logic for WeightSkew<WB> {
         }
         for q in 0..self._further {
             self.further[q].clock.next = self.clock.val();
-        }
-        for q in 1..self._further {
-            self.further[q].d.next = self.further[q - 1].q.val();
+            self.further[q].d.next = self.further[q].q.val();
         }
         for n in self._lanes..(self._lanes + 1) {
             for j in self._lanes..self._columns {
                 self.bus[j].next = self.further[(j - n) * n + n - 1].q.val();
-                self.further[(j - n) * n].d.next = self.bus[j - n].val();
+                if self.diagonal_valid[j - n].val() {
+                    self.further[(j - n) * n].d.next = self.bus[j - n].val();
+                }
+                for s in 1..self._lanes {
+                    if self.diagonal_valid[j - n + s].val() {
+                        self.further[(j - n) * n + s].d.next =
+                            self.further[(j - n) * n + s - 1].q.val();
+                    }
+                }
             }
         }
         for j in 1..self._gated {

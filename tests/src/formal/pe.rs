@@ -1,10 +1,11 @@
 //! The processing element against what a cell of the array is.
 //!
 //! A cell has two weights, W and S. In one clock W becomes S if `swap_in`, and S
-//! becomes lane 0 of the bus if `load_in` and the gate (if it has one); an
+//! becomes lane 0 of the bus if `valid_in`, `load_in` and the gate (if it has one); an
 //! activation a is multiplied by the W of its own clock and added to the sum that
 //! comes from above [`JOIN`] clocks later, which leaves [`LEAVE`] clocks after the
-//! activation. What goes to the neighbours does so one clock later.
+//! activation. What goes to the neighbours does so one clock later; what belongs to
+//! the bus does so if `valid_in`, and stays otherwise.
 //!
 //! Said without a look inside and from any state: W at some clock is what the
 //! activation 1 adds to the sum 0 then; below, `seen` is a W observed so.
@@ -30,7 +31,10 @@ pub fn function(cut: &Cut) -> Theorem {
     assign product = out == from_above + factor * weight;
 endmodule
 ",
-        cell.head("product", "wire swap = 1'b1, load = 1'b1, gate = 1'b1;"),
+        cell.head(
+            "product",
+            "wire swap = 1'b1, valid = 1'b1, load = 1'b1, gate = 1'b1;"
+        ),
         weight = range(cell.bits),
     );
     Theorem {
@@ -44,6 +48,7 @@ endmodule
 /// activation of the clock after that meets, whatever happens before and later.
 pub fn time(cut: &Cut) -> Window {
     let mut moments = vec![
+        Moment::with("valid_in", 0, 1),
         Moment::with("load_in", 0, 1),
         Moment::with("swap_in", 1, 1),
         Moment::any("activation_in", 2),
@@ -79,7 +84,12 @@ pub fn state(cut: &Cut) -> [Theorem; 4] {
         ),
         weight(
             "loaded",
-            &[(1, "load", 1), (1, "gate", 1), (2, "swap", 1)],
+            &[
+                (1, "valid", 1),
+                (1, "load", 1),
+                (1, "gate", 1),
+                (2, "swap", 1),
+            ],
             1,
             3,
             "bus_first == weight",
@@ -163,7 +173,14 @@ endmodule
             cell.head(self.claim, ""),
             shift("out", "out"),
             shift("bus", &format!("bus{weight}")),
-            shift("loaded", if cell.gated { "load && gate" } else { "load" }),
+            shift(
+                "loaded",
+                if cell.gated {
+                    "valid && load && gate"
+                } else {
+                    "valid && load"
+                }
+            ),
             self.observed + LEAVE,
             self.claim,
             self.is,
@@ -181,15 +198,17 @@ fn passed(cut: &Cut) -> Theorem {
     };
     let text = format!(
         "{}    reg [7:0] activation_before;
-    reg swap_before, load_before, gate_before;
+    reg load_before, gate_before;
     reg {bus} bus_before;
+    wire {twice} back = {{bus_out, bus_out}};
+    wire {bus} unrotated = back[{width} - {bits} +: {width}];
     always @(posedge clock) begin
         activation_before <= activation;
-        {{swap_before, load_before, gate_before}} <= {{swap, load, gate}};
-        bus_before <= bus;
+        {{load_before, gate_before}} <= valid ? {{load, gate}} : {{load_out, gate_out}};
+        bus_before <= valid ? bus : unrotated;
     end
     wire {twice} around = {{bus_before, bus_before}};
-    assign passed = activation_out == activation_before && swap_out == swap_before
+    assign passed = activation_out == activation_before
         && load_out == load_before && bus_out == around[{bits} +: {width}]{gate};
 endmodule
 ",
@@ -228,12 +247,12 @@ impl Cell {
         }
     }
 
-    /// A module with the cell in it, up to its claim; `fixed` declares swap, load
-    /// and gate if they are no inputs.
+    /// A module with the cell in it, up to its claim; `fixed` declares swap, valid,
+    /// load and gate if they are no inputs.
     fn head(&self, claim: &str, fixed: &str) -> String {
         let bus = range(self.lanes * self.bits);
         let free = match fixed {
-            "" => "input wire swap, input wire load, input wire gate, ",
+            "" => "input wire swap, input wire valid, input wire load, input wire gate, ",
             _ => "",
         };
         let mut ports = String::new();
@@ -255,11 +274,12 @@ module theorem (
     {fixed}
     wire signed [31:0] out;
     wire [7:0] activation_out;
-    wire swap_out, load_out, gate_out;
+    wire load_out, gate_out;
     wire {bus} bus_out;
     {name} pe (
-        .clock(clock), .activation_in(activation), .swap_in(swap), .load_in(load), .sum_in(sum),
-        .activation_out(activation_out), .swap_out(swap_out), .load_out(load_out), .sum_out(out){ports}
+        .clock(clock), .activation_in(activation), .swap_in(swap), .valid_in(valid),
+        .load_in(load), .sum_in(sum),
+        .activation_out(activation_out), .load_out(load_out), .sum_out(out){ports}
     );
 ",
             name = self.name,
