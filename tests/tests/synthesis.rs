@@ -9,6 +9,7 @@ use brownout_hdl::generate::generate;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
 use brownout_tests::configurations::configuration;
+use brownout_tests::formal::yosys;
 use brownout_tests::synthesis::{Netlist, plain_decoder, synthesize};
 
 fn emitted(code: CodeName, bits: WeightBits) -> Emitted {
@@ -30,6 +31,41 @@ fn every_cell_of_the_array_is_one_multiplier_block() {
     let netlist = cells(&emitted.text(), "brownout_array");
     assert_eq!(netlist.count("MULT18X18D"), 4 * 8);
     assert_eq!(netlist.count("DP16KD"), 0);
+}
+
+/// Cells of a whole accelerator when multipliers and memories are mapped and nothing else yet.
+fn blocks(emitted: &Emitted) -> impl Fn(&str) -> usize {
+    let files = [("design.v", &*emitted.text())];
+    let script =
+        "read_verilog design.v\nsynth_ecp5 -top brownout -run begin:map_ffram\nlog CELLS\nstat\n";
+    let (log, said) = yosys::run(&files, script);
+    let (_, table) = log
+        .rsplit_once("CELLS\n")
+        .unwrap_or_else(|| panic!("Yosys does not get to its end: {said}"));
+    let table = table.to_owned();
+    move |cell| {
+        let row = table.lines().find_map(|line| line.strip_suffix(cell));
+        row.map_or(0, |count| count.trim().parse().expect("a number"))
+    }
+}
+
+#[test]
+fn the_whole_accelerator_has_exactly_the_blocks_that_its_configuration_says() {
+    let small = emitted(CodeName::Inplace64_57, WeightBits::Eight);
+    let count = blocks(&small);
+    // One for each cell; for each column two for 32 x 16 bits and one for the residual.
+    let (rows, columns) = (4, 8);
+    assert_eq!(count("MULT18X18D"), rows * columns + columns * 3);
+    // A DP16KD holds 4096 x 4 or 512 x 36 bits. Per column: a word of the accumulator, and one
+    // of parameters with twice as many bits. Three activation buffers have 64 bits a word.
+    let (weights, activations, program, results) = (64 / 4, 3 * 2, 1, 1);
+    let columns_own = columns * (1 + 2);
+    let expected = weights + activations + program + results + columns_own;
+    assert_eq!(count("DP16KD"), expected);
+    // The FIFO of words before the array, 64 bits wide and 8 deep, read and written at once.
+    assert_eq!(count("TRELLIS_DPR16X4"), 64 / 4);
+    // None is left for flip-flops.
+    assert_eq!(count("$mem_v2"), 0);
 }
 
 #[test]
