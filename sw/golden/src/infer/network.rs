@@ -181,7 +181,10 @@ impl<'m> IntegerNetwork<'m> {
                 convolve(padded, &geometry.window(), packed, outputs, accumulators);
             }
             (Operation::GlobalAveragePool, None) => {
-                pool(shapes, source, accumulators, 0, |sum, x| sum + x);
+                pool(shapes, source, accumulators, 0, |sum: i32, x| {
+                    sum.checked_add(x)
+                        .expect("a validated model's sum of a map fits the accumulator")
+                });
             }
             // Padding is -128, so it never wins against an activation.
             (_, None) => pool(shapes, source, accumulators, i32::from(i8::MIN), i32::max),
