@@ -204,6 +204,11 @@ impl ModelLink {
 
     /// Idle inputs, and reset for two clocks; memories keep what they hold.
     pub fn reset(&mut self) {
+        self.reset_for(2);
+    }
+
+    /// Idle inputs, and reset for so many clocks, of which one is enough.
+    pub fn reset_for(&mut self, clocks: u64) {
         let p = self.ports;
         for idle in [
             p.register_write,
@@ -217,8 +222,9 @@ impl ModelLink {
             self.model.write(idle, 0);
         }
         self.model.write(p.reset, 1);
-        self.model.step();
-        self.model.step();
+        for _ in 0..clocks {
+            self.model.step();
+        }
         self.model.write(p.reset, 0);
     }
 

@@ -4,7 +4,7 @@ use crate::graph::Graph;
 use crate::session::Conditions;
 use brownout_spec::code::Policy;
 use brownout_spec::config::Configuration;
-use brownout_spec::fault::{CellFault, FaultMap, FaultMode, OnesShare};
+use brownout_spec::fault::{CellFault, ChipFaults, FaultMap, FaultMode, OnesShare};
 use brownout_spec::quantity::{ChipSeed, Lane, Millivolts, Pass, Threshold, WordAddress};
 use brownout_spec::voltage::VoltageModel;
 use rand::seq::IndexedRandom;
@@ -16,7 +16,13 @@ pub fn draw_conditions(
     graph: &Graph,
     random: &mut impl Rng,
 ) -> Conditions {
-    let share = OnesShare::new(random.random_range(0..=256)).expect("at most 256");
+    // None, all, or some of the stuck cells are stuck at one.
+    let share = match random.random_range(0..6) {
+        0 => 0,
+        1 => 256,
+        _ => random.random_range(0..=256),
+    };
+    let share = OnesShare::new(share).expect("at most 256");
     let emulated = [
         FaultMode::None,
         FaultMode::Persistent,
@@ -52,10 +58,31 @@ pub fn draw_conditions(
             _ => random.random_range(0..1 << 20),
         }),
     };
-    if random.random_bool(0.25) {
-        draw_supply(configuration, &mut conditions, random);
+    match random.random_range(0..8) {
+        0..=1 => draw_supply(configuration, &mut conditions, random),
+        2..=3 => draw_boundary(configuration, graph, &mut conditions, random),
+        _ => {}
     }
     conditions
+}
+
+/// A threshold at which one cell is just faulty, or just not: every bit of it counts.
+fn draw_boundary(
+    configuration: &Configuration,
+    graph: &Graph,
+    conditions: &mut Conditions,
+    random: &mut impl Rng,
+) {
+    let chip = ChipFaults {
+        seed: conditions.seed,
+        mode: conditions.mode,
+        threshold: conditions.threshold,
+    };
+    let words = graph.program.weight_words.max(1) as u32;
+    let address = WordAddress(random.random_range(0..words));
+    let lane = Lane(random.random_range(0..configuration.code.word_bits() as u8));
+    let draw = chip.draw(address, conditions.first_pass, lane);
+    conditions.threshold = Threshold(draw.saturating_add(random.random_range(0..=1)));
 }
 
 /// A supply, inside the ROM's range or beyond either end, instead of a threshold.

@@ -107,7 +107,10 @@ impl<'a, R: Rng> Builder<'a, R> {
     }
 
     fn channels(&mut self) -> usize {
-        let most = self.configuration.rows.max(self.configuration.columns) + 5;
+        let Configuration { rows, columns, .. } = *self.configuration;
+        // Three tiles are the fewest that have one in the middle.
+        let tiles = if self.random.random_bool(0.2) { 2 } else { 1 };
+        let most = (tiles * columns).max(rows) + 5;
         self.random.random_range(1..=most)
     }
 

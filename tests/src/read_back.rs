@@ -1,8 +1,11 @@
-//! Registers hold what was written, and a reset clears them.
+//! What a host sees outside of its networks: registers hold what was written, a reset clears
+//! them, and a pass that runs is shown and takes no input.
 
-use brownout_sim::driver::Driver;
-use brownout_sim::link::{Link, LinkError};
-use brownout_spec::registers::{self as map, Access, REGISTERS, Register};
+use brownout_sim::driver::{Driver, DriverError};
+use brownout_sim::link::{Link, LinkError, ModelLink};
+use brownout_spec::program::Program;
+use brownout_spec::quantity::Pass;
+use brownout_spec::registers::{self as map, Access, LoadTarget, REGISTERS, Register};
 
 /// What registers are written with, one after the other.
 const PATTERNS: [fn(Register) -> u32; 4] = [
@@ -11,6 +14,15 @@ const PATTERNS: [fn(Register) -> u32; 4] = [
     |r| 0x9e37_79b9_u32.wrapping_mul(u32::from(r.address) + 1),
     |r| !0x9e37_79b9_u32.wrapping_mul(u32::from(r.address) + 1),
 ];
+
+/// Reads of the status at the beginning of a pass; no pass is shorter.
+const RUNNING_READS: usize = 8;
+
+/// Clocks in which a result that waits is offered.
+const RESULT_LATENCY: u64 = 8;
+
+/// Clocks of the shortest pass during which beats are offered: the sender gives up after 1,000.
+const SHORTEST_REFUSAL: u64 = 1_100;
 
 /// Writes all registers and reads them back; says which one is wrong.
 ///
@@ -70,6 +82,126 @@ pub fn check_cleared<L: Link>(driver: &mut Driver<L>) -> Result<Option<String>, 
         }
     }
     Ok(None)
+}
+
+/// Starts the loaded program; says what is wrong while it runs. The accelerator needs a reset
+/// afterwards.
+///
+/// # Errors
+/// When the wire fails.
+pub fn check_running<L: Link>(driver: &mut Driver<L>) -> Result<Option<String>, LinkError> {
+    let link = driver.link_mut();
+    link.write_register(map::CONTROL, map::CONTROL_START)?;
+    for _ in 0..RUNNING_READS {
+        let found = link.read_register(map::STATUS)?;
+        if found != map::STATUS_RUNNING {
+            return Ok(Some(wrong(map::STATUS, found, map::STATUS_RUNNING)));
+        }
+    }
+    Ok(None)
+}
+
+/// Stops after a layer and reads the buffer that it read: it still holds the map of the layer
+/// before; says if not. Programs of fewer than three layers have no such layer.
+///
+/// # Errors
+/// When the accelerator does not answer as one does.
+pub fn check_source<L: Link>(
+    driver: &mut Driver<L>,
+    program: &Program,
+    image: &[i8],
+) -> Result<Option<String>, DriverError> {
+    let pairs = program
+        .steps
+        .windows(2)
+        .take(program.steps.len().saturating_sub(2));
+    let Some(layer) = pairs
+        .into_iter()
+        .position(|pair| pair[1].source == pair[0].destination)
+    else {
+        return Ok(None);
+    };
+    let source = program.steps[layer].destination;
+    let run = |driver: &mut Driver<L>, layer| {
+        if driver.configuration().fault_emulation {
+            driver.set_pass(Pass(0))?;
+        }
+        driver.run_to_layer(image, layer)
+    };
+    let (shape, map) = run(driver, layer)?;
+    run(driver, layer + 1)?;
+    let found = driver.read_activations(source, shape)?;
+    Ok((found != map).then(|| format!("buffer {source} is not what layer {layer} wrote")))
+}
+
+/// Resets for a single clock; says if a result of before is offered after it.
+///
+/// # Errors
+/// When the wire fails.
+pub fn check_broken(driver: &mut Driver<ModelLink>) -> Result<Option<String>, LinkError> {
+    let link = driver.link_mut();
+    link.reset_for(1);
+    let results = link.receive(1, RESULT_LATENCY)?;
+    Ok((!results.is_empty())
+        .then(|| "a result of before the reset is offered after it".to_string()))
+}
+
+/// Runs an image, then a pass during which beats are offered and a start is asked for, then the
+/// image again; says what differs. Passes of fewer than [`SHORTEST_REFUSAL`] clocks are
+/// not disturbed, as they might end before the sender gives up.
+///
+/// # Errors
+/// When the accelerator does not answer as one does.
+pub fn check_refused<L: Link>(
+    driver: &mut Driver<L>,
+    image: &[i8],
+    clocks: u64,
+) -> Result<Option<String>, DriverError> {
+    if clocks < SHORTEST_REFUSAL {
+        return Ok(None);
+    }
+    let emulation = driver.configuration().fault_emulation;
+    let run = |driver: &mut Driver<L>| {
+        if emulation {
+            driver.set_pass(Pass(0))?;
+        }
+        driver.run_image(image)
+    };
+    let first = run(driver)?;
+    if emulation {
+        driver.set_pass(Pass(0))?;
+    }
+    let link = driver.link_mut();
+    let target = LoadTarget::Weights as u32;
+    link.write_register(map::LOAD_TARGET, target)?;
+    link.write_register(map::CONTROL, map::CONTROL_START)?;
+    // In the clock of the read, the pass begins.
+    let found = link.read_register(map::STATUS)?;
+    if found != map::STATUS_RUNNING {
+        return Ok(Some(wrong(map::STATUS, found, map::STATUS_RUNNING)));
+    }
+    match link.send(&[0xdead_beef]) {
+        Err(LinkError::Stuck { .. }) => {}
+        Err(error) => return Err(error.into()),
+        Ok(()) => return Ok(Some("a beat was accepted during a pass".to_string())),
+    }
+    link.write_register(map::CONTROL, map::CONTROL_START)?;
+    let logits = link.receive(first.logits.len(), 4 * clocks)?;
+    link.wait(clocks)?;
+    // Their values are those of what the pass before left in the buffers.
+    if logits.len() != first.logits.len() {
+        return Ok(Some("beats offered during a pass stop it".to_string()));
+    }
+    // A start that was not refused would be running, or have left results.
+    let found = link.read_register(map::STATUS)?;
+    if found != map::STATUS_ENDED {
+        return Ok(Some(wrong(map::STATUS, found, map::STATUS_ENDED)));
+    }
+    let again = run(driver)?;
+    Ok(
+        (again.logits != first.logits || again.counters != first.counters)
+            .then(|| "beats offered during a pass change the next one".to_string()),
+    )
 }
 
 fn wrong(register: Register, found: u32, expected: u32) -> String {

@@ -125,6 +125,9 @@ fn draw_output(random: &mut impl Rng) -> OutputScale {
     }
 }
 
+/// The 48-bit sum's limit less what products and residuals of a drawn graph can reach.
+const LARGEST_BIAS: i64 = (1 << 47) - (1 << 41);
+
 /// m and b such that (acc · m + b) >> shift spreads over the activations.
 fn draw_channel(shift: u8, spread: f64, wide: bool, random: &mut impl Rng) -> ChannelParameters {
     let unit = (1i64 << shift) as f64;
@@ -140,7 +143,14 @@ fn draw_channel(shift: u8, spread: f64, wide: bool, random: &mut impl Rng) -> Ch
     let offset = random.random_range(-60..=60) << shift;
     let bias = match random.random_range(0..20) {
         // Far outside: the bounds, or int32, must hold it.
-        0 => random.random_range(-(1i64 << 46)..=1i64 << 46),
+        0 => random.random_range(-LARGEST_BIAS..=LARGEST_BIAS),
+        // On both sides of an end of int32, or of the sum where the shift does not reach that far.
+        1..=3 if wide => {
+            let end = 1i64 << (31 + shift).min(46);
+            let magnitude = random.random_range(end / 2..=end + end / 2);
+            let bias = magnitude.min(LARGEST_BIAS);
+            if random.random() { bias } else { -bias }
+        }
         _ => offset + half,
     };
     ChannelParameters { multiplier, bias }

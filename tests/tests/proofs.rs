@@ -8,8 +8,10 @@ use brownout_spec::config::{Configuration, Depths, WeightBits};
 use brownout_spec::serial::Board;
 use brownout_tests::configurations::{benches, configuration};
 use brownout_tests::formal::netlist::Cut;
+use brownout_tests::formal::yosys::Verdict;
 use brownout_tests::formal::{
-    board_reset, decoder, memory, multiplier, pe, plain_path, requantizer,
+    board_reset, clearing, decoder, fifo, gates, memory, multiplier, pe, plain_path, registers,
+    requantizer,
 };
 
 use CodeName::{Inplace32_26, Inplace64_57, Secded72_64};
@@ -222,4 +224,103 @@ fn the_processing_element_is_what_a_cell_of_the_array_is() {
         let forced = cut.disturb_input("load_in", "1'b1");
         swapped.reject(&forced, &["swapped"]);
     }
+}
+
+#[test]
+fn registers_behind_an_enable_do_not_move_without_it() {
+    let design = emitted(&benches()[1].configuration);
+    let mut modules = 0;
+    for module in &design.modules {
+        let cut = Cut::of(&design, module);
+        for theorem in gates::theorems(&cut) {
+            theorem.prove(&cut);
+            modules += 1;
+        }
+    }
+    assert!(modules >= 5, "{modules} claims");
+    for (kind, enable, refuted) in [
+        ("cipher_mix", "enable", 0),
+        ("skew", "enable", 0),
+        ("multiplier", "enable_sum", 0),
+        ("multiplier", "enable", 1),
+    ] {
+        let name = format!("brownout_{kind}");
+        let module = design.modules.iter().find(|m| m.name == name);
+        let cut = Cut::of(&design, module.expect("a gated module"));
+        let always = cut.disturb_input(enable, "1'b1");
+        gates::theorems(&cut)[refuted].reject(&always, &["kept"]);
+    }
+}
+
+#[test]
+fn after_a_reset_nothing_of_before_comes_out() {
+    let design = emitted(&benches()[1].configuration);
+    for (kind, never) in [
+        ("strobe_delay", "reset"),
+        ("weight_fifo", "clear"),
+        ("weight_fifo", "reset"),
+        ("fault_pipeline", "clear"),
+        ("fault_pipeline", "reset"),
+    ] {
+        let cut = Cut::find(&design, kind).expect("a module that forgets");
+        let (shown, theorems) = clearing::theorems(&cut).expect("claims");
+        let ignored = shown.disturb_input(never, "1'b0");
+        let mut refuted = 0;
+        for theorem in theorems {
+            theorem.prove(&shown);
+            refuted += usize::from(theorem.ask(&ignored) != [Verdict::Proved]);
+        }
+        assert_eq!(refuted, 1, "{kind} without {never}");
+    }
+}
+
+#[test]
+fn after_a_reset_no_strobe_of_before_reaches_the_array() {
+    let design = emitted(&benches()[1].configuration);
+    let top = Cut::of(&design, &design.modules[0]);
+    assert_eq!(top.name, "brownout");
+    let (shown, theorem) = clearing::strobes(&top, &design);
+    theorem.prove(&shown);
+    for strobe in ["early_swap_q", "weight_valid_q"] {
+        let kept = shown.replace(&format!("            {strobe} <= 1'b0;\n"), "");
+        theorem.reject(&kept, &["forgotten"]);
+    }
+}
+
+#[test]
+fn a_stage_of_the_fault_emulation_moves_only_for_a_word_that_may_be_disturbed() {
+    let design = emitted(&benches()[1].configuration);
+    let cut = Cut::find(&design, "fault_pipeline").expect("a fault pipeline");
+    let (shown, theorem) = clearing::stages(&cut).expect("claims");
+    theorem.prove(&shown);
+    let always = shown.replace("enable_7 = word_valid_6_q && ", "enable_7 = ");
+    theorem.reject(&always, &["empty"]);
+    let without = shown.replace(
+        "enable_7 = word_valid_6_q && disturbs",
+        "enable_7 = word_valid_6_q",
+    );
+    theorem.reject(&without, &["idle"]);
+}
+
+#[test]
+fn the_halves_of_a_counter_are_of_one_moment() {
+    for bench in [1, 7] {
+        let configuration = &benches()[bench].configuration;
+        let cut = cut(configuration, "registers");
+        let theorem = registers::counters(&cut, configuration.fault_emulation);
+        theorem.prove(&cut);
+        let always = cut.disturb_input("register_read", "1'b1");
+        theorem.reject(&always, &["high", "kept"]);
+        let other = cut.disturb_input("counters_2", "{counters_2[62:0], counters_2[63]}");
+        theorem.reject(&other, &["low", "high"]);
+    }
+}
+
+#[test]
+fn the_weight_fifo_knows_whether_it_holds_a_word() {
+    let cut = cut(&benches()[1].configuration, "weight_fifo");
+    let theorem = fifo::account(&cut);
+    theorem.prove(&cut);
+    let never_less = cut.replace("stored_d = stored_q - ", "stored_d = stored_q + 7'd0 * ");
+    theorem.reject(&never_less, &["right", "next"]);
 }

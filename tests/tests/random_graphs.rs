@@ -2,12 +2,17 @@
 //! agree in every logit, counter and cycle.
 
 use brownout_sim::build::BuildOptions;
-use brownout_sim::link::Stalls;
+use brownout_sim::driver::Driver;
+use brownout_sim::link::{Link, ModelLink, Stalls};
+use brownout_spec::cycles::program_cycles;
+use brownout_spec::program::Program;
 use brownout_tests::census::Census;
 use brownout_tests::conditions::draw_conditions;
 use brownout_tests::configurations::{Bench, benches};
 use brownout_tests::graph::{self, Focus};
-use brownout_tests::read_back::{check_cleared, check_written};
+use brownout_tests::read_back::{
+    check_broken, check_cleared, check_refused, check_running, check_source, check_written,
+};
 use brownout_tests::session::{compare_images, simulator};
 use brownout_tests::tensors::draw_image;
 use rand::{RngExt, SeedableRng};
@@ -88,6 +93,16 @@ fn run_bench(number: usize, bench: &Bench) -> (usize, Census) {
             let outcome = compare_images(&mut driver, &graph, &conditions, &images, inspect)
                 .map_err(|error| error.to_string())
                 .and_then(|mismatch| mismatch.map_or(Ok(()), |m| Err(m.to_string())));
+            let mut disturb = || {
+                let clocks = program_cycles(&bench.configuration, &graph.program);
+                let after = random.random_range(1..2 * clocks);
+                disturb(&mut driver, &graph.program, &images[0], clocks, after)
+            };
+            // The pair's driver is not used any more.
+            let outcome = match program {
+                1 => outcome.and_then(|()| disturb()),
+                _ => outcome,
+            };
             if let Err(message) = outcome {
                 panic!(
                     "configuration {number}, seed {seed}, program {program}: {message}\n{:?}\nnetwork: {:#?}\nconfiguration:\n{}",
@@ -99,4 +114,23 @@ fn run_bench(number: usize, bench: &Bench) -> (usize, Census) {
         }
     }
     (2 * PAIRS, census)
+}
+
+/// A pass during which the host misbehaves, then one that a reset of a single clock breaks off
+/// after some clocks, or whose results it drops.
+fn disturb(
+    driver: &mut Driver<ModelLink>,
+    program: &Program,
+    image: &[i8],
+    clocks: u64,
+    after: u64,
+) -> Result<(), String> {
+    let said = |wrong: Option<String>| wrong.map_or(Ok(()), Err);
+    driver.link_mut().set_stalls(Stalls::default());
+    said(check_refused(driver, image, clocks).map_err(|e| e.to_string())?)?;
+    said(check_source(driver, program, image).map_err(|e| e.to_string())?)?;
+    said(check_running(driver).map_err(|e| e.to_string())?)?;
+    driver.link_mut().wait(after).map_err(|e| e.to_string())?;
+    said(check_broken(driver).map_err(|e| e.to_string())?)?;
+    said(check_cleared(driver).map_err(|e| e.to_string())?)
 }

@@ -1,14 +1,19 @@
 //! The mutation score: `make mutants`.
 //!
 //! Results are kept in `target/mutants/*.jsonl`; what is there already, for
-//! the same text and tests, is not run again.
+//! the same text and tests, is not run again. Arguments are names of the
+//! accelerators to run. When all have run, `tests/mutants.md` is compared with
+//! the results; the exit status is 1 if it says something else.
 
 use brownout_hdl::emit::Mutant;
 use brownout_tests::mutation::battery::Verdict;
 use brownout_tests::mutation::equivalence::{Pair, Proof, prove};
+use brownout_tests::mutation::page;
 use brownout_tests::mutation::report::{self, Score};
 use brownout_tests::mutation::store::{Record, Store};
 use brownout_tests::mutation::{Bench, subjects};
+use std::env;
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -23,9 +28,14 @@ const PROOF: Duration = Duration::from_secs(60);
 /// Where results are kept, below the current folder.
 const FOLDER: &str = "target/mutants";
 
+/// What explains the survivors, below the current folder.
+const PAGE: &str = "tests/mutants.md";
+
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
+    let names: Vec<String> = env::args().skip(1).collect();
+    match run(&names) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(message) => {
             eprintln!("error: {message}");
             ExitCode::from(2)
@@ -33,37 +43,54 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), String> {
-    let started = Instant::now();
-    let mut all = Score::default();
-    for subject in subjects() {
-        let bench = Bench::new(subject);
-        let fingerprint = bench.fingerprint();
-        let folder = PathBuf::from(FOLDER);
-        let store = Store::open(&folder, bench.subject.name, &fingerprint)
-            .map_err(|error| format!("{FOLDER}: {error}"))?;
-        eprintln!(
-            "{}: results in {}",
-            bench.subject.name,
-            store.path().display()
-        );
-        if let Verdict::Killed { test, message, .. } = bench.verdict(0) {
-            let name = bench.subject.name;
-            return Err(format!(
-                "{name} without a mistake does not pass {test}: {message}"
-            ));
-        }
-        let store = run_all(&bench, store)?;
-        let records: Vec<&Record> = store.records().collect();
-        records.iter().for_each(|record| all.add(record));
-        print!("{}", report::subject(bench.subject.name, &records));
+/// Runs the accelerators of these names, or all; says whether the page has the results of all.
+fn run(names: &[String]) -> Result<bool, String> {
+    let known: Vec<&str> = subjects().iter().map(|subject| subject.name).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        let known = known.join(", ");
+        return Err(format!(
+            "there is no accelerator {name}; allowed are {known}"
+        ));
     }
-    println!(
-        "all: {} in {:.0} s",
-        all.line(),
-        started.elapsed().as_secs_f64()
-    );
-    Ok(())
+    let started = Instant::now();
+    let mut scores = Vec::new();
+    let mut survivors = Vec::new();
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
+    for subject in subjects().into_iter().filter(|s| wanted(s.name)) {
+        let name = subject.name;
+        let store = run_subject(Bench::new(subject))?;
+        let records: Vec<&Record> = store.records().collect();
+        let mut score = Score::default();
+        records.iter().for_each(|record| score.add(record));
+        scores.push((name, score));
+        survivors.extend(page::survivors(name, &records));
+        print!("{}", report::subject(name, &records));
+    }
+    let table = page::table(&scores);
+    println!("{table}\n{} s", started.elapsed().as_secs());
+    if !names.is_empty() {
+        return Ok(true);
+    }
+    let text = fs::read_to_string(PAGE).map_err(|error| format!("{PAGE}: {error}"))?;
+    let wrong = page::disagreements(&text, &table, &survivors);
+    for sentence in &wrong {
+        println!("{PAGE} disagrees: {sentence}");
+    }
+    Ok(wrong.is_empty())
+}
+
+/// Runs all mutants of one accelerator.
+fn run_subject(bench: Bench) -> Result<Store, String> {
+    let name = bench.subject.name;
+    let store = Store::open(&PathBuf::from(FOLDER), name, &bench.fingerprint())
+        .map_err(|error| format!("{FOLDER}: {error}"))?;
+    eprintln!("{name}: results in {}", store.path().display());
+    if let Verdict::Killed { test, message, .. } = bench.verdict(0) {
+        return Err(format!(
+            "{name} without a mistake does not pass {test}: {message}"
+        ));
+    }
+    run_all(&bench, store)
 }
 
 /// Runs the mutants that are not known yet.
@@ -104,7 +131,10 @@ fn run_all(bench: &Bench, store: Store) -> Result<Store, String> {
 fn examine(bench: &Bench, number: u16) -> Record {
     let mutant = bench.mutant(number);
     let started = Instant::now();
-    let verdict = bench.verdict(number);
+    let verdict = match bench.verdict(number) {
+        Verdict::Survived => refuted(bench, number),
+        killed => killed,
+    };
     let seconds = started.elapsed().as_secs_f64();
     let proof = match verdict {
         Verdict::Survived => Some(equivalence(bench, mutant)),
@@ -122,6 +152,14 @@ fn examine(bench: &Bench, number: u16) -> Record {
         seconds,
         proof,
     }
+}
+
+fn refuted(bench: &Bench, number: u16) -> Verdict {
+    let found = bench.refuted(number).unwrap_or_else(|error| {
+        eprintln!("mutant {number}: no answer about a claim: {error}");
+        None
+    });
+    found.unwrap_or(Verdict::Survived)
 }
 
 fn equivalence(bench: &Bench, mutant: &Mutant) -> Proof {

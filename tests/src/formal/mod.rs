@@ -14,12 +14,16 @@
 //! depends on its inputs at certain clocks only is, by the two, known at every clock.
 
 pub mod board_reset;
+pub mod clearing;
 pub mod decoder;
+pub mod fifo;
+pub mod gates;
 pub mod memory;
 pub mod multiplier;
 pub mod netlist;
 pub mod pe;
 pub mod plain_path;
+pub mod registers;
 pub mod requantizer;
 pub mod window;
 pub mod yosys;

@@ -86,6 +86,15 @@ impl Window {
     /// # Panics
     /// With the end of its log, if Yosys does not say clearly which it is.
     pub fn ask(&self, cut: &Cut) -> [bool; 2] {
+        self.try_ask(cut)
+            .unwrap_or_else(|silence| panic!("{silence}"))
+    }
+
+    /// Whether the outputs are known at the last clock, and whether they are one clock before.
+    ///
+    /// # Errors
+    /// With the end of its log, if Yosys does not say clearly which it is.
+    pub fn try_ask(&self, cut: &Cut) -> Result<[bool; 2], String> {
         let mut script = format!(
             "read_verilog design.v\nhierarchy -check -top {}\nproc -norom\nflatten\nopt -full\n",
             cut.name
@@ -98,14 +107,15 @@ impl Window {
             ));
         }
         let (log, said) = run_on(cut, "", &script);
-        times.map(|(claim, _)| {
+        let known = |claim| {
             let answer = section(&log, claim).unwrap_or_default();
             match (answer.contains(ALWAYS_KNOWN), answer.contains(UNKNOWN)) {
-                (true, false) => true,
-                (false, true) => false,
-                _ => panic!("{}", no_answer(claim, &log, &said)),
+                (true, false) => Ok(true),
+                (false, true) => Ok(false),
+                _ => Err(no_answer(claim, &log, &said)),
             }
-        })
+        };
+        Ok([known("last")?, known("earlier")?])
     }
 
     /// Insists that the outputs are known at the last clock, and not before.
@@ -156,12 +166,19 @@ impl Theorem {
     /// # Panics
     /// With the end of its log, if Yosys does not say clearly which it is.
     pub fn ask(&self, cut: &Cut) -> Vec<Verdict> {
+        self.try_ask(cut)
+            .unwrap_or_else(|silence| panic!("{silence}"))
+    }
+
+    /// Asks Yosys about each claim, with `cut` as the module.
+    ///
+    /// # Errors
+    /// With the end of its log, if Yosys does not say clearly which it is.
+    pub fn try_ask(&self, cut: &Cut) -> Result<Vec<Verdict>, String> {
         let (log, said) = run_on(cut, &self.text, &self.script());
         self.claims
             .iter()
-            .map(|claim| {
-                verdict(&log, claim).unwrap_or_else(|| panic!("{}", no_answer(claim, &log, &said)))
-            })
+            .map(|claim| verdict(&log, claim).ok_or_else(|| no_answer(claim, &log, &said)))
             .collect()
     }
 

@@ -2,15 +2,20 @@
 //!
 //! Four accelerators are emitted with many mistakes each, one of which is
 //! chosen by an input ([`brownout_hdl::emit::SELECT`]); so each needs one
-//! compiled model. Every mutant meets the same tests until one finds it.
+//! compiled model. Every mutant meets the same tests until one finds it: first
+//! random graphs and codes ([`battery`]), then the proofs of its module ([`proofs`]).
 
 pub mod battery;
 pub mod equivalence;
+pub mod page;
+pub mod proofs;
 pub mod report;
 pub mod store;
 
 use crate::configurations::configuration;
+use crate::formal::netlist::Cut;
 use crate::session::tools;
+use battery::Sign;
 use battery::{Battery, Verdict};
 use brownout_hdl::emit::{Mutant, Mutated, MutationPlan};
 use brownout_hdl::generate::generate_mutants;
@@ -20,7 +25,8 @@ use brownout_sim::simulator::source;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::{Configuration, VoltageModelChoice, WeightBits};
 use brownout_spec::quantity::Millivolts;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 /// Seed of the choice of mutants.
 const SEED: u64 = 2026;
@@ -48,7 +54,7 @@ pub fn subjects() -> Vec<Subject> {
     let mut secded = configuration(4, 4, WeightBits::Eight, CodeName::Secded72_64);
     secded.voltage_model = VoltageModelChoice::Finfet14nm;
     secded.vmin_mv = Some(Millivolts(600));
-    let narrow = configuration(8, 4, WeightBits::Four, CodeName::Inplace32_26);
+    let narrow = configuration(4, 16, WeightBits::Four, CodeName::Inplace32_26);
     let mut plain = configuration(4, 4, WeightBits::Eight, CodeName::None);
     plain.fault_emulation = false;
     vec![
@@ -94,6 +100,8 @@ pub struct Bench {
     /// The voltage ROM alone, whose entries no network tells apart to the last bit.
     rom: Option<Arc<ModelLibrary>>,
     battery: Battery,
+    /// Modules of which all claims are proved.
+    sound: Mutex<BTreeSet<String>>,
 }
 
 impl Bench {
@@ -123,6 +131,7 @@ impl Bench {
             library,
             rom,
             battery,
+            sound: Mutex::default(),
         }
     }
 
@@ -139,6 +148,39 @@ impl Bench {
     /// The mutant of a number, from 1.
     pub fn mutant(&self, number: u16) -> &Mutant {
         &self.mutated.mutants[usize::from(number) - 1]
+    }
+
+    /// Whether a claim that `make test` proves of the module does not hold of a mutant.
+    ///
+    /// # Errors
+    /// When Yosys does not say clearly whether it does.
+    ///
+    /// # Panics
+    /// If one does not hold of the module without a mistake either.
+    pub fn refuted(&self, number: u16) -> Result<Option<Verdict>, String> {
+        let mutant = self.mutant(number);
+        let design = &self.mutated.original;
+        let module = design.modules.iter().find(|m| m.name == mutant.module);
+        let module = module.expect("a mutant is one of a module");
+        let original = Cut::of(design, module);
+        let mut changed = module.clone();
+        changed.text.clone_from(&mutant.text);
+        let changed = original.with_text(design.module_file(&changed));
+        let configuration = &self.subject.configuration;
+        let Some(message) = proofs::broken(&changed, design, configuration)? else {
+            return Ok(None);
+        };
+        let mut sound = self.sound.lock().expect("no proof panicked");
+        if !sound.contains(&original.name) {
+            let without = proofs::broken(&original, design, configuration)?;
+            assert_eq!(without, None, "{} without a mistake", original.name);
+            sound.insert(original.name);
+        }
+        Ok(Some(Verdict::Killed {
+            test: "proofs".to_string(),
+            by: Sign::Proof,
+            message,
+        }))
     }
 
     /// What decides the verdicts: the text with the mutants, and the tests.

@@ -13,8 +13,6 @@ pub struct Score {
     pub mutants: usize,
     /// Found by a test, timeouts included.
     pub killed: usize,
-    /// Of these: by a limit of clocks.
-    pub timeouts: usize,
     /// Not found, and proven to be no mistake.
     pub equivalent: usize,
     /// By what they were found.
@@ -28,7 +26,6 @@ impl Score {
         match &record.verdict {
             Verdict::Killed { by, .. } => {
                 self.killed += 1;
-                self.timeouts += usize::from(*by == Sign::Timeout);
                 *self.signs.entry(*by).or_default() += 1;
             }
             Verdict::Survived => {
@@ -37,9 +34,24 @@ impl Score {
         }
     }
 
+    /// Counts all results of another score as well.
+    pub fn join(&mut self, other: &Score) {
+        self.mutants += other.mutants;
+        self.killed += other.killed;
+        self.equivalent += other.equivalent;
+        for (sign, count) in &other.signs {
+            *self.signs.entry(*sign).or_default() += count;
+        }
+    }
+
     /// Not found, and not proven to be no mistake.
     pub fn survived(&self) -> usize {
         self.mutants - self.killed - self.equivalent
+    }
+
+    /// Found by a proof about the module alone.
+    pub fn proved(&self) -> usize {
+        self.signs.get(&Sign::Proof).copied().unwrap_or_default()
     }
 
     /// Found among those that are mistakes, in percent.
