@@ -51,13 +51,17 @@ fn the_file_list_names_every_verilog_file_and_the_configuration_is_the_one_given
     assert_eq!(again, common::SMALL);
 }
 
+fn text(value: &serde_json::Value) -> &str {
+    value.as_str().unwrap()
+}
+
 #[test]
 fn a_board_adds_its_top_with_a_list_of_everything_below_it_and_changes_nothing_else() {
     let sandbox = Sandbox::with_model();
     sandbox.ok(&[&GENERATE[..], &["plain"]].concat());
     let plain = names(&sandbox.path("plain"));
     for (board, top) in [("ulx3s", "narrow_ulx3s"), ("arty-a7", "narrow_arty_a7")] {
-        sandbox.ok(&[&GENERATE[..], &[board, "--board", board]].concat());
+        let said = sandbox.ok(&[&GENERATE[..], &[board, "--board", board, "--json"]].concat());
         let read =
             |folder: &str, name: &str| fs::read_to_string(sandbox.path(folder).join(name)).unwrap();
         for name in &plain {
@@ -70,6 +74,25 @@ fn a_board_adds_its_top_with_a_list_of_everything_below_it_and_changes_nothing_e
         let all = names(&sandbox.path(board));
         let verilog: Vec<&String> = all.iter().filter(|n| n.ends_with(".v")).collect();
         assert_eq!(listed, verilog);
+        let report: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        let mut files: Vec<&str> = report["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(text)
+            .collect();
+        files.sort_unstable();
+        assert_eq!(files, all, "what was written is what is said");
+        let modules = report["modules"].as_array().unwrap();
+        let origin = |name: &str| {
+            modules
+                .iter()
+                .find(|m| m["name"] == name)
+                .map(|m| text(&m["origin"]))
+        };
+        assert_eq!(origin("narrow_board_reset"), Some("leaf"));
+        assert_eq!(origin(top), Some("rust-hdl"));
+        assert_eq!(modules.len(), verilog.len(), "a file for each module");
         let page = read(board, "serial.md");
         assert!(
             page.starts_with(&format!("# Serial line of `{top}`")),
