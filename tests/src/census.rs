@@ -26,6 +26,8 @@ const FEATURES: &[&str] = &[
     "residual at stride 1",
     "residual at stride 2",
     "residual with widening channels",
+    "residual over several tiles of channels",
+    "pool over several tiles of channels",
     "rows not filled",
     "columns not filled",
     "fewer than 4 pixels",
@@ -136,7 +138,14 @@ fn layer_features(
         add(residual.stride == 2, "residual at stride 2");
         let widening = operand.channels < s.output.channels;
         add(widening, "residual with widening channels");
+        let several = operand.channels > configuration.columns;
+        add(several, "residual over several tiles of channels");
     }
+    let several = s.output.channels > configuration.columns;
+    add(
+        !step.convolution && several,
+        "pool over several tiles of channels",
+    );
     let rows_left = !s.input.channels.is_multiple_of(configuration.rows);
     add(step.convolution && rows_left, "rows not filled");
     let columns_left = !s.output.channels.is_multiple_of(configuration.columns);

@@ -72,6 +72,19 @@ pub fn draw(configuration: &Configuration, focus: Focus, random: &mut impl Rng) 
     }
 }
 
+/// Draws a residual block and a max pool over three tiles of channels: what begins anew with each
+/// tile of outputs does so twice.
+pub fn draw_tiles(configuration: &Configuration, random: &mut impl Rng) -> Graph {
+    loop {
+        let mut builder = Builder::new(configuration, Focus::Any, random);
+        builder.tiles();
+        builder.tail(Focus::Any);
+        if let Some(graph) = builder.finish() {
+            return graph;
+        }
+    }
+}
+
 /// A network under construction.
 struct Builder<'a, R> {
     configuration: &'a Configuration,
@@ -229,6 +242,34 @@ impl<'a, R: Rng> Builder<'a, R> {
             padding: self.random.random_range(0..kernel.min(3)),
         };
         self.push(operation);
+    }
+
+    /// The block reads a map of three tiles, and so does the pool after it.
+    fn tiles(&mut self) {
+        let columns = self.configuration.columns;
+        let channels = self.random.random_range(2 * columns + 1..=3 * columns);
+        let side = |random: &mut R| random.random_range(2..=4);
+        self.tensors = vec![Shape {
+            height: side(self.random),
+            width: side(self.random),
+            channels,
+        }];
+        let kernel = *[1, 3].choose(self.random).expect("not empty");
+        for residual in [false, true] {
+            self.push(Operation::Convolution {
+                kernel_height: kernel,
+                kernel_width: kernel,
+                stride: 1,
+                padding: kernel / 2,
+                output_channels: channels,
+                residual: residual.then_some(Residual {
+                    from: 0,
+                    stride: 1,
+                    scale: ResidualScale::default(),
+                }),
+            });
+        }
+        self.max_pool();
     }
 
     /// Down to one pixel, with a wide layer at the end.

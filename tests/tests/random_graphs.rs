@@ -76,7 +76,10 @@ fn run_bench(number: usize, bench: &Bench) -> (usize, Census) {
         }
         for program in 0..2 {
             let focus = Focus::ALL[(2 * pair + program + number) % Focus::ALL.len()];
-            let graph = graph::draw(&bench.configuration, focus, &mut random);
+            let graph = match pair % 7 {
+                6 => graph::draw_tiles(&bench.configuration, &mut random),
+                _ => graph::draw(&bench.configuration, focus, &mut random),
+            };
             let conditions = draw_conditions(&bench.configuration, &graph, &mut random);
             let probability = STALLS[(pair + program) % STALLS.len()];
             driver.link_mut().set_stalls(Stalls {

@@ -50,6 +50,8 @@ pub const SOURCES: [&str; 20] = [
 
 /// Pairs of random programs; the second of a pair runs without a reset.
 const PAIRS: u64 = 60;
+/// Programs over several tiles of channels.
+const TILED: usize = 12;
 /// Images of a program.
 const IMAGES: usize = 2;
 /// Clocks in which the voltage ROM answers.
@@ -142,6 +144,7 @@ impl Battery {
                 }
             }
         }
+        tiles(configuration, &mut cases);
         Self {
             configuration: configuration.clone(),
             cases,
@@ -377,6 +380,27 @@ fn random_pair(configuration: &Configuration, pair: u64, cases: &mut Vec<Case>) 
             read: pair.is_multiple_of(2),
         }),
     });
+}
+
+/// Residuals and pools over several tiles of channels, after all others.
+fn tiles(configuration: &Configuration, cases: &mut Vec<Case>) {
+    let mut random = ChaCha8Rng::seed_from_u64(97);
+    for number in 0..TILED {
+        let graph = graph::draw_tiles(configuration, &mut random);
+        let volume = graph.program.input.volume();
+        cases.push(Case {
+            name: format!("three tiles {number}"),
+            conditions: draw_conditions(configuration, &graph, &mut random),
+            images: (0..IMAGES)
+                .map(|_| draw_image(volume, &mut random))
+                .collect(),
+            graph,
+            stalls: Stalls::default(),
+            inspect: vec![1],
+            fresh: None,
+            broken: None,
+        });
+    }
 }
 
 /// Words with no, one, two and three wrong bits, every bit of the code among them, under every
