@@ -61,7 +61,7 @@ test: tools ## format check, lints and all tests (BROWNOUT_SKIP_ICARUS=1: those 
 
 bench: simulator ## measure simulation, generator and software (BENCH_OUT=DIR)
 	@echo "Measuring; this takes minutes, and an idle machine ..."
-	$(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)"
+	BROWNOUT_BENCH_COMMAND='make bench$(if $(filter-out target/bench,$(BENCH_OUT)), BENCH_OUT=$(BENCH_OUT))' $(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)"
 
 synth: synthesizer ## place and route the datasheet's accelerators on an ECP5 (resumes; SEEDS=0..3 placements each, 1)
 	@echo "Synthesizing into target/synth/ (Yosys, nextpnr-ecp5; up to an hour) ..."

@@ -240,6 +240,26 @@ pub fn lint(toolchain: &Toolchain, source: &ModelSource) -> Result<(), BuildErro
     build.verilate(LINT, folder.path())
 }
 
+/// Lets Verilator write the C++ of a model into `folder`, next to the Verilog, for
+/// programs that are written on the model's own class `Vmodel`.
+///
+/// # Errors
+/// If Verilator refuses the design or the folder cannot be written.
+pub fn verilate(
+    toolchain: &Toolchain,
+    source: &ModelSource,
+    options: BuildOptions,
+    folder: &Path,
+) -> Result<(), BuildError> {
+    let build = Build {
+        toolchain,
+        source,
+        options,
+        work: folder,
+    };
+    build.verilate(&options.verilator_flags(), folder)
+}
+
 /// The C++ interface of a model with these ports.
 fn shim_text(source: &ModelSource, ports: &[PortInfo]) -> String {
     let clock = match &source.clock {

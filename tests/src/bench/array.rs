@@ -1,5 +1,6 @@
 //! The systolic array on its own, fed as the accelerator would feed it.
 
+use super::clock::ProcessorTime;
 use super::report::BenchError;
 use brownout_hdl::GenerateError;
 use brownout_hdl::array::Array;
@@ -13,7 +14,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rust_hdl::prelude::Block;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Pixels of a tile: a map of 32 x 32.
 const PIXELS: usize = 1024;
@@ -66,7 +67,7 @@ impl ArrayAlone {
         let inputs = self.inputs(&model)?;
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let mut clocks = 0;
-        let start = Instant::now();
+        let start = ProcessorTime::now();
         for _ in 0..tiles {
             for (clock, pixel) in self.pixels.iter().enumerate() {
                 model.write(inputs.swap, u64::from(clock + 1 == PIXELS));

@@ -1,34 +1,28 @@
-// Plays a recorded session to a compiled model, without any Rust.
+// Drives a compiled model without any Rust, as one would write it in C++: the
+// model's own class, its ports as members, two evaluations a clock.
 //
-//   harness MODEL.so RECORD
+//   harness RECORD TIMES
 //
-// prints the nanoseconds and clocks since the record's start mark, and a hash of
-// all words read. RECORD is described in stimulus.rs.
-#include <dlfcn.h>
-
-#include <chrono>
+// prints, for the last of so many times, the processor time in nanoseconds and the
+// clocks since the record's start mark, and a hash of all words read. RECORD is
+// described in stimulus.rs.
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <ctime>
 #include <vector>
+
+#include "Vmodel.h"
+#include "verilated.h"
 
 namespace {
 
-enum Port { RESET, REG_WRITE, REG_READ, REG_ADDRESS, REG_WDATA, REG_RDATA, IN_VALID, IN_DATA, OUT_READY, OUT_VALID, OUT_DATA, PORTS };
-enum Action : uint32_t { RUN, TAKE, READ, START, SET };
+enum Operation : uint32_t { RESET, WRITE, READ, SEND, RECEIVE, WAIT, START };
 
 [[noreturn]] void fail(const char* what) {
     std::fprintf(stderr, "%s\n", what);
     std::exit(2);
-}
-
-template <typename Function>
-Function symbol(void* library, const char* name) {
-    void* const found = dlsym(library, name);
-    if (!found) fail(dlerror());
-    return reinterpret_cast<Function>(found);
 }
 
 std::vector<uint32_t> read_words(const char* path) {
@@ -41,76 +35,141 @@ std::vector<uint32_t> read_words(const char* path) {
     return words;
 }
 
-// A port of at most 32 bits, in the type that Verilator gives its width.
-struct Pin {
-    void* address;
-    uint32_t bits;
+int64_t processor_time() {
+    timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return int64_t(now.tv_sec) * 1000000000 + now.tv_nsec;
+}
 
-    void write(uint32_t value) const {
-        if (bits <= 8) *static_cast<uint8_t*>(address) = value;
-        else if (bits <= 16) *static_cast<uint16_t*>(address) = value;
-        else *static_cast<uint32_t*>(address) = value;
+// The accelerator's registers and streams.
+struct Wire {
+    VerilatedContext context;
+    Vmodel top{&context};
+    uint64_t clocks = 0;
+
+    void settle() {
+        top.clock = 0;
+        top.eval();
     }
-    uint32_t read() const {
-        if (bits <= 8) return *static_cast<uint8_t*>(address);
-        if (bits <= 16) return *static_cast<uint16_t*>(address);
-        return *static_cast<uint32_t*>(address);
+    void edge() {
+        top.clock = 1;
+        top.eval();
+        ++clocks;
+    }
+    void step() {
+        settle();
+        edge();
+    }
+    void reset() {
+        top.reset = 1;
+        step();
+        step();
+        top.reset = 0;
+    }
+    void write(uint32_t address, uint32_t value) {
+        top.register_address = address;
+        top.register_write_data = value;
+        top.register_write = 1;
+        step();
+        top.register_write = 0;
+    }
+    uint32_t read(uint32_t address) {
+        top.register_address = address;
+        top.register_read = 1;
+        step();
+        top.register_read = 0;
+        settle();
+        return top.register_read_data;
+    }
+    void send(const uint32_t* beats, uint32_t count) {
+        top.input_valid = 1;
+        for (uint32_t n = 0; n < count; ++n) {
+            top.input_data = beats[n];
+            bool accepted;
+            do {
+                settle();
+                accepted = top.input_ready;
+                edge();
+            } while (!accepted);
+        }
+        top.input_valid = 0;
+    }
+    template <typename Take>
+    void receive(uint32_t count, uint64_t limit, Take take) {
+        const uint64_t end = clocks + limit;
+        top.output_ready = 1;
+        while (count && clocks < end) {
+            while (!top.output_valid && clocks < end) step();
+            if (!top.output_valid) break;
+            take(top.output_data);
+            --count;
+            step();
+        }
+        top.output_ready = 0;
     }
 };
+
+struct Effort {
+    int64_t nanoseconds = 0;
+    uint64_t clocks = 0, hash = 0;
+};
+
+// The whole session on a new model; the effort is that since the start mark.
+Effort play(const std::vector<uint32_t>& words) {
+    size_t at = 0;
+    const auto next = [&] {
+        if (at == words.size()) fail("the record is cut short");
+        return words[at++];
+    };
+    Wire wire;
+    Effort effort;
+    uint64_t started = 0;
+    int64_t start = processor_time();
+    const auto fold = [&](uint32_t word) { effort.hash = (effort.hash ^ word) * UINT64_C(0x100000001b3); };
+    while (at < words.size()) {
+        switch (next()) {
+        case RESET: wire.reset(); break;
+        case WRITE: {
+            const uint32_t address = next();
+            wire.write(address, next());
+            break;
+        }
+        case READ: fold(wire.read(next())); break;
+        case SEND: {
+            const uint32_t beats = next();
+            if (words.size() - at < beats) fail("the record is cut short");
+            wire.send(&words[at], beats);
+            at += beats;
+            break;
+        }
+        case RECEIVE: {
+            const uint32_t results = next();
+            wire.receive(results, next(), fold);
+            break;
+        }
+        case WAIT:
+            for (uint32_t clocks = next(); clocks; --clocks) wire.step();
+            break;
+        case START:
+            started = wire.clocks;
+            start = processor_time();
+            break;
+        default: fail("the record has an unknown operation");
+        }
+    }
+    effort.nanoseconds = processor_time() - start;
+    effort.clocks = wire.clocks - started;
+    wire.top.final();
+    return effort;
+}
 
 }  // namespace
 
 int main(int count, char** arguments) {
-    if (count != 3) fail("usage: harness MODEL.so RECORD");
-    void* const library = dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL);
-    if (!library) fail(dlerror());
-    const auto make = symbol<void* (*)(uint32_t)>(library, "model_new");
-    const auto destroy = symbol<void (*)(void*)>(library, "model_delete");
-    const auto settle = symbol<void (*)(void*)>(library, "model_settle");
-    const auto edge = symbol<void (*)(void*)>(library, "model_edge");
-    const auto step = symbol<void (*)(void*)>(library, "model_step");
-    const auto port = symbol<void* (*)(void*, uint32_t)>(library, "model_port");
-
-    const std::vector<uint32_t> words = read_words(arguments[2]);
-    if (words.size() < 2 * PORTS || words.size() % 2) fail("the record is cut short");
-    void* const model = make(0);
-    Pin pins[PORTS];
-    for (uint32_t p = 0; p < PORTS; ++p) pins[p] = {port(model, words[2 * p]), words[2 * p + 1]};
-
-    uint64_t hash = 0, clocks = 0;
-    const auto fold = [&](uint32_t word) { hash = (hash ^ word) * UINT64_C(0x100000001b3); };
-    auto start = std::chrono::steady_clock::now();
-    for (size_t at = 2 * PORTS; at < words.size(); at += 2) {
-        const uint32_t action = words[at], word = words[at + 1];
-        switch (action) {
-        case RUN:
-            for (uint32_t n = 0; n < word; ++n) step(model);
-            clocks += word;
-            break;
-        case TAKE:
-            for (uint32_t n = 0; n < word; ++n) {
-                settle(model);
-                if (pins[OUT_VALID].read()) fold(pins[OUT_DATA].read());
-                edge(model);
-            }
-            clocks += word;
-            break;
-        case READ:
-            settle(model);
-            fold(pins[REG_RDATA].read());
-            break;
-        case START:
-            clocks = 0;
-            start = std::chrono::steady_clock::now();
-            break;
-        default:
-            if (action - SET >= PORTS) fail("the record has an unknown action");
-            pins[action - SET].write(word);
-        }
-    }
-    const auto passed = std::chrono::steady_clock::now() - start;
-    const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(passed).count();
-    std::printf("%" PRId64 " %" PRIu64 " %" PRIu64 "\n", int64_t(nanoseconds), clocks, hash);
-    destroy(model);
+    if (count != 3) fail("usage: harness RECORD TIMES");
+    const std::vector<uint32_t> words = read_words(arguments[1]);
+    Effort effort;
+    for (long left = std::atol(arguments[2]); left > 0; --left) effort = play(words);
+    std::printf("%" PRId64 " %" PRIu64 " %" PRIu64 "\n", effort.nanoseconds, effort.clocks, effort.hash);
     return 0;
 }

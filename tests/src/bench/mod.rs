@@ -6,24 +6,28 @@
 //! median and maximum; the median is the one to quote.
 
 mod array;
+mod clock;
 mod emission;
 mod harness;
 mod profile;
+mod provenance;
 mod report;
+mod sampled;
 mod simulation;
 mod software;
 mod stimulus;
 mod utilization;
+mod wires;
 mod workload;
 
-pub use report::{BenchError, Figure, Report};
-pub use utilization::{Shape3x3, utilization};
+pub use report::{Aim, BenchError, Figure, Report};
+pub use utilization::{Shape3x3, confirm, utilization};
 pub use workload::accelerator;
 
 use crate::configurations::configuration;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::{Configuration, WeightBits};
-use report::Provenance;
+use provenance::Provenance;
 use std::path::PathBuf;
 
 /// How the figures are measured.
@@ -63,6 +67,6 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
 }
 
 /// A small accelerator, which other tests compile as well.
-fn quick_accelerator() -> Configuration {
+pub fn quick_accelerator() -> Configuration {
     configuration(4, 8, WeightBits::Eight, CodeName::Inplace64_57)
 }

@@ -1,11 +1,12 @@
-//! Where simulated time goes: the time of a clock of whole accelerators and of
-//! what is left when parts are taken away, all measured in turn.
+//! Where simulated time goes, seen in two ways: by what is left of a clock's time
+//! when parts of the accelerator are taken away, all measured in turn; and by module,
+//! sampled in the whole.
 
 use super::array::ArrayAlone;
 use super::report::{BenchError, Figure};
 use super::simulation::Session;
 use super::workload::{self, Workload};
-use super::{Options, quick_accelerator};
+use super::{Options, quick_accelerator, sampled};
 use brownout_spec::code::CodeName;
 use brownout_spec::config::Configuration;
 use std::time::Duration;
@@ -23,8 +24,9 @@ impl Part {
     fn clock(&self) -> Result<Duration, BenchError> {
         match self {
             Self::Accelerator(session) => {
+                let passes = session.run()?.passes;
                 // Clocks of a run stay far below 2³².
-                Ok(session.run()? / session.clocks() as u32)
+                Ok(passes.time / passes.clocks as u32)
             }
             Self::Array(array, tiles) => array.run(*tiles),
         }
@@ -44,8 +46,16 @@ pub fn measure(options: &Options) -> Result<Vec<Figure>, BenchError> {
     for ((name, _), times_of_part) in parts.iter().zip(&times) {
         let share = times_of_part.iter().zip(&times[0]);
         let share = share.map(|(part, whole)| 100.0 * part / whole).collect();
-        figures.push(Figure::new(name, "one clock", "ns", times_of_part.clone()));
+        figures.push(Figure::new(
+            name,
+            "one clock of a pass",
+            "ns",
+            times_of_part.clone(),
+        ));
         figures.push(Figure::new(name, "share of the first, in turn", "%", share));
+    }
+    if let Part::Accelerator(session) = &parts[0].1 {
+        figures.extend(sampled::measure(session, parts[0].0, options.quick)?);
     }
     Ok(figures)
 }

@@ -1,18 +1,18 @@
-//! Figures, where they come from, and how they are printed and stored.
+//! Figures, how they are judged, printed and stored.
 
+use super::provenance::Provenance;
 use brownout_golden::files;
 use brownout_hdl::GenerateError;
 use brownout_sim::build::BuildError;
 use brownout_sim::driver::DriverError;
 use brownout_sim::model::ModelError;
 use brownout_sim::simulator::SimulatorError;
-use brownout_sim::toolchain::{Toolchain, ToolchainError};
+use brownout_sim::toolchain::ToolchainError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use thiserror::Error;
 
 /// Why nothing was measured.
@@ -88,6 +88,36 @@ impl BenchError {
     }
 }
 
+/// What a median is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aim {
+    /// No less than this.
+    AtLeast(f64),
+    /// Less than this.
+    Below(f64),
+}
+
+/// An aim, and whether it was met.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The aim.
+    pub aim: Aim,
+    /// Whether the median meets it.
+    pub met: bool,
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (relation, value) = match self.aim {
+            Aim::AtLeast(value) => (">=", value),
+            Aim::Below(value) => ("<", value),
+        };
+        let verdict = if self.met { "met" } else { "MISSED" };
+        write!(f, "{relation} {}: {verdict}", digits(value))
+    }
+}
+
 /// One measured quantity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
@@ -105,6 +135,8 @@ pub struct Figure {
     pub median: f64,
     /// Largest value.
     pub maximum: f64,
+    /// What the median is judged by, if there is an aim.
+    pub judged: Option<Judged>,
 }
 
 impl Figure {
@@ -124,60 +156,20 @@ impl Figure {
             minimum: values[0],
             median: (values[(count - 1) / 2] + values[count / 2]) / 2.0,
             maximum: values[count - 1],
+            judged: None,
         }
     }
-}
 
-/// What figures depend on besides the thing measured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Provenance {
-    /// Commit that is checked out.
-    pub commit: String,
-    /// Whether tracked files differ from it.
-    pub dirty: bool,
-    /// Version of the compiler that built this program.
-    pub rustc: String,
-    /// Version of Verilator.
-    pub verilator: String,
-    /// Version of the C++ compiler.
-    pub compiler: String,
-    /// Model of the processor.
-    pub processor: String,
-    /// Processors this program may use.
-    pub processors: usize,
-    /// The command that was run.
-    pub command: String,
-}
-
-impl Provenance {
-    /// Asks git, the tools and the machine.
-    ///
-    /// # Errors
-    /// When a tool is missing.
-    pub fn collect() -> Result<Self, BenchError> {
-        let toolchain = Toolchain::locate()?;
-        Ok(Self {
-            commit: git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned()),
-            dirty: git(&["status", "--porcelain", "--untracked-files=no"])
-                .is_none_or(|changes| !changes.is_empty()),
-            rustc: env!("BROWNOUT_RUSTC").to_owned(),
-            verilator: toolchain.verilator_version().to_owned(),
-            compiler: toolchain.compiler_version().to_owned(),
-            processor: processor(),
-            processors: std::thread::available_parallelism().map_or(1, |n| n.get()),
-            command: command(),
-        })
-    }
-}
-
-impl fmt::Display for Provenance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dirty = if self.dirty { " with changes" } else { "" };
-        writeln!(f, "commit     {}{dirty}", self.commit)?;
-        writeln!(f, "command    {}", self.command)?;
-        writeln!(f, "processor  {} x {}", self.processors, self.processor)?;
-        writeln!(f, "compilers  {}; {}", self.rustc, self.compiler)?;
-        writeln!(f, "simulator  {}", self.verilator)
+    /// The figure, judged by an aim.
+    pub fn against(self, aim: Aim) -> Self {
+        let met = match aim {
+            Aim::AtLeast(least) => self.median >= least,
+            Aim::Below(limit) => self.median < limit,
+        };
+        Self {
+            judged: Some(Judged { aim, met }),
+            ..self
+        }
     }
 }
 
@@ -231,13 +223,14 @@ impl fmt::Display for Report {
         let units = width(|f| &f.unit);
         writeln!(
             f,
-            "  {:names$}  {:conditions$}  {:units$}  {:>10}  {:>10}  {:>10}  runs",
+            "  {:names$}  {:conditions$}  {:units$}  {:>10}  {:>10}  {:>10}  runs  aim",
             "figure", "of", "unit", "minimum", "median", "maximum"
         )?;
         for figure in &self.figures {
+            let judged = figure.judged.map_or("-".to_owned(), |j| j.to_string());
             writeln!(
                 f,
-                "  {:names$}  {:conditions$}  {:units$}  {:>10}  {:>10}  {:>10}  {:>4}",
+                "  {:names$}  {:conditions$}  {:units$}  {:>10}  {:>10}  {:>10}  {:>4}  {judged}",
                 figure.name,
                 figure.conditions,
                 figure.unit,
@@ -259,34 +252,6 @@ fn digits(value: f64) -> String {
         10.0.. => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     }
-}
-
-fn git(arguments: &[&str]) -> Option<String> {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(env!("CARGO_MANIFEST_DIR"));
-    let output = command.args(arguments).output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    output.status.success().then_some(text)
-}
-
-fn processor() -> String {
-    let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = about
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
-    model.map_or(std::env::consts::ARCH.to_owned(), |model| {
-        model.trim_start_matches([' ', '\t', ':']).to_owned()
-    })
-}
-
-/// `make bench`, or what was typed instead; the program's folder says nothing.
-fn command() -> String {
-    let mut arguments = std::env::args_os();
-    let program = arguments.next().map(PathBuf::from).unwrap_or_default();
-    let name = program.file_name().unwrap_or_default().to_owned();
-    let words = std::iter::once(name).chain(arguments);
-    let words: Vec<_> = words.map(|w| w.to_string_lossy().into_owned()).collect();
-    words.join(" ")
 }
 
 fn load() -> Option<f64> {

@@ -1,6 +1,7 @@
 //! Words per second of the fault function and of the decoder in software, on one thread.
 
 use super::Options;
+use super::clock::ProcessorTime;
 use super::report::{BenchError, Figure};
 use super::workload::rate;
 use brownout_spec::code::{Code, CodeName, Codeword, Policy};
@@ -10,7 +11,7 @@ use brownout_spec::quantity::{ChipSeed, Pass, WordAddress};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Words of the memory that is worked on: those of the default accelerator.
 const WORDS: usize = 16384;
@@ -102,7 +103,7 @@ impl Memory {
     fn speeds(&self, options: &Options, work: impl Fn(&Self, Pass) -> Vec<u128>) -> Vec<f64> {
         let least = if options.quick { SHORT } else { LONG };
         let measure = |_| {
-            let start = Instant::now();
+            let start = ProcessorTime::now();
             let mut passes = 0;
             while start.elapsed() < least {
                 black_box(work(self, Pass(passes)));

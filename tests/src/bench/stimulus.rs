@@ -1,47 +1,38 @@
-//! A session with an accelerator, recorded as what its ports are set to.
+//! A session with an accelerator, recorded as what the driver does with the wire.
 //!
-//! [`Recorder`] is a wire that notes every port value that the driver causes and
-//! every word that the driver reads. The C++ harness plays the record to the same
-//! model and must read the same words, in as many clocks.
+//! [`Recorder`] is a wire that notes what the driver asks of it and every word that
+//! the driver reads. The C++ harness plays the record to the same model and must
+//! read the same words, in as many clocks.
 
-use brownout_sim::build::PortInfo;
+use super::report::BenchError;
 use brownout_sim::link::{Link, LinkError, ModelLink};
 use brownout_spec::registers::Register;
+use std::fs;
+use std::path::Path;
 
-/// The ports of a record, in the order of their numbers.
-const PORTS: [&str; 11] = [
-    "reset",
-    "register_write",
-    "register_read",
-    "register_address",
-    "register_write_data",
-    "register_read_data",
-    "input_valid",
-    "input_data",
-    "output_ready",
-    "output_valid",
-    "output_data",
-];
-
-/// What the harness does next; each is followed by one word.
+/// What the harness does next, with the words that follow.
 #[derive(Clone, Copy)]
-enum Action {
-    /// Steps that many clocks.
-    Run = 0,
-    /// Steps that many clocks, and takes the results that are offered.
-    Take = 1,
-    /// Reads the register data port.
+enum Operation {
+    /// Resets the accelerator.
+    Reset = 0,
+    /// Writes a register: address, value.
+    Write = 1,
+    /// Reads a register: address.
     Read = 2,
+    /// Sends beats: their number, the beats.
+    Send = 3,
+    /// Takes results: how many, and within how many clocks.
+    Receive = 4,
+    /// Lets clocks pass: how many.
+    Wait = 5,
     /// From here on, time is measured.
-    Start = 3,
-    /// Sets port 0 to the word; port p is `Set + p`.
-    Set = 4,
+    Start = 6,
 }
 
 /// A recorded session.
 #[derive(Clone, Debug, Default)]
 pub struct Stimulus {
-    actions: Vec<u32>,
+    words: Vec<u32>,
     /// Hash of all words read.
     pub checksum: u64,
     /// Clocks from the start of the time on.
@@ -49,18 +40,9 @@ pub struct Stimulus {
 }
 
 impl Stimulus {
-    fn push(&mut self, action: u32, word: u32) {
-        self.actions.extend([action, word]);
-    }
-
-    fn run(&mut self, clocks: u64) {
-        self.push(Action::Run as u32, clocks as u32);
-    }
-
-    fn set(&mut self, port: &str, value: u32) {
-        let number = PORTS.iter().position(|&name| name == port);
-        let number = number.expect("the recorder names ports of the list") as u32;
-        self.push(Action::Set as u32 + number, value);
+    fn note(&mut self, operation: Operation, words: &[u32]) {
+        self.words.push(operation as u32);
+        self.words.extend(words);
     }
 
     fn fold(&mut self, word: u32) {
@@ -68,20 +50,14 @@ impl Stimulus {
         self.checksum = (self.checksum ^ u64::from(word)).wrapping_mul(0x0000_0100_0000_01b3);
     }
 
-    /// The record for the harness: where the ports are in the model's table and how
-    /// wide, then pairs of action and word.
+    /// Writes the record for the harness: 32-bit words, little-endian.
     ///
-    /// # Panics
-    /// If the model lacks a port.
-    pub fn bytes(&self, ports: &[PortInfo]) -> Vec<u8> {
-        let place = |name: &&str| {
-            let index = ports.iter().position(|port| port.name == **name);
-            let index = index.expect("a session was recorded on these ports");
-            [index as u32, ports[index].bits]
-        };
-        let places = PORTS.iter().flat_map(place);
-        let words = places.chain(self.actions.iter().copied());
-        words.flat_map(u32::to_le_bytes).collect()
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), BenchError> {
+        let words = self.words.iter();
+        let bytes: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).collect();
+        fs::write(path, bytes).map_err(BenchError::file(path))
     }
 }
 
@@ -96,9 +72,7 @@ impl Recorder {
     /// Takes over a wire that was just made, and notes the reset it has done.
     pub fn new(link: ModelLink) -> Self {
         let mut stimulus = Stimulus::default();
-        stimulus.set("reset", 1);
-        stimulus.run(link.clocks());
-        stimulus.set("reset", 0);
+        stimulus.note(Operation::Reset, &[]);
         Self {
             link,
             stimulus,
@@ -108,15 +82,14 @@ impl Recorder {
 
     /// Notes that time is measured from here on.
     pub fn start(&mut self) {
-        self.stimulus.push(Action::Start as u32, 0);
+        self.stimulus.note(Operation::Start, &[]);
         self.started = self.link.clocks();
     }
 
     /// The record.
     pub fn finish(&self) -> Stimulus {
-        let clocks = self.link.clocks() - self.started;
         Stimulus {
-            clocks,
+            clocks: self.link.clocks() - self.started,
             ..self.stimulus.clone()
         }
     }
@@ -124,47 +97,30 @@ impl Recorder {
 
 impl Link for Recorder {
     fn write_register(&mut self, register: Register, value: u32) -> Result<(), LinkError> {
-        self.stimulus
-            .set("register_address", register.address.into());
-        self.stimulus.set("register_write_data", value);
-        self.stimulus.set("register_write", 1);
-        self.stimulus.run(1);
-        self.stimulus.set("register_write", 0);
+        let address = register.address.into();
+        self.stimulus.note(Operation::Write, &[address, value]);
         self.link.write_register(register, value)
     }
 
     fn read_register(&mut self, register: Register) -> Result<u32, LinkError> {
         self.stimulus
-            .set("register_address", register.address.into());
-        self.stimulus.set("register_read", 1);
-        self.stimulus.run(1);
-        self.stimulus.set("register_read", 0);
-        self.stimulus.push(Action::Read as u32, 0);
+            .note(Operation::Read, &[register.address.into()]);
         let value = self.link.read_register(register)?;
         self.stimulus.fold(value);
         Ok(value)
     }
 
     fn send(&mut self, beats: &[u32]) -> Result<(), LinkError> {
-        self.stimulus.set("input_valid", 1);
-        for &beat in beats {
-            let before = self.link.clocks();
-            // One by one, to see how long the accelerator holds each of them up.
-            self.link.send(&[beat])?;
-            self.stimulus.set("input_data", beat);
-            self.stimulus.run(self.link.clocks() - before);
-        }
-        self.stimulus.set("input_valid", 0);
-        Ok(())
+        self.stimulus.note(Operation::Send, &[beats.len() as u32]);
+        self.stimulus.words.extend(beats);
+        self.link.send(beats)
     }
 
     fn receive(&mut self, count: usize, clocks: u64) -> Result<Vec<u32>, LinkError> {
-        let before = self.link.clocks();
+        // The driver's patience is some passes long and fits.
+        self.stimulus
+            .note(Operation::Receive, &[count as u32, clocks as u32]);
         let results = self.link.receive(count, clocks)?;
-        self.stimulus.set("output_ready", 1);
-        let passed = self.link.clocks() - before;
-        self.stimulus.push(Action::Take as u32, passed as u32);
-        self.stimulus.set("output_ready", 0);
         for &result in &results {
             self.stimulus.fold(result);
         }
@@ -172,7 +128,7 @@ impl Link for Recorder {
     }
 
     fn wait(&mut self, clocks: u64) -> Result<(), LinkError> {
-        self.stimulus.run(clocks);
+        self.stimulus.note(Operation::Wait, &[clocks as u32]);
         self.link.wait(clocks)
     }
 }
