@@ -87,6 +87,7 @@ pub struct Columns {
     deskew: Skew<8>,
     maximum: Signal<Local, Bit>,
     residual_left: DFF<Bits<5>>,
+    residual_factor: Vec<DFF<Bits<16>>>,
     clamping: DFF<Bit>,
     moving: DFF<Bit>,
     last_clamping: DFF<Bit>,
@@ -140,6 +141,7 @@ impl Columns {
             deskew: Skew::new(columns),
             maximum: Default::default(),
             residual_left: Default::default(),
+            residual_factor: (0..columns).map(|_| Default::default()).collect(),
             clamping: Default::default(),
             moving: Default::default(),
             last_clamping: Default::default(),
@@ -192,6 +194,16 @@ impl Logic for Columns {
         self.maximum.next = self.pool.val() && !self.average.val();
         self.residual_left.d.next = self.shift.val() - self.residual_shift.val();
 
+        comment!("each column's own copy of the residual factor, close to its multiplier");
+        self.residual_factor[0].d.next = self.residual_multiplier.val();
+        for j in 1..self._columns {
+            self.residual_factor[j].d.next = self.residual_factor[j - 1].q.val();
+        }
+        for j in 0..self._columns {
+            self.residual_factor[j].clock.next = self.clock.val();
+        }
+
+        comment!("control, from column to column");
         self.column[0].valid_in.next = self.valid.val();
         self.column[0].first_in.next = self.first.val();
         self.column[0].last_in.next = self.last.val();
@@ -216,7 +228,7 @@ impl Logic for Columns {
             self.column[j].maximum.next = self.maximum.val();
             self.column[j].shift.next = self.shift.val();
             self.column[j].residual_shift.next = self.residual_left.q.val();
-            self.column[j].residual_multiplier.next = self.residual_multiplier.val();
+            self.column[j].residual_multiplier.next = self.residual_factor[j].q.val();
             self.column[j].low.next = self.low.val();
             self.column[j].high.next = self.high.val();
             self.column[j].parameter_write.next = self.parameter_write[j].val();

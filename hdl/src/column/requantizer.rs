@@ -152,9 +152,6 @@ impl Logic for Requantizer {
             self.channel_multiplier.d.next = self.multiplier_and_bias.val().get_bits::<16>(16);
             self.bias.d.next = self.bias_word.val();
             self.residual.d.next = self.residual_product.val().get_bits::<24>(0);
-            if self.pool.val() {
-                self.residual.d.next = 0.into();
-            }
         }
 
         comment!("cycles 2 and 3: product of the accumulator, offset");
@@ -167,6 +164,9 @@ impl Logic for Requantizer {
         self.residual_bits.next = unsigned_cast(self.residual_wide.val());
         if self.valid_2.q.val() {
             self.residual_shifted.d.next = self.residual_bits.val() << self.residual_shift.val();
+            if self.pool.val() {
+                self.residual_shifted.d.next = 0.into();
+            }
             self.bias_late.d.next = self.bias.q.val();
         }
         if self.valid_3.q.val() {

@@ -43,8 +43,10 @@ pub struct Loader {
     pub activation_group: Signal<Out, Bits<4>>,
     word: DFF<Bits<20>>,
     beat: DFF<Bits<7>>,
-    write: DFF<Bit>,
-    write_target: DFF<Bits<2>>,
+    weight_write: Vec<DFF<Bit>>,
+    program_strobe: DFF<Bit>,
+    column_write: Vec<DFF<Bit>>,
+    activation_strobe: DFF<Bit>,
     write_word: DFF<Bits<20>>,
     write_beat: DFF<Bits<7>>,
     write_data: DFF<Bits<32>>,
@@ -73,7 +75,9 @@ impl Loader {
         let last = |beats: usize| Fixed::new(beats - 1);
         Self {
             weight_lane: many(beats),
+            weight_write: many(beats),
             parameter_write: many(columns),
+            column_write: many(columns),
             weights: target(LoadTarget::Weights),
             program: target(LoadTarget::Program),
             parameters: target(LoadTarget::Parameters),
@@ -108,13 +112,14 @@ impl Logic for Loader {
             clock,
             word,
             beat,
-            write,
-            write_target,
+            program_strobe,
+            activation_strobe,
             write_word,
             write_beat,
             write_data
         );
-        self.accept.next = self.input_valid.val() && self.idle.val() && !self.restart.val();
+        self.accept.next =
+            self.input_valid.val() && self.idle.val() && !self.restart.val() && !self.reset.val();
         self.input_ready.next = self.idle.val() && !self.restart.val();
         self.last_beat.next = 0.into();
         if self.target.val() == self.weights.val() {
@@ -126,9 +131,7 @@ impl Logic for Loader {
         if self.target.val() == self.activations.val() {
             self.last_beat.next = self.last_activation_beat.val();
         }
-        self.write.d.next = self.accept.val();
         if self.accept.val() {
-            self.write_target.d.next = self.target.val();
             self.write_word.d.next = self.word.q.val();
             self.write_beat.d.next = self.beat.q.val();
             self.write_data.d.next = self.input_data.val();
@@ -141,27 +144,31 @@ impl Logic for Loader {
         if self.restart.val() || self.reset.val() {
             self.beat.d.next = 0.into();
             self.word.d.next = 0.into();
-            self.write.d.next = false;
         }
 
         comment!("one clock later: the strobe of the memory that is meant");
         self.data.next = self.write_data.q.val();
         self.address.next = self.write_word.q.val();
         for b in 0..self._weight_beats {
-            self.weight_lane[b].next = self.write.q.val()
-                && (self.write_target.q.val() == self.weights.val())
-                && (self.write_beat.q.val().index() == b);
+            self.weight_write[b].clock.next = self.clock.val();
+            self.weight_write[b].d.next = self.accept.val()
+                && (self.target.val() == self.weights.val())
+                && (self.beat.q.val().index() == b);
+            self.weight_lane[b].next = self.weight_write[b].q.val();
         }
-        self.program_write.next =
-            self.write.q.val() && (self.write_target.q.val() == self.program.val());
+        self.program_strobe.d.next = self.accept.val() && (self.target.val() == self.program.val());
+        self.program_write.next = self.program_strobe.q.val();
         for j in 0..self._columns {
-            self.parameter_write[j].next = self.write.q.val()
-                && (self.write_target.q.val() == self.parameters.val())
-                && (self.write_beat.q.val().get_bits::<6>(1).index() == j);
+            self.column_write[j].clock.next = self.clock.val();
+            self.column_write[j].d.next = self.accept.val()
+                && (self.target.val() == self.parameters.val())
+                && (self.beat.q.val().get_bits::<6>(1).index() == j);
+            self.parameter_write[j].next = self.column_write[j].q.val();
         }
         self.parameter_half.next = self.write_beat.q.val().get_bit(0);
-        self.activation_write.next =
-            self.write.q.val() && (self.write_target.q.val() == self.activations.val());
+        self.activation_strobe.d.next =
+            self.accept.val() && (self.target.val() == self.activations.val());
+        self.activation_write.next = self.activation_strobe.q.val();
         self.activation_group.next = self.write_beat.q.val().get_bits::<4>(0);
     }
 }

@@ -34,6 +34,9 @@ pub struct ResultFifo {
     memory: Memory<32>,
     column: DFF<Bits<7>>,
     tile: DFF<Bits<12>>,
+    surplus: DFF<Bit>,
+    next_column: Signal<Local, Bits<7>>,
+    next_tile: Signal<Local, Bits<12>>,
     keep: Signal<Local, Bit>,
     last_column: Fixed<Bits<7>>,
     write_pointer: DFF<Bits<9>>,
@@ -60,6 +63,9 @@ impl ResultFifo {
             memory: Memory::new(RESULT_FIFO_DEPTH, 1),
             column: Default::default(),
             tile: Default::default(),
+            surplus: Default::default(),
+            next_column: Default::default(),
+            next_tile: Default::default(),
             keep: Default::default(),
             last_column: Fixed::new(columns - 1),
             write_pointer: Default::default(),
@@ -84,28 +90,30 @@ impl Logic for ResultFifo {
             clock,
             column,
             tile,
+            surplus,
             write_pointer,
             read_pointer,
             output_valid_register
         );
-        comment!("columns beyond the layer's channels give no result");
+        comment!("columns beyond the layer's channels give no result; known before they come");
+        self.next_column.next = self.column.q.val();
+        self.next_tile.next = self.tile.q.val();
         if self.push.val() {
-            self.column.d.next = self.column.q.val() + 1;
+            self.next_column.next = self.column.q.val() + 1;
             if self.column.q.val() == self.last_column.val() {
-                self.column.d.next = 0.into();
-                self.tile.d.next = self.tile.q.val() + 1;
+                self.next_column.next = 0.into();
+                self.next_tile.next = self.tile.q.val() + 1;
             }
         }
         if self.layer_start.val() {
-            self.column.d.next = 0.into();
-            self.tile.d.next = 0.into();
+            self.next_column.next = 0.into();
+            self.next_tile.next = 0.into();
         }
-        self.keep.next = self.push.val();
-        if (self.tile.q.val() == self.output_tiles.val())
-            && (self.column.q.val() >= self.last_columns.val())
-        {
-            self.keep.next = false;
-        }
+        self.column.d.next = self.next_column.val();
+        self.tile.d.next = self.next_tile.val();
+        self.surplus.d.next = (self.next_tile.val() == self.output_tiles.val())
+            && (self.next_column.val() >= self.last_columns.val());
+        self.keep.next = self.push.val() && !self.surplus.q.val();
 
         self.memory.clock.next = self.clock.val();
         self.memory.write_address.next =

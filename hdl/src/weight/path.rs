@@ -255,10 +255,12 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         self.counter.pop.next = self.loader.pop.val();
 
         comment!(
-            "a word meets its flips in the register behind the memory; without fault emulation it is read at once"
+            "the register behind the memory, its own if it has one, and the one in which a word meets its flips"
         );
         self.read_word.d.next = self.memory.read_data[0].val();
         self.held_valid.d.next = self.read_valid.q.val();
+        self.word.d.next = self.read_word.q.val();
+        self.word_valid.d.next = self.held_valid.q.val();
         if self.has_faults.val() {
             for f in 0..self._faults {
                 self.faults[f].clock.next = self.clock.val();
@@ -291,10 +293,7 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
             self.counting.d.next = self.word_valid.q.val();
             self.counted.d.next = self.counting.q.val();
             self.disturbed.next = self.any_flips.q.val();
-            self.word_valid.d.next = self.held_valid.q.val();
         } else {
-            self.word.d.next = self.memory.read_data[0].val();
-            self.word_valid.d.next = self.read_valid.q.val();
             self.read.next = self.counter.issue.val();
             self.memory.read_address.next = self.counter.address.val();
             self.disturbed.next = false;

@@ -52,13 +52,13 @@ pub fn drain(configuration: &Configuration) -> usize {
     ISSUE_LATENCY + configuration.rows + COLUMN_LATENCY + configuration.columns + WRITE_LATENCY
 }
 
-/// From a word's address to its place in the FIFO: memory, disturbed word, FIFO.
-pub const WORD_LATENCY: usize = 3;
+/// From a word's address to its place in the FIFO: memory, its register, disturbed word, FIFO.
+pub const WORD_LATENCY: usize = 4;
 /// Clocks that a decoder adds: syndrome, correction.
 pub const DECODER_LATENCY: usize = 2;
 /// Cipher rounds that one stage of the fault pipeline computes.
 pub const ROUNDS_PER_STAGE: usize = 2;
-/// Stages of the fault pipeline; the last two run beside the memory and its register.
+/// Stages of the fault pipeline.
 pub const FAULT_STAGES: usize =
     (fault::WARM_UP_ROUNDS + fault::PLANES + fault::POLARITY_PLANES) / ROUNDS_PER_STAGE;
 
@@ -69,7 +69,8 @@ pub fn weight_latency(configuration: &Configuration) -> usize {
         _ => DECODER_LATENCY,
     };
     let faults = if configuration.fault_emulation {
-        FAULT_STAGES - 1
+        // The last two stages run beside the memory and its register.
+        FAULT_STAGES - 2
     } else {
         0
     };
