@@ -244,9 +244,11 @@ impl<'a, R: Rng> Builder<'a, R> {
         self.push(operation);
     }
 
-    /// The block reads a map of three tiles, and so does the pool after it.
+    /// The block reads a map of three tiles, and so does the pool after it. In half of the blocks
+    /// few channels lie between the convolutions, so that the second one has a single tile of
+    /// inputs for each tile of outputs.
     fn tiles(&mut self) {
-        let columns = self.configuration.columns;
+        let Configuration { rows, columns, .. } = *self.configuration;
         let channels = self.random.random_range(2 * columns + 1..=3 * columns);
         let side = |random: &mut R| random.random_range(2..=4);
         self.tensors = vec![Shape {
@@ -254,14 +256,17 @@ impl<'a, R: Rng> Builder<'a, R> {
             width: side(self.random),
             channels,
         }];
-        let kernel = *[1, 3].choose(self.random).expect("not empty");
+        let (kernel, between) = match self.random.random() {
+            true => (1, self.random.random_range(1..=rows)),
+            false => (*[1, 3].choose(self.random).expect("not empty"), channels),
+        };
         for residual in [false, true] {
             self.push(Operation::Convolution {
                 kernel_height: kernel,
                 kernel_width: kernel,
                 stride: 1,
                 padding: kernel / 2,
-                output_channels: channels,
+                output_channels: if residual { channels } else { between },
                 residual: residual.then_some(Residual {
                     from: 0,
                     stride: 1,
