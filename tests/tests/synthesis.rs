@@ -10,7 +10,7 @@ use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
 use brownout_tests::configurations::configuration;
 use brownout_tests::formal::yosys;
-use brownout_tests::synthesis::{Netlist, plain_decoder, synthesize};
+use brownout_tests::synthesis::{Netlist, YOSYS_SCRIPT, plain_decoder, synthesize};
 
 fn emitted(code: CodeName, bits: WeightBits) -> Emitted {
     let mut configuration = configuration(4, 8, bits, code);
@@ -22,7 +22,7 @@ fn emitted(code: CodeName, bits: WeightBits) -> Emitted {
 /// Synthesizes one module of `text`, whose children come with it.
 fn cells(text: &str, top: &str) -> Netlist {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("synthesis-{top}"));
-    synthesize(text, top, &folder).unwrap_or_else(|error| panic!("{error}"))
+    synthesize(text, top, YOSYS_SCRIPT, &folder).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]

@@ -9,8 +9,8 @@ use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DEVICE, NEXTPNR_OPTIONS, Netlist, SynthesisError, TARGET_MHZ, Timing, YOSYS_SCRIPT,
-    datasheet_configuration, place_and_route, plain_decoder, synthesize, version,
+    ACCELERATOR_SCRIPT, CONSTRAINTS, DEVICE, NEXTPNR_OPTIONS, Netlist, SynthesisError, Timing,
+    YOSYS_SCRIPT, datasheet_configuration, place_and_route, plain_decoder, synthesize, version,
 };
 
 /// Seeds of the placer; the median of their clocks is the figure, since one seed is luck.
@@ -69,6 +69,7 @@ pub fn datasheet(
             name,
             text: &emitted.text(),
             top: &emitted.top().name,
+            script: ACCELERATOR_SCRIPT,
             seeds: &SEEDS[..seeds.min(SEEDS.len())],
         };
         accelerators.push(job.figures(&work, &versions, &mut say)?);
@@ -84,6 +85,7 @@ pub fn datasheet(
             name: &name,
             text: &text,
             top: &top,
+            script: YOSYS_SCRIPT,
             seeds: &[],
         };
         let work = folder.join(format!("decoder-{code}"));
@@ -93,6 +95,7 @@ pub fn datasheet(
         name: "plain Hsiao (64,57) decoder",
         text: &plain_decoder(),
         top: "hsiao_64_57",
+        script: YOSYS_SCRIPT,
         seeds: &[],
     };
     decoders.push(job.figures(&folder.join("decoder-hsiao"), &versions, &mut say)?);
@@ -111,6 +114,7 @@ struct Job<'a> {
     name: &'a str,
     text: &'a str,
     top: &'a str,
+    script: &'static str,
     seeds: &'a [u32],
 }
 
@@ -122,8 +126,17 @@ impl Job<'_> {
         say: &mut impl FnMut(&str),
     ) -> Result<Figures, SynthesisError> {
         let mut hash = blake3::Hasher::new();
-        let conditions = format!("{YOSYS_SCRIPT} {NEXTPNR_OPTIONS:?} {TARGET_MHZ}");
-        for part in [self.text, &versions[0], &versions[1], &conditions] {
+        let conditions = format!("{} {NEXTPNR_OPTIONS:?}", self.script);
+        let blocks = include_str!("blocks.rs");
+        let parts = [
+            self.text,
+            &versions[0],
+            &versions[1],
+            &conditions,
+            CONSTRAINTS,
+            blocks,
+        ];
+        for part in parts {
             hash.update(part.as_bytes());
         }
         let key = hash.finalize().to_hex().to_string();
@@ -139,7 +152,7 @@ impl Job<'_> {
                 Figures {
                     name: self.name.to_owned(),
                     key,
-                    netlist: synthesize(self.text, self.top, work)?,
+                    netlist: synthesize(self.text, self.top, self.script, work)?,
                     timing: Vec::new(),
                 }
             }
@@ -150,9 +163,7 @@ impl Job<'_> {
                 "{}: place and route, seed {seed} (minutes) ...",
                 self.name
             ));
-            figures
-                .timing
-                .push(place_and_route(work, TARGET_MHZ, seed)?);
+            figures.timing.push(place_and_route(work, seed)?);
             keep(&kept, &figures)?;
         }
         Ok(figures)
@@ -248,10 +259,11 @@ fn table(versions: &[String; 2], accelerators: &[Figures], decoders: &[Figures])
     }
     writeln!(
         text,
-        "\nConditions: `make synth`; {DEVICE}, package CABGA756, out of context (no pins), \
-         {TARGET_MHZ} MHz asked for; Fmax after routing, clock to clock, median of the placements. \
-         {} (`{YOSYS_SCRIPT}`); {}. A carry cell counts as two LUT4; distributed RAM \
-         is not counted.",
+        "\nConditions: `make synth`; {DEVICE}, package CABGA756, pins of nextpnr's choice, \
+         constraints/brownout_ecp5.lpf; Fmax after routing, register to register, median of the \
+         placements. {} (`{ACCELERATOR_SCRIPT}`, decoders `{YOSYS_SCRIPT}`), then registers behind memories and multipliers moved \
+         into these blocks, where FF does not count them; {}. A carry cell counts as two LUT4; \
+         distributed RAM is not counted.",
         versions[0], versions[1]
     )
     .expect("writing to a string cannot fail");

@@ -1,18 +1,20 @@
 //! Synthesis and place-and-route of generated accelerators on a Lattice ECP5.
 //!
 //! Yosys and nextpnr-ecp5 are the pinned ones of `tools/requirements-synthesis.txt`; `make`
-//! puts them on the `PATH`. The accelerator is placed out of context: its host side has more
-//! ports than a package has pins, because it is a block of a larger design.
+//! puts them on the `PATH`. The host side's ports go to pins of nextpnr's choice: the accelerator
+//! is a block of a larger design, and only paths between its registers count.
 
+mod blocks;
 mod datasheet;
 mod hsiao;
 mod tools;
 
+pub use blocks::{BlockRegisters, Mapped};
 pub use datasheet::{Figures, datasheet};
 pub use hsiao::plain_decoder;
 pub use tools::{
-    NEXTPNR_OPTIONS, Netlist, SynthesisError, Timing, YOSYS_SCRIPT, place_and_route, synthesize,
-    version,
+    ACCELERATOR_SCRIPT, CONSTRAINTS, NEXTPNR_OPTIONS, Netlist, SynthesisError, Timing,
+    YOSYS_SCRIPT, place_and_route, synthesize, version,
 };
 
 use brownout_spec::code::CodeName;
@@ -20,9 +22,6 @@ use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBit
 
 /// Device and speed grade of every figure.
 pub const DEVICE: &str = "Lattice ECP5 LFE5U-85F, speed grade 6";
-/// Clock that is asked for, in MHz; timing-driven placement stops trying beyond it.
-pub const TARGET_MHZ: u32 = 150;
-
 /// The 8 × 8 accelerator of the datasheet, with 8-bit weights.
 pub fn datasheet_configuration(code: CodeName, fault_emulation: bool) -> Configuration {
     Configuration {

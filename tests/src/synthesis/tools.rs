@@ -9,6 +9,8 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::blocks::Mapped;
+
 /// Why a design has no figures.
 #[derive(Debug, Error)]
 pub enum SynthesisError {
@@ -38,6 +40,14 @@ pub enum SynthesisError {
         /// Why.
         source: io::Error,
     },
+    /// A netlist is not what the pinned version writes.
+    #[error("{path}: {source}")]
+    Json {
+        /// The netlist.
+        path: PathBuf,
+        /// Where it differs.
+        source: serde_json::Error,
+    },
     /// A report is not what the pinned version writes.
     #[error("{path}: the report has no {missing}")]
     Report {
@@ -48,7 +58,7 @@ pub enum SynthesisError {
     },
 }
 
-/// Primitive cells of a synthesized design.
+/// Primitive cells of a synthesized design, registers inside blocks not among them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Netlist {
     /// Number of cells of each type.
@@ -106,26 +116,41 @@ pub fn version(tool: &'static str) -> Result<String, SynthesisError> {
     Ok(found.unwrap_or_else(|| format!("{tool}, version unknown")))
 }
 
-/// What Yosys does; part of a figure's conditions.
-pub const YOSYS_SCRIPT: &str = "synth_ecp5 -abc9";
-/// How nextpnr places and routes, but for clock and seed; part of a figure's conditions.
-pub const NEXTPNR_OPTIONS: [&str; 9] = [
+/// What Yosys does before registers move into blocks; part of a figure's conditions.
+pub const YOSYS_SCRIPT: &str = "synth_ecp5";
+/// What it does to a whole accelerator: look-up tables wider than four inputs would spend a
+/// third more of them on the columns' shifters, and tie them together for the placer.
+pub const ACCELERATOR_SCRIPT: &str = "synth_ecp5 -nowidelut";
+/// How nextpnr places and routes, but for the seed; part of a figure's conditions. The placer
+/// is the electrostatic one, whose wires are a quarter shorter here than the default's.
+pub const NEXTPNR_OPTIONS: [&str; 13] = [
     "--85k",
     "--speed",
     "6",
     "--package",
     "CABGA756",
-    "--out-of-context",
+    "--lpf",
+    "constraints.lpf",
+    "--lpf-allow-unconstrained",
     "--timing-allow-fail",
+    "--placer",
+    "static",
     "--router",
-    "router2",
+    "router1",
 ];
+/// Clock constraint of every placement, as a user's flow would read it.
+pub const CONSTRAINTS: &str = include_str!("../../../constraints/brownout_ecp5.lpf");
 
-/// Synthesizes module `top` of `verilog` for the ECP5; netlist and log go into `folder`.
+/// Synthesizes module `top` of `verilog` with `script` for the ECP5; netlist and log go into `folder`.
 ///
 /// # Errors
 /// If Yosys is missing or refuses the text.
-pub fn synthesize(verilog: &str, top: &str, folder: &Path) -> Result<Netlist, SynthesisError> {
+pub fn synthesize(
+    verilog: &str,
+    top: &str,
+    script: &str,
+    folder: &Path,
+) -> Result<Netlist, SynthesisError> {
     let file = |source, path: &Path| SynthesisError::File {
         path: path.to_owned(),
         source,
@@ -141,48 +166,39 @@ pub fn synthesize(verilog: &str, top: &str, folder: &Path) -> Result<Netlist, Sy
             "-l",
             "yosys.log",
             "-p",
-            &format!(
-                "read_verilog design.v; {YOSYS_SCRIPT} -top {top} -json netlist.json; \
-                 tee -q -o stat.json stat -json"
-            ),
+            &format!("read_verilog design.v; {script} -top {top} -json netlist.json"),
         ],
         "yosys.log",
     )?;
-    let stat = folder.join("stat.json");
-    let text = fs::read_to_string(&stat).map_err(|e| file(e, &stat))?;
-    let report: serde_json::Value =
-        serde_json::from_str(&text).map_err(|_| SynthesisError::Report {
-            path: stat.clone(),
-            missing: "JSON",
+    let path = folder.join("netlist.json");
+    let text = fs::read_to_string(&path).map_err(|e| file(e, &path))?;
+    let mut mapped: Mapped =
+        serde_json::from_str(&text).map_err(|source| SynthesisError::Json {
+            path: path.clone(),
+            source,
         })?;
-    let cells = report["design"]["num_cells_by_type"]
-        .as_object()
-        .ok_or(SynthesisError::Report {
-            path: stat,
-            missing: "cell counts",
-        })?
-        .iter()
-        .filter(|(name, _)| !name.starts_with('$'))
-        .filter_map(|(name, count)| Some((name.clone(), count.as_u64()?)))
-        .collect();
-    Ok(Netlist { cells })
+    mapped.use_block_registers(top);
+    let text = serde_json::to_string(&mapped).expect("it was read from JSON");
+    fs::write(&path, text).map_err(|e| file(e, &path))?;
+    Ok(Netlist {
+        cells: mapped.cells(top),
+    })
 }
 
-/// Places and routes the netlist that [`synthesize`] left in `folder`, out of context.
+/// Places and routes the netlist that [`synthesize`] left in `folder`, on unassigned pins.
 ///
 /// # Errors
 /// If nextpnr is missing or the design does not fit. A missed clock is not an error.
-pub fn place_and_route(
-    folder: &Path,
-    target_mhz: u32,
-    seed: u32,
-) -> Result<Timing, SynthesisError> {
+pub fn place_and_route(folder: &Path, seed: u32) -> Result<Timing, SynthesisError> {
     let report = folder.join("nextpnr.json");
-    let (frequency, seed) = (target_mhz.to_string(), seed.to_string());
+    let constraints = folder.join("constraints.lpf");
+    fs::write(&constraints, CONSTRAINTS).map_err(|source| SynthesisError::File {
+        path: constraints,
+        source,
+    })?;
+    let seed = seed.to_string();
     let mut arguments = NEXTPNR_OPTIONS.to_vec();
     arguments.extend([
-        "--freq",
-        &frequency,
         "--seed",
         &seed,
         "--json",
