@@ -1,5 +1,6 @@
 //! Writes the good files that the fuzz targets start from: `tests/fuzz/corpus/TARGET/N`.
 
+use brownout_tests::readers::mutate::xz;
 use brownout_tests::readers::seeds;
 use std::fs;
 use std::io;
@@ -10,11 +11,15 @@ type Seeds = fn() -> Vec<Vec<u8>>;
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let configurations: Seeds = || [seeds::configurations(), seeds::voltage_tables()].concat();
-    let targets: [(&str, Seeds); 8] = [
+    let targets: [(&str, Seeds); 10] = [
         ("idx_images", seeds::idx_images),
         ("idx_labels", seeds::idx_labels),
         ("idx_images_gzip", || seeds::compressed(seeds::idx_images())),
         ("idx_labels_gzip", || seeds::compressed(seeds::idx_labels())),
+        ("cifar_batch", seeds::cifar_batches),
+        ("cifar_batch_xz", || {
+            seeds::cifar_batches().iter().map(|file| xz(file)).collect()
+        }),
         ("model", seeds::models),
         ("weight_image", seeds::weight_images),
         ("configuration", configurations),

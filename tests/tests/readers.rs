@@ -59,6 +59,11 @@ fn damaged_idx_files_cost_no_more_than_stated_and_are_read_or_refused_in_a_sente
 }
 
 #[test]
+fn damaged_cifar_batches_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence() {
+    check(&["CIFAR-10 batch", "CIFAR-10 batch, xz"]);
+}
+
+#[test]
 fn damaged_models_and_weight_images_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence()
 {
     check(&["safetensors model", "weight image"]);

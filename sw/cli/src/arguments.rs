@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and the help that says so.
 
 use crate::data::DataSource;
+use brownout_golden::data::Augmentation;
 use brownout_golden::network::Builtin;
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::WeightBits;
@@ -88,6 +89,10 @@ pub struct TrainArguments {
     /// Images of a step, a multiple of 32
     #[arg(long, default_value_t = 64, value_name = "N")]
     pub batch: usize,
+    /// What is done to the images of each epoch: none, or some of crop:PIXELS, flip and
+    /// cutout:PIXELS, as in crop:4,flip,cutout:16
+    #[arg(long, default_value = "none", value_name = "LIST")]
+    pub augment: Augmentation,
     /// Peak learning rate [default: 0.1]
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f32>,
@@ -99,7 +104,8 @@ pub struct NetworkArguments {
     /// Network: mlp (one hidden layer of 100) or cnn (two convolutions, two dense layers)
     #[arg(long, default_value = "cnn", value_name = "NAME")]
     pub network: Builtin,
-    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz)
+    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz), or
+    /// cifar10:DIR (six binary batches, plain or .xz)
     #[arg(long, default_value = "glyphs", value_name = "SOURCE")]
     pub data: DataSource,
     /// Training images to use [default: 12000 glyphs, or all images of the files]
@@ -181,7 +187,7 @@ pub struct SimulateArguments {
         default_value = "keep"
     )]
     pub policies: Vec<Policy>,
-    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR; test images are used
+    /// Images: glyphs, glyphs:SEED, mnist:DIR, idx:DIR or cifar10:DIR; test images are used
     #[arg(long, default_value = "glyphs", value_name = "SOURCE")]
     pub data: DataSource,
     /// Test images at each point

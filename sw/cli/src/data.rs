@@ -1,10 +1,11 @@
-//! Which images: built-in glyphs or files in the manner of MNIST.
+//! Which images: built-in glyphs, files in the manner of MNIST, or CIFAR-10.
 
 use crate::error::Error;
 use crate::output::Output;
 #[cfg(feature = "simulate")]
 use brownout_golden::data::Dataset;
-use brownout_golden::data::{Split, glyph, idx};
+use brownout_golden::data::{Split, cifar, glyph, idx};
+use brownout_golden::model::{InputMap, Normalization};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -24,6 +25,8 @@ pub enum DataSource {
     },
     /// A folder with four IDX files.
     Idx(PathBuf),
+    /// A folder with the six binary batches of CIFAR-10.
+    Cifar10(PathBuf),
 }
 
 impl FromStr for DataSource {
@@ -32,7 +35,7 @@ impl FromStr for DataSource {
     fn from_str(text: &str) -> Result<Self, String> {
         let refuse = || {
             format!(
-                "{text:?} names no images; allowed are glyphs, glyphs:SEED, mnist:DIR and idx:DIR"
+                "{text:?} names no images; allowed are glyphs, glyphs:SEED, mnist:DIR, idx:DIR and cifar10:DIR"
             )
         };
         match text.split_once(':') {
@@ -42,6 +45,7 @@ impl FromStr for DataSource {
                 .map(|seed| Self::Glyphs { seed })
                 .map_err(|_| refuse()),
             Some(("mnist" | "idx", folder)) if !folder.is_empty() => Ok(Self::Idx(folder.into())),
+            Some(("cifar10", folder)) if !folder.is_empty() => Ok(Self::Cifar10(folder.into())),
             _ => Err(refuse()),
         }
     }
@@ -53,11 +57,21 @@ impl fmt::Display for DataSource {
             Self::Glyphs { seed: GLYPH_SEED } => f.pad("glyphs"),
             Self::Glyphs { seed } => write!(f, "glyphs:{seed}"),
             Self::Idx(folder) => write!(f, "idx:{}", folder.display()),
+            Self::Cifar10(folder) => write!(f, "cifar10:{}", folder.display()),
         }
     }
 }
 
 impl DataSource {
+    /// How pixels of these images become activations.
+    pub fn input_map(&self) -> InputMap {
+        match self {
+            // Black stays zero, which is also what padding reads.
+            Self::Glyphs { .. } | Self::Idx(_) => InputMap::Halve,
+            Self::Cifar10(_) => InputMap::Normalize(Normalization::CIFAR10),
+        }
+    }
+
     /// Training images, at most `limit` of them, and all test images.
     ///
     /// # Errors
@@ -71,6 +85,7 @@ impl DataSource {
                 glyph::split(*seed, train, glyph::TEST_IMAGES)
             }
             Self::Idx(folder) => idx::read_directory(folder)?,
+            Self::Cifar10(folder) => cifar::read_directory(folder)?,
         };
         if let Some(limit) = limit {
             check_count("--train-images", limit, split.train.len())?;
@@ -93,6 +108,7 @@ impl DataSource {
                 glyph::split(*seed, 0, count.max(glyph::TEST_IMAGES)).test
             }
             Self::Idx(folder) => idx::read_directory(folder)?.test,
+            Self::Cifar10(folder) => cifar::read_test(folder)?,
         };
         spinner.finish_and_clear();
         check_count("--images plus --skip", count, images.len())?;
@@ -117,10 +133,10 @@ mod tests {
 
     #[test]
     fn sources_survive_their_names_and_others_are_refused() {
-        for text in ["glyphs", "glyphs:7", "idx:some/folder"] {
+        for text in ["glyphs", "glyphs:7", "idx:some/folder", "cifar10:folder"] {
             assert_eq!(text.parse::<DataSource>().unwrap().to_string(), text);
         }
-        for text in ["", "cifar", "glyphs:x", "mnist", "mnist:"] {
+        for text in ["", "cifar", "glyphs:x", "mnist", "mnist:", "cifar10:"] {
             let message = text.parse::<DataSource>().unwrap_err();
             assert!(message.contains("mnist:DIR"), "{message}");
         }

@@ -8,7 +8,7 @@ use crate::table::Table;
 use brownout_golden::data::{Dataset, Split};
 use brownout_golden::export::export;
 use brownout_golden::infer::IntegerNetwork;
-use brownout_golden::model::{Accuracy, FileError, InputMap, IntegerModel};
+use brownout_golden::model::{Accuracy, FileError, IntegerModel};
 use brownout_golden::network::{Architecture, Prepared, Statistics};
 use brownout_golden::train::{Granularity, Trained, TrainingOptions, accuracy, train};
 use brownout_spec::code::CodeName;
@@ -99,6 +99,7 @@ fn options(arguments: &TrainArguments, global: &Global) -> TrainingOptions {
             Scale::Tensor => Granularity::Tensor,
             Scale::Channel => Granularity::Channel,
         },
+        augmentation: arguments.augment,
         quiet: global.quiet,
         ..defaults
     }
@@ -129,8 +130,8 @@ pub fn make(
         options.code
     ));
     let start = Instant::now();
-    // Black stays zero, which is also what padding reads.
-    let trained = train(&architecture, &split.train, InputMap::Halve, options)?;
+    let input = arguments.data.input_map();
+    let trained = train(&architecture, &split.train, input, options)?;
     let seconds = start.elapsed().as_secs_f64();
     let spinner = output.spinner("measuring on held-out images");
     let mut made = measure(&trained, &split.test)?;
@@ -171,7 +172,8 @@ fn float_accuracy(trained: &Trained, test: &Dataset) -> f64 {
         Statistics::Running,
         vec![None; layers + 1],
     );
-    accuracy(&trained.architecture, &prepared, trained.input, test)
+    let input = trained.input.real_table();
+    accuracy(&trained.architecture, &prepared, &input, test)
 }
 
 /// Writes a model file, or nothing.

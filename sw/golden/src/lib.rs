@@ -18,3 +18,6 @@ pub mod infer;
 pub mod model;
 pub mod network;
 pub mod train;
+
+#[cfg(test)]
+mod test_data;

@@ -1,5 +1,6 @@
 //! What must hold for a file that was accepted, however it came about.
 
+use brownout_golden::data::cifar;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::IntegerModel;
 use brownout_spec::code::Policy;
@@ -32,6 +33,24 @@ pub fn labels(labels: &[u8], stored: Option<&[u8]>) {
     assert!(!labels.is_empty() && labels.iter().all(|&label| label < 10));
     if let Some(stored) = stored {
         assert_eq!(labels, stored, "labels as they were stored");
+    }
+}
+
+/// An accepted batch has a class and 32 x 32 pixels of three channels for each image.
+pub fn cifar_batch(batch: &cifar::Batch, stored: Option<&[u8]>) {
+    let volume = cifar::RECORD - 1;
+    assert!((1..=cifar::MOST_RECORDS).contains(&batch.labels.len()));
+    assert_eq!(batch.pixels.len(), batch.labels.len() * volume);
+    assert!(batch.labels.iter().all(|&label| label < 10));
+    let Some(stored) = stored else { return };
+    let plane = volume / cifar::CHANNELS;
+    for (number, record) in stored.chunks_exact(cifar::RECORD).enumerate() {
+        assert_eq!(batch.labels[number], record[0]);
+        let image = &batch.pixels[number * volume..][..volume];
+        for (i, &pixel) in image.iter().enumerate() {
+            let place = 1 + i % cifar::CHANNELS * plane + i / cifar::CHANNELS;
+            assert_eq!(pixel, record[place], "pixels as they were stored");
+        }
     }
 }
 

@@ -13,7 +13,7 @@ pub mod mutate;
 pub mod registers;
 pub mod seeds;
 
-use brownout_golden::data::idx;
+use brownout_golden::data::{cifar, idx};
 use brownout_golden::model::IntegerModel;
 use brownout_spec::config::Configuration;
 use brownout_spec::fault::FaultMap;
@@ -47,7 +47,7 @@ pub struct Reader {
 }
 
 /// Every reader of files.
-pub const READERS: [Reader; 9] = [
+pub const READERS: [Reader; 11] = [
     Reader {
         name: "IDX images",
         target: "idx_images",
@@ -84,6 +84,25 @@ pub const READERS: [Reader; 9] = [
         seeds: seeds::idx_labels,
         memory_per_byte: 200,
         memory_free: 128 << 10,
+    },
+    Reader {
+        name: "CIFAR-10 batch",
+        target: "cifar_batch",
+        read: cifar_batch,
+        format: Format::Binary { header: 1 },
+        seeds: seeds::cifar_batches,
+        memory_per_byte: 3,
+        memory_free: 20 << 10,
+    },
+    Reader {
+        name: "CIFAR-10 batch, xz",
+        target: "cifar_batch_xz",
+        read: cifar_batch_xz,
+        format: Format::Xz { header: 1 },
+        seeds: seeds::cifar_batches,
+        memory_per_byte: 200,
+        // The dictionary that a file may announce, and the decoder's tables.
+        memory_free: 66 << 20,
     },
     Reader {
         name: "safetensors model",
@@ -156,6 +175,19 @@ pub fn idx_labels(bytes: &[u8]) -> Verdict {
 pub fn idx_labels_gzip(bytes: &[u8]) -> Verdict {
     let labels = idx::labels_from(bytes, Path::new("labels.gz")).map_err(text)?;
     Ok(Box::new(move || laws::labels(&labels, None)))
+}
+
+/// A batch of CIFAR-10.
+pub fn cifar_batch(bytes: &[u8]) -> Verdict {
+    let batch = cifar::batch_from(bytes, Path::new("batch.bin")).map_err(text)?;
+    let stored = bytes.to_vec();
+    Ok(Box::new(move || laws::cifar_batch(&batch, Some(&stored))))
+}
+
+/// A compressed batch of CIFAR-10.
+pub fn cifar_batch_xz(bytes: &[u8]) -> Verdict {
+    let batch = cifar::batch_from(bytes, Path::new("batch.bin.xz")).map_err(text)?;
+    Ok(Box::new(move || laws::cifar_batch(&batch, None)))
 }
 
 /// A model file.

@@ -5,6 +5,7 @@
 //! damage is done inside, and the shell is made to fit again.
 
 use flate2::{Compression, Crc, write::GzEncoder};
+use lzma_rust2::{XzOptions, XzWriter};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -20,6 +21,11 @@ pub enum Format {
     },
     /// The same, compressed with gzip.
     Gzip {
+        /// Bytes of the header, before compression.
+        header: usize,
+    },
+    /// The same, compressed with xz.
+    Xz {
         /// Bytes of the header, before compression.
         header: usize,
     },
@@ -132,6 +138,8 @@ impl Mutator {
                 gzip(&binary(seed, other, header, count, &mut random))
             }
             Format::Gzip { .. } => binary(gzip(&seed), &gzip(other), 10, count, &mut random),
+            Format::Xz { header } if !shell => xz(&binary(seed, other, header, count, &mut random)),
+            Format::Xz { .. } => binary(xz(&seed), &xz(other), 24, count, &mut random),
             Format::Checksummed { header } => {
                 let mut file = binary(seed, other, header, count, &mut random);
                 if !shell {
@@ -149,6 +157,15 @@ impl Mutator {
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.expect("a vector can be written")
+}
+
+/// The bytes, compressed with xz.
+pub fn xz(bytes: &[u8]) -> Vec<u8> {
+    let written = XzWriter::new(Vec::new(), XzOptions::with_preset(0)).and_then(|mut writer| {
+        writer.write_all(bytes)?;
+        writer.finish()
+    });
     written.expect("a vector can be written")
 }
 

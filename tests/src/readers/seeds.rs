@@ -3,6 +3,7 @@
 use super::mutate::gzip;
 use crate::configurations::{benches, configuration};
 use crate::graph::{self, Focus, Graph};
+use brownout_golden::data::cifar;
 use brownout_golden::model::Accuracy;
 use brownout_golden::train::TrainingOptions;
 use brownout_spec::code::CodeName;
@@ -45,6 +46,20 @@ pub fn idx_labels() -> Vec<Vec<u8>> {
             let labels = (0..count).map(|i| (i * 7 % 10) as u8);
             let header = [2049, count].map(u32::to_be_bytes).concat();
             header.into_iter().chain(labels).collect()
+        })
+        .collect()
+}
+
+/// Batches of 1 to 3 records of CIFAR-10.
+pub fn cifar_batches() -> Vec<Vec<u8>> {
+    [3, 1, 2]
+        .into_iter()
+        .map(|count| {
+            let byte = |i: usize| match i % cifar::RECORD {
+                0 => (i / cifar::RECORD * 3 % 10) as u8,
+                at => (at * 37 % 251) as u8,
+            };
+            (0..count * cifar::RECORD).map(byte).collect()
         })
         .collect()
 }

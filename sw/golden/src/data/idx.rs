@@ -7,7 +7,7 @@
 //! header announces, and a compressed file delivers no more than `inflate`
 //! lets it.
 
-use super::inflate::Bounded;
+use super::inflate::{Bounded, Compression};
 use super::{DataError, Dataset, Split};
 use brownout_spec::text::printable;
 use ndarray::Array4;
@@ -81,6 +81,8 @@ fn find(directory: &Path, name: &'static str) -> Result<PathBuf, DataError> {
         .ok_or_else(|| DataError::Missing {
             directory: directory.to_owned(),
             name,
+            compressed: "gz",
+            kind: "an MNIST-style directory has four IDX files",
         })
 }
 
@@ -89,7 +91,7 @@ pub fn read_images(path: &Path) -> Result<Array4<u8>, DataError> {
     images_from(open(path)?, path)
 }
 
-/// Reads the bytes of an image file; `path` tells by `.gz` whether they are
+/// Reads the bytes of an image file; `path` tells by `.gz` or `.xz` whether they are
 /// compressed, and is the name in messages.
 ///
 /// # Errors
@@ -151,17 +153,16 @@ fn open(path: &Path) -> Result<impl Read, DataError> {
 }
 
 /// A file being read, with its name for the error messages.
-struct Source<R> {
+struct Source<R: Read> {
     path: PathBuf,
     reader: Bounded<R>,
 }
 
 impl<R: Read> Source<R> {
     fn new(bytes: R, path: &Path) -> Self {
-        let compressed = path.extension().is_some_and(|e| e == "gz");
         Self {
             path: path.to_owned(),
-            reader: Bounded::new(bytes, compressed),
+            reader: Bounded::new(bytes, Compression::of(path)),
         }
     }
 

@@ -1,8 +1,12 @@
-//! Images with labels: built-in glyph digits and MNIST-style IDX files.
+//! Images with labels: built-in glyph digits, MNIST-style IDX files, CIFAR-10.
 
+mod augment;
+pub mod cifar;
 pub mod glyph;
 pub mod idx;
 mod inflate;
+
+pub use augment::{Augmentation, Draw};
 
 use brownout_spec::program::Shape;
 use ndarray::{Array4, Axis};
@@ -112,13 +116,17 @@ pub enum DataError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Neither the plain file nor its `.gz` exists.
-    #[error("{} holds neither {name} nor {name}.gz; an MNIST-style directory has four IDX files", directory.display())]
+    /// Neither the plain file nor its compressed form exists.
+    #[error("{} holds neither {name} nor {name}.{compressed}; {kind}", directory.display())]
     Missing {
         /// The directory searched.
         directory: PathBuf,
-        /// The name without `.gz`.
+        /// The name of the plain file.
         name: &'static str,
+        /// What the compressed file's name ends in.
+        compressed: &'static str,
+        /// What such a directory holds.
+        kind: &'static str,
     },
     /// The content is not what the format demands.
     #[error("{}: {problem}", path.display())]

@@ -8,7 +8,7 @@ mod input;
 mod validate;
 
 pub use file::{FORMAT_VERSION, FileError, MAX_FILE_BYTES};
-pub use input::InputMap;
+pub use input::{InputMap, InputTable, Normalization};
 pub use validate::ModelError;
 
 use crate::train::TrainingOptions;
@@ -110,7 +110,7 @@ impl IntegerModel {
 
     /// The activations of an image: one per pixel value, in the image's own order.
     pub fn quantize(&self, image: &[u8]) -> Vec<i8> {
-        image.iter().map(|&p| self.input.quantize(p)).collect()
+        self.input.table().apply(image).collect()
     }
 }
 

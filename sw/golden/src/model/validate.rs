@@ -1,6 +1,6 @@
 //! What an integer model may be. Files and exports are checked by the same code.
 
-use super::{IntegerModel, LayerTensors, LayerWeights, accumulator_bound};
+use super::{InputMap, IntegerModel, LayerTensors, LayerWeights, accumulator_bound};
 use brownout_spec::arithmetic::{OverflowError, check_accumulator, check_sum};
 use brownout_spec::code::{Code, CodeName};
 use brownout_spec::config::WeightBits;
@@ -18,6 +18,9 @@ pub enum ModelError {
         /// Bits of a weight.
         bits: WeightBits,
     },
+    /// The map from pixels to activations is not usable.
+    #[error("{0}")]
+    Input(String),
     /// The network breaks a rule of the specification.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -106,6 +109,15 @@ impl IntegerModel {
             });
         }
         let shapes = self.network.shapes()?;
+        if let InputMap::Normalize(moments) = self.input {
+            moments.validate().map_err(ModelError::Input)?;
+            if !self.network.input.volume().is_multiple_of(3) {
+                return Err(ModelError::Input(format!(
+                    "the network's input is {}; with a mean for each of three channels, allowed are multiples of three values",
+                    self.network.input
+                )));
+            }
+        }
         if shapes.len() != self.layers.len() {
             return Err(ModelError::Count {
                 layers: shapes.len(),

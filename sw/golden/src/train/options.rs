@@ -1,5 +1,6 @@
 //! How a network is trained.
 
+use crate::data::Augmentation;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,9 @@ pub struct TrainingOptions {
     pub float_share: f32,
     /// Share of the steps at the end with frozen statistics and ranges.
     pub frozen_share: f32,
+    /// What is done to the images of each epoch.
+    #[serde(default, skip_serializing_if = "Augmentation::is_none")]
+    pub augmentation: Augmentation,
     /// No progress bar.
     #[serde(skip)]
     pub quiet: bool,
@@ -64,6 +68,7 @@ impl Default for TrainingOptions {
             granularity: Granularity::Tensor,
             float_share: 0.4,
             frozen_share: 0.2,
+            augmentation: Augmentation::default(),
             quiet: false,
         }
     }
@@ -142,6 +147,12 @@ impl TrainingOptions {
             "float share plus frozen share",
             text(self.float_share + self.frozen_share),
             "0 to below 1, so that quantized steps remain",
+        )?;
+        check(
+            self.augmentation.validate().is_ok(),
+            "augmentation",
+            self.augmentation.to_string(),
+            "crop and cutout of up to 256 pixels",
         )?;
         check(
             self.code.supports(self.weight_bits),

@@ -4,8 +4,8 @@ use super::loss::{arg_max, cross_entropy};
 use super::optimizer::{Momentum, learning_rate};
 use super::options::{OptionsError, TrainingOptions};
 use super::quantization::{QuantizedWeights, WeightScales, allowed_ranges};
-use crate::data::Dataset;
-use crate::model::InputMap;
+use crate::data::{Dataset, Draw};
+use crate::model::{InputMap, InputTable};
 use crate::network::{Architecture, Chunk, LayerGradients, Parameters, Prepared, Statistics};
 use brownout_spec::code::Code;
 use brownout_spec::program::{Operation, Shape};
@@ -126,15 +126,16 @@ impl Trained {
             Statistics::Running,
             self.steps.clone(),
         );
-        accuracy(&self.architecture, &prepared, self.input, data)
+        let input = self.input.rounded_table();
+        accuracy(&self.architecture, &prepared, &input, data)
     }
 }
 
-/// Share of images whose largest logit is the label's.
+/// Share of images whose largest logit is the label's; `input` says what pixels mean.
 pub fn accuracy(
     architecture: &Architecture,
     prepared: &Prepared<'_>,
-    input: InputMap,
+    input: &InputTable<f32>,
     data: &Dataset,
 ) -> f64 {
     let classes = architecture.classes();
@@ -144,7 +145,7 @@ pub fn accuracy(
         .map(|start| {
             let end = (start + EVALUATION_CHUNK).min(data.len());
             let mut chunk = Chunk::new(architecture, prepared.parameters, end - start);
-            fill(&mut chunk, input, data, start..end);
+            fill(&mut chunk, input, (start..end).map(|i| data.image(i)));
             chunk.forward(prepared);
             let logits = chunk.logits().chunks_exact(classes);
             let labels = &data.labels[start..end];
@@ -157,11 +158,12 @@ pub fn accuracy(
     correct as f64 / data.len().max(1) as f64
 }
 
-fn fill(chunk: &mut Chunk, input: InputMap, data: &Dataset, images: impl Iterator<Item = usize>) {
-    let volume = data.height() * data.width() * data.channels();
-    for (target, i) in chunk.input_mut().chunks_exact_mut(volume).zip(images) {
-        for (x, &pixel) in target.iter_mut().zip(data.image(i)) {
-            *x = f32::from(input.quantize(pixel)) * input.step();
+/// Fills a chunk's input with what the pixels of images mean.
+fn fill<'d>(chunk: &mut Chunk, table: &InputTable<f32>, images: impl Iterator<Item = &'d [u8]>) {
+    let volume = chunk.input_mut().len() / chunk.images();
+    for (target, image) in chunk.input_mut().chunks_exact_mut(volume).zip(images) {
+        for (x, value) in target.iter_mut().zip(table.apply(image)) {
+            *x = value;
         }
     }
 }
@@ -190,7 +192,7 @@ pub fn train(
         order.shuffle(&mut random);
         let mut sum = 0.0;
         for batch in order.chunks_exact(options.batch) {
-            let loss = run.step(batch)?;
+            let loss = run.step(epoch, batch)?;
             sum += loss;
             bar.inc(options.batch as u64);
             bar.set_message(format!("epoch {}, loss {loss:.4}", epoch + 1));
@@ -251,6 +253,8 @@ struct Run<'a> {
     architecture: &'a Architecture,
     data: &'a Dataset,
     input: InputMap,
+    /// What pixels mean, rounded to activations.
+    pixels: InputTable<f32>,
     options: &'a TrainingOptions,
     parameters: Parameters,
     optimizer: Momentum,
@@ -278,6 +282,7 @@ impl<'a> Run<'a> {
             architecture,
             data,
             input,
+            pixels: input.rounded_table(),
             options,
             optimizer: Momentum::new(&parameters, options.momentum, options.weight_decay),
             chunks,
@@ -298,7 +303,7 @@ impl<'a> Run<'a> {
     }
 
     /// One step; returns the mean loss of the batch.
-    fn step(&mut self, batch: &[usize]) -> Result<f32, TrainError> {
+    fn step(&mut self, epoch: usize, batch: &[usize]) -> Result<f32, TrainError> {
         let weights = self.constrain();
         let statistics = if self.frozen() {
             Statistics::Running
@@ -318,13 +323,20 @@ impl<'a> Run<'a> {
             steps,
         );
         let share = 1.0 / self.options.batch as f32;
-        let (data, input) = (self.data, self.input);
+        let (data, input) = (self.data, &self.pixels);
+        let augment = self.augment(epoch);
         let losses: Vec<f32> = self
             .chunks
             .par_iter_mut()
             .zip(batch.par_chunks_exact(self.options.chunk))
             .map(|(chunk, images)| {
-                fill(chunk, input, data, images.iter().copied());
+                match &augment {
+                    None => fill(chunk, input, images.iter().map(|&i| data.image(i))),
+                    Some(augment) => {
+                        let changed: Vec<_> = images.iter().map(|&i| augment(i)).collect();
+                        fill(chunk, input, changed.iter().map(Vec::as_slice));
+                    }
+                }
                 chunk.forward(&prepared);
                 let labels: Vec<u8> = images.iter().map(|&i| data.labels[i]).collect();
                 let mut gradient = vec![0.0; chunk.logits().len()];
@@ -348,6 +360,27 @@ impl<'a> Run<'a> {
         self.optimizer.step(&mut self.parameters, &gradients, rate);
         self.step += 1;
         Ok(loss)
+    }
+
+    /// What makes of an image the one that this epoch sees; `None` leaves them alone.
+    fn augment(&self, epoch: usize) -> Option<impl Fn(usize) -> Vec<u8> + Sync + use<'a>> {
+        let (data, neutral) = (self.data, self.input.neutral());
+        let TrainingOptions {
+            augmentation, seed, ..
+        } = *self.options;
+        (!augmentation.is_none()).then(|| {
+            move |image: usize| {
+                let draw = Draw {
+                    seed,
+                    epoch: epoch as u32,
+                    image: image as u32,
+                };
+                let source = data.image(image);
+                let mut target = vec![0; source.len()];
+                augmentation.apply(draw, data.shape(), neutral, source, &mut target);
+                target
+            }
+        })
     }
 
     /// Throttles the weights and rounds them, once quantization has begun.
