@@ -17,8 +17,8 @@ const SMALL_DEPTH: usize = 64;
 /// in which it is written is undefined on hardware, where `no_rw_check` saves its emulation
 /// (simulation gives the old one); no user relies on it, as a test of mutants shows.
 ///
-/// Attributes are those of three tools, each of which passes over the others' (Vivado UG901,
-/// `RAM_STYLE`; Quartus Prime help, `ramstyle`; Yosys, `memory_libmap`).
+/// Attributes are those of three tools (Vivado UG901, `RAM_STYLE`; Quartus Prime help,
+/// `ramstyle`; Yosys, `memory_dff` and `memory_libmap`); none is disturbed by the others'.
 #[derive(LogicBlock)]
 pub struct Memory<const W: usize> {
     /// Clock of both ports.

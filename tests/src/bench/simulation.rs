@@ -22,8 +22,11 @@ use std::sync::Arc;
 
 /// Sides of the arrays, and of the maps that their memories hold.
 const SIDES: [(usize, usize); 2] = [(8, 16), (16, 32)];
-/// Images of one run: about half a second.
-const IMAGES: usize = 8;
+/// Images of one run: about a tenth of a second, in which a shared machine's speed changes little.
+const IMAGES: usize = 2;
+/// Runs of each side for one repetition of the other topics' figures: ratios of single pairs
+/// scatter by tens of percent on a shared machine, their median does not.
+const TURNS: usize = 5;
 /// The least share of the harness's speed that the driver shall reach.
 const RATIO: Aim = Aim::AtLeast(0.9);
 /// The least speed of the largest accelerator, clocks per second.
@@ -172,7 +175,7 @@ fn compare(
 ) -> Result<Vec<Figure>, BenchError> {
     let harness = session.harness()?;
     let mut turns = Vec::new();
-    for turn in 0..repetitions {
+    for turn in 0..TURNS * repetitions {
         // Who goes first changes, so that none always finds the warmer machine.
         let (mut driver, mut step, mut cpp) = (None, None, None);
         for side in 0..3 {
