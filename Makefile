@@ -47,8 +47,9 @@ test: tools ## format check, lints and all tests (BROWNOUT_SKIP_ICARUS=1: those 
 	  { echo "make test needs rustfmt and clippy: rustup component add rustfmt clippy" >&2; exit 2; }
 	@echo "Checking the format ..."
 	$(CARGO) fmt --all --check
-	@echo "Checking that the vectors are what their script computes ..."
+	@echo "Checking that the vectors are what their scripts compute ..."
 	python3 tests/vectors/fault_function.py --check
+	python3 sw/golden/tests/vectors/wcat_ranges.py --check
 	@echo "Linting ..."
 	$(CARGO) clippy --workspace --all-targets --release --features brownout/simulate -- -D warnings
 	@echo "Checking the fuzz targets, which no test compiles ..."

@@ -17,6 +17,7 @@ pub mod files;
 pub mod infer;
 pub mod model;
 pub mod network;
+pub mod quantize;
 pub mod train;
 
 #[cfg(test)]

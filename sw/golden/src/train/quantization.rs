@@ -7,6 +7,7 @@
 //! the compromise between clipping its constrained weights and rounding all.
 
 use super::options::Granularity;
+use crate::quantize::uniform::{Ties, nearest};
 use brownout_spec::code::Code;
 use ndarray::{Array4, ArrayView4, Axis};
 
@@ -81,17 +82,21 @@ impl WeightScales {
         let mut integers = Array4::zeros(weight.dim());
         let mut values = Array4::zeros(weight.dim());
         for (output, w) in weight.outer_iter().enumerate() {
-            let (scale, (low, high)) = (self.0[output], ranges[output]);
+            let (scale, bounds) = (self.0[output], float_bounds(ranges[output]));
             let mut codes = integers.index_axis_mut(Axis(0), output);
             let mut reals = values.index_axis_mut(Axis(0), output);
             for ((code, real), w) in codes.iter_mut().zip(&mut reals).zip(&w) {
-                let rounded = (w / scale).round().clamp(f32::from(low), f32::from(high));
+                let rounded = nearest(*w, scale, bounds, Ties::AwayFromZero);
                 *code = rounded as i8;
                 *real = rounded * scale;
             }
         }
         QuantizedWeights { integers, values }
     }
+}
+
+fn float_bounds((low, high): (i8, i8)) -> (f32, f32) {
+    (f32::from(low), f32::from(high))
 }
 
 fn best_scale(weight: ArrayView4<'_, f32>, ranges: &[(i8, i8)]) -> f32 {
@@ -108,11 +113,11 @@ fn best_scale(weight: ArrayView4<'_, f32>, ranges: &[(i8, i8)]) -> f32 {
         weight
             .outer_iter()
             .zip(ranges)
-            .map(|(w, &(low, high))| {
-                let (low, high) = (f32::from(low), f32::from(high));
+            .map(|(w, &range)| {
+                let bounds = float_bounds(range);
                 w.iter()
-                    .map(|x| {
-                        let stored = (x / scale).round().clamp(low, high) * scale;
+                    .map(|&x| {
+                        let stored = nearest(x, scale, bounds, Ties::AwayFromZero) * scale;
                         f64::from(x - stored).powi(2)
                     })
                     .sum::<f64>()
