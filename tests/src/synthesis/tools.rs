@@ -118,8 +118,8 @@ pub fn version(tool: &'static str) -> Result<String, SynthesisError> {
 
 /// What Yosys does before registers move into blocks; part of a figure's conditions.
 pub const YOSYS_SCRIPT: &str = "synth_ecp5";
-/// What it does to a whole accelerator: look-up tables wider than four inputs would spend a
-/// third more of them on the columns' shifters, and tie them together for the placer.
+/// What it does to a whole accelerator: pairs and quadruples of look-up tables would cost a
+/// quarter more of them, in the columns' shifters, and tie them together for the placer.
 pub const ACCELERATOR_SCRIPT: &str = "synth_ecp5 -nowidelut";
 /// How nextpnr places and routes, but for the seed; part of a figure's conditions. The placer
 /// is the electrostatic one, whose wires are a quarter shorter here than the default's.
