@@ -51,8 +51,9 @@ module theorem (
         .shifted(wide), .shifted_valid(wide_valid), .activation(y)
     );
     wire signed [47:0] product = {{acc, m}};
-    wire signed [47:0] residual = pool ? 48'sd0 : r * mr;
-    wire signed [47:0] sum = product + (b + (residual <<< k));
+    // A solver that finds the same product and shift in the module need not compare products.
+    wire signed [47:0] residual = (r * mr) <<< k;
+    wire signed [47:0] sum = product + (b + (pool ? 48'sd0 : residual));
     wire signed [47:0] result = sum >>> s;
     wire signed [47:0] lowest = low;
     wire signed [47:0] highest = high;
