@@ -368,19 +368,18 @@ impl<'a> Run<'a> {
         let TrainingOptions {
             augmentation, seed, ..
         } = *self.options;
-        (!augmentation.is_none()).then(|| {
-            move |image: usize| {
-                let draw = Draw {
-                    seed,
-                    epoch: epoch as u32,
-                    image: image as u32,
-                };
-                let source = data.image(image);
-                let mut target = vec![0; source.len()];
-                augmentation.apply(draw, data.shape(), neutral, source, &mut target);
-                target
-            }
-        })
+        let augment = move |image: usize| {
+            let draw = Draw {
+                seed,
+                epoch: epoch as u32,
+                image: image as u32,
+            };
+            let source = data.image(image);
+            let mut target = vec![0; source.len()];
+            augmentation.apply(draw, data.shape(), neutral, source, &mut target);
+            target
+        };
+        (!augmentation.is_none()).then_some(augment)
     }
 
     /// Throttles the weights and rounds them, once quantization has begun.
