@@ -2,10 +2,12 @@
 
 use crate::data::DataSource;
 use brownout_golden::data::Augmentation;
+use brownout_golden::model::InputMap;
 use brownout_golden::network::Builtin;
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::WeightBits;
 use brownout_spec::fault::FaultMode;
+use brownout_spec::program::Shape;
 use brownout_spec::quantity::{BitErrorRate, Lane, Millivolts, WordAddress};
 use brownout_spec::serial::Board;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -55,6 +57,10 @@ pub struct Global {
 pub enum Command {
     /// Train and quantize a network, and write it as an integer model
     Train(TrainArguments),
+    /// Make a checkpoint of a network that was trained elsewhere: a PyTorch state dict
+    Import(ImportArguments),
+    /// Quantize a checkpoint without training, and write it as an integer model
+    Export(ExportArguments),
     /// Write an accelerator as Verilog, with its register map
     Generate(GenerateArguments),
     /// Run a model on a generated accelerator and compare every logit with the golden model
@@ -72,9 +78,9 @@ pub enum Command {
   brownout train --network mlp --weight-bits 4 --code inplace-32-26 --out mlp.safetensors
   brownout train --data mnist:data/mnist --epochs 3 --out mnist.safetensors")]
 pub struct TrainArguments {
-    /// File to write: safetensors with metadata
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
+    /// Integer model to write: safetensors with metadata
+    #[arg(long, value_name = "FILE", required_unless_present = "checkpoint")]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub network: NetworkArguments,
     /// Bits of a weight: 8 or 4
@@ -93,15 +99,89 @@ pub struct TrainArguments {
     /// cutout:PIXELS, as in crop:4,flip,cutout:16
     #[arg(long, default_value = "none", value_name = "LIST")]
     pub augment: Augmentation,
+    /// Start from this checkpoint, whose network it is that is trained
+    #[arg(long, value_name = "FILE", conflicts_with = "network")]
+    pub from: Option<PathBuf>,
+    /// Write the trained parameters in floating point to this checkpoint; without --out, for
+    /// networks that have no integer form
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
     /// Peak learning rate [default: 0.1]
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f32>,
 }
 
+/// Flags of `import`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  brownout import --state-dict r20.safetensors --network resnet20 --input imagenet --out r20.float
+  brownout import --state-dict cnn.safetensors --network cnn --image 28x28x1 --out cnn.float
+  brownout import --state-dict r20.safetensors --network resnet20 --data cifar10:DIR --out r20.float
+
+The state dict's tensors have the names of PyTorch, with or without `module.` in front:
+conv1.weight, bn1.running_mean, layer1.0.conv1.weight, layer2.0.shortcut.0.weight (or downsample),
+linear.weight (or fc).")]
+pub struct ImportArguments {
+    /// State dict, a safetensors file
+    #[arg(long, value_name = "FILE")]
+    pub state_dict: PathBuf,
+    /// Network whose parameters they are; see `train --help`
+    #[arg(long, value_name = "NAME")]
+    pub network: Builtin,
+    /// Shape of its images
+    #[arg(long, default_value = "32x32x3", value_name = "HxWxC", value_parser = image)]
+    pub image: Shape,
+    /// Number of its classes
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub classes: usize,
+    /// How its pixels were normalised: cifar10, imagenet, or the means and deviations of red,
+    /// green and blue as six numbers with four digits; halve or centre
+    #[arg(long, default_value = "cifar10", value_name = "MAP")]
+    pub input: InputMap,
+    /// Also measure it on the test images of this source, as in `train`
+    #[arg(long, value_name = "SOURCE")]
+    pub data: Option<DataSource>,
+    /// Checkpoint to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Flags of `export`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  brownout export r20.float --data cifar10:DIR --out r20.safetensors
+  brownout export r20.float --data cifar10:DIR --weight-bits 4 --scale channel --out r4.safetensors
+
+Codes that constrain weights cost accuracy here; `train --from` lets the network adapt to them.")]
+pub struct ExportArguments {
+    /// Checkpoint, as `import` and `train --checkpoint` write it
+    pub checkpoint: PathBuf,
+    /// Images: activations are observed on training images, accuracy is measured on test images
+    #[arg(long, value_name = "SOURCE")]
+    pub data: DataSource,
+    /// Training images on which activations are observed
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub calibration_images: usize,
+    /// Bits of a weight: 8 or 4
+    #[arg(long, default_value = "8", value_name = "BITS", value_parser = weight_bits)]
+    pub weight_bits: WeightBits,
+    /// Code whose range constraint the weights will satisfy
+    #[arg(long, default_value = "none", value_name = "NAME")]
+    pub code: CodeName,
+    /// Which weights share a scale
+    #[arg(long, default_value = "tensor", value_name = "WHICH")]
+    pub scale: Scale,
+    /// Model to write: safetensors with metadata
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
 /// What is trained on what, for how long.
 #[derive(Debug, Args)]
 pub struct NetworkArguments {
-    /// Network: mlp (one hidden layer of 100) or cnn (two convolutions, two dense layers)
+    /// Network: mlp (one hidden layer of 100), cnn (two convolutions, two dense layers),
+    /// resnet20, 32, 44 or 56 (with -b: projection shortcuts), simplenet or simplenet:WIDTH
+    /// (group norm), simplenet-bn:WIDTH (batch norm); export needs batch norm and no projection
     #[arg(long, default_value = "cnn", value_name = "NAME")]
     pub network: Builtin,
     /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz), or
@@ -280,6 +360,29 @@ fn weight_bits(text: &str) -> Result<WeightBits, String> {
         .ok()
         .and_then(|bits: u32| WeightBits::try_from(bits).ok())
         .ok_or_else(|| format!("{text:?} is not a number of weight bits; allowed are 8 and 4"))
+}
+
+/// Sides and channels that an image may have.
+const MOST_SIDE: usize = 1024;
+
+fn image(text: &str) -> Result<Shape, String> {
+    let sizes: Option<Vec<usize>> = text.split('x').map(|n| n.parse().ok()).collect();
+    match sizes.as_deref() {
+        Some(&[height, width, channels])
+            if [height, width, channels]
+                .iter()
+                .all(|n| (1..=MOST_SIDE).contains(n)) =>
+        {
+            Ok(Shape {
+                height,
+                width,
+                channels,
+            })
+        }
+        _ => Err(format!(
+            "{text:?} is not the shape of an image; allowed is HEIGHTxWIDTHxCHANNELS with numbers from 1 to {MOST_SIDE}, as in 32x32x3"
+        )),
+    }
 }
 
 fn board(text: &str) -> Result<Board, String> {

@@ -2,9 +2,7 @@
 
 use crate::error::Error;
 use crate::output::Output;
-#[cfg(feature = "simulate")]
-use brownout_golden::data::Dataset;
-use brownout_golden::data::{Split, cifar, glyph, idx};
+use brownout_golden::data::{Dataset, Split, cifar, glyph, idx};
 use brownout_golden::model::{InputMap, Normalization};
 use std::fmt;
 use std::path::PathBuf;
@@ -99,7 +97,6 @@ impl DataSource {
     ///
     /// # Errors
     /// When a file is missing or malformed, or there are fewer images.
-    #[cfg(feature = "simulate")]
     pub fn test_images(&self, count: usize, output: Output) -> Result<Dataset, Error> {
         let spinner = output.spinner(format!("reading {self}"));
         let images = match self {

@@ -2,6 +2,7 @@
 
 use brownout_golden::data::DataError;
 use brownout_golden::export::ExportError;
+use brownout_golden::float::CalibrationError;
 use brownout_golden::model::FileError;
 use brownout_golden::network::ArchitectureError;
 use brownout_golden::train::TrainError;
@@ -87,6 +88,9 @@ pub enum Error {
     /// Training could not start or diverged.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A checkpoint cannot be quantized with these images.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
     /// The trained network has no integer form.
     #[error(transparent)]
     Export(#[from] ExportError),

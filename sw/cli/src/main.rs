@@ -10,10 +10,12 @@ mod arguments;
 mod configuration;
 mod data;
 mod error;
+mod export;
 mod files;
 mod generate;
 #[cfg(feature = "simulate")]
 mod hardware;
+mod import;
 mod info;
 mod output;
 mod placement;
@@ -67,6 +69,14 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Command::Train(arguments) => {
             start_threads()?;
             train::run(arguments, global, output)
+        }
+        Command::Import(arguments) => {
+            start_threads()?;
+            import::run(arguments, output)
+        }
+        Command::Export(arguments) => {
+            start_threads()?;
+            export::run(arguments, output)
         }
         Command::Generate(arguments) => generate::run(arguments, output),
         #[cfg(not(feature = "simulate"))]

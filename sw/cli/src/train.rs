@@ -6,19 +6,19 @@ use crate::files;
 use crate::output::Output;
 use crate::table::Table;
 use brownout_golden::data::{Dataset, Split};
-use brownout_golden::export::export;
+use brownout_golden::export::{check_form, export};
+use brownout_golden::float::FloatModel;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::{Accuracy, FileError, IntegerModel};
-use brownout_golden::network::{Architecture, Prepared, Statistics};
-use brownout_golden::train::{Granularity, Trained, TrainingOptions, accuracy, train};
+use brownout_golden::train::{Granularity, Trained, TrainingOptions, train_from};
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
-use brownout_spec::program::Shape;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// A trained model and what was measured while it was made.
+#[cfg(feature = "simulate")]
 #[derive(Debug)]
 pub struct Made {
     /// The integer model, with its accuracy inside.
@@ -46,7 +46,10 @@ pub struct Measured {
 
 #[derive(Debug, Serialize)]
 struct Report<'a> {
-    file: String,
+    /// The integer model; null without --out.
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<String>,
     network: &'a str,
     data: &'a str,
     weight_bits: WeightBits,
@@ -54,8 +57,22 @@ struct Report<'a> {
     seed: u64,
     epochs: usize,
     weights: usize,
-    #[serde(flatten)]
-    measured: Measured,
+    accuracy_float: f64,
+    accuracy_quantized: f64,
+    /// Null without --out.
+    accuracy_integer: Option<f64>,
+    images: usize,
+    seconds: f64,
+    images_per_second: f64,
+}
+
+/// A finished training run.
+struct Run {
+    trained: Trained,
+    /// The network with its parameters as they are now.
+    end: FloatModel,
+    seconds: f64,
+    images_per_second: f64,
 }
 
 /// Runs the command.
@@ -65,24 +82,72 @@ struct Report<'a> {
 pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Result<(), Error> {
     let options = options(arguments, global);
     options.validate().map_err(|e| Error::Train(e.into()))?;
-    files::check_writable(&arguments.out)?;
+    for path in [&arguments.out, &arguments.checkpoint]
+        .into_iter()
+        .flatten()
+    {
+        files::check_writable(path)?;
+    }
     let network = &arguments.network;
+    let start = arguments
+        .from
+        .as_deref()
+        .map(FloatModel::read)
+        .transpose()?;
     let split = network.data.split(network.train_images, output)?;
-    let Made { model, measured } = make(network, &split, &options, output)?;
-    write(&model, &arguments.out)?;
+    let start = match start {
+        Some(start) => start,
+        None => fresh(network, &split, &options)?,
+    };
+    if arguments.out.is_some() {
+        check_form(&start.architecture)?;
+    }
+    let run = train_model(start, &split, &options, output)?;
+    if let Some(path) = &arguments.checkpoint {
+        files::write(path, &run.end.to_bytes())?;
+    }
+    let exported = match &arguments.out {
+        None => None,
+        Some(path) => {
+            let model = export(&run.trained)?;
+            let measured = run.measure(&model, &split.test, output);
+            let model = model.with_accuracy(Accuracy {
+                float: measured.accuracy_quantized,
+                integer: measured.accuracy_integer,
+                images: measured.images,
+            });
+            write(&model, path)?;
+            Some(measured)
+        }
+    };
+    let name = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
+    let (float, quantized) = match exported {
+        Some(measured) => (measured.accuracy_float, measured.accuracy_quantized),
+        None => run.float_accuracies(&split.test),
+    };
     let report = Report {
-        file: arguments.out.display().to_string(),
-        network: &model.origin.name,
-        data: &model.origin.dataset,
-        weight_bits: model.weight_bits,
-        code: model.code,
+        file: name(&arguments.out),
+        checkpoint: name(&arguments.checkpoint),
+        network: &run.end.architecture.name,
+        data: &run.trained.dataset,
+        weight_bits: options.weight_bits,
+        code: options.code,
         seed: global.seed,
         epochs: network.epochs,
-        weights: model.weight_tensors().iter().map(|t| t.len()).sum(),
-        measured,
+        weights: run.weights(),
+        accuracy_float: float,
+        accuracy_quantized: quantized,
+        accuracy_integer: exported.map(|m| m.accuracy_integer),
+        images: split.test.len(),
+        seconds: run.seconds,
+        images_per_second: run.images_per_second,
     };
-    output.result(&report, &render(&measured))?;
-    output.remark(format!("the model is in {}", arguments.out.display()));
+    output.result(&report, &render(&report))?;
+    for (what, path) in [("model", &report.file), ("checkpoint", &report.checkpoint)] {
+        if let Some(path) = path {
+            output.remark(format!("the {what} is in {path}"));
+        }
+    }
     Ok(())
 }
 
@@ -105,75 +170,106 @@ fn options(arguments: &TrainArguments, global: &Global) -> TrainingOptions {
     }
 }
 
+/// The network that the flags name, with random parameters.
+///
+/// # Errors
+/// When it has no form for the images.
+fn fresh(
+    arguments: &NetworkArguments,
+    split: &Split,
+    options: &TrainingOptions,
+) -> Result<FloatModel, Error> {
+    let images = (split.train.shape(), split.train.classes);
+    let input = arguments.data.input_map();
+    Ok(FloatModel::random(
+        arguments.network,
+        images,
+        input,
+        options.seed,
+    )?)
+}
+
 /// Trains a network, exports it and measures it on the held-out images.
 ///
 /// # Errors
-/// When data and network do not match, training diverges, or a scale has no integer form.
+/// When data and network do not match, training diverges, or the network has no integer form.
+#[cfg(feature = "simulate")]
 pub fn make(
     arguments: &NetworkArguments,
     split: &Split,
     options: &TrainingOptions,
     output: Output,
 ) -> Result<Made, Error> {
-    let input = Shape {
-        height: split.train.height(),
-        width: split.train.width(),
-        channels: split.train.channels(),
-    };
-    let architecture = Architecture::builtin(arguments.network, input, split.train.classes)?;
+    let start = fresh(arguments, split, options)?;
+    check_form(&start.architecture)?;
+    let run = train_model(start, split, options, output)?;
+    let model = export(&run.trained)?;
+    let measured = run.measure(&model, &split.test, output);
+    let model = model.with_accuracy(Accuracy {
+        float: measured.accuracy_quantized,
+        integer: measured.accuracy_integer,
+        images: measured.images,
+    });
+    Ok(Made { model, measured })
+}
+
+fn train_model(
+    start: FloatModel,
+    split: &Split,
+    options: &TrainingOptions,
+    output: Output,
+) -> Result<Run, Error> {
     output.remark(format!(
         "training {} on {} images of {}, {}-bit weights for code {}",
-        arguments.network,
+        start.network,
         split.train.len(),
-        arguments.data,
+        split.train.name,
         options.weight_bits,
         options.code
     ));
-    let start = Instant::now();
-    let input = arguments.data.input_map();
-    let trained = train(&architecture, &split.train, input, options)?;
-    let seconds = start.elapsed().as_secs_f64();
-    let spinner = output.spinner("measuring on held-out images");
-    let mut made = measure(&trained, &split.test)?;
-    spinner.finish_and_clear();
-    made.measured.seconds = seconds;
-    made.measured.images_per_second = (options.epochs * split.train.len()) as f64 / seconds;
-    Ok(made)
-}
-
-fn measure(trained: &Trained, test: &Dataset) -> Result<Made, Error> {
-    let model = export(trained)?;
-    let quantized = trained.accuracy(test);
-    let integer = IntegerNetwork::undisturbed(&model).accuracy(test);
-    Ok(Made {
-        model: model.with_accuracy(Accuracy {
-            float: quantized,
-            integer,
-            images: test.len(),
-        }),
-        measured: Measured {
-            accuracy_float: float_accuracy(trained, test),
-            accuracy_quantized: quantized,
-            accuracy_integer: integer,
-            images: test.len(),
-            seconds: 0.0,
-            images_per_second: 0.0,
+    let time = Instant::now();
+    let parameters = start.parameters.clone();
+    let (architecture, input) = (&start.architecture, start.input);
+    let trained = train_from(architecture, parameters, &split.train, input, options)?;
+    let seconds = time.elapsed().as_secs_f64();
+    Ok(Run {
+        seconds,
+        images_per_second: (options.epochs * split.train.len()) as f64 / seconds,
+        end: FloatModel {
+            origin: split.train.name.clone(),
+            parameters: trained.parameters.clone(),
+            ..start
         },
+        trained,
     })
 }
 
-/// Accuracy with the same parameters and nothing rounded.
-fn float_accuracy(trained: &Trained, test: &Dataset) -> f64 {
-    let layers = trained.parameters.layers.len();
-    let prepared = Prepared::new(
-        &trained.architecture,
-        &trained.parameters,
-        &vec![None; layers],
-        Statistics::Running,
-        vec![None; layers + 1],
-    );
-    let input = trained.input.real_table();
-    accuracy(&trained.architecture, &prepared, &input, test)
+impl Run {
+    /// Accuracy in floating point with nothing rounded, and with rounded weights and activations.
+    fn float_accuracies(&self, test: &Dataset) -> (f64, f64) {
+        (self.end.score(test).accuracy(), self.trained.accuracy(test))
+    }
+
+    fn measure(&self, model: &IntegerModel, test: &Dataset, output: Output) -> Measured {
+        let spinner = output.spinner("measuring on held-out images");
+        let (accuracy_float, accuracy_quantized) = self.float_accuracies(test);
+        let accuracy_integer = IntegerNetwork::undisturbed(model).accuracy(test);
+        spinner.finish_and_clear();
+        Measured {
+            accuracy_float,
+            accuracy_quantized,
+            accuracy_integer,
+            images: test.len(),
+            seconds: self.seconds,
+            images_per_second: self.images_per_second,
+        }
+    }
+
+    /// Weights of all layers.
+    fn weights(&self) -> usize {
+        let layers = self.trained.parameters.layers.iter().flatten();
+        layers.map(|l| l.weight.len()).sum()
+    }
 }
 
 /// Writes a model file, or nothing.
@@ -189,21 +285,23 @@ pub fn write(model: &IntegerModel, path: &Path) -> Result<(), Error> {
 }
 
 /// The accuracies as a table.
-pub fn render(measured: &Measured) -> String {
+fn render(report: &Report<'_>) -> String {
     let mut table = Table::new(&["arithmetic", ">accuracy"]);
     for (name, accuracy) in [
-        ("floating point", measured.accuracy_float),
-        ("floating point, rounded", measured.accuracy_quantized),
-        ("integers", measured.accuracy_integer),
+        ("floating point", Some(report.accuracy_float)),
+        ("floating point, rounded", Some(report.accuracy_quantized)),
+        ("integers", report.accuracy_integer),
     ] {
-        table.row([name.to_owned(), percent(accuracy)]);
+        if let Some(accuracy) = accuracy {
+            table.row([name.to_owned(), percent(accuracy)]);
+        }
     }
     format!(
         "{}\n{} held-out images; trained in {:.1} s at {:.0} images/s\n",
         table.render(),
-        measured.images,
-        measured.seconds,
-        measured.images_per_second
+        report.images,
+        report.seconds,
+        report.images_per_second
     )
 }
 

@@ -53,7 +53,7 @@ fn a_flag_with_a_value_that_is_not_allowed_is_refused_by_name() {
     refused(
         &sandbox,
         &train("--network", "vgg"),
-        &["--network", "mlp and cnn"],
+        &["--network", "mlp, cnn, resnet20"],
     );
     refused(
         &sandbox,

@@ -8,7 +8,9 @@ use common::{Sandbox, expect};
 fn the_help_of_every_command_is_the_expected_one() {
     let sandbox = Sandbox::new();
     expect("help", &sandbox.ok(&["--help"]).out);
-    for command in ["train", "generate", "simulate", "sweep", "info"] {
+    for command in [
+        "train", "import", "export", "generate", "simulate", "sweep", "info",
+    ] {
         let help = sandbox.ok(&[command, "--help"]).out;
         assert!(help.contains("Examples:"), "{command}");
         expect(&format!("help-{command}"), &help);

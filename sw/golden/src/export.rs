@@ -9,7 +9,7 @@
 use crate::model::{
     Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin, accumulator_bound,
 };
-use crate::network::{LayerParameters, NORMALIZATION_EPSILON};
+use crate::network::{Architecture, LayerParameters, NORMALIZATION_EPSILON, Norm};
 use crate::train::{QuantizedWeights, Trained};
 use brownout_spec::arithmetic::{
     ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, check_sum,
@@ -37,6 +37,28 @@ pub enum ExportError {
         /// Largest real constant.
         constant: f64,
     },
+    /// A layer is normalised over each image.
+    #[error(
+        "layer {layer} ({name}) has group norm, whose moments depend on the image; allowed in an exported network are batch norm and none"
+    )]
+    GroupNorm {
+        /// Index of the layer.
+        layer: usize,
+        /// Name of the layer.
+        name: String,
+    },
+    /// A layer does not read the output of the one before.
+    #[error(
+        "layer {layer} ({name}) reads tensor {source_tensor} instead of the output of the layer before; allowed in an exported network are chains, with shortcuts that have no parameters"
+    )]
+    Branch {
+        /// Index of the layer.
+        layer: usize,
+        /// Name of the layer.
+        name: String,
+        /// The tensor that it reads.
+        source_tensor: usize,
+    },
     /// The result breaks a rule of integer models.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -57,6 +79,7 @@ struct RealScale {
 /// # Errors
 /// When a scale does not fit the hardware's multipliers, or an accumulator could overflow.
 pub fn export(trained: &Trained) -> Result<IntegerModel, ExportError> {
+    check_form(&trained.architecture)?;
     let mut network = trained.architecture.network.clone();
     let quantized = trained.quantized();
     let mut layers = Vec::with_capacity(network.layers.len());
@@ -101,6 +124,31 @@ pub fn export(trained: &Trained) -> Result<IntegerModel, ExportError> {
     };
     model.validate()?;
     Ok(model)
+}
+
+/// Checks, before any training, that the hardware has every layer's kind.
+///
+/// # Errors
+/// The first layer that it has not.
+pub fn check_form(architecture: &Architecture) -> Result<(), ExportError> {
+    for (layer, style) in architecture.styles.iter().enumerate() {
+        let name = || architecture.network.layers[layer].name.clone();
+        if matches!(style.norm, Norm::Group { .. }) {
+            return Err(ExportError::GroupNorm {
+                layer,
+                name: name(),
+            });
+        }
+        let source_tensor = architecture.source(layer);
+        if source_tensor != layer {
+            return Err(ExportError::Branch {
+                layer,
+                name: name(),
+                source_tensor,
+            });
+        }
+    }
+    Ok(())
 }
 
 impl IntegerModel {
@@ -156,7 +204,8 @@ fn convolution(trained: &Trained, index: usize, parameters: &LayerParameters) ->
         };
         let variance = f64::from(parameters.variance[c]) + f64::from(NORMALIZATION_EPSILON);
         let slope = f64::from(gain[c]) / variance.sqrt();
-        let shift = bias - f64::from(parameters.mean[c]) * slope;
+        let offset = parameters.offset.as_ref().map_or(0.0, |o| f64::from(o[c]));
+        let shift = bias + (offset - f64::from(parameters.mean[c])) * slope;
         (input * scales[c] * slope / output, shift / output)
     };
     let (multipliers, constants) = (0..scales.len()).map(channel).unzip();

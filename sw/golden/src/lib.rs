@@ -14,6 +14,8 @@ pub mod data;
 pub mod energy;
 pub mod export;
 pub mod files;
+pub mod float;
+pub mod import;
 pub mod infer;
 pub mod model;
 pub mod network;

@@ -1,6 +1,7 @@
 //! How pixels become the first activations.
 
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// Channels with a mean and a deviation of their own.
 const CHANNELS: usize = 3;
@@ -155,6 +156,49 @@ impl InputMap {
     }
 }
 
+impl FromStr for InputMap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let moments = match text {
+            "halve" => return Ok(Self::Halve),
+            "centre" => return Ok(Self::Centre),
+            "cifar10" => Normalization::CIFAR10,
+            "imagenet" => Normalization::IMAGENET,
+            numbers => six(numbers).ok_or_else(|| {
+                format!(
+                    "{text:?} is no map from pixels to activations; allowed are halve, centre, cifar10, imagenet, and six numbers from 0 to 1 with at most four digits, means first, as in 0.4914,0.4822,0.4465,0.2470,0.2435,0.2616"
+                )
+            })?,
+        };
+        moments.validate()?;
+        Ok(Self::Normalize(moments))
+    }
+}
+
+/// Three means and three deviations, exact decimal fractions.
+fn six(text: &str) -> Option<Normalization> {
+    let unit = |number: &str| -> Option<u16> {
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) || fraction.len() > 4 {
+            return None;
+        }
+        let units: u16 = format!("{fraction:0<4}").parse().ok()?;
+        let whole: u16 = whole.parse().ok()?;
+        whole
+            .checked_mul(FULL)?
+            .checked_add(units)
+            .filter(|&u| u <= FULL)
+    };
+    let units: Option<Vec<u16>> = text.split(',').map(unit).collect();
+    let [r, g, b, dr, dg, db] = units?.try_into().ok()?;
+    Some(Normalization {
+        mean: [r, g, b],
+        deviation: [dr, dg, db],
+    })
+}
+
 /// A map from pixels to values as a table.
 ///
 /// Pixel *i* of an image belongs to channel *i* mod 3: that is what it means in
@@ -217,6 +261,28 @@ mod tests {
             assert!(
                 (100..=127).contains(&largest),
                 "{largest} of 127 steps are in use"
+            );
+        }
+    }
+
+    #[test]
+    fn maps_are_known_by_name_and_by_exact_decimal_fractions() {
+        let numbers = "0.4914,0.4822,0.4465,0.2470,0.2435,0.2616";
+        assert_eq!(numbers.parse(), "cifar10".parse::<InputMap>());
+        let imagenet = "0.485,0.456,0.406,0.229,0.224,0.225".parse();
+        assert_eq!(imagenet, Ok(InputMap::Normalize(Normalization::IMAGENET)));
+        for bad in [
+            "",
+            "mnist",
+            "0.5,0.5,0.5",
+            "1.1,0,0,1,1,1",
+            "0.12345,0,0,1,1,1",
+            "0,0,0,0.001,1,1",
+            "-0,0,0,1,1,1",
+        ] {
+            assert!(
+                bad.parse::<InputMap>().unwrap_err().contains("allowed"),
+                "{bad}"
             );
         }
     }

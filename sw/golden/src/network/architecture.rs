@@ -4,17 +4,39 @@ use brownout_spec::arithmetic::{OutputScale, ResidualScale};
 use brownout_spec::program::{
     Layer, LayerShapes, Network, Operation, ProgramError, Residual, Shape,
 };
-use std::fmt;
-use std::str::FromStr;
 use thiserror::Error;
+
+/// How a convolution's result is normalised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Norm {
+    /// Not at all; a bias is added.
+    #[default]
+    None,
+    /// Over the pixels of a chunk, or with running moments (Ioffe and Szegedy, 2015).
+    Batch,
+    /// Over the pixels of one image and one of `groups` groups of channels (Wu and He, 2018).
+    Group {
+        /// Number of groups, a divisor of the channels.
+        groups: usize,
+    },
+}
 
 /// What training does with a layer's output besides the operation itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
-    /// Batch normalisation instead of a plain bias.
-    pub normalized: bool,
+    /// How the result is normalised.
+    pub norm: Norm,
+    /// A bias in front of the normalisation, besides the shift behind it.
+    pub offset: bool,
     /// ReLU, after the residual operand is added.
     pub rectified: bool,
+}
+
+impl Style {
+    /// Whether the result is normalised in any way.
+    pub fn is_normalized(&self) -> bool {
+        self.norm != Norm::None
+    }
 }
 
 /// A network's layers and shapes; the scales in `network` are placeholders until export.
@@ -26,6 +48,7 @@ pub struct Architecture {
     pub network: Network,
     /// One style a layer.
     pub styles: Vec<Style>,
+    sources: Vec<usize>,
     shapes: Vec<LayerShapes>,
 }
 
@@ -36,87 +59,31 @@ pub enum ArchitectureError {
     #[error(transparent)]
     Program(#[from] ProgramError),
     /// There is no network of that name.
-    #[error("network {0:?} is unknown; allowed are mlp and cnn")]
+    #[error("network {0:?} is unknown; allowed are {allowed}", allowed = super::builtin::ALLOWED)]
     Unknown(String),
-}
-
-/// The networks that can be chosen by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Builtin {
-    /// Input, 100 hidden units, classes.
-    Mlp,
-    /// Two convolutions with pooling and two dense layers.
-    Cnn,
-}
-
-impl FromStr for Builtin {
-    type Err = ArchitectureError;
-    fn from_str(name: &str) -> Result<Self, ArchitectureError> {
-        match name {
-            "mlp" => Ok(Self::Mlp),
-            "cnn" => Ok(Self::Cnn),
-            other => Err(ArchitectureError::Unknown(other.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for Builtin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Mlp => "mlp",
-            Self::Cnn => "cnn",
-        })
-    }
+    /// A network has no form for such images.
+    #[error("network {network} takes images of {allowed}; the data's are {input}")]
+    Input {
+        /// Name of the network.
+        network: String,
+        /// Shape of the images.
+        input: Shape,
+        /// What it takes.
+        allowed: &'static str,
+    },
+    /// A group norm does not divide its channels.
+    #[error("layer {name}: its {channels} channels cannot be in {groups} equal groups")]
+    Groups {
+        /// Name of the layer.
+        name: String,
+        /// Channels of its output.
+        channels: usize,
+        /// Number of groups.
+        groups: usize,
+    },
 }
 
 impl Architecture {
-    /// The multi-layer perceptron: 784-100-10 for 28 × 28 images of ten classes.
-    ///
-    /// # Errors
-    /// When the input does not suit the specification's limits.
-    pub fn mlp(input: Shape, classes: usize) -> Result<Self, ArchitectureError> {
-        // The first dense layer sees the image as a flat 1 x 1 map: its kernel may
-        // then be larger than 15 x 15, and all rows of the array are in use.
-        let flat = Shape {
-            height: 1,
-            width: 1,
-            channels: input.volume(),
-        };
-        Builder::new("mlp", flat)
-            .dense("hidden", 100, true)
-            .dense("logits", classes, false)
-            .build()
-    }
-
-    /// The convolutional network: two convolutions with pooling, two dense layers.
-    ///
-    /// The first convolution has stride 2, because with one input channel it
-    /// fills one row of the array only and would dominate the cycles.
-    ///
-    /// # Errors
-    /// When the input is too small for its layers.
-    pub fn cnn(input: Shape, classes: usize) -> Result<Self, ArchitectureError> {
-        Builder::new("cnn", input)
-            .convolution("conv1", 8, 3, 2, 1, true)
-            .max_pool("pool1", 2, 2)
-            .convolution("conv2", 16, 3, 1, 1, true)
-            .max_pool("pool2", 2, 2)
-            .dense("hidden", 64, true)
-            .dense("logits", classes, false)
-            .build()
-    }
-
-    /// The built-in network of that kind.
-    ///
-    /// # Errors
-    /// As the network's own constructor.
-    pub fn builtin(kind: Builtin, input: Shape, classes: usize) -> Result<Self, ArchitectureError> {
-        match kind {
-            Builtin::Mlp => Self::mlp(input, classes),
-            Builtin::Cnn => Self::cnn(input, classes),
-        }
-    }
-
     /// Input and output of every layer.
     pub fn shapes(&self) -> &[LayerShapes] {
         &self.shapes
@@ -134,6 +101,20 @@ impl Architecture {
             .collect()
     }
 
+    /// Shape of a tensor: 0 is the input, k the output of layer k − 1.
+    pub fn tensor(&self, tensor: usize) -> Shape {
+        match tensor.checked_sub(1) {
+            Some(layer) => self.shapes[layer].output,
+            None => self.network.input,
+        }
+    }
+
+    /// The tensor that a layer reads: `layer` itself, the output of the one before,
+    /// unless the network branches.
+    pub fn source(&self, layer: usize) -> usize {
+        self.sources[layer]
+    }
+
     /// The residual operand of a layer as (tensor, stride).
     pub fn residual(&self, layer: usize) -> Option<(usize, usize)> {
         let operand = self.network.layers[layer].operation.residual()?;
@@ -148,6 +129,7 @@ pub struct Builder {
     input: Shape,
     layers: Vec<Layer>,
     styles: Vec<Style>,
+    sources: Vec<usize>,
 }
 
 impl Builder {
@@ -158,12 +140,32 @@ impl Builder {
             input,
             layers: Vec::new(),
             styles: Vec::new(),
+            sources: Vec::new(),
         }
     }
 
-    /// Adds any operation.
+    /// The tensor that the next layer reads unless told otherwise: the last output.
+    pub fn last(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Adds any operation on the last output.
     #[must_use]
-    pub fn layer(mut self, name: &str, operation: Operation, style: Style) -> Self {
+    pub fn layer(self, name: &str, operation: Operation, style: Style) -> Self {
+        let source = self.last();
+        self.layer_from(source, name, operation, style)
+    }
+
+    /// Adds any operation on tensor `source`: 0 is the input, k the output of layer k − 1.
+    #[must_use]
+    pub fn layer_from(
+        mut self,
+        source: usize,
+        name: &str,
+        operation: Operation,
+        style: Style,
+    ) -> Self {
+        assert!(source <= self.last(), "a layer reads what is there already");
         self.layers.push(Layer {
             name: name.to_owned(),
             operation,
@@ -174,10 +176,11 @@ impl Builder {
             },
         });
         self.styles.push(style);
+        self.sources.push(source);
         self
     }
 
-    /// A square convolution with ReLU, normalised or with a bias.
+    /// A square convolution with ReLU, batch-normalised or with a bias.
     #[must_use]
     pub fn convolution(
         self,
@@ -189,37 +192,78 @@ impl Builder {
         normalized: bool,
     ) -> Self {
         let operation = square(channels, kernel, stride, padding, None);
+        let norm = if normalized { Norm::Batch } else { Norm::None };
         let style = Style {
-            normalized,
+            norm,
             rectified: true,
+            ..Style::default()
         };
         self.layer(name, operation, style)
     }
 
-    /// A basic residual block: two normalised 3 × 3 convolutions, the second with a
+    /// A convolution with bias, norm and ReLU, of an odd kernel, that keeps the map's size:
+    /// group norm with so many groups, or batch norm.
+    #[must_use]
+    pub fn biased_convolution(
+        self,
+        name: &str,
+        channels: usize,
+        kernel: usize,
+        groups: Option<usize>,
+    ) -> Self {
+        let style = Style {
+            norm: groups.map_or(Norm::Batch, |groups| Norm::Group { groups }),
+            offset: true,
+            rectified: true,
+        };
+        self.layer(name, square(channels, kernel, 1, kernel / 2, None), style)
+    }
+
+    /// A basic residual block: two batch-normalised 3 × 3 convolutions, the second with a
     /// shortcut without parameters (every `stride`-th pixel, missing channels zero).
     #[must_use]
     pub fn basic_block(self, name: &str, channels: usize, stride: usize) -> Self {
-        let from = self.layers.len();
+        let from = self.last();
+        self.block_body(name, (channels, stride), from, (from, stride))
+    }
+
+    /// A basic residual block whose shortcut is a batch-normalised 1 × 1 convolution.
+    ///
+    /// The block's first convolution then reads what the one before the shortcut wrote:
+    /// the network branches, and has no form for the hardware.
+    #[must_use]
+    pub fn projection_block(self, name: &str, channels: usize, stride: usize) -> Self {
+        let from = self.last();
         let style = Style {
-            normalized: true,
+            norm: Norm::Batch,
+            ..Style::default()
+        };
+        let projection = square(channels, 1, stride, 0, None);
+        let block = self.layer(&format!("{name}.shortcut.0"), projection, style);
+        let operand = block.last();
+        block.block_body(name, (channels, stride), from, (operand, 1))
+    }
+
+    fn block_body(
+        self,
+        name: &str,
+        (channels, stride): (usize, usize),
+        source: usize,
+        (from, every): (usize, usize),
+    ) -> Self {
+        let style = Style {
+            norm: Norm::Batch,
             rectified: true,
+            ..Style::default()
         };
         let shortcut = Residual {
             from,
-            stride,
+            stride: every,
             scale: ResidualScale::default(),
         };
-        self.layer(
-            &format!("{name}.conv1"),
-            square(channels, 3, stride, 1, None),
-            style,
-        )
-        .layer(
-            &format!("{name}.conv2"),
-            square(channels, 3, 1, 1, Some(shortcut)),
-            style,
-        )
+        let (first, second) = (format!("{name}.conv1"), format!("{name}.conv2"));
+        self.layer_from(source, &first, square(channels, 3, stride, 1, None), style)
+            .layer(&second, square(channels, 3, 1, 1, Some(shortcut)), style)
     }
 
     /// A max pool.
@@ -253,8 +297,8 @@ impl Builder {
             residual: None,
         };
         let style = Style {
-            normalized: false,
             rectified,
+            ..Style::default()
         };
         self.layer(name, operation, style)
     }
@@ -271,7 +315,8 @@ impl Builder {
         let mut closing = network.layers[0].clone();
         closing.operation = Operation::GlobalAveragePool;
         network.layers.push(closing);
-        network.shapes().ok()?.last().map(|s| s.input)
+        let sources = [&self.sources[..], &[self.last()]].concat();
+        network.shapes_from(&sources).ok()?.last().map(|s| s.input)
     }
 
     /// Checks every layer and computes the shapes.
@@ -283,11 +328,25 @@ impl Builder {
             input: self.input,
             layers: self.layers,
         };
+        let shapes = network.shapes_from(&self.sources)?;
+        for ((layer, style), shapes) in network.layers.iter().zip(&self.styles).zip(&shapes) {
+            let channels = shapes.output.channels;
+            if let Norm::Group { groups } = style.norm
+                && (groups == 0 || !channels.is_multiple_of(groups))
+            {
+                return Err(ArchitectureError::Groups {
+                    name: layer.name.clone(),
+                    channels,
+                    groups,
+                });
+            }
+        }
         Ok(Architecture {
             name: self.name,
-            shapes: network.shapes()?,
+            shapes,
             network,
             styles: self.styles,
+            sources: self.sources,
         })
     }
 }
@@ -306,58 +365,5 @@ fn square(
         padding,
         output_channels,
         residual,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DIGIT: Shape = Shape {
-        height: 28,
-        width: 28,
-        channels: 1,
-    };
-
-    #[test]
-    fn the_mlp_is_784_100_10() {
-        let shapes = Architecture::mlp(DIGIT, 10).unwrap().shapes().to_vec();
-        let volumes: Vec<_> = shapes.iter().map(|s| s.input.volume()).collect();
-        assert_eq!(volumes, [784, 100]);
-        assert_eq!(shapes[1].output.volume(), 10);
-    }
-
-    #[test]
-    fn the_cnn_has_two_convolutions_two_pools_and_two_dense_layers() {
-        let cnn = Architecture::cnn(DIGIT, 10).unwrap();
-        let kinds: Vec<_> = cnn
-            .network
-            .layers
-            .iter()
-            .map(|l| l.operation.kind())
-            .collect();
-        assert_eq!(
-            kinds,
-            [
-                "convolution",
-                "max pool",
-                "convolution",
-                "max pool",
-                "convolution",
-                "convolution"
-            ]
-        );
-        assert_eq!(cnn.shapes()[4].output.pixels(), 1, "dense layers are flat");
-    }
-
-    #[test]
-    fn an_image_too_small_for_the_cnn_is_refused_by_layer() {
-        let tiny = Shape {
-            height: 2,
-            width: 2,
-            channels: 1,
-        };
-        let message = Architecture::cnn(tiny, 10).unwrap_err().to_string();
-        assert!(message.contains("pool1"), "{message}");
     }
 }

@@ -2,9 +2,13 @@
 
 use super::convolution::Geometry;
 use super::kernel::{LANES, convolve, correlate};
-use super::normalization::{Moments, affine_gradients, input_gradient, normalize};
+use super::normalization::{
+    Moments, affine_gradients, channel_sums, group_input_gradient, input_gradient, normalize,
+    normalize_groups,
+};
 use super::parameters::{LayerGradients, Parameters};
-use super::{Architecture, pooling};
+use super::residual::{add_operand, operand_gradient};
+use super::{Architecture, Norm, pooling};
 use brownout_spec::program::{LayerShapes, Operation};
 use ndarray::Array4;
 
@@ -27,6 +31,8 @@ pub struct Prepared<'a> {
     /// Step of each tensor's 8-bit activations; `None` leaves it in floating point.
     pub steps: Vec<Option<f32>>,
     packed: Vec<Option<(Vec<f32>, Vec<f32>)>>,
+    /// What each layer's normalised values are multiplied with.
+    scales: Vec<Option<Vec<f32>>>,
 }
 
 impl<'a> Prepared<'a> {
@@ -53,11 +59,16 @@ impl<'a> Prepared<'a> {
                 Some((packed, mirrored))
             })
             .collect();
+        let styles = parameters.layers.iter().zip(&architecture.styles);
+        let scales = styles
+            .map(|(layer, style)| layer.as_ref()?.scale(style.norm))
+            .collect();
         Self {
             parameters,
             statistics,
             steps,
             packed,
+            scales,
         }
     }
 }
@@ -212,13 +223,14 @@ impl Chunk {
         for index in 0..self.layers.len() {
             let shapes = self.architecture.shapes()[index];
             let (before, after) = self.tensors.split_at_mut(index + 1);
-            let x = slice(&before[index]);
+            let source = self.architecture.source(index);
+            let x = slice(&before[source]);
             let y = slice_mut(&mut after[0]);
             match &mut self.layers[index] {
                 LayerState::MaxPool { winners } => {
                     pooling::max_forward(&shapes, x, y, winners);
                     // A maximum is one of its inputs: its range is theirs.
-                    self.maxima[index + 1] = self.maxima[index];
+                    self.maxima[index + 1] = self.maxima[source];
                 }
                 LayerState::Average => {
                     pooling::average_forward(&shapes, x, y);
@@ -228,11 +240,12 @@ impl Chunk {
                     }
                 }
                 LayerState::Convolution(state) => {
-                    convolution_forward(state, prepared, index, x, y);
+                    let norm = self.architecture.styles[index].norm;
+                    convolution_forward(state, prepared, (index, norm), x, y);
                     if let Some((from, stride)) = self.architecture.residual(index) {
-                        add_operand(&before[from], stride, &mut after[0]);
+                        let operand = self.architecture.tensor(from);
+                        add_operand(slice(&before[from]), operand, stride, shapes.output, y);
                     }
-                    let y = slice_mut(&mut after[0]);
                     self.maxima[index + 1] = largest(y);
                     let rectified = self.architecture.styles[index].rectified;
                     activate(y, &mut state.pass, rectified, prepared.steps[index + 1]);
@@ -251,28 +264,29 @@ impl Chunk {
             let shapes = self.architecture.shapes()[index];
             let (before, after) = self.tensor_gradients.split_at_mut(index + 1);
             let dy = &mut after[0][..];
+            let source = self.architecture.source(index);
             match &mut self.layers[index] {
                 LayerState::MaxPool { winners } => {
-                    pooling::max_backward(dy, winners, &mut before[index]);
+                    pooling::max_backward(dy, winners, &mut before[source]);
                 }
                 LayerState::Average => {
-                    pooling::average_backward(&shapes, dy, &mut before[index]);
+                    pooling::average_backward(&shapes, dy, &mut before[source]);
                 }
                 LayerState::Convolution(state) => {
                     for (d, pass) in dy.iter_mut().zip(&state.pass) {
                         *d *= pass;
                     }
                     if let Some((from, stride)) = self.architecture.residual(index) {
-                        let operand = self.tensors[from].dim();
-                        let result = self.tensors[index + 1].dim();
-                        operand_gradient(dy, result, stride, operand, &mut before[from]);
+                        let operand = self.architecture.tensor(from);
+                        operand_gradient(dy, shapes.output, stride, operand, &mut before[from]);
                     }
-                    let wanted = index > 0 || to_input;
-                    let dx = wanted.then_some(&mut before[index][..]);
+                    let wanted = source > 0 || to_input;
+                    let dx = wanted.then_some(&mut before[source][..]);
                     let gradients = self.gradients[index]
                         .as_mut()
                         .expect("a convolution has parameters");
-                    convolution_backward(state, prepared, index, dy, dx, gradients);
+                    let norm = self.architecture.styles[index].norm;
+                    convolution_backward(state, prepared, (index, norm), dy, dx, gradients);
                 }
             }
         }
@@ -292,7 +306,7 @@ fn slice_mut(tensor: &mut Array4<f32>) -> &mut [f32] {
 fn convolution_forward(
     state: &mut ConvolutionState,
     prepared: &Prepared<'_>,
-    index: usize,
+    (index, norm): (usize, Norm),
     x: &[f32],
     y: &mut [f32],
 ) {
@@ -311,23 +325,36 @@ fn convolution_forward(
         outputs,
         &mut state.linear,
     );
-    let gain = parameters.gain.as_ref();
-    if gain.is_some() {
-        state.moments = match prepared.statistics {
-            Statistics::Batch => Moments::of(&state.linear, outputs),
-            Statistics::Running => Moments {
-                mean: parameters.mean.to_vec(),
-                variance: parameters.variance.to_vec(),
-            },
-        };
-        state.inverse = state.moments.inverse_deviation();
-        normalize(&mut state.linear, &state.moments.mean, &state.inverse);
+    if let Some(offset) = &parameters.offset {
+        for pixel in state.linear.chunks_exact_mut(outputs) {
+            for (x, o) in pixel.iter_mut().zip(offset) {
+                *x += o;
+            }
+        }
+    }
+    match norm {
+        Norm::None => {}
+        Norm::Batch => {
+            state.moments = match prepared.statistics {
+                Statistics::Batch => Moments::of(&state.linear, outputs),
+                Statistics::Running => Moments {
+                    mean: parameters.mean.to_vec(),
+                    variance: parameters.variance.to_vec(),
+                },
+            };
+            state.inverse = state.moments.inverse_deviation();
+            normalize(&mut state.linear, &state.moments.mean, &state.inverse);
+        }
+        Norm::Group { groups } => {
+            let shape = (state.forward.images(), outputs);
+            state.inverse = normalize_groups(&mut state.linear, shape, groups);
+        }
     }
     for (y, linear) in y
         .chunks_exact_mut(outputs)
         .zip(state.linear.chunks_exact(outputs))
     {
-        match gain {
+        match &prepared.scales[index] {
             Some(gain) => {
                 for (((y, x), g), b) in y.iter_mut().zip(linear).zip(gain).zip(&parameters.bias) {
                     *y = x * g + b;
@@ -345,7 +372,7 @@ fn convolution_forward(
 fn convolution_backward(
     state: &mut ConvolutionState,
     prepared: &Prepared<'_>,
-    index: usize,
+    (index, norm): (usize, Norm),
     dy: &mut [f32],
     dx: Option<&mut [f32]>,
     gradients: &mut LayerGradients,
@@ -354,15 +381,23 @@ fn convolution_backward(
         .as_ref()
         .expect("a convolution has parameters");
     affine_gradients(dy, &state.linear, &mut gradients.gain, &mut gradients.bias);
-    match &parameters.gain {
-        Some(gain) => input_gradient(
+    match (norm, &prepared.scales[index]) {
+        (Norm::Batch, Some(scale)) => input_gradient(
             dy,
             &state.linear,
-            (gain.as_slice().expect("contiguous"), &state.inverse),
+            (scale, &state.inverse),
             (&gradients.gain, &gradients.bias),
             prepared.statistics == Statistics::Batch,
         ),
-        None => gradients.gain.fill(0.0),
+        (Norm::Group { groups }, Some(scale)) => {
+            let sizes = (state.forward.images(), groups);
+            group_input_gradient(dy, &state.linear, scale, &state.inverse, sizes);
+        }
+        _ => gradients.gain.fill(0.0),
+    }
+    match parameters.offset {
+        Some(_) => channel_sums(dy, &mut gradients.offset),
+        None => gradients.offset.fill(0.0),
     }
     let (outputs, pixels) = (state.forward.outputs(), state.forward.pixels());
     for (block, target) in state.blocks.chunks_exact_mut(pixels).enumerate() {
@@ -399,7 +434,7 @@ fn convolution_backward(
     }
 }
 
-fn largest(values: &[f32]) -> f32 {
+pub(super) fn largest(values: &[f32]) -> f32 {
     // Eight running maxima, so that the loop is not one chain of comparisons.
     let mut best = [f32::MIN; 8];
     for group in values.chunks(8) {
@@ -428,57 +463,11 @@ fn activate(y: &mut [f32], pass: &mut [f32], rectified: bool, step: Option<f32>)
 }
 
 /// Rounds to multiples of `step` in [-128, 127], halves upwards as the requantizer does.
-fn quantize(y: &mut [f32], step: f32) {
+pub(super) fn quantize(y: &mut [f32], step: f32) {
     let inverse = 1.0 / step;
     for y in y {
         // Shifted to be positive, truncation is the floor that x + 1/2 needs.
         let shifted = (*y * inverse + 128.5).clamp(0.0, 255.0);
         *y = (shifted as i32 - 128) as f32 * step;
     }
-}
-
-/// Adds every `stride`-th pixel of the operand; channels that it lacks stay.
-fn add_operand(operand: &Array4<f32>, stride: usize, y: &mut Array4<f32>) {
-    let (images, height, width, outputs) = y.dim();
-    let (_, rows, columns, channels) = operand.dim();
-    let (source, target) = (slice(operand), slice_mut(y));
-    for pixel in 0..images * height * width {
-        let from = strided(pixel, (height, width), stride, (rows, columns));
-        let target = &mut target[pixel * outputs..][..channels];
-        for (y, r) in target.iter_mut().zip(&source[from * channels..]) {
-            *y += r;
-        }
-    }
-}
-
-/// Adds the output's gradient to the operand's.
-fn operand_gradient(
-    dy: &[f32],
-    (images, height, width, outputs): (usize, usize, usize, usize),
-    stride: usize,
-    (_, rows, columns, channels): (usize, usize, usize, usize),
-    gradient: &mut [f32],
-) {
-    for pixel in 0..images * height * width {
-        let to = strided(pixel, (height, width), stride, (rows, columns));
-        let target = &mut gradient[to * channels..][..channels];
-        for (g, d) in target.iter_mut().zip(&dy[pixel * outputs..]) {
-            *g += d;
-        }
-    }
-}
-
-/// The operand's pixel that belongs to an output pixel, counted over all images.
-fn strided(
-    pixel: usize,
-    (height, width): (usize, usize),
-    stride: usize,
-    (rows, columns): (usize, usize),
-) -> usize {
-    let (image, y, x) = (
-        pixel / (height * width),
-        pixel / width % height,
-        pixel % width,
-    );
-    (image * rows + y * stride) * columns + x * stride
 }

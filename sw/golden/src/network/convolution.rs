@@ -102,6 +102,11 @@ impl Geometry {
         }
     }
 
+    /// Images that are convolved together.
+    pub fn images(&self) -> usize {
+        self.images
+    }
+
     /// Channels of the result.
     pub fn outputs(&self) -> usize {
         self.output.channels

@@ -1,6 +1,6 @@
 //! Every layer's gradient against central differences of the loss Σ gᵢ·logitᵢ.
 
-use super::{Architecture, Builder, Chunk, Parameters, Prepared, Statistics, Style};
+use super::{Architecture, Builder, Chunk, Norm, Parameters, Prepared, Statistics, Style};
 use brownout_spec::program::{Operation, Shape};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,11 +10,13 @@ const IMAGES: usize = 3;
 const STEP: f32 = 1e-2;
 
 const PLAIN: Style = Style {
-    normalized: false,
+    norm: Norm::None,
+    offset: false,
     rectified: false,
 };
 const NORMALIZED: Style = Style {
-    normalized: true,
+    norm: Norm::Batch,
+    offset: true,
     rectified: false,
 };
 
@@ -53,6 +55,9 @@ impl Case {
             layer.bias = draw(count).into();
             layer.mean = draw(count).into();
             layer.variance = draw(count).iter().map(|v| v + 1.5).collect();
+            if layer.offset.is_some() {
+                layer.offset = Some(draw(count).into());
+            }
             if layer.gain.is_some() {
                 layer.gain = Some(draw(count).iter().map(|g| 2.0 * g).collect());
             }
@@ -112,9 +117,14 @@ impl Case {
         }
         for (index, gradients) in chunk.gradients().iter().enumerate() {
             let Some(gradients) = gradients else { continue };
-            for (part, values) in [&gradients.weight, &gradients.bias, &gradients.gain]
-                .into_iter()
-                .enumerate()
+            for (part, values) in [
+                &gradients.weight,
+                &gradients.bias,
+                &gradients.offset,
+                &gradients.gain,
+            ]
+            .into_iter()
+            .enumerate()
             {
                 for i in (0..values.len()).step_by(values.len().div_ceil(40)) {
                     let at = |delta: f32| {
@@ -139,6 +149,11 @@ fn nudge(parameters: &mut Parameters, layer: usize, part: usize, i: usize, delta
     match part {
         0 => layer.weight.as_slice_mut().unwrap()[i] += delta,
         1 => layer.bias[i] += delta,
+        2 => {
+            if let Some(offset) = &mut layer.offset {
+                offset[i] += delta;
+            }
+        }
         _ => {
             if let Some(gain) = &mut layer.gain {
                 gain[i] += delta;
@@ -194,6 +209,37 @@ fn batch_norm_has_right_gradients_with_chunk_and_with_running_statistics() {
             .unwrap();
         Case::new(architecture, statistics).check();
     }
+}
+
+#[test]
+fn group_norm_has_right_gradients_with_one_with_some_and_with_single_channels_a_group() {
+    for groups in [1, 3, 6] {
+        let style = Style {
+            norm: Norm::Group { groups },
+            offset: true,
+            rectified: false,
+        };
+        let architecture = Builder::new("test", input(5, 6, 2))
+            .layer("conv", convolution(6, (3, 3), 1, 1), style)
+            .dense("logits", 3, false)
+            .build()
+            .unwrap();
+        Case::new(architecture, Statistics::Batch).check();
+    }
+}
+
+#[test]
+fn a_shortcut_with_a_projection_has_right_gradients() {
+    let mut architecture = Builder::new("test", input(6, 5, 5))
+        .projection_block("block", 9, 2)
+        .dense("logits", 3, false)
+        .build()
+        .unwrap();
+    assert_eq!(architecture.source(1), architecture.source(0));
+    for style in &mut architecture.styles {
+        style.rectified = false;
+    }
+    Case::new(architecture, Statistics::Running).check();
 }
 
 #[test]

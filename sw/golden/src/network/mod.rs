@@ -13,15 +13,20 @@
 //! [`Network`]: brownout_spec::program::Network
 
 mod architecture;
+mod builtin;
 mod chunk;
 pub(crate) mod convolution;
+mod evaluator;
 pub(crate) mod kernel;
 mod normalization;
 mod parameters;
 mod pooling;
+mod residual;
 
-pub use architecture::{Architecture, ArchitectureError, Builder, Builtin, Style};
+pub use architecture::{Architecture, ArchitectureError, Builder, Norm, Style};
+pub use builtin::{Builtin, Depth, Shortcut};
 pub use chunk::{Chunk, Prepared, Statistics};
+pub use evaluator::{Evaluator, Score, Values};
 pub use parameters::{LayerGradients, LayerParameters, Parameters};
 
 /// Added to a variance before its root is taken.

@@ -1,6 +1,6 @@
 //! Weights, gains and biases, and their gradients.
 
-use super::Architecture;
+use super::{Architecture, Norm};
 use brownout_spec::program::Operation;
 use ndarray::{Array1, Array4};
 use rand::SeedableRng;
@@ -12,13 +12,17 @@ use rand_distr::{Distribution, Normal};
 pub struct LayerParameters {
     /// `[output][kernel row][kernel column][input]`.
     pub weight: Array4<f32>,
+    /// Added to the convolution's result before it is normalised; `None` without
+    /// normalisation, or where the layer has none.
+    pub offset: Option<Array1<f32>>,
     /// Added to the output; the shift of a normalised layer.
     pub bias: Array1<f32>,
-    /// Scale of a normalised layer.
+    /// Scale of a normalised layer; of group norm, the scale minus one, so that
+    /// clipping it to ±w clips the scale to [1 − w, 1 + w] (Stutz et al., MLSys 2021).
     pub gain: Option<Array1<f32>>,
-    /// Running mean of a normalised layer.
+    /// Running mean of a batch-normalised layer.
     pub mean: Array1<f32>,
-    /// Running variance of a normalised layer.
+    /// Running variance of a batch-normalised layer.
     pub variance: Array1<f32>,
 }
 
@@ -34,6 +38,8 @@ pub struct Parameters {
 pub struct LayerGradients {
     /// As [`LayerParameters::weight`].
     pub weight: Vec<f32>,
+    /// As [`LayerParameters::offset`]; zero without one.
+    pub offset: Vec<f32>,
     /// As [`LayerParameters::bias`].
     pub bias: Vec<f32>,
     /// As [`LayerParameters::gain`]; zero without normalisation.
@@ -45,6 +51,7 @@ impl LayerGradients {
     pub fn zeros(parameters: &LayerParameters) -> Self {
         Self {
             weight: vec![0.0; parameters.weight.len()],
+            offset: vec![0.0; parameters.bias.len()],
             bias: vec![0.0; parameters.bias.len()],
             gain: vec![0.0; parameters.bias.len()],
         }
@@ -54,6 +61,7 @@ impl LayerGradients {
     pub fn add(&mut self, other: &Self) {
         for (sum, part) in [
             (&mut self.weight, &other.weight),
+            (&mut self.offset, &other.offset),
             (&mut self.bias, &other.bias),
             (&mut self.gain, &other.gain),
         ] {
@@ -64,8 +72,21 @@ impl LayerGradients {
     }
 }
 
+impl LayerParameters {
+    /// What a normalised value is multiplied with, for each output channel; `None` without normalisation.
+    pub fn scale(&self, norm: Norm) -> Option<Vec<f32>> {
+        let one = match norm {
+            Norm::None => return None,
+            Norm::Batch => 0.0,
+            Norm::Group { .. } => 1.0,
+        };
+        let gain = self.gain.as_ref()?;
+        Some(gain.iter().map(|g| one + g).collect())
+    }
+}
+
 impl Parameters {
-    /// Random weights: normal with variance 2 / inputs (He et al., 2015); biases zero, gains one.
+    /// Random weights: normal with variance 2 / inputs (He et al., 2015); biases zero, scales one.
     pub fn random(architecture: &Architecture, seed: u64, stream: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(stream);
@@ -90,8 +111,13 @@ impl Parameters {
                     Normal::new(0.0, (2.0 / inputs).sqrt()).expect("the deviation is positive");
                 Some(LayerParameters {
                     weight: Array4::from_shape_simple_fn(shape, || normal.sample(&mut random)),
+                    offset: style.offset.then(|| Array1::zeros(output_channels)),
                     bias: Array1::zeros(output_channels),
-                    gain: style.normalized.then(|| Array1::ones(output_channels)),
+                    gain: match style.norm {
+                        Norm::None => None,
+                        Norm::Batch => Some(Array1::ones(output_channels)),
+                        Norm::Group { .. } => Some(Array1::zeros(output_channels)),
+                    },
                     mean: Array1::zeros(output_channels),
                     variance: Array1::ones(output_channels),
                 })
@@ -100,12 +126,14 @@ impl Parameters {
         Self { layers }
     }
 
-    /// Number of weights, biases and gains.
+    /// Number of weights, biases, offsets and gains.
     pub fn count(&self) -> usize {
-        self.layers
-            .iter()
-            .flatten()
-            .map(|l| l.weight.len() + l.bias.len() + l.gain.as_ref().map_or(0, Array1::len))
+        let layers = self.layers.iter().flatten();
+        layers
+            .map(|l| {
+                let optional = [&l.offset, &l.gain].into_iter().flatten();
+                l.weight.len() + l.bias.len() + optional.map(Array1::len).sum::<usize>()
+            })
             .sum()
     }
 }

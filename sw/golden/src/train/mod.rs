@@ -17,4 +17,5 @@ pub(crate) use loss::arg_max;
 pub use loss::cross_entropy;
 pub use options::{Granularity, OptionsError, TrainingOptions};
 pub use quantization::{QuantizedWeights, WeightScales, allowed_ranges};
-pub use run::{TrainError, Trained, accuracy, train};
+pub(crate) use run::activation_steps;
+pub use run::{TrainError, Trained, train, train_from};

@@ -47,6 +47,9 @@ impl Momentum {
                 mu,
                 decay,
             );
+            if let Some(offset) = &mut layer.offset {
+                update(offset.iter_mut(), &mut v.offset, &g.offset, rate, mu, 0.0);
+            }
             update(layer.bias.iter_mut(), &mut v.bias, &g.bias, rate, mu, 0.0);
             if let Some(gain) = &mut layer.gain {
                 update(gain.iter_mut(), &mut v.gain, &g.gain, rate, mu, 0.0);

@@ -1,12 +1,14 @@
 //! The training loop.
 
-use super::loss::{arg_max, cross_entropy};
+use super::loss::cross_entropy;
 use super::optimizer::{Momentum, learning_rate};
 use super::options::{OptionsError, TrainingOptions};
 use super::quantization::{QuantizedWeights, WeightScales, allowed_ranges};
 use crate::data::{Dataset, Draw};
 use crate::model::{InputMap, InputTable};
-use crate::network::{Architecture, Chunk, LayerGradients, Parameters, Prepared, Statistics};
+use crate::network::{
+    Architecture, Chunk, Evaluator, LayerGradients, Norm, Parameters, Prepared, Statistics,
+};
 use brownout_spec::code::Code;
 use brownout_spec::program::{Operation, Shape};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -23,8 +25,6 @@ const WEIGHT_STREAM: u64 = 0;
 const ORDER_STREAM: u64 = 1;
 /// Weight of a new observation in running means of statistics and ranges.
 const OBSERVATION: f32 = 0.05;
-/// Images of a chunk when a network is only evaluated.
-const EVALUATION_CHUNK: usize = 100;
 
 /// Why training cannot start or go on.
 #[derive(Debug, Error)]
@@ -119,43 +119,11 @@ impl Trained {
             .into_iter()
             .map(|q| q.map(|q| q.values))
             .collect();
-        let prepared = Prepared::new(
-            &self.architecture,
-            &self.parameters,
-            &weights,
-            Statistics::Running,
-            self.steps.clone(),
-        );
+        let steps = self.steps.clone();
+        let evaluator = Evaluator::new(&self.architecture, &self.parameters, &weights, steps);
         let input = self.input.rounded_table();
-        accuracy(&self.architecture, &prepared, &input, data)
+        evaluator.score(&input, data).accuracy()
     }
-}
-
-/// Share of images whose largest logit is the label's; `input` says what pixels mean.
-pub fn accuracy(
-    architecture: &Architecture,
-    prepared: &Prepared<'_>,
-    input: &InputTable<f32>,
-    data: &Dataset,
-) -> f64 {
-    let classes = architecture.classes();
-    let starts: Vec<usize> = (0..data.len()).step_by(EVALUATION_CHUNK).collect();
-    let correct: usize = starts
-        .into_par_iter()
-        .map(|start| {
-            let end = (start + EVALUATION_CHUNK).min(data.len());
-            let mut chunk = Chunk::new(architecture, prepared.parameters, end - start);
-            fill(&mut chunk, input, (start..end).map(|i| data.image(i)));
-            chunk.forward(prepared);
-            let logits = chunk.logits().chunks_exact(classes);
-            let labels = &data.labels[start..end];
-            logits
-                .zip(labels)
-                .filter(|(l, label)| arg_max(l) == usize::from(**label))
-                .count()
-        })
-        .sum();
-    correct as f64 / data.len().max(1) as f64
 }
 
 /// Fills a chunk's input with what the pixels of images mean.
@@ -179,9 +147,27 @@ pub fn train(
     input: InputMap,
     options: &TrainingOptions,
 ) -> Result<Trained, TrainError> {
+    let start = Parameters::random(architecture, options.seed, WEIGHT_STREAM);
+    train_from(architecture, start, data, input, options)
+}
+
+/// Trains a network that has parameters already; otherwise as [`train`].
+///
+/// # Errors
+/// A sentence when a setting, the data or the loss is not usable.
+///
+/// # Panics
+/// If the parameters are not the architecture's.
+pub fn train_from(
+    architecture: &Architecture,
+    start: Parameters,
+    data: &Dataset,
+    input: InputMap,
+    options: &TrainingOptions,
+) -> Result<Trained, TrainError> {
     options.validate()?;
     check_data(architecture, data, options)?;
-    let mut run = Run::new(architecture, data, input, options);
+    let mut run = Run::new(architecture, start, (data, input), options);
     let bar = progress_bar(options, run.steps_in_all * options.batch);
     let mut losses = Vec::with_capacity(options.epochs);
     for epoch in 0..options.epochs {
@@ -270,11 +256,10 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(
         architecture: &'a Architecture,
-        data: &'a Dataset,
-        input: InputMap,
+        parameters: Parameters,
+        (data, input): (&'a Dataset, InputMap),
         options: &'a TrainingOptions,
     ) -> Self {
-        let parameters = Parameters::random(architecture, options.seed, WEIGHT_STREAM);
         let chunks = (0..options.batch / options.chunk)
             .map(|_| Chunk::new(architecture, &parameters, options.chunk))
             .collect();
@@ -368,7 +353,7 @@ impl<'a> Run<'a> {
         let TrainingOptions {
             augmentation, seed, ..
         } = *self.options;
-        let augment = move |image: usize| {
+        let changed = move |image: usize| {
             let draw = Draw {
                 seed,
                 epoch: epoch as u32,
@@ -379,7 +364,7 @@ impl<'a> Run<'a> {
             augmentation.apply(draw, data.shape(), neutral, source, &mut target);
             target
         };
-        (!augmentation.is_none()).then_some(augment)
+        (!augmentation.is_none()).then_some(changed)
     }
 
     /// Throttles the weights and rounds them, once quantization has begun.
@@ -412,8 +397,9 @@ impl<'a> Run<'a> {
             let seen: f32 = self.chunks.iter().map(|c| c.maxima()[tensor] * share).sum();
             toward(&mut self.ranges[tensor], seen);
         }
+        let styles = &self.architecture.styles;
         for (index, layer) in self.parameters.layers.iter_mut().enumerate() {
-            let Some(layer) = layer.as_mut().filter(|l| l.gain.is_some()) else {
+            let Some(layer) = layer.as_mut().filter(|_| styles[index].norm == Norm::Batch) else {
                 continue;
             };
             let moments: Vec<_> = self
@@ -461,7 +447,7 @@ impl<'a> Run<'a> {
 
 /// Steps of all tensors: 127 steps reach the range; a maximum keeps its input's
 /// step, since it only selects; the logits are not quantized.
-fn activation_steps(
+pub(crate) fn activation_steps(
     architecture: &Architecture,
     input: InputMap,
     ranges: &[f32],
@@ -471,7 +457,7 @@ fn activation_steps(
     for (index, layer) in layers.iter().enumerate() {
         let step = match layer.operation {
             _ if index + 1 == layers.len() => None,
-            Operation::MaxPool { .. } => steps[index],
+            Operation::MaxPool { .. } => steps[architecture.source(index)],
             // A tensor that is never positive still needs a step.
             _ => Some(ranges[index + 1].max(1e-6) / 127.0),
         };

@@ -142,6 +142,11 @@ impl Operation {
         }
     }
 
+    /// Whether it multiplies with weights: a convolution or a dense layer.
+    pub fn has_weights(&self) -> bool {
+        matches!(self, Self::Convolution { .. })
+    }
+
     /// The residual operand, if there is one.
     pub fn residual(&self) -> Option<Residual> {
         match self {
@@ -267,6 +272,22 @@ pub enum ProgramError {
 impl Network {
     /// The output shape of every layer, after checking every field.
     pub fn shapes(&self) -> Result<Vec<LayerShapes>, ProgramError> {
+        let chain: Vec<usize> = (0..self.layers.len()).collect();
+        self.shapes_from(&chain)
+    }
+
+    /// As [`Network::shapes`], of a network that is no chain: layer *i* reads
+    /// tensor `sources[i]`, where 0 is the network's input and *k* the output
+    /// of layer *k* − 1. For networks that stay in software: the hardware runs chains.
+    ///
+    /// # Panics
+    /// If there is not one source for each layer, or a layer reads a later one's output.
+    pub fn shapes_from(&self, sources: &[usize]) -> Result<Vec<LayerShapes>, ProgramError> {
+        assert_eq!(
+            sources.len(),
+            self.layers.len(),
+            "one source for each layer"
+        );
         if !(1..=MAX_LAYERS).contains(&self.layers.len()) {
             return Err(ProgramError::LayerCount(self.layers.len()));
         }
@@ -280,8 +301,8 @@ impl Network {
         }
         let mut tensors = vec![self.input];
         let mut shapes = Vec::with_capacity(self.layers.len());
-        for index in 0..self.layers.len() {
-            let shape = self.layer_shapes(index, &tensors)?;
+        for (index, &source) in sources.iter().enumerate() {
+            let shape = self.layer_shapes(index, source, &tensors)?;
             tensors.push(shape.output);
             shapes.push(shape);
         }
@@ -337,9 +358,14 @@ impl Network {
     }
 
     /// `tensors[0]` is the input, `tensors[k]` the output of layer k − 1.
-    fn layer_shapes(&self, index: usize, tensors: &[Shape]) -> Result<LayerShapes, ProgramError> {
+    fn layer_shapes(
+        &self,
+        index: usize,
+        source: usize,
+        tensors: &[Shape],
+    ) -> Result<LayerShapes, ProgramError> {
         let layer = &self.layers[index];
-        let input = tensors[index];
+        let input = tensors[source];
         let scale = layer.operation.residual().map(|r| r.scale);
         crate::arithmetic::check_scales(layer.output, scale.unwrap_or_default()).map_err(
             |source| ProgramError::Overflow {

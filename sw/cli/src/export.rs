@@ -1,0 +1,93 @@
+//! `brownout export`: from a checkpoint to an integer model, without training.
+
+use crate::arguments::{ExportArguments, Scale};
+use crate::data::check_count;
+use crate::error::Error;
+use crate::files;
+use crate::output::Output;
+use crate::table::Table;
+use crate::train::{self, percent};
+use brownout_golden::export::export;
+use brownout_golden::float::FloatModel;
+use brownout_golden::infer::IntegerNetwork;
+use brownout_golden::model::Accuracy;
+use brownout_golden::train::{Granularity, TrainingOptions};
+use brownout_spec::code::CodeName;
+use brownout_spec::config::WeightBits;
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    file: String,
+    network: &'a str,
+    weight_bits: WeightBits,
+    code: CodeName,
+    calibration_images: usize,
+    accuracy_float: f64,
+    accuracy_quantized: f64,
+    accuracy_integer: f64,
+    images: usize,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When checkpoint, data or flags are not allowed, or the network has no integer form.
+pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
+    files::check_writable(&arguments.out)?;
+    let model = FloatModel::read(&arguments.checkpoint)?;
+    let options = TrainingOptions {
+        weight_bits: arguments.weight_bits,
+        code: arguments.code,
+        granularity: match arguments.scale {
+            Scale::Tensor => Granularity::Tensor,
+            Scale::Channel => Granularity::Channel,
+        },
+        ..TrainingOptions::default()
+    };
+    let split = arguments.data.split(None, output)?;
+    let count = arguments.calibration_images;
+    check_count("--calibration-images", count, split.train.len())?;
+    let spinner = output.spinner("observing activations and measuring");
+    let trained = model.calibrate(&split.train.first(count), &options)?;
+    let mut exported = export(&trained)?;
+    // Nobody trained it here.
+    exported.origin.training = None;
+    let float = model.score(&split.test).accuracy();
+    let quantized = trained.accuracy(&split.test);
+    let integer = IntegerNetwork::undisturbed(&exported).accuracy(&split.test);
+    spinner.finish_and_clear();
+    let images = split.test.len();
+    let exported = exported.with_accuracy(Accuracy {
+        float: quantized,
+        integer,
+        images,
+    });
+    train::write(&exported, &arguments.out)?;
+    let report = Report {
+        file: arguments.out.display().to_string(),
+        network: &model.architecture.name,
+        weight_bits: options.weight_bits,
+        code: options.code,
+        calibration_images: count,
+        accuracy_float: float,
+        accuracy_quantized: quantized,
+        accuracy_integer: integer,
+        images,
+    };
+    let mut table = Table::new(&["arithmetic", ">accuracy"]);
+    for (name, accuracy) in [
+        ("floating point", float),
+        ("floating point, rounded", quantized),
+        ("integers", integer),
+    ] {
+        table.row([name.to_owned(), percent(accuracy)]);
+    }
+    let text = format!(
+        "{}\n{images} held-out images; ranges observed on {count} training images\n",
+        table.render()
+    );
+    output.result(&report, &text)?;
+    output.remark(format!("the model is in {}", arguments.out.display()));
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! `brownout import`: from a PyTorch state dict to a checkpoint.
+
+use crate::arguments::ImportArguments;
+use crate::error::Error;
+use crate::files;
+use crate::output::Output;
+use crate::train::percent;
+use brownout_golden::import::{Target, read_state_dict};
+use brownout_golden::model::InputMap;
+use brownout_golden::network::Score;
+use brownout_spec::program::Shape;
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    file: String,
+    network: &'a str,
+    image: Shape,
+    classes: usize,
+    input_map: InputMap,
+    parameters: usize,
+    /// What was measured; null without --data.
+    measured: Option<Measured>,
+}
+
+#[derive(Debug, Serialize)]
+struct Measured {
+    accuracy: f64,
+    loss: f64,
+    correct: usize,
+    images: usize,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the state dict is not the network's, or a file cannot be read or written.
+pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
+    files::check_writable(&arguments.out)?;
+    let (image, classes) = (arguments.image, arguments.classes);
+    let target = Target {
+        network: arguments.network,
+        image,
+        classes,
+        input: arguments.input,
+    };
+    let model = read_state_dict(&arguments.state_dict, &target)?;
+    let score = match &arguments.data {
+        None => None,
+        Some(source) => {
+            let data = source.test_images(1, output)?;
+            if data.shape() != image || data.classes > classes {
+                return Err(Error::flag(
+                    "--data",
+                    format!(
+                        "{source}, whose images are {} in {} classes",
+                        data.shape(),
+                        data.classes
+                    ),
+                    format!(
+                        "images of {image} in at most {classes} classes (--image and --classes)"
+                    ),
+                ));
+            }
+            let spinner = output.spinner("measuring on held-out images");
+            let score = model.score(&data);
+            spinner.finish_and_clear();
+            Some(score)
+        }
+    };
+    files::write(&arguments.out, &model.to_bytes())?;
+    let report = Report {
+        file: arguments.out.display().to_string(),
+        network: &model.architecture.name,
+        image,
+        classes,
+        input_map: arguments.input,
+        parameters: model.parameters.count(),
+        measured: score.map(|s| Measured {
+            accuracy: s.accuracy(),
+            loss: s.loss,
+            correct: s.correct,
+            images: s.images,
+        }),
+    };
+    output.result(&report, &render(&report, score))?;
+    output.remark(format!("the checkpoint is in {}", arguments.out.display()));
+    Ok(())
+}
+
+fn render(report: &Report<'_>, score: Option<Score>) -> String {
+    let head = format!(
+        "{} with {} parameters for images of {} in {} classes\n",
+        report.network, report.parameters, report.image, report.classes
+    );
+    let Some(score) = score else { return head };
+    format!(
+        "{head}{} in floating point: {} of {} held-out images, mean loss {:.4}\n",
+        percent(score.accuracy()),
+        score.correct,
+        score.images,
+        score.loss
+    )
+}

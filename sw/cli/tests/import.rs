@@ -1,0 +1,204 @@
+//! A network from elsewhere becomes a checkpoint, an integer model, and a start for training.
+
+mod common;
+
+use common::Sandbox;
+use safetensors::tensor::{Dtype, TensorView};
+
+type Tensors = Vec<(&'static str, Vec<usize>, Vec<f32>)>;
+
+/// A state dict of network `mlp` for 28 x 28 images.
+fn state_dict() -> Tensors {
+    let values = |count: usize| (0..count).map(|i| (i * 37 % 101) as f32 / 1000.0 - 0.05);
+    [
+        ("hidden.weight", vec![100, 784]),
+        ("hidden.bias", vec![100]),
+        ("logits.weight", vec![10, 100]),
+        ("logits.bias", vec![10]),
+    ]
+    .into_iter()
+    .map(|(name, shape)| {
+        let count = shape.iter().product();
+        (name, shape, values(count).collect())
+    })
+    .collect()
+}
+
+fn write(sandbox: &Sandbox, name: &str, tensors: &Tensors) {
+    let bytes = tensors.iter().map(|(name, shape, values)| {
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        (*name, shape.clone(), bytes)
+    });
+    let bytes: Vec<_> = bytes.collect();
+    let views = bytes.iter().map(|(name, shape, bytes)| {
+        (
+            *name,
+            TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap(),
+        )
+    });
+    sandbox.write(name, safetensors::serialize(views, None).unwrap());
+}
+
+const IMPORT: [&str; 11] = [
+    "import",
+    "--state-dict",
+    "net.safetensors",
+    "--network",
+    "mlp",
+    "--image",
+    "28x28x1",
+    "--input",
+    "halve",
+    "--out",
+    "net.checkpoint",
+];
+
+#[test]
+fn an_imported_network_is_measured_exported_and_trained_further() {
+    let sandbox = Sandbox::new();
+    write(&sandbox, "net.safetensors", &state_dict());
+    let import = [&IMPORT[..], &["--data", "glyphs", "--json"]].concat();
+    let report: serde_json::Value = serde_json::from_str(&sandbox.ok(&import).out).unwrap();
+    assert_eq!(report["parameters"], 784 * 100 + 100 + 1000 + 10);
+    let imported = report["measured"]["accuracy"].as_f64().unwrap();
+    let export = [
+        "export",
+        "net.checkpoint",
+        "--data",
+        "glyphs",
+        "--out",
+        "net.model",
+        "--json",
+    ];
+    let report: serde_json::Value = serde_json::from_str(&sandbox.ok(&export).out).unwrap();
+    assert_eq!(report["accuracy_float"], imported);
+    assert!(report["accuracy_integer"].is_number());
+    assert!(sandbox.ok(&["info", "net.model"]).out.contains("mlp"));
+    let train = [
+        "train",
+        "--from",
+        "net.checkpoint",
+        "--train-images",
+        "640",
+        "--epochs",
+        "2",
+        "--out",
+        "trained.model",
+        "--checkpoint",
+        "trained.checkpoint",
+        "--quiet",
+        "--json",
+    ];
+    let report: serde_json::Value = serde_json::from_str(&sandbox.ok(&train).out).unwrap();
+    assert_eq!(report["network"], "mlp");
+    let trained = report["accuracy_float"].as_f64().unwrap();
+    assert!(trained > imported, "{trained} is not above {imported}");
+    let export = [
+        "export",
+        "trained.checkpoint",
+        "--data",
+        "glyphs",
+        "--out",
+        "again.model",
+        "--json",
+    ];
+    let report: serde_json::Value = serde_json::from_str(&sandbox.ok(&export).out).unwrap();
+    assert_eq!(
+        report["accuracy_float"], trained,
+        "the checkpoint is what was trained"
+    );
+}
+
+#[test]
+fn what_cannot_be_imported_is_refused_with_status_2_and_leaves_nothing() {
+    type Change = fn(&mut Tensors);
+    let cases: [(Change, &str); 5] = [
+        (|t| drop(t.remove(1)), "no tensor \"hidden.bias\""),
+        (
+            |t| t.push(("extra.bias", vec![1], vec![0.0])),
+            "tensor \"extra.bias\"",
+        ),
+        (
+            |t| t[0].1 = vec![784, 100],
+            "tensor \"hidden.weight\" has shape [784, 100]",
+        ),
+        (
+            |t| t[2].2[5] = f32::NAN,
+            "value 5 of tensor \"logits.weight\" is NaN",
+        ),
+        (
+            |t| t[3].2[0] = f32::INFINITY,
+            "value 0 of tensor \"logits.bias\" is inf",
+        ),
+    ];
+    let sandbox = Sandbox::new();
+    for (change, expected) in cases {
+        let mut tensors = state_dict();
+        change(&mut tensors);
+        write(&sandbox, "net.safetensors", &tensors);
+        let answer = sandbox.run(&IMPORT);
+        assert_eq!(answer.status, Some(2), "{}", answer.err);
+        assert!(
+            answer.err.contains(expected),
+            "{:?} lacks {expected:?}",
+            answer.err
+        );
+        assert!(answer.err.contains("net.safetensors"), "{}", answer.err);
+        assert_eq!(sandbox.names(), ["net.safetensors"]);
+    }
+    write(&sandbox, "net.safetensors", &state_dict());
+    for (flag, value, expected) in [
+        ("--image", "28x28", "HEIGHTxWIDTHxCHANNELS"),
+        ("--input", "mnist", "cifar10"),
+        ("--network", "vgg", "resnet20"),
+        ("--classes", "9", "[9, 100]"),
+        ("--data", "cifar10:nowhere", "test_batch.bin"),
+    ] {
+        let mut arguments: Vec<&str> = IMPORT.to_vec();
+        match arguments.iter().position(|a| *a == flag) {
+            Some(at) => arguments[at + 1] = value,
+            None => arguments.extend([flag, value]),
+        }
+        let answer = sandbox.run(&arguments);
+        assert_eq!(answer.status, Some(2), "{flag} {value}: {}", answer.err);
+        assert!(
+            answer.err.contains(expected),
+            "{:?} lacks {expected:?}",
+            answer.err
+        );
+        assert_eq!(sandbox.names(), ["net.safetensors"]);
+    }
+}
+
+#[test]
+fn a_model_is_no_checkpoint_and_a_network_without_a_hardware_form_is_not_exported() {
+    let sandbox = Sandbox::with_model();
+    let export = [
+        "export",
+        "model.safetensors",
+        "--data",
+        "glyphs",
+        "--out",
+        "x",
+    ];
+    let answer = sandbox.run(&export);
+    assert_eq!(answer.status, Some(2));
+    assert!(answer.err.contains("not a checkpoint"), "{}", answer.err);
+    let train = [
+        "train",
+        "--network",
+        "simplenet:2",
+        "--train-images",
+        "64",
+        "--epochs",
+        "1",
+    ];
+    let answer = sandbox.run(&[&train[..], &["--out", "x"]].concat());
+    assert_eq!(answer.status, Some(2));
+    let said = answer.err.contains("group norm") && answer.err.contains("batch norm");
+    assert!(said && !sandbox.path("x").exists(), "{}", answer.err);
+    // But it is trained and kept.
+    sandbox.ok(&[&train[..], &["--checkpoint", "x"]].concat());
+    let export = ["export", "x", "--data", "glyphs", "--out", "y"];
+    assert!(sandbox.run(&export).err.contains("group norm"));
+}

@@ -1,0 +1,81 @@
+use super::*;
+use crate::model::Normalization;
+
+fn model(network: &str) -> FloatModel {
+    let image = Shape {
+        height: 32,
+        width: 32,
+        channels: 3,
+    };
+    let input = InputMap::Normalize(Normalization::IMAGENET);
+    FloatModel::random(network.parse().unwrap(), (image, 10), input, 4).unwrap()
+}
+
+fn message(bytes: &[u8]) -> String {
+    FloatModel::from_bytes(bytes, Path::new("c"))
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn checkpoints_of_every_kind_of_network_survive_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for network in [
+        "mlp",
+        "cnn",
+        "resnet20",
+        "resnet20-b",
+        "simplenet:4",
+        "simplenet-bn:4",
+    ] {
+        let model = model(network);
+        let path = folder.path().join(network);
+        model.write(&path).unwrap();
+        assert_eq!(FloatModel::read(&path).unwrap(), model);
+        assert_eq!(model.to_bytes(), std::fs::read(&path).unwrap());
+    }
+}
+
+#[test]
+fn each_damage_to_a_checkpoint_is_named() {
+    let good = model("simplenet-bn:4");
+    let change = |f: &dyn Fn(&mut FloatModel)| {
+        let mut changed = good.clone();
+        f(&mut changed);
+        message(&changed.to_bytes())
+    };
+    let layer = |m: &mut FloatModel| m.parameters.layers[0].clone().unwrap();
+    let put = |m: &mut FloatModel, layer| m.parameters.layers[0] = Some(layer);
+    let nan = change(&|m| {
+        let mut first = layer(m);
+        first.weight[(0, 1, 2, 0)] = f32::NAN;
+        put(m, first);
+    });
+    assert!(
+        nan.contains("value 15 of tensor \"layer0.weight\" is NaN"),
+        "{nan}"
+    );
+    let negative = change(&|m| {
+        let mut first = layer(m);
+        first.variance[3] = -1.0;
+        put(m, first);
+    });
+    assert!(
+        negative.contains("value 3") && negative.contains("variance is 0 or more"),
+        "{negative}"
+    );
+    let missing = change(&|m| {
+        let mut first = layer(m);
+        first.offset = None;
+        put(m, first);
+    });
+    assert!(missing.contains("no tensor \"layer0.offset\""), "{missing}");
+    let other = change(&|m| m.network = "cnn".parse().unwrap());
+    assert!(
+        other.contains("layer0.weight") && other.contains("allowed"),
+        "{other}"
+    );
+    let origin = change(&|m| m.origin = "a\nb".into());
+    assert!(origin.contains("line breaks"), "{origin}");
+    assert!(message(b"no tensors").contains("not a safetensors file"));
+}

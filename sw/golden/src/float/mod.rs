@@ -1,0 +1,78 @@
+//! A network in floating point with its parameters: what is imported, measured,
+//! trained on and quantized.
+//!
+//! `file` writes and reads it as a checkpoint; `calibrate` makes of it, without
+//! training, what export needs.
+
+mod calibrate;
+mod file;
+
+pub use calibrate::CalibrationError;
+pub use file::{FORMAT_VERSION, MAX_FILE_BYTES};
+pub(crate) use file::{check_finite, check_variance, read_up_to};
+
+use crate::data::Dataset;
+use crate::model::InputMap;
+use crate::network::{Architecture, ArchitectureError, Builtin, Evaluator, Parameters, Score};
+use brownout_spec::program::Shape;
+
+/// A network and its parameters in floating point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloatModel {
+    /// Which network.
+    pub network: Builtin,
+    /// Its form for `image` and the number of classes.
+    pub architecture: Architecture,
+    /// Shape of the images.
+    pub image: Shape,
+    /// What pixels mean.
+    pub input: InputMap,
+    /// Where the parameters come from: name of a data set or of an imported file.
+    pub origin: String,
+    /// The parameters.
+    pub parameters: Parameters,
+}
+
+impl FloatModel {
+    /// A network with random parameters.
+    ///
+    /// # Errors
+    /// When the network has no form for such images.
+    pub fn random(
+        network: Builtin,
+        (image, classes): (Shape, usize),
+        input: InputMap,
+        seed: u64,
+    ) -> Result<Self, ArchitectureError> {
+        let architecture = Architecture::builtin(network, image, classes)?;
+        Ok(Self {
+            network,
+            image,
+            input,
+            origin: format!("random, seed {seed}"),
+            parameters: Parameters::random(&architecture, seed, 0),
+            architecture,
+        })
+    }
+
+    /// The logits of an image, given as pixels `[row][column][channel]`; nothing is rounded.
+    ///
+    /// # Panics
+    /// If the image does not have the network's size.
+    pub fn logits(&self, image: &[u8]) -> Vec<f32> {
+        assert_eq!(image.len(), self.image.volume());
+        let evaluator = Evaluator::exact(&self.architecture, &self.parameters);
+        let mut values = evaluator.values();
+        evaluator.run(self.input.real_table().apply(image), &mut values);
+        values.logits().to_vec()
+    }
+
+    /// How well the network classifies, with nothing rounded.
+    ///
+    /// # Panics
+    /// If the images do not have the network's size.
+    pub fn score(&self, data: &Dataset) -> Score {
+        let evaluator = Evaluator::exact(&self.architecture, &self.parameters);
+        evaluator.score(&self.input.real_table(), data)
+    }
+}

@@ -1,0 +1,107 @@
+use super::*;
+use crate::data::glyph;
+use crate::model::InputMap;
+use crate::network::{Builder, Chunk, Prepared, Statistics};
+use brownout_spec::program::Shape;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Every kind of layer, with random parameters.
+fn network() -> (Architecture, Parameters) {
+    let input = Shape {
+        height: 28,
+        width: 28,
+        channels: 1,
+    };
+    let architecture = Builder::new("all", input)
+        .convolution("stem", 8, 3, 2, 1, true)
+        .basic_block("a", 8, 1)
+        .basic_block("b", 20, 2)
+        .projection_block("c", 24, 2)
+        .biased_convolution("d", 12, 3, Some(4))
+        .biased_convolution("e", 12, 1, None)
+        .max_pool("pool", 2, 2)
+        .global_average_pool("mean")
+        .dense("hidden", 9, true)
+        .dense("logits", 10, false)
+        .build()
+        .unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let mut parameters = Parameters::random(&architecture, 6, 0);
+    for layer in parameters.layers.iter_mut().flatten() {
+        let mut draw = |low: f32, high: f32| random.random_range(low..high);
+        layer.bias.mapv_inplace(|_| draw(-0.5, 0.5));
+        layer.mean.mapv_inplace(|_| draw(-0.5, 0.5));
+        layer.variance.mapv_inplace(|_| draw(0.5, 2.0));
+        for optional in [&mut layer.offset, &mut layer.gain].into_iter().flatten() {
+            optional.mapv_inplace(|_| draw(-1.0, 1.0));
+        }
+    }
+    (architecture, parameters)
+}
+
+#[test]
+fn one_image_at_a_time_gives_the_bits_of_a_chunk_with_and_without_rounding() {
+    let (architecture, parameters) = network();
+    let data = glyph::split(1, 0, 5).test;
+    let table = InputMap::Centre.rounded_table();
+    let layers = architecture.network.layers.len();
+    for step in [None, Some(0.05)] {
+        let steps = vec![step; layers + 1];
+        let weights = vec![None; layers];
+        let prepared = Prepared::new(
+            &architecture,
+            &parameters,
+            &weights,
+            Statistics::Running,
+            steps.clone(),
+        );
+        let mut chunk = Chunk::new(&architecture, &parameters, data.len());
+        let pixels = data.images.as_slice().unwrap();
+        for (x, value) in chunk.input_mut().iter_mut().zip(table.apply(pixels)) {
+            *x = value;
+        }
+        chunk.forward(&prepared);
+        let evaluator = Evaluator::new(&architecture, &parameters, &weights, steps);
+        let mut values = evaluator.values();
+        for image in 0..data.len() {
+            evaluator.run(table.apply(data.image(image)), &mut values);
+            for layer in 0..layers {
+                let whole = chunk.output(layer);
+                let part = whole.index_axis(ndarray::Axis(0), image);
+                assert!(part.iter().eq(values.tensor(layer + 1)), "layer {layer}");
+            }
+        }
+        assert_eq!(chunk.logits()[4 * 10..], *values.logits());
+    }
+}
+
+#[test]
+fn the_score_counts_right_images_and_its_loss_is_that_of_the_softmax() {
+    let (architecture, parameters) = network();
+    let mut data = glyph::split(1, 0, 70).test;
+    let table = InputMap::Halve.rounded_table();
+    let evaluator = Evaluator::exact(&architecture, &parameters);
+    let mut values = evaluator.values();
+    let mut expected = 0.0;
+    for i in 0..data.len() {
+        evaluator.run(table.apply(data.image(i)), &mut values);
+        let exponentials: Vec<f64> = values
+            .logits()
+            .iter()
+            .map(|&l| f64::from(l).exp())
+            .collect();
+        // Two of three labels are made right, the others wrong.
+        let best = arg_max(values.logits());
+        data.labels[i] = (if i % 3 < 2 { best } else { (best + 1) % 10 }) as u8;
+        let share = exponentials[usize::from(data.labels[i])] / exponentials.iter().sum::<f64>();
+        expected -= share.ln() / data.len() as f64;
+    }
+    let score = evaluator.score(&table, &data);
+    assert_eq!((score.correct, score.images), (47, 70));
+    assert!(
+        (score.loss - expected).abs() < 1e-6,
+        "{} is not {expected}",
+        score.loss
+    );
+}
