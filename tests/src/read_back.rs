@@ -1,10 +1,15 @@
 //! What a host sees outside of its networks: registers hold what was written, a reset clears
 //! them, and a pass that runs is shown and takes no input.
 
+use crate::graph::Graph;
+use crate::session::{Conditions, compare_images};
+use brownout_sim::compare::CompareError;
 use brownout_sim::driver::{Driver, DriverError};
 use brownout_sim::link::{Link, LinkError, ModelLink};
+use brownout_spec::code::Policy;
+use brownout_spec::fault::{FaultMap, FaultMode};
 use brownout_spec::program::Program;
-use brownout_spec::quantity::Pass;
+use brownout_spec::quantity::{ChipSeed, Pass, Threshold};
 use brownout_spec::registers::{self as map, Access, LoadTarget, REGISTERS, Register};
 
 /// What registers are written with, one after the other.
@@ -20,6 +25,9 @@ const RUNNING_READS: usize = 8;
 
 /// Clocks in which a result that waits is offered.
 const RESULT_LATENCY: u64 = 8;
+
+/// Clocks after a start in which words are read, wrong ones found, counted and corrected.
+const WORDS_FLOW: std::ops::Range<u64> = 24..64;
 
 /// Clocks of the shortest pass during which beats are offered: the sender gives up after 1,000.
 const SHORTEST_REFUSAL: u64 = 1_100;
@@ -144,6 +152,49 @@ pub fn check_broken(driver: &mut Driver<ModelLink>) -> Result<Option<String>, Li
     let results = link.receive(1, RESULT_LATENCY)?;
     Ok((!results.is_empty())
         .then(|| "a result of before the reset is offered after it".to_string()))
+}
+
+/// Breaks passes off by resets of a single clock, one clock later each time, while words are
+/// read of which half of the bits are wrong, if the configuration emulates faults; says what of
+/// before shows afterwards.
+///
+/// # Errors
+/// When the accelerator does not answer as one does.
+pub fn check_resets(
+    driver: &mut Driver<ModelLink>,
+    graph: &Graph,
+) -> Result<Option<String>, CompareError> {
+    let mode = match driver.configuration().fault_emulation {
+        true => FaultMode::Persistent,
+        false => FaultMode::None,
+    };
+    let conditions = Conditions {
+        seed: ChipSeed(1),
+        mode,
+        threshold: Threshold(1 << 31),
+        supply: None,
+        map: FaultMap::default(),
+        policy: Policy::Keep,
+        first_pass: Pass(0),
+    };
+    for clocks in WORDS_FLOW {
+        // Loads, and runs nothing.
+        compare_images(driver, graph, &conditions, &[], &[])?;
+        let mut broken = || {
+            let link = driver.link_mut();
+            link.write_register(map::CONTROL, map::CONTROL_START)?;
+            link.wait(clocks)?;
+            Ok(match check_broken(driver)? {
+                None => check_cleared(driver)?,
+                found => found,
+            })
+        };
+        let found = broken().map_err(|error: LinkError| CompareError::Driver(error.into()))?;
+        if let Some(text) = found {
+            return Ok(Some(format!("{text}, {clocks} clocks after a start")));
+        }
+    }
+    Ok(None)
 }
 
 /// Runs an image, then a pass during which beats are offered and a start is asked for, then the

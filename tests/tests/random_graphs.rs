@@ -11,7 +11,8 @@ use brownout_tests::conditions::draw_conditions;
 use brownout_tests::configurations::{Bench, benches};
 use brownout_tests::graph::{self, Focus};
 use brownout_tests::read_back::{
-    check_broken, check_cleared, check_refused, check_running, check_source, check_written,
+    check_broken, check_cleared, check_refused, check_resets, check_running, check_source,
+    check_written,
 };
 use brownout_tests::session::{compare_images, simulator};
 use brownout_tests::tensors::draw_image;
@@ -99,7 +100,11 @@ fn run_bench(number: usize, bench: &Bench) -> (usize, Census) {
             let mut disturb = || {
                 let clocks = program_cycles(&bench.configuration, &graph.program);
                 let after = random.random_range(1..2 * clocks);
-                disturb(&mut driver, &graph.program, &images[0], clocks, after)
+                disturb(&mut driver, &graph.program, &images[0], clocks, after)?;
+                match pair {
+                    0 => said(check_resets(&mut driver, &graph).map_err(|e| e.to_string())?),
+                    _ => Ok(()),
+                }
             };
             // The pair's driver is not used any more.
             let outcome = match program {
@@ -119,6 +124,10 @@ fn run_bench(number: usize, bench: &Bench) -> (usize, Census) {
     (2 * PAIRS, census)
 }
 
+fn said(wrong: Option<String>) -> Result<(), String> {
+    wrong.map_or(Ok(()), Err)
+}
+
 /// A pass during which the host misbehaves, then one that a reset of a single clock breaks off
 /// after some clocks, or whose results it drops.
 fn disturb(
@@ -128,7 +137,6 @@ fn disturb(
     clocks: u64,
     after: u64,
 ) -> Result<(), String> {
-    let said = |wrong: Option<String>| wrong.map_or(Ok(()), Err);
     driver.link_mut().set_stalls(Stalls::default());
     said(check_refused(driver, image, clocks).map_err(|e| e.to_string())?)?;
     said(check_source(driver, program, image).map_err(|e| e.to_string())?)?;

@@ -3,7 +3,8 @@
 use crate::conditions::draw_conditions;
 use crate::graph::{self, Focus, Graph};
 use crate::read_back::{
-    check_broken, check_cleared, check_refused, check_running, check_source, check_written,
+    check_broken, check_cleared, check_refused, check_resets, check_running, check_source,
+    check_written,
 };
 use crate::session::{Conditions, compare_images};
 use crate::tensors::draw_image;
@@ -186,7 +187,13 @@ impl Battery {
                 return killed(&case.name, found);
             }
         }
-        Verdict::Survived
+        let graph = &self.cases.last().expect("there are cases").graph;
+        match check_resets(&mut driver, graph) {
+            Ok(None) => Verdict::Survived,
+            Ok(Some(text)) => killed("resets", (Sign::Register, text)),
+            Err(CompareError::Driver(error)) => killed("resets", driver_sign(&error)),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// A mutant after reset, whose registers and memories held anything before, or zeros for
