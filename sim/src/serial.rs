@@ -142,10 +142,12 @@ impl<S: Read + Write> Link for SerialLink<S> {
         let mut left = clocks;
         while results.len() < count && left > 0 {
             let answer = self.command(TAKE, &[])?;
+            // A result that has come has cost the line's time, not the accelerator's.
             if was_done(TAKE, answer[0])? {
                 results.push(word(&answer[1..]));
+            } else {
+                left = left.saturating_sub(self.clocks_of(TAKE));
             }
-            left = left.saturating_sub(self.clocks_of(TAKE));
         }
         Ok(results)
     }
