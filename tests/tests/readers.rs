@@ -64,6 +64,12 @@ fn damaged_cifar_batches_cost_no_more_than_stated_and_are_read_or_refused_in_a_s
 }
 
 #[test]
+fn damaged_checkpoints_and_state_dicts_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence()
+ {
+    check(&["checkpoint", "state dict"]);
+}
+
+#[test]
 fn damaged_models_and_weight_images_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence()
 {
     check(&["safetensors model", "weight image"]);

@@ -1,6 +1,7 @@
 //! What must hold for a file that was accepted, however it came about.
 
 use brownout_golden::data::cifar;
+use brownout_golden::float::FloatModel;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::IntegerModel;
 use brownout_spec::code::Policy;
@@ -73,6 +74,21 @@ pub fn model(model: &IntegerModel) {
             let mut workspace = network.workspace();
             network.run(&vec![-128; program.input.volume()], &mut workspace);
         }
+    }
+}
+
+/// An accepted network survives its own checkpoint, and runs.
+pub fn float_model(model: &FloatModel) {
+    let again = FloatModel::from_bytes(&model.to_bytes(), Path::new("again"));
+    assert_eq!(&again.expect("a written checkpoint is accepted"), model);
+    let shapes = model.architecture.shapes().iter();
+    if shapes
+        .map(|s| s.output.volume() * s.input.channels)
+        .sum::<usize>()
+        <= MOST_WORK
+    {
+        let logits = model.logits(&vec![7; model.image.volume()]);
+        assert_eq!(logits.len(), model.architecture.classes());
     }
 }
 

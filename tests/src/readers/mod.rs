@@ -14,6 +14,8 @@ pub mod registers;
 pub mod seeds;
 
 use brownout_golden::data::{cifar, idx};
+use brownout_golden::float::FloatModel;
+use brownout_golden::import::state_dict_from;
 use brownout_golden::model::IntegerModel;
 use brownout_spec::config::Configuration;
 use brownout_spec::fault::FaultMap;
@@ -47,7 +49,7 @@ pub struct Reader {
 }
 
 /// Every reader of files.
-pub const READERS: [Reader; 11] = [
+pub const READERS: [Reader; 13] = [
     Reader {
         name: "IDX images",
         target: "idx_images",
@@ -112,6 +114,24 @@ pub const READERS: [Reader; 11] = [
         seeds: seeds::models,
         memory_per_byte: 16,
         memory_free: 16 << 10,
+    },
+    Reader {
+        name: "checkpoint",
+        target: "checkpoint",
+        read: checkpoint,
+        format: Format::Safetensors,
+        seeds: seeds::checkpoints,
+        memory_per_byte: 16,
+        memory_free: 64 << 10,
+    },
+    Reader {
+        name: "state dict",
+        target: "state_dict",
+        read: state_dict,
+        format: Format::Safetensors,
+        seeds: seeds::state_dicts,
+        memory_per_byte: 16,
+        memory_free: 64 << 10,
     },
     Reader {
         name: "weight image",
@@ -194,6 +214,19 @@ pub fn cifar_batch_xz(bytes: &[u8]) -> Verdict {
 pub fn model(bytes: &[u8]) -> Verdict {
     let model = IntegerModel::from_bytes(bytes, Path::new("model")).map_err(text)?;
     Ok(Box::new(move || laws::model(&model)))
+}
+
+/// A checkpoint in floating point.
+pub fn checkpoint(bytes: &[u8]) -> Verdict {
+    let model = FloatModel::from_bytes(bytes, Path::new("checkpoint")).map_err(text)?;
+    Ok(Box::new(move || laws::float_model(&model)))
+}
+
+/// A state dict of the network that its seeds are of.
+pub fn state_dict(bytes: &[u8]) -> Verdict {
+    let path = Path::new("state_dict");
+    let model = state_dict_from(bytes, path, &seeds::importing()).map_err(text)?;
+    Ok(Box::new(move || laws::float_model(&model)))
 }
 
 /// A weight image file.

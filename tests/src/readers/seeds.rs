@@ -4,15 +4,20 @@ use super::mutate::gzip;
 use crate::configurations::{benches, configuration};
 use crate::graph::{self, Focus, Graph};
 use brownout_golden::data::cifar;
-use brownout_golden::model::Accuracy;
+use brownout_golden::float::FloatModel;
+use brownout_golden::import::Target;
+use brownout_golden::model::{Accuracy, InputMap, Normalization};
+use brownout_golden::network::Builtin;
 use brownout_golden::train::TrainingOptions;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::{Configuration, VoltageModelChoice, VoltagePoint, WeightBits};
 use brownout_spec::fault::{CellFault, FaultMap};
 use brownout_spec::image::{Layout, WeightImage};
+use brownout_spec::program::Shape;
 use brownout_spec::quantity::{Lane, WordAddress};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use safetensors::tensor::{Dtype, TensorView};
 
 /// A small accelerator for models of a width and a code.
 pub fn accelerator(weight_bits: WeightBits, code: CodeName) -> Configuration {
@@ -102,6 +107,84 @@ pub fn models() -> Vec<Vec<u8>> {
             model.to_bytes().expect("a drawn model is valid")
         })
         .collect()
+}
+
+/// The network of [`state_dicts`].
+pub fn importing() -> Target {
+    Target {
+        network: Builtin::Cnn,
+        image: Shape {
+            height: 12,
+            width: 12,
+            channels: 1,
+        },
+        classes: 10,
+        input: InputMap::Halve,
+    }
+}
+
+/// Checkpoints of networks with and without normalisation.
+pub fn checkpoints() -> Vec<Vec<u8>> {
+    let small = Shape {
+        height: 3,
+        width: 2,
+        channels: 3,
+    };
+    let moments = InputMap::Normalize(Normalization::CIFAR10);
+    let Target {
+        network,
+        image,
+        classes,
+        input,
+    } = importing();
+    [
+        FloatModel::random(network, (image, classes), input, 1),
+        FloatModel::random(Builtin::Mlp, (small, 4), moments, 2),
+    ]
+    .into_iter()
+    .map(|model| {
+        model
+            .expect("the network has a form for its images")
+            .to_bytes()
+    })
+    .collect()
+}
+
+/// State dicts of a small network, with and without `module.` in front of the names.
+pub fn state_dicts() -> Vec<Vec<u8>> {
+    let names: [(&str, &[usize]); 14] = [
+        ("conv1.weight", &[8, 1, 3, 3]),
+        ("bn1.weight", &[8]),
+        ("bn1.bias", &[8]),
+        ("bn1.running_mean", &[8]),
+        ("bn1.running_var", &[8]),
+        ("conv2.weight", &[16, 8, 3, 3]),
+        ("bn2.weight", &[16]),
+        ("bn2.bias", &[16]),
+        ("bn2.running_mean", &[16]),
+        ("bn2.running_var", &[16]),
+        ("hidden.weight", &[64, 16]),
+        ("hidden.bias", &[64]),
+        ("logits.weight", &[10, 64]),
+        ("logits.bias", &[10]),
+    ];
+    let file = |prefix: &str| {
+        let parts = names.map(|(name, shape)| {
+            let count: usize = shape.iter().product();
+            let values = (0..count).flat_map(|i| (i as f32 / 512.0).to_le_bytes());
+            (
+                format!("{prefix}{name}"),
+                shape.to_vec(),
+                values.collect::<Vec<u8>>(),
+            )
+        });
+        let views = parts.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+            (name, view.expect("as many bytes as the shape has"))
+        });
+        safetensors::serialize(views, None).expect("names are unique")
+    };
+    vec![file(""), file("module.")]
 }
 
 /// The weights of the same models as code words.
