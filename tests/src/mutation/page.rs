@@ -106,6 +106,22 @@ pub fn miscounts(page: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mutation::subjects;
+
+    const PAGE: &str = include_str!("../../mutants.md");
+
+    #[test]
+    fn the_page_lists_every_survivor_that_its_table_counts() {
+        assert_eq!(miscounts(PAGE), Vec::<String>::new());
+        for subject in subjects() {
+            let row = format!("| {} | {} |", subject.name, subject.plan.count);
+            assert!(PAGE.contains(&row), "no row begins with {row}");
+        }
+        let line = PAGE.lines().find(|l| l.starts_with(SURVIVOR));
+        let line = line.expect("some mutant survived");
+        let without = PAGE.replace(line, "");
+        assert_eq!(miscounts(&without).len(), 1);
+    }
 
     #[test]
     fn a_wrong_figure_and_a_missing_or_invented_survivor_are_found() {
