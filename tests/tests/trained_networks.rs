@@ -2,14 +2,15 @@
 
 use brownout_golden::data::glyph;
 use brownout_golden::export::export;
+use brownout_golden::float::FloatModel;
 use brownout_golden::model::InputMap;
-use brownout_golden::network::Architecture;
+use brownout_golden::network::Builtin;
+use brownout_golden::quantize::BitWidth;
 use brownout_golden::train::{TrainingOptions, train};
 use brownout_sim::build::BuildOptions;
 use brownout_sim::campaign::{Campaign, Point, Supply};
 use brownout_sim::link::Stalls;
 use brownout_spec::code::{CodeName, Policy};
-use brownout_spec::config::WeightBits;
 use brownout_spec::fault::FaultMode;
 use brownout_spec::image::{Layout, WeightImage};
 use brownout_spec::program::Program;
@@ -29,14 +30,15 @@ fn a_four_bit_mlp_with_the_32_bit_in_place_code_runs_end_to_end() {
     let data = glyph::split(7, 4000, 400);
     let options = TrainingOptions {
         epochs: 2,
-        weight_bits: WeightBits::Four,
+        weight_bits: BitWidth::FOUR,
         code: configuration.code,
         quiet: true,
         ..TrainingOptions::default()
     };
-    let architecture = Architecture::mlp(data.train.shape(), data.train.classes).unwrap();
-    let trained = train(&architecture, &data.train, InputMap::Halve, &options).unwrap();
-    let model = export(&trained).unwrap();
+    let images = (data.train.shape(), data.train.classes);
+    let start = FloatModel::random(Builtin::Mlp, images, InputMap::Halve, options.seed).unwrap();
+    let trained = train(start, &data.train, &options).unwrap();
+    let model = export(&trained.network, Some(&options)).unwrap();
 
     let program = Program::new(configuration, &model.network).unwrap();
     let layout = Layout::new(configuration, model.weight_shapes()).unwrap();

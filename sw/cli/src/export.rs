@@ -11,16 +11,16 @@ use brownout_golden::export::export;
 use brownout_golden::float::FloatModel;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::Accuracy;
-use brownout_golden::train::{Granularity, TrainingOptions};
+use brownout_golden::quantize::{BitWidth, Granularity};
+use brownout_golden::train::TrainingOptions;
 use brownout_spec::code::CodeName;
-use brownout_spec::config::WeightBits;
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     file: String,
     network: &'a str,
-    weight_bits: WeightBits,
+    weight_bits: BitWidth,
     code: CodeName,
     calibration_images: usize,
     accuracy_float: f64,
@@ -37,7 +37,7 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     files::check_writable(&arguments.out)?;
     let model = FloatModel::read(&arguments.checkpoint)?;
     let options = TrainingOptions {
-        weight_bits: arguments.weight_bits,
+        weight_bits: arguments.weight_bits.into(),
         code: arguments.code,
         granularity: match arguments.scale {
             Scale::Tensor => Granularity::Tensor,
@@ -50,11 +50,9 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     check_count("--calibration-images", count, split.train.len())?;
     let spinner = output.spinner("observing activations and measuring");
     let trained = model.calibrate(&split.train.first(count), &options)?;
-    let mut exported = export(&trained)?;
-    // Nobody trained it here.
-    exported.origin.training = None;
+    let exported = export(&trained, None)?;
     let float = model.score(&split.test).accuracy();
-    let quantized = trained.accuracy(&split.test);
+    let quantized = trained.score(&trained.stored(), &split.test).accuracy();
     let integer = IntegerNetwork::undisturbed(&exported).accuracy(&split.test);
     spinner.finish_and_clear();
     let images = split.test.len();

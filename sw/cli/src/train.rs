@@ -10,9 +10,9 @@ use brownout_golden::export::{check_form, export};
 use brownout_golden::float::FloatModel;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::{Accuracy, FileError, IntegerModel};
-use brownout_golden::train::{Granularity, Trained, TrainingOptions, train_from};
+use brownout_golden::quantize::{BitWidth, Granularity};
+use brownout_golden::train::{Trained, TrainingOptions, train};
 use brownout_spec::code::CodeName;
-use brownout_spec::config::WeightBits;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -52,7 +52,7 @@ struct Report<'a> {
     checkpoint: Option<String>,
     network: &'a str,
     data: &'a str,
-    weight_bits: WeightBits,
+    weight_bits: BitWidth,
     code: CodeName,
     seed: u64,
     epochs: usize,
@@ -69,8 +69,6 @@ struct Report<'a> {
 /// A finished training run.
 struct Run {
     trained: Trained,
-    /// The network with its parameters as they are now.
-    end: FloatModel,
     seconds: f64,
     images_per_second: f64,
 }
@@ -104,12 +102,12 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
     }
     let run = train_model(start, &split, &options, output)?;
     if let Some(path) = &arguments.checkpoint {
-        files::write(path, &run.end.to_bytes())?;
+        files::write(path, &run.trained.network.model.to_bytes())?;
     }
     let exported = match &arguments.out {
         None => None,
         Some(path) => {
-            let model = export(&run.trained)?;
+            let model = export(&run.trained.network, Some(&run.trained.options))?;
             let measured = run.measure(&model, &split.test, output);
             let model = model.with_accuracy(Accuracy {
                 float: measured.accuracy_quantized,
@@ -128,8 +126,8 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
     let report = Report {
         file: name(&arguments.out),
         checkpoint: name(&arguments.checkpoint),
-        network: &run.end.architecture.name,
-        data: &run.trained.dataset,
+        network: &run.trained.network.model.architecture.name,
+        data: &run.trained.network.model.origin,
         weight_bits: options.weight_bits,
         code: options.code,
         seed: global.seed,
@@ -158,7 +156,7 @@ fn options(arguments: &TrainArguments, global: &Global) -> TrainingOptions {
         epochs: arguments.network.epochs,
         batch: arguments.batch,
         learning_rate: arguments.learning_rate.unwrap_or(defaults.learning_rate),
-        weight_bits: arguments.weight_bits,
+        weight_bits: arguments.weight_bits.into(),
         code: arguments.code.unwrap_or(defaults.code),
         granularity: match arguments.scale {
             Scale::Tensor => Granularity::Tensor,
@@ -203,7 +201,7 @@ pub fn make(
     let start = fresh(arguments, split, options)?;
     check_form(&start.architecture)?;
     let run = train_model(start, split, options, output)?;
-    let model = export(&run.trained)?;
+    let model = export(&run.trained.network, Some(&run.trained.options))?;
     let measured = run.measure(&model, &split.test, output);
     let model = model.with_accuracy(Accuracy {
         float: measured.accuracy_quantized,
@@ -228,18 +226,11 @@ fn train_model(
         options.code
     ));
     let time = Instant::now();
-    let parameters = start.parameters.clone();
-    let (architecture, input) = (&start.architecture, start.input);
-    let trained = train_from(architecture, parameters, &split.train, input, options)?;
+    let trained = train(start, &split.train, options)?;
     let seconds = time.elapsed().as_secs_f64();
     Ok(Run {
         seconds,
         images_per_second: (options.epochs * split.train.len()) as f64 / seconds,
-        end: FloatModel {
-            origin: split.train.name.clone(),
-            parameters: trained.parameters.clone(),
-            ..start
-        },
         trained,
     })
 }
@@ -247,7 +238,8 @@ fn train_model(
 impl Run {
     /// Accuracy in floating point with nothing rounded, and with rounded weights and activations.
     fn float_accuracies(&self, test: &Dataset) -> (f64, f64) {
-        (self.end.score(test).accuracy(), self.trained.accuracy(test))
+        let model = &self.trained.network.model;
+        (model.score(test).accuracy(), self.trained.accuracy(test))
     }
 
     fn measure(&self, model: &IntegerModel, test: &Dataset, output: Output) -> Measured {
@@ -267,7 +259,14 @@ impl Run {
 
     /// Weights of all layers.
     fn weights(&self) -> usize {
-        let layers = self.trained.parameters.layers.iter().flatten();
+        let layers = self
+            .trained
+            .network
+            .model
+            .parameters
+            .layers
+            .iter()
+            .flatten();
         layers.map(|l| l.weight.len()).sum()
     }
 }

@@ -10,11 +10,14 @@ use crate::model::{
     Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin, accumulator_bound,
 };
 use crate::network::{Architecture, LayerParameters, NORMALIZATION_EPSILON, Norm};
-use crate::train::{QuantizedWeights, Trained};
+use crate::quantize::BitWidth;
+use crate::quantized::QuantizedNetwork;
+use crate::train::TrainingOptions;
 use brownout_spec::arithmetic::{
     ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, check_sum,
 };
 use brownout_spec::program::Operation;
+use ndarray::Array4;
 use thiserror::Error;
 
 /// Shift of a max pool, whose output is its accumulator.
@@ -59,6 +62,27 @@ pub enum ExportError {
         /// The tensor that it reads.
         source_tensor: usize,
     },
+    /// Weights of a width that no hardware has.
+    #[error("the weights have {0} bits; allowed in an exported network are 4 and 8")]
+    Width(BitWidth),
+    /// Weights on a grid that no hardware has.
+    #[error(
+        "layer {layer} ({name}) is quantized asymmetrically or with a clamped range; allowed in an exported network are least-error, symmetric, wcat and lsq"
+    )]
+    Grid {
+        /// Index of the layer.
+        layer: usize,
+        /// Name of the layer.
+        name: String,
+    },
+    /// Activations that have no integers.
+    #[error(
+        "tensor {tensor} is in floating point; in an exported network all activations are rounded (`export` of a checkpoint observes their ranges)"
+    )]
+    Activations {
+        /// Index of the tensor; 0 is the input.
+        tensor: usize,
+    },
     /// The result breaks a rule of integer models.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -78,20 +102,29 @@ struct RealScale {
 ///
 /// # Errors
 /// When a scale does not fit the hardware's multipliers, or an accumulator could overflow.
-pub fn export(trained: &Trained) -> Result<IntegerModel, ExportError> {
-    check_form(&trained.architecture)?;
-    let mut network = trained.architecture.network.clone();
-    let quantized = trained.quantized();
+pub fn export(
+    trained: &QuantizedNetwork,
+    training: Option<&TrainingOptions>,
+) -> Result<IntegerModel, ExportError> {
+    let architecture = &trained.model.architecture;
+    check_form(architecture)?;
+    let width = trained.quantization.width;
+    if BitWidth::from(width.lane()) != width {
+        return Err(ExportError::Width(width));
+    }
+    check_activations(trained)?;
+    let mut network = architecture.network.clone();
+    let stored = trained.stored();
     let mut layers = Vec::with_capacity(network.layers.len());
-    for (index, weights) in quantized.iter().enumerate() {
-        let parameters = trained.parameters.layers[index].as_ref();
+    for (index, integers) in stored.0.iter().enumerate() {
+        let parameters = trained.model.parameters.layers[index].as_ref();
         let (output, channels) = match (network.layers[index].operation, parameters) {
             (Operation::MaxPool { .. }, _) | (Operation::Convolution { .. }, None) => {
-                identity(trained.architecture.shapes()[index].output.channels)
+                identity(architecture.shapes()[index].output.channels)
             }
             (Operation::GlobalAveragePool, _) => scaled(trained, index, average(trained, index))?.0,
             (Operation::Convolution { .. }, Some(parameters)) => {
-                let real = convolution(trained, index, parameters);
+                let real = convolution(trained, index, parameters)?;
                 let (result, scale) = scaled(trained, index, real)?;
                 if let Operation::Convolution {
                     residual: Some(residual),
@@ -106,24 +139,34 @@ pub fn export(trained: &Trained) -> Result<IntegerModel, ExportError> {
         network.layers[index].output = output;
         layers.push(LayerTensors {
             channels,
-            weights: weights.as_ref().map(|w| layer_weights(trained, index, w)),
+            weights: integers.as_ref().map(|w| layer_weights(trained, index, w)),
         });
     }
     let model = IntegerModel {
         origin: Origin {
-            name: trained.architecture.name.clone(),
-            dataset: trained.dataset.clone(),
+            name: architecture.name.clone(),
+            dataset: trained.model.origin.clone(),
             accuracy: None,
-            training: Some(trained.options.clone()),
+            training: training.cloned(),
         },
-        weight_bits: trained.options.weight_bits,
-        code: trained.options.code,
-        input: trained.input,
+        weight_bits: width.lane(),
+        code: trained.quantization.code,
+        input: trained.model.input,
         network,
         layers,
     };
     model.validate()?;
     Ok(model)
+}
+
+/// Checks that the activations of all tensors but the last layer's are rounded.
+fn check_activations(trained: &QuantizedNetwork) -> Result<(), ExportError> {
+    let steps = &trained.quantization.steps;
+    let hidden = &steps[..steps.len() - 1];
+    match hidden.iter().position(Option::is_none) {
+        Some(tensor) => Err(ExportError::Activations { tensor }),
+        None => Ok(()),
+    }
 }
 
 /// Checks, before any training, that the hardware has every layer's kind.
@@ -170,29 +213,42 @@ fn identity(channels: usize) -> (OutputScale, Vec<ChannelParameters>) {
     (output, vec![parameters; channels])
 }
 
-fn layer_weights(trained: &Trained, index: usize, weights: &QuantizedWeights) -> LayerWeights {
-    let scales = trained.scales[index].as_ref();
+fn layer_weights(trained: &QuantizedNetwork, index: usize, integers: &Array4<i8>) -> LayerWeights {
+    let grid = trained.quantization.grids[index].as_ref();
+    let steps = grid.and_then(|grid| grid.steps(integers.dim().0));
     LayerWeights {
         // From [output][row][column][input] to the image's index order.
-        integers: weights
-            .integers
+        integers: integers
             .view()
             .permuted_axes([0, 3, 1, 2])
             .as_standard_layout()
             .into_owned(),
-        scales: scales.map_or_else(Vec::new, |s| s.0.clone()),
+        scales: steps.unwrap_or_default(),
     }
 }
 
-fn step(trained: &Trained, tensor: usize) -> Option<f64> {
-    trained.steps[tensor].map(f64::from)
+fn step(trained: &QuantizedNetwork, tensor: usize) -> Option<f64> {
+    trained.quantization.steps[tensor].map(f64::from)
 }
 
-fn convolution(trained: &Trained, index: usize, parameters: &LayerParameters) -> RealScale {
+fn convolution(
+    trained: &QuantizedNetwork,
+    index: usize,
+    parameters: &LayerParameters,
+) -> Result<RealScale, ExportError> {
     let input = step(trained, index).unwrap_or(1.0);
-    let scales: Vec<f64> = match &trained.scales[index] {
-        Some(scales) => scales.0.iter().map(|&s| f64::from(s)).collect(),
-        None => vec![1.0; parameters.bias.len()],
+    let grid = trained.quantization.grids[index].as_ref();
+    let steps = grid.and_then(|grid| grid.steps(parameters.bias.len()));
+    let scales: Vec<f64> = match steps {
+        Some(steps) => steps.into_iter().map(f64::from).collect(),
+        None => {
+            return Err(ExportError::Grid {
+                layer: index,
+                name: trained.model.architecture.network.layers[index]
+                    .name
+                    .clone(),
+            });
+        }
     };
     // The last layer's unit is that of its coarsest accumulator.
     let coarsest = scales.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
@@ -209,16 +265,16 @@ fn convolution(trained: &Trained, index: usize, parameters: &LayerParameters) ->
         (input * scales[c] * slope / output, shift / output)
     };
     let (multipliers, constants) = (0..scales.len()).map(channel).unzip();
-    let residual = trained.architecture.residual(index);
-    RealScale {
+    let residual = trained.model.architecture.residual(index);
+    Ok(RealScale {
         multipliers,
         constants,
         residual: residual.map(|(from, _)| step(trained, from).unwrap_or(1.0) / output),
-    }
+    })
 }
 
-fn average(trained: &Trained, index: usize) -> RealScale {
-    let shapes = trained.architecture.shapes()[index];
+fn average(trained: &QuantizedNetwork, index: usize) -> RealScale {
+    let shapes = trained.model.architecture.shapes()[index];
     let input = step(trained, index).unwrap_or(1.0);
     let output = step(trained, index + 1).unwrap_or(input);
     let multiplier = input / output / shapes.input.pixels() as f64;
@@ -232,10 +288,14 @@ fn average(trained: &Trained, index: usize) -> RealScale {
 type Scaled = ((OutputScale, Vec<ChannelParameters>), ResidualScale);
 
 /// The largest shift at which everything fits, and the integers at that shift.
-fn scaled(trained: &Trained, index: usize, real: RealScale) -> Result<Scaled, ExportError> {
-    let layer = &trained.architecture.network.layers[index];
-    let shapes = &trained.architecture.shapes()[index];
-    let bound = accumulator_bound(&layer.operation, shapes, trained.options.weight_bits);
+fn scaled(
+    trained: &QuantizedNetwork,
+    index: usize,
+    real: RealScale,
+) -> Result<Scaled, ExportError> {
+    let layer = &trained.model.architecture.network.layers[index];
+    let shapes = &trained.model.architecture.shapes()[index];
+    let bound = accumulator_bound(&layer.operation, shapes, trained.quantization.width.lane());
     for shift in (1..=MAX_SHIFT).rev() {
         let Some(channels) = channels_at(&real, shift) else {
             continue;

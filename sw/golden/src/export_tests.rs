@@ -1,11 +1,13 @@
 use super::*;
 use crate::data::glyph;
+use crate::float::FloatModel;
 use crate::infer::IntegerNetwork;
 use crate::model::InputMap;
-use crate::network::{Architecture, Builder, Chunk, Parameters, Prepared, Statistics};
-use crate::train::{Granularity, TrainingOptions, WeightScales, allowed_ranges, train};
-use brownout_spec::code::{Code, CodeName};
-use brownout_spec::config::WeightBits;
+use crate::network::{Architecture, Builder, Builtin, Chunk, Parameters, Prepared, Statistics};
+use crate::quantize::{FixedPoint, Granularity, Grid, WeightGrid};
+use crate::quantized::{Quantization, allowed_ranges};
+use crate::train::{TrainingOptions, train};
+use brownout_spec::code::CodeName;
 use brownout_spec::program::Shape;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,12 +20,7 @@ const DIGIT: Shape = Shape {
 
 /// A network with random parameters, as if training had just frozen it; the
 /// activation steps come from a forward pass in floating point.
-fn untrained(architecture: Architecture, gains: &[f32]) -> Trained {
-    let options = TrainingOptions {
-        code: CodeName::None,
-        granularity: Granularity::Channel,
-        ..TrainingOptions::default()
-    };
+fn untrained(architecture: Architecture, gains: &[f32]) -> QuantizedNetwork {
     let mut random = ChaCha8Rng::seed_from_u64(8);
     let mut parameters = Parameters::random(&architecture, 8, 0);
     for layer in parameters.layers.iter_mut().flatten() {
@@ -38,66 +35,68 @@ fn untrained(architecture: Architecture, gains: &[f32]) -> Trained {
             }
         }
     }
-    let code = Code::new(options.code, options.weight_bits);
-    let scales = parameters.layers.iter().map(|layer| {
+    let (code, width) = (CodeName::None, BitWidth::EIGHT);
+    let grids = parameters.layers.iter().map(|layer| {
         let layer = layer.as_ref()?;
-        let ranges = allowed_ranges(&code, layer.bias.len());
-        Some(WeightScales::choose(
-            &layer.weight,
-            &ranges,
-            options.granularity,
-        ))
+        let ranges = allowed_ranges(code, width, layer.bias.len());
+        let granularity = Granularity::Channel;
+        let grid = WeightGrid::least_error(&layer.weight, width, &ranges, granularity);
+        Some(grid)
     });
-    let scales = scales.collect();
+    let grids = grids.collect();
     let layers = architecture.network.layers.len();
-    let mut trained = Trained {
-        input: InputMap::Centre,
-        scales,
-        steps: vec![None; layers + 1],
-        parameters,
-        options,
-        dataset: "random".into(),
-        losses: Vec::new(),
-        architecture,
+    let mut trained = QuantizedNetwork {
+        quantization: Quantization {
+            width,
+            code,
+            grids,
+            steps: vec![None; layers + 1],
+        },
+        model: FloatModel {
+            network: Builtin::Cnn,
+            image: architecture.network.input,
+            input: InputMap::Centre,
+            origin: "random".into(),
+            parameters,
+            architecture,
+        },
     };
     let floating = run_float(&trained, &image(&trained, 0));
-    for (tensor, step) in trained.steps.iter_mut().enumerate().take(layers) {
+    let steps = &mut trained.quantization.steps;
+    for (tensor, step) in steps.iter_mut().enumerate().take(layers) {
         *step = Some(match tensor {
             0 => InputMap::Centre.step(),
             k => floating.maxima()[k].max(1e-3) / 100.0,
         });
     }
     // A maximum keeps its input's step.
-    for (index, layer) in trained.architecture.network.layers.iter().enumerate() {
+    let layers = &trained.model.architecture.network.layers;
+    for (index, layer) in layers.iter().enumerate() {
         if matches!(layer.operation, Operation::MaxPool { .. }) {
-            trained.steps[index + 1] = trained.steps[index];
+            steps[index + 1] = steps[index];
         }
     }
     trained
 }
 
-fn image(trained: &Trained, seed: u64) -> Vec<i8> {
+fn image(trained: &QuantizedNetwork, seed: u64) -> Vec<i8> {
     let mut random = ChaCha8Rng::seed_from_u64(100 + seed);
-    let volume = trained.architecture.network.input.volume();
+    let volume = trained.model.architecture.network.input.volume();
     (0..volume).map(|_| random.random()).collect()
 }
 
-fn run_float(trained: &Trained, image: &[i8]) -> Chunk {
-    let weights: Vec<_> = trained
-        .quantized()
-        .into_iter()
-        .map(|q| q.map(|q| q.values))
-        .collect();
+fn run_float(trained: &QuantizedNetwork, image: &[i8]) -> Chunk {
+    let weights = trained.stored().values(&trained.quantization.grids);
     let prepared = Prepared::new(
-        &trained.architecture,
-        &trained.parameters,
+        &trained.model.architecture,
+        &trained.model.parameters,
         &weights,
         Statistics::Running,
-        trained.steps.clone(),
+        trained.quantization.steps.clone(),
     );
-    let mut chunk = Chunk::new(&trained.architecture, &trained.parameters, 1);
+    let mut chunk = Chunk::new(&trained.model.architecture, &trained.model.parameters, 1);
     for (x, &q) in chunk.input_mut().iter_mut().zip(image) {
-        *x = f32::from(q) * trained.input.step();
+        *x = f32::from(q) * trained.model.input.step();
     }
     chunk.forward(&prepared);
     chunk
@@ -105,8 +104,8 @@ fn run_float(trained: &Trained, image: &[i8]) -> Chunk {
 
 /// The integer activations differ from the floating-point ones by rounding only:
 /// never more than one step of drift, and almost always not at all.
-fn assert_equal_activations(trained: &Trained) {
-    let model = export(trained).unwrap();
+fn assert_equal_activations(trained: &QuantizedNetwork) {
+    let model = export(trained, None).unwrap();
     let network = IntegerNetwork::undisturbed(&model);
     let mut workspace = network.workspace();
     let (mut compared, mut different) = (0, 0);
@@ -114,8 +113,8 @@ fn assert_equal_activations(trained: &Trained) {
         let input = image(trained, seed);
         network.run(&input, &mut workspace);
         let floating = run_float(trained, &input);
-        for layer in 0..trained.architecture.network.layers.len() - 1 {
-            let step = trained.steps[layer + 1].unwrap();
+        for layer in 0..trained.model.architecture.network.layers.len() - 1 {
+            let step = trained.quantization.steps[layer + 1].unwrap();
             let integers = workspace.activations(layer).unwrap();
             for (&integer, real) in integers.iter().zip(floating.output(layer)) {
                 let difference = (f32::from(integer) - real / step).abs();
@@ -149,7 +148,7 @@ fn negative_and_zero_batch_norm_scales_fold_into_multipliers_and_constants() {
         .unwrap();
     let trained = untrained(architecture, &[-1.5, 0.0, 1e-6, 0.7]);
     assert_equal_activations(&trained);
-    let channels = export(&trained).unwrap().layers[0].channels.clone();
+    let channels = export(&trained, None).unwrap().layers[0].channels.clone();
     assert!(channels[0].multiplier < 0, "the sign is in m");
     assert_eq!(channels[1].multiplier, 0, "a dead channel is a constant");
     assert_ne!(channels[1].bias, 0);
@@ -178,8 +177,8 @@ fn residual_blocks_and_pools_keep_their_values() {
 fn an_exported_model_is_within_a_point_of_its_float_accuracy() {
     let split = glyph::split(3, 6000, 1000);
     for (bits, code) in [
-        (WeightBits::Eight, CodeName::Inplace64_57),
-        (WeightBits::Four, CodeName::Inplace32_26),
+        (BitWidth::EIGHT, CodeName::Inplace64_57),
+        (BitWidth::FOUR, CodeName::Inplace32_26),
     ] {
         let options = TrainingOptions {
             epochs: 4,
@@ -188,10 +187,10 @@ fn an_exported_model_is_within_a_point_of_its_float_accuracy() {
             quiet: true,
             ..TrainingOptions::default()
         };
-        let cnn = Architecture::cnn(DIGIT, 10).unwrap();
-        let trained = train(&cnn, &split.train, InputMap::Halve, &options).unwrap();
+        let start = FloatModel::random(Builtin::Cnn, (DIGIT, 10), InputMap::Halve, 1).unwrap();
+        let trained = train(start, &split.train, &options).unwrap();
         let float = trained.accuracy(&split.test);
-        let model = export(&trained).unwrap();
+        let model = export(&trained.network, Some(&options)).unwrap();
         let integer = IntegerNetwork::undisturbed(&model).accuracy(&split.test);
         assert!(float >= 0.97, "{bits}-bit float accuracy is {float}");
         assert!(
@@ -215,7 +214,45 @@ fn a_scale_that_no_shift_can_express_is_refused_by_layer() {
         .build()
         .unwrap();
     let mut trained = untrained(architecture, &[1.0]);
-    trained.steps[1] = Some(1e-9);
-    let message = export(&trained).unwrap_err().to_string();
+    trained.quantization.steps[1] = Some(1e-9);
+    let message = export(&trained, None).unwrap_err().to_string();
     assert!(message.contains("layer 0 (conv)"), "{message}");
+}
+
+#[test]
+fn what_hardware_cannot_run_is_refused_with_a_sentence() {
+    let build = || {
+        let input = Shape {
+            height: 4,
+            width: 4,
+            channels: 1,
+        };
+        let architecture = Builder::new("small", input)
+            .convolution("conv", 4, 3, 1, 1, true)
+            .dense("logits", 2, false)
+            .build()
+            .unwrap();
+        untrained(architecture, &[1.0])
+    };
+    let refuse = |change: &dyn Fn(&mut QuantizedNetwork)| {
+        let mut network = build();
+        change(&mut network);
+        export(&network, None).unwrap_err().to_string()
+    };
+    let five = refuse(&|n| n.quantization.width = BitWidth::new(5).unwrap());
+    assert!(
+        five.contains("5 bits") && five.contains("4 and 8"),
+        "{five}"
+    );
+    let float = refuse(&|n| n.quantization.steps[1] = None);
+    assert!(float.contains("tensor 1 is in floating point"), "{float}");
+    let rquant = refuse(&|n| {
+        let weight = &n.model.parameters.layers[0].as_ref().unwrap().weight;
+        let fit = FixedPoint::rquant(BitWidth::EIGHT, 1.0).fit(weight.as_slice().unwrap());
+        n.quantization.grids[0] = Some(WeightGrid::tensor(Grid::FixedPoint(fit.unwrap())));
+    });
+    assert!(
+        rquant.contains("layer 0 (conv)") && rquant.contains("wcat"),
+        "{rquant}"
+    );
 }

@@ -301,7 +301,7 @@ fn the_pretrained_resnet20_has_its_published_accuracy_in_floating_point_and_in_i
     };
     // Test images only observe ranges here: labels are not looked at, and 512 are few.
     let trained = model.calibrate(&test.first(512), &options).unwrap();
-    let exported = export(&trained).unwrap();
+    let exported = export(&trained, None).unwrap();
     let integer = IntegerNetwork::undisturbed(&exported).count_correct(&test);
     println!("float {}, integer {integer} of 10000", score.correct);
     assert!(

@@ -20,6 +20,7 @@ pub mod infer;
 pub mod model;
 pub mod network;
 pub mod quantize;
+pub mod quantized;
 pub mod train;
 
 #[cfg(test)]

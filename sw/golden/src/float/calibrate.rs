@@ -3,10 +3,9 @@
 use super::FloatModel;
 use crate::data::Dataset;
 use crate::network::Evaluator;
-use crate::train::{
-    OptionsError, Trained, TrainingOptions, WeightScales, activation_steps, allowed_ranges,
-};
-use brownout_spec::code::Code;
+use crate::quantize::QuantizeError;
+use crate::quantized::{Quantization, QuantizedNetwork};
+use crate::train::{LayerQuantizer, OptionsError, TrainingOptions, activation_steps};
 use brownout_spec::program::Shape;
 use thiserror::Error;
 
@@ -16,6 +15,14 @@ pub enum CalibrationError {
     /// A setting is not allowed.
     #[error(transparent)]
     Options(#[from] OptionsError),
+    /// Weights that are on no grid.
+    #[error("the weights of layer {layer}: {problem}")]
+    Weights {
+        /// Index of the layer.
+        layer: usize,
+        /// What is wrong with them.
+        problem: QuantizeError,
+    },
     /// The images are not the network's.
     #[error(
         "the images of {data} are {found}, {images} of them; network {network} needs at least one of {expected} to observe its activations"
@@ -35,17 +42,19 @@ pub enum CalibrationError {
 }
 
 impl FloatModel {
-    /// Chooses weight scales (least squared error within each weight's range under the
-    /// code) and activation steps (127 steps reach the range seen on `data`), and leaves
-    /// the weights as they are. Of `options` the weight bits, the code and the granularity count.
+    /// Fits the quantizer to the weights and chooses activation steps (127 steps reach the
+    /// range seen on `data`), and leaves the weights as they are; those outside the code's
+    /// range are clipped. Of `options` the weight bits, the quantizer, the code and the
+    /// granularity count, and whether activations are quantized.
     ///
     /// # Errors
-    /// When an option is not allowed or the images are not the network's.
+    /// When an option is not allowed, the images are not the network's, or a weight is
+    /// on no grid.
     pub fn calibrate(
         &self,
         data: &Dataset,
         options: &TrainingOptions,
-    ) -> Result<Trained, CalibrationError> {
+    ) -> Result<QuantizedNetwork, CalibrationError> {
         options.validate()?;
         if data.is_empty() || data.shape() != self.image {
             return Err(CalibrationError::Data {
@@ -58,22 +67,29 @@ impl FloatModel {
         }
         let evaluator = Evaluator::exact(&self.architecture, &self.parameters);
         let ranges = evaluator.ranges(&self.input.rounded_table(), data);
-        let code = Code::new(options.code, options.weight_bits);
-        let scales = self.parameters.layers.iter().map(|layer| {
-            let layer = layer.as_ref()?;
-            let allowed = allowed_ranges(&code, layer.bias.len());
-            let granularity = options.granularity;
-            Some(WeightScales::choose(&layer.weight, &allowed, granularity))
-        });
-        Ok(Trained {
-            scales: scales.collect(),
-            steps: activation_steps(&self.architecture, self.input, &ranges),
-            architecture: self.architecture.clone(),
-            input: self.input,
-            parameters: self.parameters.clone(),
-            options: options.clone(),
-            dataset: self.origin.clone(),
-            losses: Vec::new(),
+        let mut grids = Vec::with_capacity(self.parameters.layers.len());
+        for (index, layer) in self.parameters.layers.iter().enumerate() {
+            let fit = |weight| {
+                let quantizer = LayerQuantizer::begin(weight, options)?;
+                quantizer.grid(weight, options)
+            };
+            let grid = layer.as_ref().map(|layer| fit(&layer.weight)).transpose();
+            grids.push(grid.map_err(|problem| CalibrationError::Weights {
+                layer: index,
+                problem,
+            })?);
+        }
+        Ok(QuantizedNetwork {
+            quantization: Quantization {
+                width: options.weight_bits,
+                code: options.code,
+                grids,
+                steps: match options.quantize_activations {
+                    true => activation_steps(&self.architecture, self.input, &ranges),
+                    false => vec![None; ranges.len()],
+                },
+            },
+            model: self.clone(),
         })
     }
 }

@@ -14,7 +14,8 @@ pub(crate) use file::{check_finite, check_variance, read_up_to};
 use crate::data::Dataset;
 use crate::model::InputMap;
 use crate::network::{Architecture, ArchitectureError, Builtin, Evaluator, Parameters, Score};
-use brownout_spec::program::Shape;
+use brownout_spec::image::LayerShape;
+use brownout_spec::program::{Operation, Shape};
 
 /// A network and its parameters in floating point.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +66,33 @@ impl FloatModel {
         let mut values = evaluator.values();
         evaluator.run(self.input.real_table().apply(image), &mut values);
         values.logits().to_vec()
+    }
+
+    /// Shapes of the weight tensors, in image order, for a weight layout.
+    pub fn weight_shapes(&self) -> Vec<LayerShape> {
+        let architecture = &self.architecture;
+        let layers = architecture
+            .network
+            .layers
+            .iter()
+            .zip(architecture.shapes());
+        layers
+            .filter_map(|(layer, shapes)| {
+                let Operation::Convolution {
+                    output_channels, ..
+                } = layer.operation
+                else {
+                    return None;
+                };
+                Some(LayerShape {
+                    name: layer.name.clone(),
+                    output_channels,
+                    input_channels: shapes.input.channels,
+                    kernel_height: shapes.kernel_height,
+                    kernel_width: shapes.kernel_width,
+                })
+            })
+            .collect()
     }
 
     /// How well the network classifies, with nothing rounded.

@@ -18,6 +18,18 @@ pub enum QuantizeError {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// Bounds of a grid that its width does not have, or that leave out zero.
+    #[error("its integers are {low} to {high}; allowed are 0 and more, within {least} to {most}")]
+    Bounds {
+        /// Smallest integer.
+        low: i8,
+        /// Largest integer.
+        high: i8,
+        /// The width's smallest.
+        least: i8,
+        /// The width's largest.
+        most: i8,
+    },
     /// There is no range of nothing.
     #[error("a tensor without values has no range to quantize")]
     Empty,

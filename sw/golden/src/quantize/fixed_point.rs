@@ -165,7 +165,8 @@ impl FixedPoint {
 }
 
 /// A scheme with the range of one tensor.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FixedPointGrid {
     scheme: FixedPoint,
     /// The range, in weights.
@@ -184,6 +185,24 @@ impl FixedPointGrid {
     /// The smallest and largest weight that it stores.
     pub fn range(&self) -> (f32, f32) {
         (self.low, self.high)
+    }
+
+    /// Checks a grid that was read from a file.
+    ///
+    /// # Errors
+    /// One sentence with the setting and what is allowed.
+    pub fn validate(&self) -> Result<(), QuantizeError> {
+        check_positive("clip", self.scheme.clip)?;
+        check_positive("step", self.step as f32)?;
+        check_values(&[self.low, self.high])?;
+        if self.low <= self.high {
+            return Ok(());
+        }
+        Err(QuantizeError::Setting {
+            field: "the upper end of the range",
+            value: self.high,
+            allowed: "the lower end and more",
+        })
     }
 
     fn is_point(&self) -> bool {

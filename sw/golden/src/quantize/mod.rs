@@ -10,6 +10,7 @@
 //! | [`expected_error`] | the error that faults add, in closed form | derived here |
 //! | [`lsq`] | learned step | Esser et al., ICLR 2020 |
 //! | [`per_channel`] | any of these, once per output channel | |
+//! | [`grid`] | what a memory knows of any of these: stored integers of a layer and their meaning | |
 //! | [`activation`] | activations: learned (PACT, LSQ) or calibrated ranges | Choi et al., 2018; Esser et al. |
 //!
 //! All of them make two's complement integers, as the weight image stores them,
@@ -23,6 +24,7 @@ pub mod activation;
 pub mod error;
 pub mod expected_error;
 pub mod fixed_point;
+pub mod grid;
 pub mod lsq;
 pub mod per_channel;
 pub mod range;
@@ -33,6 +35,7 @@ pub mod width;
 pub use activation::{ActivationCodes, Calibrated, Pact, RangeObserver};
 pub use error::QuantizeError;
 pub use fixed_point::{FixedPoint, FixedPointGrid};
+pub use grid::{Granularity, Grid, QuantizedWeights, WeightGrid};
 pub use lsq::Lsq;
 pub use per_channel::PerChannel;
 pub use range::RangeInitialization;

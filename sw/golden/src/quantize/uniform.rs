@@ -3,9 +3,11 @@
 use super::Quantizer;
 use super::error::{LEAST, QuantizeError, check_positive, check_values};
 use super::width::BitWidth;
+use serde::{Deserialize, Serialize};
 
 /// Where a value half-way between two integers goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ties {
     /// To the even one, as the papers' code does.
     Even,
@@ -13,10 +15,22 @@ pub enum Ties {
     AwayFromZero,
 }
 
+impl Ties {
+    /// The nearest integer.
+    #[inline]
+    pub fn round(self, value: f32) -> f32 {
+        match self {
+            Self::Even => value.round_ties_even(),
+            Self::AwayFromZero => value.round(),
+        }
+    }
+}
+
 /// Integers from `low` to `high`, each worth one step: w becomes clamp(round(w / step)) · step.
 ///
 /// What is not a number is stored as 0, but stays what it is when [faked](Quantizer::fake).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Uniform {
     width: BitWidth,
     step: f32,
@@ -86,6 +100,34 @@ impl Uniform {
         self.step
     }
 
+    /// The smallest and largest integer that a weight is stored as.
+    pub fn bounds(&self) -> (i8, i8) {
+        (self.low, self.high)
+    }
+
+    /// Where halves go.
+    pub fn ties(&self) -> Ties {
+        self.ties
+    }
+
+    /// Checks a grid that was read from a file.
+    ///
+    /// # Errors
+    /// One sentence with the step or the bounds, and what is allowed.
+    pub fn validate(&self) -> Result<(), QuantizeError> {
+        check_positive("step", self.step)?;
+        let (least, most) = self.width.range();
+        if least <= self.low && self.low <= 0 && 0 < self.high && self.high <= most {
+            return Ok(());
+        }
+        Err(QuantizeError::Bounds {
+            low: self.low,
+            high: self.high,
+            least,
+            most,
+        })
+    }
+
     fn nearest(&self, weight: f32) -> f32 {
         let bounds = (f32::from(self.low), f32::from(self.high));
         nearest(weight, self.step, bounds, self.ties)
@@ -116,12 +158,7 @@ impl Quantizer for Uniform {
 /// shows it.
 #[inline]
 pub fn nearest(weight: f32, step: f32, (low, high): (f32, f32), ties: Ties) -> f32 {
-    let steps = weight / step;
-    match ties {
-        Ties::Even => steps.round_ties_even(),
-        Ties::AwayFromZero => steps.round(),
-    }
-    .clamp(low, high)
+    ties.round(weight / step).clamp(low, high)
 }
 
 pub(super) fn largest_magnitude(values: &[f32]) -> f32 {

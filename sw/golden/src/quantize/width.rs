@@ -27,6 +27,11 @@ impl BitWidth {
         Self(8),
     ];
 
+    /// Four bits.
+    pub const FOUR: Self = Self(4);
+    /// Eight bits.
+    pub const EIGHT: Self = Self(8);
+
     /// A width of 2 to 8 bits.
     ///
     /// # Errors

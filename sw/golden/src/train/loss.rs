@@ -3,14 +3,17 @@
 /// Writes the gradient of the summed loss, times `share`, and returns the sum of
 /// losses and the number of images whose largest logit is the label's.
 ///
-/// `logits` and `gradient` are `[image][class]`.
+/// `logits` and `gradient` are `[image][class]`. With `smoothing` ε the label is the
+/// distribution (1 − ε)·onehot + ε/K over the K classes.
 pub fn cross_entropy(
     logits: &[f32],
     labels: &[u8],
+    smoothing: f32,
     share: f32,
     gradient: &mut [f32],
 ) -> (f32, usize) {
     let classes = logits.len() / labels.len();
+    let floor = smoothing / classes as f32;
     let (mut loss, mut correct) = (0.0, 0);
     let rows = logits
         .chunks_exact(classes)
@@ -20,10 +23,14 @@ pub fn cross_entropy(
         let top = logits.iter().copied().fold(f32::MIN, f32::max);
         let sum: f32 = logits.iter().map(|l| (l - top).exp()).sum();
         for (g, l) in gradient.iter_mut().zip(logits) {
-            *g = (l - top).exp() / sum * share;
+            *g = ((l - top).exp() / sum - floor) * share;
         }
-        gradient[label] -= share;
-        loss += sum.ln() + top - logits[label];
+        gradient[label] -= (1.0 - smoothing) * share;
+        let mut expected = (1.0 - smoothing) * logits[label];
+        if smoothing > 0.0 {
+            expected += floor * logits.iter().sum::<f32>();
+        }
+        loss += sum.ln() + top - expected;
         correct += usize::from(arg_max(logits) == label);
     }
     (loss, correct)
@@ -42,23 +49,34 @@ mod tests {
     fn the_gradient_of_cross_entropy_equals_central_differences() {
         let logits = [0.3, -1.2, 2.0, 0.1, 0.4, -0.5];
         let labels = [2, 0];
-        let mut gradient = [0.0; 6];
-        let (_, correct) = cross_entropy(&logits, &labels, 0.5, &mut gradient);
-        assert_eq!(correct, 1);
-        for i in 0..6 {
-            let at = |delta: f32| {
-                let mut moved = logits;
-                moved[i] += delta;
-                cross_entropy(&moved, &labels, 0.5, &mut [0.0; 6]).0 * 0.5
-            };
-            let numeric = (at(1e-2) - at(-1e-2)) / 2e-2;
-            assert!((gradient[i] - numeric).abs() < 1e-3, "logit {i}");
+        for smoothing in [0.0, 0.1] {
+            let mut gradient = [0.0; 6];
+            let (_, correct) = cross_entropy(&logits, &labels, smoothing, 0.5, &mut gradient);
+            assert_eq!(correct, 1);
+            for i in 0..6 {
+                let at = |delta: f32| {
+                    let mut moved = logits;
+                    moved[i] += delta;
+                    cross_entropy(&moved, &labels, smoothing, 0.5, &mut [0.0; 6]).0 * 0.5
+                };
+                let numeric = (at(1e-2) - at(-1e-2)) / 2e-2;
+                assert!((gradient[i] - numeric).abs() < 1e-3, "logit {i}");
+            }
         }
     }
 
     #[test]
+    fn a_smoothed_label_is_lost_least_at_its_own_distribution() {
+        // ε = 0.3 over 3 classes: 0.8, 0.1, 0.1.
+        let logits = [0.8f32.ln(), 0.1f32.ln(), 0.1f32.ln()];
+        let mut gradient = [1.0; 3];
+        cross_entropy(&logits, &[0], 0.3, 1.0, &mut gradient);
+        assert!(gradient.iter().all(|g| g.abs() < 1e-6), "{gradient:?}");
+    }
+
+    #[test]
     fn huge_logits_give_a_finite_loss() {
-        let (loss, _) = cross_entropy(&[1e4, -1e4], &[1], 1.0, &mut [0.0; 2]);
+        let (loss, _) = cross_entropy(&[1e4, -1e4], &[1], 0.0, 1.0, &mut [0.0; 2]);
         assert_eq!(loss, 2e4);
     }
 }

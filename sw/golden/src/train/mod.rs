@@ -6,16 +6,25 @@
 //! the code can store are throttled. *Frozen*: running statistics and activation
 //! ranges no longer move, so that the network trained at the end is the one
 //! exported.
+//!
+//! `options` says what can be chosen, `methods` what makes weights robust,
+//! `quantizer` what becomes of a layer's weights; `run` is the loop, `step` what
+//! happens in it, `state` how a run survives its process.
 
+mod error;
 mod loss;
+mod methods;
 mod optimizer;
 mod options;
-mod quantization;
+mod quantizer;
 mod run;
+mod step;
 
+pub use error::TrainError;
 pub(crate) use loss::arg_max;
 pub use loss::cross_entropy;
-pub use options::{Granularity, OptionsError, TrainingOptions};
-pub use quantization::{QuantizedWeights, WeightScales, allowed_ranges};
+pub use methods::{Clipping, Combine, Perturbation, Scheme, TrainingMemory};
+pub use options::{Decay, OptionsError, Schedule, TrainingOptions};
+pub use quantizer::{FirstRange, LayerQuantizer, QuantizerName, WcatOptions};
 pub(crate) use run::activation_steps;
-pub use run::{TrainError, Trained, train, train_from};
+pub use run::{Run, Trained, train};

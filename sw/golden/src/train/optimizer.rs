@@ -1,87 +1,141 @@
 //! Stochastic gradient descent with momentum, and its learning rate.
 
+use super::options::{Decay, Schedule, TrainingOptions};
+use super::quantizer::{LayerQuantizer, QuantizerName};
 use crate::network::{LayerGradients, Parameters};
 
 /// Share of the steps over which the learning rate rises to its peak.
 const WARM_UP_SHARE: f32 = 0.03;
+/// Fifths of the steps after each of which the rate of [`Schedule::Steps`] falls to a tenth.
+const DROPS: [usize; 3] = [2, 3, 4];
 
-/// Velocities of all parameters: v ← μ·v + g, w ← w − η·v.
-#[derive(Debug)]
+/// Velocities of all parameters: v ← μ·v + g, w ← w − η·v, or with Nesterov's
+/// momentum w ← w − η·(g + μ·v).
+#[derive(Clone, Debug, PartialEq)]
 pub struct Momentum {
-    velocities: Vec<Option<LayerGradients>>,
+    /// Of every layer with parameters.
+    pub velocities: Vec<Option<LayerGradients>>,
+    /// Of what every layer's quantizer has learned.
+    pub learned: Vec<Vec<f32>>,
+}
+
+/// One rule for all parameters.
+#[derive(Clone, Copy)]
+struct Rule {
+    rate: f32,
     momentum: f32,
-    weight_decay: f32,
+    nesterov: bool,
 }
 
 impl Momentum {
-    pub fn new(parameters: &Parameters, momentum: f32, weight_decay: f32) -> Self {
+    /// At rest.
+    pub fn new(parameters: &Parameters) -> Self {
+        let layers = &parameters.layers;
         Self {
-            velocities: parameters
-                .layers
+            velocities: layers
                 .iter()
                 .map(|l| l.as_ref().map(LayerGradients::zeros))
                 .collect(),
-            momentum,
-            weight_decay,
+            learned: vec![Vec::new(); layers.len()],
         }
     }
 
-    /// One step along the gradients.
+    /// One step of all parameters along the gradients.
     pub fn step(
         &mut self,
         parameters: &mut Parameters,
         gradients: &[Option<LayerGradients>],
+        options: &TrainingOptions,
         rate: f32,
     ) {
+        let rule = Rule::new(options, rate);
+        let decay = options.weight_decay;
+        let others = match options.decay {
+            Decay::Weights => 0.0,
+            Decay::All => decay,
+        };
         let layers = parameters.layers.iter_mut().zip(&mut self.velocities);
         for ((layer, velocity), gradient) in layers.zip(gradients) {
             let (Some(layer), Some(v), Some(g)) = (layer, velocity, gradient) else {
                 continue;
             };
-            let (mu, decay) = (self.momentum, self.weight_decay);
-            update(
-                layer.weight.iter_mut(),
-                &mut v.weight,
-                &g.weight,
-                rate,
-                mu,
-                decay,
-            );
+            rule.update(layer.weight.iter_mut(), &mut v.weight, &g.weight, decay);
             if let Some(offset) = &mut layer.offset {
-                update(offset.iter_mut(), &mut v.offset, &g.offset, rate, mu, 0.0);
+                rule.update(offset.iter_mut(), &mut v.offset, &g.offset, others);
             }
-            update(layer.bias.iter_mut(), &mut v.bias, &g.bias, rate, mu, 0.0);
+            rule.update(layer.bias.iter_mut(), &mut v.bias, &g.bias, others);
             if let Some(gain) = &mut layer.gain {
-                update(gain.iter_mut(), &mut v.gain, &g.gain, rate, mu, 0.0);
+                rule.update(gain.iter_mut(), &mut v.gain, &g.gain, others);
             }
+        }
+    }
+
+    /// One step of what a layer's quantizer has learned.
+    pub fn learn(
+        &mut self,
+        layer: usize,
+        quantizer: &mut LayerQuantizer,
+        gradients: &[f32],
+        options: &TrainingOptions,
+        rate: f32,
+    ) {
+        let before = quantizer.learned();
+        let velocities = &mut self.learned[layer];
+        velocities.resize(before.len(), 0.0);
+        let decay = match options.quantizer {
+            QuantizerName::Wcat => options.wcat.decay,
+            _ => 0.0,
+        };
+        let mut after = before.clone();
+        Rule::new(options, rate).update(after.iter_mut(), velocities, gradients, decay);
+        let changes: Vec<f32> = after.iter().zip(&before).map(|(a, b)| a - b).collect();
+        quantizer.learn(&changes);
+    }
+}
+
+impl Rule {
+    fn new(options: &TrainingOptions, rate: f32) -> Self {
+        Self {
+            rate,
+            momentum: options.momentum,
+            nesterov: options.nesterov,
+        }
+    }
+
+    fn update<'a>(
+        self,
+        values: impl Iterator<Item = &'a mut f32>,
+        velocities: &mut [f32],
+        gradients: &[f32],
+        decay: f32,
+    ) {
+        let mu = self.momentum;
+        for ((w, v), g) in values.zip(velocities).zip(gradients) {
+            let g = g + decay * *w;
+            *v = mu * *v + g;
+            *w -= self.rate * if self.nesterov { g + mu * *v } else { *v };
         }
     }
 }
 
-fn update<'a>(
-    values: impl Iterator<Item = &'a mut f32>,
-    velocities: &mut [f32],
-    gradients: &[f32],
-    rate: f32,
-    momentum: f32,
-    decay: f32,
-) {
-    for ((w, v), g) in values.zip(velocities).zip(gradients) {
-        *v = momentum * *v + g + decay * *w;
-        *w -= rate * *v;
+/// The learning rate of a step.
+pub fn learning_rate(schedule: Schedule, peak: f32, step: usize, steps: usize) -> f32 {
+    match schedule {
+        Schedule::Constant => peak,
+        Schedule::Steps => {
+            let drops = DROPS.iter().filter(|&fifth| 5 * step >= fifth * steps);
+            peak * 0.1f32.powi(drops.count() as i32)
+        }
+        Schedule::Cosine => {
+            let warm_up = (steps as f32 * WARM_UP_SHARE).ceil();
+            let step = step as f32;
+            if step < warm_up {
+                return peak * (step + 1.0) / warm_up;
+            }
+            let progress = (step - warm_up) / (steps as f32 - warm_up).max(1.0);
+            0.5 * peak * (1.0 + (std::f32::consts::PI * progress).cos())
+        }
     }
-}
-
-/// The learning rate of a step: a linear warm-up, then half a cosine down to zero
-/// (Loshchilov and Hutter, "SGDR", 2017, equation 5 without restarts).
-pub fn learning_rate(peak: f32, step: usize, steps: usize) -> f32 {
-    let warm_up = (steps as f32 * WARM_UP_SHARE).ceil();
-    let step = step as f32;
-    if step < warm_up {
-        return peak * (step + 1.0) / warm_up;
-    }
-    let progress = (step - warm_up) / (steps as f32 - warm_up).max(1.0);
-    0.5 * peak * (1.0 + (std::f32::consts::PI * progress).cos())
 }
 
 #[cfg(test)]
@@ -89,11 +143,58 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_rises_to_its_peak_and_falls_to_nearly_zero() {
-        let rates: Vec<f32> = (0..1000).map(|s| learning_rate(0.2, s, 1000)).collect();
+    fn the_cosine_rises_to_its_peak_and_falls_to_nearly_zero() {
+        let rates: Vec<f32> = (0..1000)
+            .map(|s| learning_rate(Schedule::Cosine, 0.2, s, 1000))
+            .collect();
         let peak = rates.iter().copied().fold(0.0, f32::max);
         assert!((peak - 0.2).abs() < 1e-6);
         assert!(rates[0] < 0.02 && rates[999] < 1e-4);
         assert!(rates[31..].windows(2).all(|w| w[1] <= w[0]));
+    }
+
+    #[test]
+    fn the_steps_are_tenths_at_fifths() {
+        let rate = |step| learning_rate(Schedule::Steps, 1.0, step, 100);
+        assert_eq!((rate(0), rate(39)), (1.0, 1.0));
+        for (step, expected) in [(40, 0.1), (59, 0.1), (60, 0.01), (80, 0.001), (99, 0.001)] {
+            assert!((rate(step) / expected - 1.0).abs() < 1e-5, "step {step}");
+        }
+    }
+
+    #[test]
+    fn nesterov_looks_a_momentum_ahead() {
+        let options = |nesterov| TrainingOptions {
+            nesterov,
+            momentum: 0.5,
+            ..TrainingOptions::default()
+        };
+        for (nesterov, expected) in [(false, [-0.1, -0.25]), (true, [-0.15, -0.325])] {
+            let rule = Rule::new(&options(nesterov), 0.1);
+            let (mut w, mut v) = ([0.0], [0.0]);
+            for expected in expected {
+                rule.update(w.iter_mut(), &mut v, &[1.0], 0.0);
+                assert!((w[0] - expected).abs() < 1e-6, "{} {expected}", w[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_range_that_nothing_needs_decays() {
+        let options = TrainingOptions {
+            quantizer: QuantizerName::Wcat,
+            momentum: 0.0,
+            ..TrainingOptions::default()
+        };
+        let weight = ndarray::Array4::from_elem((1, 1, 1, 2), 0.5);
+        let mut quantizer = LayerQuantizer::begin(&weight, &options).unwrap();
+        let before = quantizer.learned()[0];
+        let mut momentum = Momentum {
+            velocities: vec![None],
+            learned: vec![Vec::new()],
+        };
+        momentum.learn(0, &mut quantizer, &[0.0], &options, 0.1);
+        let expected = before * (1.0 - 0.1 * options.wcat.decay);
+        assert!((quantizer.learned()[0] - expected).abs() < 1e-7);
     }
 }

@@ -1,27 +1,44 @@
 //! How a network is trained.
 
+use super::methods::{Clipping, Perturbation};
+use super::quantizer::{QuantizerName, WcatOptions};
 use crate::data::Augmentation;
+use crate::quantize::{BitWidth, Granularity};
 use brownout_spec::code::CodeName;
-use brownout_spec::config::WeightBits;
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use thiserror::Error;
 
-/// Which weights share a scale.
+/// How the learning rate goes over the steps of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Granularity {
-    /// All weights of a layer, as in the papers.
+pub enum Schedule {
+    /// A short linear warm-up, then half a cosine down to zero (Loshchilov and Hutter,
+    /// "SGDR", 2017, equation 5 without restarts).
     #[default]
-    Tensor,
-    /// The weights of one output channel.
-    Channel,
+    Cosine,
+    /// A tenth after each of 2/5, 3/5 and 4/5 of the steps (Stutz et al., MLSys 2021).
+    Steps,
+    /// Always the peak.
+    Constant,
+}
+
+/// Which parameters the L2 penalty is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// Weights alone.
+    #[default]
+    Weights,
+    /// Biases and gains as well, as in the papers.
+    All,
 }
 
 /// Settings of a training run; together with the data they determine every bit of the result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrainingOptions {
-    /// Seed of initial weights and of the order of images.
+    /// Seed of initial weights, of the order of images and of disturbed cells.
     pub seed: u64,
     /// Passes over the training images.
     pub epochs: usize,
@@ -29,25 +46,45 @@ pub struct TrainingOptions {
     pub batch: usize,
     /// Images that are normalised together and processed by one thread.
     pub chunk: usize,
-    /// Peak learning rate, reached after a short warm-up; then a cosine down to zero.
+    /// Peak learning rate.
     pub learning_rate: f32,
+    /// How the learning rate goes.
+    pub schedule: Schedule,
     /// Momentum of the gradient.
     pub momentum: f32,
-    /// L2 penalty on weights, not on biases and gains.
+    /// Whether the momentum looks ahead (Nesterov).
+    pub nesterov: bool,
+    /// Strength of the L2 penalty.
     pub weight_decay: f32,
-    /// 8 or 4 bit weights.
-    pub weight_bits: WeightBits,
+    /// What the penalty is on.
+    pub decay: Decay,
+    /// Share of the label that is spread over all classes: (1 − ε)·onehot + ε/K.
+    pub label_smoothing: f32,
+    /// Bits of a weight, 2 to 8.
+    pub weight_bits: BitWidth,
+    /// What makes stored integers of weights.
+    pub quantizer: QuantizerName,
+    /// Settings of the quantizer `wcat`.
+    pub wcat: WcatOptions,
     /// The code whose range constraint the weights will satisfy.
     pub code: CodeName,
-    /// Which weights share a scale.
+    /// Which weights share a grid.
     pub granularity: Granularity,
     /// Share of the steps before quantization begins.
     pub float_share: f32,
     /// Share of the steps at the end with frozen statistics and ranges.
     pub frozen_share: f32,
+    /// Whether activations are rounded to 8 bits; without, the papers' weights-only protocol.
+    pub quantize_activations: bool,
     /// What is done to the images of each epoch.
-    #[serde(default, skip_serializing_if = "Augmentation::is_none")]
+    #[serde(skip_serializing_if = "Augmentation::is_none")]
     pub augmentation: Augmentation,
+    /// Weight clipping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<Clipping>,
+    /// Training on disturbed weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub perturbation: Option<Perturbation>,
     /// No progress bar.
     #[serde(skip)]
     pub quiet: bool,
@@ -61,14 +98,23 @@ impl Default for TrainingOptions {
             batch: 64,
             chunk: 32,
             learning_rate: 0.1,
+            schedule: Schedule::Cosine,
             momentum: 0.9,
+            nesterov: false,
             weight_decay: 1e-4,
-            weight_bits: WeightBits::Eight,
+            decay: Decay::Weights,
+            label_smoothing: 0.0,
+            weight_bits: BitWidth::EIGHT,
+            quantizer: QuantizerName::LeastError,
+            wcat: WcatOptions::default(),
             code: CodeName::Inplace64_57,
             granularity: Granularity::Tensor,
             float_share: 0.4,
             frozen_share: 0.2,
+            quantize_activations: true,
             augmentation: Augmentation::default(),
+            clip: None,
+            perturbation: None,
             quiet: false,
         }
     }
@@ -86,58 +132,73 @@ pub struct OptionsError {
     pub allowed: String,
 }
 
+/// Passes a setting that is allowed.
+///
+/// # Errors
+/// One sentence with the setting, its value and what is allowed.
+pub(super) fn check(
+    ok: bool,
+    field: &'static str,
+    value: impl Display,
+    allowed: &str,
+) -> Result<(), OptionsError> {
+    if ok {
+        return Ok(());
+    }
+    Err(OptionsError {
+        field,
+        value: value.to_string(),
+        allowed: allowed.to_owned(),
+    })
+}
+
 impl TrainingOptions {
     /// Checks every setting; the first that is not allowed is named.
     ///
     /// # Errors
     /// One sentence with the setting, its value and what is allowed.
     pub fn validate(&self) -> Result<(), OptionsError> {
-        let check = |ok: bool, field, value: String, allowed: &str| {
-            if ok {
-                return Ok(());
-            }
-            Err(OptionsError {
-                field,
-                value,
-                allowed: allowed.to_owned(),
-            })
-        };
-        let text = |x: f32| x.to_string();
         let share = 0.0..1.0;
         check(
             (1..=10_000).contains(&self.epochs),
             "epochs",
-            self.epochs.to_string(),
+            self.epochs,
             "1 to 10000",
         )?;
         check(
             (1..=1024).contains(&self.chunk),
             "chunk",
-            self.chunk.to_string(),
+            self.chunk,
             "1 to 1024",
         )?;
         check(
             (1..=65_536).contains(&self.batch) && self.batch.is_multiple_of(self.chunk),
             "batch",
-            self.batch.to_string(),
+            self.batch,
             &format!("a multiple of the chunk, {}, up to 65536", self.chunk),
         )?;
         check(
             self.learning_rate > 0.0 && self.learning_rate <= 10.0,
             "learning rate",
-            text(self.learning_rate),
+            self.learning_rate,
             "above 0, up to 10",
         )?;
         check(
             share.contains(&self.momentum),
             "momentum",
-            text(self.momentum),
+            self.momentum,
             "0 to below 1",
         )?;
         check(
             share.contains(&self.weight_decay),
             "weight decay",
-            text(self.weight_decay),
+            self.weight_decay,
+            "0 to below 1",
+        )?;
+        check(
+            share.contains(&self.label_smoothing),
+            "label smoothing",
+            self.label_smoothing,
             "0 to below 1",
         )?;
         check(
@@ -145,21 +206,38 @@ impl TrainingOptions {
                 && share.contains(&self.frozen_share)
                 && self.float_share + self.frozen_share < 1.0,
             "float share plus frozen share",
-            text(self.float_share + self.frozen_share),
+            self.float_share + self.frozen_share,
             "0 to below 1, so that quantized steps remain",
         )?;
         check(
             self.augmentation.validate().is_ok(),
             "augmentation",
-            self.augmentation.to_string(),
+            self.augmentation,
             "crop and cutout of up to 256 pixels",
         )?;
         check(
-            self.code.supports(self.weight_bits),
+            self.code.supports(self.weight_bits.lane()),
             "weight bits",
-            self.weight_bits.to_string(),
-            &format!("4 with code {}", self.code),
-        )
+            self.weight_bits,
+            &format!("4 or fewer with code {}", self.code),
+        )?;
+        check(
+            self.quantizer.is_symmetric() || !self.code.is_in_place(),
+            "quantizer",
+            self.quantizer,
+            &format!(
+                "least-error, symmetric, wcat or lsq with code {}, which constrains weights around zero",
+                self.code
+            ),
+        )?;
+        self.wcat.validate()?;
+        if let Some(clip) = &self.clip {
+            clip.validate()?;
+        }
+        match &self.perturbation {
+            Some(perturbation) => perturbation.validate(self),
+            None => Ok(()),
+        }
     }
 }
 
@@ -170,13 +248,28 @@ mod tests {
     #[test]
     fn each_bad_setting_is_named() {
         type Change = fn(&mut TrainingOptions);
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 10] = [
             (|o| o.epochs = 0, "epochs is 0"),
             (|o| o.batch = 33, "batch is 33"),
             (|o| o.learning_rate = f32::NAN, "learning rate is NaN"),
             (|o| o.momentum = 1.0, "momentum is 1"),
             (|o| o.float_share = 0.9, "float share plus frozen share"),
             (|o| o.code = CodeName::Inplace32_26, "weight bits is 8"),
+            (|o| o.label_smoothing = -0.1, "label smoothing is -0.1"),
+            (
+                |o| o.quantizer = QuantizerName::Rquant,
+                "quantizer is rquant",
+            ),
+            (|o| o.wcat.decay = f32::INFINITY, "wcat.decay is inf"),
+            (
+                |o| {
+                    o.clip = Some(Clipping {
+                        range: 0.0,
+                        ..Clipping::default()
+                    })
+                },
+                "clip.range is 0",
+            ),
         ];
         for (change, expected) in cases {
             let mut options = TrainingOptions::default();

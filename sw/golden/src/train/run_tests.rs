@@ -1,7 +1,11 @@
 use super::*;
 use crate::data::glyph;
+use crate::network::Builtin;
+use crate::quantize::BitWidth;
+use crate::quantized::allowed_ranges;
+use crate::train::QuantizerName;
 use brownout_spec::code::CodeName;
-use brownout_spec::config::WeightBits;
+use brownout_spec::program::Shape;
 use std::path::Path;
 
 const DIGIT: Shape = Shape {
@@ -18,14 +22,17 @@ fn quick() -> TrainingOptions {
     }
 }
 
+fn start(network: Builtin, image: Shape, seed: u64) -> FloatModel {
+    FloatModel::random(network, (image, 10), InputMap::Halve, seed).unwrap()
+}
+
 fn train_with(threads: usize, options: &TrainingOptions) -> Trained {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .unwrap();
     let data = glyph::split(1, 640, 10).train;
-    let cnn = Architecture::cnn(DIGIT, 10).unwrap();
-    pool.install(|| train(&cnn, &data, InputMap::Halve, options).unwrap())
+    pool.install(|| train(start(Builtin::Cnn, DIGIT, options.seed), &data, options).unwrap())
 }
 
 #[test]
@@ -36,33 +43,41 @@ fn the_result_depends_on_the_seed_and_not_on_the_number_of_threads() {
     };
     let one = train_with(1, &options);
     let three = train_with(3, &options);
-    assert_eq!(one.parameters, three.parameters);
-    assert_eq!(one.steps, three.steps);
+    assert_eq!(one.network, three.network);
     assert_eq!(one.losses, three.losses);
     let other = train_with(1, &TrainingOptions { seed: 2, ..options });
-    assert_ne!(one.parameters, other.parameters);
+    assert_ne!(one.network.model.parameters, other.network.model.parameters);
 }
 
 #[test]
 fn after_training_every_weight_is_in_the_range_of_the_code() {
     for (bits, name) in [
-        (WeightBits::Eight, CodeName::Inplace64_57),
-        (WeightBits::Four, CodeName::Inplace64_57),
-        (WeightBits::Four, CodeName::Inplace32_26),
+        (BitWidth::EIGHT, CodeName::Inplace64_57),
+        (BitWidth::FOUR, CodeName::Inplace64_57),
+        (BitWidth::FOUR, CodeName::Inplace32_26),
     ] {
-        let options = TrainingOptions {
-            weight_bits: bits,
-            code: name,
-            ..quick()
-        };
-        let trained = train_with(2, &options);
-        let mut weights = trained.parameters.clone();
-        for (layer, scales) in weights.layers.iter_mut().zip(&trained.scales) {
-            let (Some(layer), Some(scales)) = (layer, scales) else {
-                continue;
+        for quantizer in [
+            QuantizerName::LeastError,
+            QuantizerName::Symmetric,
+            QuantizerName::Wcat,
+            QuantizerName::Lsq,
+        ] {
+            let options = TrainingOptions {
+                weight_bits: bits,
+                code: name,
+                quantizer,
+                ..quick()
             };
-            let ranges = trained.ranges(layer.bias.len());
-            assert_eq!(scales.throttle(&mut layer.weight, &ranges), 0);
+            let trained = train_with(2, &options);
+            let mut layers = trained.network.model.parameters.layers.clone();
+            let grids = &trained.network.quantization.grids;
+            for (layer, grid) in layers.iter_mut().zip(grids) {
+                let (Some(layer), Some(grid)) = (layer, grid) else {
+                    continue;
+                };
+                let ranges = allowed_ranges(name, bits, layer.bias.len());
+                assert_eq!(grid.throttle(&mut layer.weight, &ranges), 0, "{quantizer}");
+            }
         }
     }
 }
@@ -70,22 +85,18 @@ fn after_training_every_weight_is_in_the_range_of_the_code() {
 #[test]
 fn images_that_do_not_suit_the_network_are_refused() {
     let data = glyph::split(1, 100, 10).train;
-    let wrong = Architecture::mlp(
-        Shape {
-            height: 20,
-            ..DIGIT
-        },
-        10,
-    );
-    let message = train(&wrong.unwrap(), &data, InputMap::Halve, &quick())
+    let wrong = Shape {
+        height: 20,
+        ..DIGIT
+    };
+    let message = train(start(Builtin::Mlp, wrong, 1), &data, &quick())
         .unwrap_err()
         .to_string();
     assert!(
         message.contains("28x28x1") && message.contains("560"),
         "{message}"
     );
-    let mlp = Architecture::mlp(DIGIT, 10).unwrap();
-    let message = train(&mlp, &data.first(50), InputMap::Halve, &quick())
+    let message = train(start(Builtin::Mlp, DIGIT, 1), &data.first(50), &quick())
         .unwrap_err()
         .to_string();
     assert!(message.contains("50 training images"), "{message}");
@@ -101,8 +112,7 @@ fn a_loss_that_is_no_number_ends_the_training_with_a_sentence() {
         epochs: 40,
         ..quick()
     };
-    let mlp = Architecture::mlp(DIGIT, 10).unwrap();
-    let message = train(&mlp, &data, InputMap::Halve, &options)
+    let message = train(start(Builtin::Mlp, DIGIT, 1), &data, &options)
         .unwrap_err()
         .to_string();
     assert!(message.contains("diverged"), "{message}");
@@ -121,9 +131,8 @@ fn the_integer_cnn_reaches_98_percent_on_mnist() {
         epochs: 4,
         ..quick()
     };
-    let cnn = Architecture::cnn(DIGIT, 10).unwrap();
-    let trained = train(&cnn, &split.train, InputMap::Halve, &options).unwrap();
-    let model = crate::export::export(&trained).unwrap();
+    let trained = train(start(Builtin::Cnn, DIGIT, 1), &split.train, &options).unwrap();
+    let model = crate::export::export(&trained.network, Some(&options)).unwrap();
     let network = crate::infer::IntegerNetwork::undisturbed(&model);
     let accuracy = network.accuracy(&split.test);
     assert!(accuracy >= 0.98, "{accuracy}");

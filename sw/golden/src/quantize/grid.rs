@@ -1,0 +1,310 @@
+//! The grid of one layer: how its weights become stored integers and back.
+//!
+//! Whatever chose a grid (a range, a learned step, the weights themselves), the
+//! stored integers and their meaning are all that a memory, an attack or an
+//! evaluation knows of it.
+
+use super::Quantizer;
+use super::error::QuantizeError;
+use super::fixed_point::FixedPointGrid;
+use super::uniform::{Ties, Uniform, nearest};
+use super::width::BitWidth;
+use ndarray::{Array4, ArrayView4, Axis};
+use serde::{Deserialize, Serialize};
+
+/// Candidates for a step, as shares of the one that clips nothing.
+const CANDIDATES: usize = 60;
+
+/// Which weights share a step or a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Granularity {
+    /// All weights of a layer, as in the papers.
+    #[default]
+    Tensor,
+    /// The weights of one output channel.
+    Channel,
+}
+
+/// The grid of a tensor, or of one of its output channels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grid {
+    /// Equal steps around zero; at 4 and 8 bits hardware runs it.
+    Uniform(Uniform),
+    /// One of the RQuant family; laboratory only.
+    FixedPoint(FixedPointGrid),
+}
+
+/// The grids of a layer: one for all weights, or one for each output channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WeightGrid {
+    channels: Vec<Grid>,
+}
+
+/// A layer's weights as they are stored, and as they are computed with, both
+/// `[output][kernel row][kernel column][input]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedWeights {
+    /// Two's complement integers of the lane.
+    pub integers: Array4<i8>,
+    /// What they stand for.
+    pub values: Array4<f32>,
+}
+
+impl Grid {
+    /// The step, for a grid of equal steps around zero.
+    pub fn uniform(&self) -> Option<&Uniform> {
+        match self {
+            Self::Uniform(grid) => Some(grid),
+            Self::FixedPoint(_) => None,
+        }
+    }
+
+    fn quantizer(&self) -> &dyn Quantizer {
+        match self {
+            Self::Uniform(grid) => grid,
+            Self::FixedPoint(grid) => grid,
+        }
+    }
+}
+
+impl WeightGrid {
+    /// One grid for all weights of a layer.
+    pub fn tensor(grid: Grid) -> Self {
+        Self {
+            channels: vec![grid],
+        }
+    }
+
+    /// One grid for each output channel.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn channels(grids: Vec<Grid>) -> Self {
+        assert!(!grids.is_empty(), "a layer has output channels");
+        Self { channels: grids }
+    }
+
+    /// Fits a grid to all weights of a layer, or one to those of each output channel.
+    ///
+    /// # Errors
+    /// The first that cannot be fitted.
+    pub fn fit(
+        weight: &Array4<f32>,
+        granularity: Granularity,
+        mut fit: impl FnMut(&[f32]) -> Result<Grid, QuantizeError>,
+    ) -> Result<Self, QuantizeError> {
+        let values = weight.as_slice().expect("weights are in standard layout");
+        let parts = match granularity {
+            Granularity::Tensor => 1,
+            Granularity::Channel => weight.dim().0,
+        };
+        let channels = values.chunks_exact(values.len() / parts).map(&mut fit);
+        channels
+            .collect::<Result<_, _>>()
+            .map(|channels| Self { channels })
+    }
+
+    /// The symmetric grids with the smallest squared error *within each weight's own range*
+    /// under a code, so a constrained layer gets the compromise between clipping its
+    /// constrained weights and rounding all.
+    ///
+    /// `ranges` has an entry for each output channel. Halves are rounded away from zero.
+    pub fn least_error(
+        weight: &Array4<f32>,
+        width: BitWidth,
+        ranges: &[(i8, i8)],
+        granularity: Granularity,
+    ) -> Self {
+        let high = width.range().1;
+        let grid = |weight: ArrayView4<'_, f32>, ranges: &[(i8, i8)]| {
+            let ranges: Vec<_> = ranges
+                .iter()
+                .map(|r| intersection(*r, (-high, high)))
+                .collect();
+            let grid = Uniform::new(width, best_step(weight, &ranges))
+                .expect("a step between weights is positive");
+            Grid::Uniform(grid.within(-high, high).with_ties(Ties::AwayFromZero))
+        };
+        let channels = match granularity {
+            Granularity::Tensor => vec![grid(weight.view(), ranges)],
+            Granularity::Channel => weight
+                .axis_chunks_iter(Axis(0), 1)
+                .zip(ranges.chunks(1))
+                .map(|(weight, range)| grid(weight, range))
+                .collect(),
+        };
+        Self { channels }
+    }
+
+    /// The grid of an output channel.
+    pub fn channel(&self, output: usize) -> &Grid {
+        match &self.channels[..] {
+            [one] => one,
+            channels => &channels[output],
+        }
+    }
+
+    /// Number of grids: 1, or that of the output channels.
+    pub fn len(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Never: a layer has a grid.
+    pub fn is_empty(&self) -> bool {
+        self.channels.is_empty()
+    }
+
+    /// Live bits of the stored integers.
+    pub fn width(&self) -> BitWidth {
+        self.channels[0].quantizer().width()
+    }
+
+    /// The step of each output channel, if all grids are equal steps around zero.
+    pub fn steps(&self, outputs: usize) -> Option<Vec<f32>> {
+        (0..outputs)
+            .map(|output| self.channel(output).uniform().map(Uniform::step))
+            .collect()
+    }
+
+    /// Checks grids that were read from a file against a layer and a width.
+    ///
+    /// # Errors
+    /// One sentence with what is wrong and what is allowed.
+    pub fn validate(&self, outputs: usize, width: BitWidth) -> Result<(), String> {
+        if self.channels.len() != 1 && self.channels.len() != outputs {
+            return Err(format!(
+                "it has {} grids; allowed are 1 and {outputs}",
+                self.channels.len()
+            ));
+        }
+        self.channels.iter().try_for_each(|grid| {
+            let found = grid.quantizer().width();
+            if found != width {
+                return Err(format!("a grid has {found} bits; the network has {width}"));
+            }
+            match grid {
+                Grid::Uniform(grid) => grid.validate(),
+                Grid::FixedPoint(grid) => grid.validate(),
+            }
+            .map_err(|e| e.to_string())
+        })
+    }
+
+    /// Brings every weight into its range, as WOT's throttling does: where the rounded
+    /// weight is out of bounds, the float weight is scaled by bound / rounded.
+    ///
+    /// Grids that are not equal steps around zero are left alone; no code that
+    /// constrains weights goes with them. Returns how many weights were changed.
+    pub fn throttle(&self, weight: &mut Array4<f32>, ranges: &[(i8, i8)]) -> usize {
+        let mut changed = 0;
+        for (output, mut weight) in weight.outer_iter_mut().enumerate() {
+            let Some(grid) = self.channel(output).uniform() else {
+                continue;
+            };
+            let (low, high) = intersection(ranges[output], grid.bounds());
+            let (low, high) = (f32::from(low), f32::from(high));
+            for w in &mut weight {
+                let rounded = grid.ties().round(*w / grid.step());
+                if rounded < low || rounded > high {
+                    *w *= rounded.clamp(low, high) / rounded;
+                    changed += 1;
+                }
+            }
+        }
+        changed
+    }
+
+    /// Stores weights; those outside their range are clipped to it. A weight that is
+    /// not a number is stored as zero, and computed with as it is.
+    pub fn quantize(&self, weight: &Array4<f32>, ranges: &[(i8, i8)]) -> QuantizedWeights {
+        let mut integers = Array4::zeros(weight.dim());
+        let mut values = Array4::zeros(weight.dim());
+        for (output, w) in weight.outer_iter().enumerate() {
+            let mut codes = integers.index_axis_mut(Axis(0), output);
+            let mut reals = values.index_axis_mut(Axis(0), output);
+            let all = codes.iter_mut().zip(&mut reals).zip(&w);
+            match self.channel(output) {
+                Grid::Uniform(grid) => {
+                    let (low, high) = intersection(ranges[output], grid.bounds());
+                    let bounds = (f32::from(low), f32::from(high));
+                    for ((code, real), w) in all {
+                        let rounded = nearest(*w, grid.step(), bounds, grid.ties());
+                        *code = rounded as i8;
+                        *real = rounded * grid.step();
+                    }
+                }
+                Grid::FixedPoint(grid) => {
+                    let (low, high) = ranges[output];
+                    for ((code, real), &w) in all {
+                        *code = grid.encode(w).clamp(low, high);
+                        *real = if w.is_nan() { w } else { grid.decode(*code) };
+                    }
+                }
+            }
+        }
+        QuantizedWeights { integers, values }
+    }
+
+    /// What stored integers stand for, whatever faults have made of them.
+    pub fn decode(&self, integers: &Array4<i8>) -> Array4<f32> {
+        let mut values = Array4::zeros(integers.dim());
+        let outputs = integers.outer_iter().zip(values.outer_iter_mut());
+        for (output, (integers, mut values)) in outputs.enumerate() {
+            let all = values.iter_mut().zip(&integers);
+            match self.channel(output) {
+                Grid::Uniform(grid) => all.for_each(|(v, &q)| *v = grid.decode(q)),
+                Grid::FixedPoint(grid) => all.for_each(|(v, &q)| *v = grid.decode(q)),
+            }
+        }
+        values
+    }
+
+    /// What one stored integer of an output channel stands for.
+    pub fn decode_one(&self, output: usize, integer: i8) -> f32 {
+        self.channel(output).quantizer().decode(integer)
+    }
+}
+
+fn intersection(a: (i8, i8), b: (i8, i8)) -> (i8, i8) {
+    (a.0.max(b.0), a.1.min(b.1))
+}
+
+fn best_step(weight: ArrayView4<'_, f32>, ranges: &[(i8, i8)]) -> f32 {
+    // The step that clips nothing, and where all weights are zero any step.
+    let widest = weight
+        .outer_iter()
+        .zip(ranges)
+        .map(|(w, &(_, high))| w.iter().fold(0.0f32, |m, x| m.max(x.abs())) / f32::from(high))
+        .fold(0.0, f32::max);
+    if widest == 0.0 {
+        return 1.0;
+    }
+    let error = |step: f32| -> f64 {
+        weight
+            .outer_iter()
+            .zip(ranges)
+            .map(|(w, &(low, high))| {
+                let bounds = (f32::from(low), f32::from(high));
+                w.iter()
+                    .map(|&x| {
+                        let stored = nearest(x, step, bounds, Ties::AwayFromZero) * step;
+                        f64::from(x - stored).powi(2)
+                    })
+                    .sum::<f64>()
+            })
+            .sum()
+    };
+    let least = super::error::LEAST;
+    (1..=CANDIDATES)
+        .map(|i| (widest * i as f32 / CANDIDATES as f32).max(least))
+        .map(|step| (error(step), step))
+        .min_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or(widest, |best| best.1)
+}
+
+#[cfg(test)]
+#[path = "grid_tests.rs"]
+mod tests;

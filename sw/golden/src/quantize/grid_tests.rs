@@ -1,0 +1,107 @@
+use super::*;
+use crate::quantize::FixedPoint;
+use brownout_spec::code::{Code, CodeName};
+use brownout_spec::config::WeightBits;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn random_weights(outputs: usize) -> Array4<f32> {
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    Array4::from_shape_simple_fn((outputs, 3, 3, 4), || random.random_range(-1.0..1.0))
+}
+
+fn ranges(name: CodeName, bits: WeightBits, outputs: usize) -> Vec<(i8, i8)> {
+    let code = Code::new(name, bits);
+    (0..outputs)
+        .map(|output| code.allowed_range_of_channel(output))
+        .collect()
+}
+
+#[test]
+fn throttling_leaves_no_constrained_weight_out_of_range() {
+    for (name, bits) in [
+        (CodeName::Inplace64_57, WeightBits::Eight),
+        (CodeName::Inplace64_57, WeightBits::Four),
+        (CodeName::Inplace32_26, WeightBits::Four),
+    ] {
+        let ranges = ranges(name, bits, 21);
+        for granularity in [Granularity::Tensor, Granularity::Channel] {
+            let mut weight = random_weights(21);
+            let grid = WeightGrid::least_error(&weight, bits.into(), &ranges, granularity);
+            // Larger weights than those the step was chosen for.
+            weight *= 3.0;
+            assert!(grid.throttle(&mut weight, &ranges) > 0);
+            let before = weight.clone();
+            assert_eq!(grid.throttle(&mut weight, &ranges), 0, "{name} {bits}");
+            assert_eq!(weight, before);
+            let quantized = grid.quantize(&weight, &ranges);
+            for ((output, ..), &q) in quantized.integers.indexed_iter() {
+                let (low, high) = ranges[output];
+                assert!((low..=high).contains(&q), "channel {output} stores {q}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rounding_at_eight_bits_errs_by_at_most_half_a_step() {
+    let weight = random_weights(8);
+    let ranges = ranges(CodeName::None, WeightBits::Eight, 8);
+    let width = WeightBits::Eight.into();
+    let grid = WeightGrid::least_error(&weight, width, &ranges, Granularity::Tensor);
+    let quantized = grid.quantize(&weight, &ranges);
+    let largest = weight.iter().fold(0.0f32, |m, w| m.max(w.abs()));
+    for (w, v) in weight.iter().zip(&quantized.values) {
+        assert!((w - v).abs() <= largest / 127.0, "{w} became {v}");
+    }
+    assert!(quantized.integers.iter().all(|&q| q > -128), "symmetric");
+}
+
+#[test]
+fn a_layer_of_zeros_has_a_step() {
+    let zeros = Array4::zeros((3, 1, 1, 2));
+    let ranges = [(-128, 127); 3];
+    let width = WeightBits::Eight.into();
+    let grid = WeightGrid::least_error(&zeros, width, &ranges, Granularity::Channel);
+    assert_eq!(grid.steps(3), Some(vec![1.0; 3]));
+}
+
+#[test]
+fn stored_integers_mean_the_values_that_are_computed_with() {
+    let weight = random_weights(6);
+    let ranges = ranges(CodeName::None, WeightBits::Four, 6);
+    let width = BitWidth::new(4).unwrap();
+    let uniform = |_: &[f32]| Uniform::new(width, 0.1).map(Grid::Uniform);
+    let rquant = |w: &[f32]| FixedPoint::rquant(width, 1.0).fit(w).map(Grid::FixedPoint);
+    for granularity in [Granularity::Tensor, Granularity::Channel] {
+        for grid in [
+            WeightGrid::fit(&weight, granularity, uniform).unwrap(),
+            WeightGrid::fit(&weight, granularity, rquant).unwrap(),
+        ] {
+            let quantized = grid.quantize(&weight, &ranges);
+            assert_eq!(grid.decode(&quantized.integers), quantized.values);
+            assert_eq!(grid.validate(6, width), Ok(()));
+            let text = serde_json::to_string(&grid).unwrap();
+            assert_eq!(serde_json::from_str::<WeightGrid>(&text).unwrap(), grid);
+        }
+    }
+}
+
+#[test]
+fn grids_from_outside_are_checked() {
+    let width = BitWidth::new(4).unwrap();
+    let grid = WeightGrid::tensor(Grid::Uniform(Uniform::new(width, 0.1).unwrap()));
+    let text = serde_json::to_string(&grid).unwrap();
+    let message = |from: &str, to: &str| {
+        let changed = text.replace(from, to);
+        assert_ne!(changed, text, "{text} has no {from}");
+        let grid: WeightGrid = serde_json::from_str(&changed).unwrap();
+        grid.validate(3, width).unwrap_err()
+    };
+    assert!(message("0.1", "0.0").contains("step is 0"));
+    assert!(message("\"low\":-8", "\"low\":-9").contains("-9 to 7"));
+    assert!(message("\"width\":4", "\"width\":5").contains("5 bits"));
+    let two = WeightGrid::channels(vec![*grid.channel(0); 2]);
+    assert!(two.validate(3, width).unwrap_err().contains("1 and 3"));
+    assert!(two.validate(2, width).is_ok());
+}

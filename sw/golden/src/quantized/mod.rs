@@ -1,0 +1,140 @@
+//! A network in floating point whose weights are stored integers.
+//!
+//! Training ends with one; an attack flips its bits, a campaign reads it on many
+//! chips, and [`export`](crate::export) makes the integer model of it, where
+//! hardware has its form. [`StoredWeights`] are the integers, [`StoredMemory`] reads
+//! them as a memory does: packed into the weight image, disturbed, decoded.
+
+mod memory;
+mod stored;
+
+pub use memory::{MemoryRules, StoredMemory, StoredMemoryError, StoredReading};
+pub use stored::StoredWeights;
+
+use crate::data::Dataset;
+use crate::float::FloatModel;
+use crate::network::{Evaluator, Score};
+use crate::quantize::{BitWidth, WeightGrid};
+use brownout_spec::code::{Code, CodeName};
+use serde::{Deserialize, Serialize};
+
+/// How a network's weights and activations are rounded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantization {
+    /// Live bits of a weight.
+    pub width: BitWidth,
+    /// The code whose range constraint the weights satisfy.
+    pub code: CodeName,
+    /// The grid of every layer with weights.
+    pub grids: Vec<Option<WeightGrid>>,
+    /// Step of each tensor's activations, the input's first; `None` leaves it in
+    /// floating point, as the last layer's always is.
+    pub steps: Vec<Option<f32>>,
+}
+
+/// A network in floating point whose weights are stored integers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedNetwork {
+    /// The network; its weights are those that the stored integers are made of.
+    pub model: FloatModel,
+    /// What is rounded, and how.
+    pub quantization: Quantization,
+}
+
+/// The range of each output channel's stored integers: that of the width, within the code's.
+pub fn allowed_ranges(code: CodeName, width: BitWidth, outputs: usize) -> Vec<(i8, i8)> {
+    let code = Code::new(code, width.lane());
+    let (least, most) = width.range();
+    (0..outputs)
+        .map(|output| {
+            let (low, high) = code.allowed_range_of_channel(output);
+            (low.max(least), high.min(most))
+        })
+        .collect()
+}
+
+impl Quantization {
+    /// Checks what was read from a file against a network's layers.
+    ///
+    /// # Errors
+    /// One sentence naming the layer or tensor, and what is allowed.
+    pub fn validate(&self, model: &FloatModel) -> Result<(), String> {
+        let layers = &model.parameters.layers;
+        if !self.code.supports(self.width.lane()) {
+            return Err(format!(
+                "its weights have {} bits, with which code {} cannot be used",
+                self.width, self.code
+            ));
+        }
+        if self.grids.len() != layers.len() || self.steps.len() != layers.len() + 1 {
+            return Err(format!(
+                "it has {} grids and {} activation steps; its network has {} layers and {} tensors",
+                self.grids.len(),
+                self.steps.len(),
+                layers.len(),
+                layers.len() + 1
+            ));
+        }
+        for (index, (grid, layer)) in self.grids.iter().zip(layers).enumerate() {
+            match (grid, layer) {
+                (Some(grid), Some(layer)) => grid
+                    .validate(layer.bias.len(), self.width)
+                    .map_err(|problem| format!("the grid of layer {index}: {problem}"))?,
+                (None, None) => {}
+                _ => {
+                    return Err(format!(
+                        "layer {index} has a grid but no weights, or weights but no grid"
+                    ));
+                }
+            }
+        }
+        let bad = |s: &&Option<f32>| s.is_some_and(|s| !(s.is_finite() && s > 0.0));
+        match self.steps.iter().find(bad) {
+            Some(step) => Err(format!(
+                "an activation step is {}; allowed are finite numbers above 0",
+                step.unwrap_or_default()
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+impl QuantizedNetwork {
+    /// The weights as they are stored.
+    pub fn stored(&self) -> StoredWeights {
+        let quantization = &self.quantization;
+        let layers = self.model.parameters.layers.iter().zip(&quantization.grids);
+        let integers = layers.map(|(layer, grid)| {
+            let (layer, grid) = (layer.as_ref()?, grid.as_ref()?);
+            let ranges = allowed_ranges(quantization.code, quantization.width, layer.bias.len());
+            Some(grid.quantize(&layer.weight, &ranges).integers)
+        });
+        StoredWeights(integers.collect())
+    }
+
+    /// The network ready to run with these stored weights, its own or disturbed ones.
+    ///
+    /// # Panics
+    /// If they are another network's.
+    pub fn evaluator(&self, stored: &StoredWeights) -> Evaluator<'_> {
+        Evaluator::new(
+            &self.model.architecture,
+            &self.model.parameters,
+            &stored.values(&self.quantization.grids),
+            self.quantization.steps.clone(),
+        )
+    }
+
+    /// How well it classifies with these stored weights.
+    ///
+    /// # Panics
+    /// If they are another network's, or the images do not have its size.
+    pub fn score(&self, stored: &StoredWeights, data: &Dataset) -> Score {
+        let input = match self.quantization.steps[0] {
+            Some(_) => self.model.input.rounded_table(),
+            None => self.model.input.real_table(),
+        };
+        self.evaluator(stored).score(&input, data)
+    }
+}

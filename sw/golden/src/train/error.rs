@@ -1,0 +1,58 @@
+//! Why training cannot start or go on.
+
+use super::options::OptionsError;
+use crate::quantized::StoredMemoryError;
+use brownout_spec::program::Shape;
+use thiserror::Error;
+
+/// Why training cannot start or go on.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// A setting is not allowed.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// Images and network do not match.
+    #[error(
+        "the images of {data} are {found} with {classes} classes, but network {network} takes {expected} values and gives {results} results"
+    )]
+    Data {
+        /// Name of the data set.
+        data: String,
+        /// Shape of its images.
+        found: Shape,
+        /// Its classes.
+        classes: usize,
+        /// Name of the network.
+        network: String,
+        /// Values of its input.
+        expected: usize,
+        /// Channels of its last layer.
+        results: usize,
+    },
+    /// Fewer images than one batch.
+    #[error("{data} has {images} training images; one batch needs {batch}")]
+    TooFew {
+        /// Name of the data set.
+        data: String,
+        /// Its images.
+        images: usize,
+        /// Images of a batch.
+        batch: usize,
+    },
+    /// The loss is no longer a number.
+    #[error(
+        "training diverged at step {step}: the loss is not finite; a smaller learning rate than {rate} may help"
+    )]
+    Diverged {
+        /// The step.
+        step: usize,
+        /// Peak learning rate.
+        rate: f32,
+    },
+    /// The weights have no place in the memory that disturbs them.
+    #[error("perturbation.memory: {0}")]
+    Memory(#[from] StoredMemoryError),
+    /// A state that this run cannot go on from.
+    #[error("{0}")]
+    State(String),
+}

@@ -1,0 +1,426 @@
+//! One step of a training run.
+//!
+//! Parameters are clipped, weights throttled into the code's range and quantized;
+//! forward and backward run on the quantized weights, on disturbed ones, or on
+//! both; the gradient passes straight through to the float weights.
+
+use super::error::TrainError;
+use super::loss::cross_entropy;
+use super::methods::{Combine, Perturbation, Scheme};
+use super::optimizer::learning_rate;
+use super::quantizer::LayerQuantizer;
+use super::run::Run;
+use crate::data::Draw;
+use crate::model::InputTable;
+use crate::network::{Chunk, LayerGradients, Norm, Prepared, Statistics};
+use crate::quantize::{QuantizeError, WeightGrid};
+use crate::quantized::{StoredWeights, allowed_ranges};
+use brownout_spec::fault::{ChipFaults, FaultMode};
+use brownout_spec::quantity::{ChipSeed, Pass};
+use ndarray::Array4;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+/// ChaCha stream of the chip of step 0; every second one after it is a later step's.
+const CHIP_STREAM: u64 = 2;
+/// Weight of a new observation in running means of statistics and ranges.
+const OBSERVATION: f32 = 0.05;
+
+/// The weights of a step as they are stored, and as they are computed with.
+pub(super) struct Snapshot {
+    /// Steps of the activations; they move once a step.
+    pub steps: Vec<Option<f32>>,
+    pub grids: Vec<Option<WeightGrid>>,
+    pub stored: StoredWeights,
+    pub values: Vec<Option<Array4<f32>>>,
+}
+
+type Gradients = Vec<Option<LayerGradients>>;
+
+impl Run<'_> {
+    /// One step; returns the mean loss of the batch.
+    ///
+    /// # Errors
+    /// When the loss is no longer a number.
+    pub fn step(&mut self) -> Result<f32, TrainError> {
+        let (epoch, position) = (
+            self.step / self.steps_an_epoch(),
+            self.step % self.steps_an_epoch(),
+        );
+        let batch = self.batch(epoch, position);
+        self.load(epoch, &batch);
+        let labels: Vec<u8> = batch.iter().map(|&i| self.data.labels[i]).collect();
+        let snapshot = self.constrain()?;
+        let loss = match (&snapshot, self.options.perturbation.clone()) {
+            (Some(snapshot), Some(perturbation)) => {
+                self.perturbed_step(snapshot, &perturbation, &labels, epoch)?
+            }
+            _ => {
+                let layers = self.model.parameters.layers.len();
+                let (weights, steps) = match snapshot {
+                    Some(snapshot) => (snapshot.values, snapshot.steps),
+                    None => (vec![None; layers], vec![None; layers + 1]),
+                };
+                let loss = self.pass(&weights, &steps, &labels, true)?;
+                self.observe();
+                let gradients = self.sum_gradients();
+                self.update(gradients);
+                loss
+            }
+        };
+        self.epoch_loss += loss;
+        self.step += 1;
+        if position + 1 == self.steps_an_epoch() {
+            self.losses
+                .push(self.epoch_loss / self.steps_an_epoch() as f32);
+            self.epoch_loss = 0.0;
+        }
+        Ok(loss)
+    }
+
+    /// A step on quantized and disturbed weights.
+    fn perturbed_step(
+        &mut self,
+        clean: &Snapshot,
+        perturbation: &Perturbation,
+        labels: &[u8],
+        epoch: usize,
+    ) -> Result<f32, TrainError> {
+        if perturbation.scheme == Scheme::Noise {
+            let disturbed = self.disturb(&clean.stored, &clean.grids, perturbation, epoch)?;
+            let loss = self.pass(&disturbed, &clean.steps, labels, true)?;
+            self.observe();
+            let gradients = self.sum_gradients();
+            self.update(gradients);
+            return Ok(loss);
+        }
+        let open = self.gate;
+        let only = open && perturbation.scheme == Scheme::PerturbedOnly;
+        let loss = self.pass(&clean.values, &clean.steps, labels, !only)?;
+        self.observe();
+        if !open {
+            let gradients = self.sum_gradients();
+            self.update(gradients);
+            self.gate = perturbation.gate_opens(loss, None);
+            return Ok(loss);
+        }
+        let mut gradients = self.sum_gradients();
+        if perturbation.scheme == Scheme::Alternating {
+            return self.alternating_step(gradients, loss, perturbation, labels, epoch);
+        }
+        let disturbed = self.disturb(&clean.stored, &clean.grids, perturbation, epoch)?;
+        let perturbed_loss = self.pass(&disturbed, &clean.steps, labels, true)?;
+        let mut perturbed = self.sum_gradients();
+        clamp(&mut perturbed, perturbation.clamp);
+        if only {
+            gradients = perturbed;
+        } else {
+            let share = match perturbation.combine {
+                Combine::Average => 0.5,
+                Combine::Sum => 1.0,
+            };
+            combine(&mut gradients, &perturbed, share);
+        }
+        self.update(gradients);
+        self.gate = perturbation.gate_opens(loss, Some(perturbed_loss));
+        Ok(loss)
+    }
+
+    /// The clean update, then one on disturbed weights within each tensor's present range.
+    fn alternating_step(
+        &mut self,
+        gradients: Gradients,
+        loss: f32,
+        perturbation: &Perturbation,
+        labels: &[u8],
+        epoch: usize,
+    ) -> Result<f32, TrainError> {
+        self.update(gradients);
+        let now = self.constrain()?.expect("quantization has begun");
+        let disturbed = self.disturb(&now.stored, &now.grids, perturbation, epoch)?;
+        let perturbed_loss = self.pass(&disturbed, &now.steps, labels, true)?;
+        let mut perturbed = self.sum_gradients();
+        clamp(&mut perturbed, perturbation.clamp);
+        let extremes = |w: &Array4<f32>| {
+            w.iter()
+                .fold((f32::MAX, f32::MIN), |(l, h), &w| (l.min(w), h.max(w)))
+        };
+        let layers = &self.model.parameters.layers;
+        let ranges: Vec<_> = layers
+            .iter()
+            .map(|l| l.as_ref().map(|l| extremes(&l.weight)))
+            .collect();
+        self.update(perturbed);
+        let layers = self.model.parameters.layers.iter_mut().flatten();
+        for (layer, (low, high)) in layers.zip(ranges.into_iter().flatten()) {
+            layer.weight.mapv_inplace(|w| w.clamp(low, high));
+        }
+        self.gate = perturbation.gate_opens(loss, Some(perturbed_loss));
+        Ok(loss)
+    }
+
+    /// Fills the chunks with a batch as this epoch sees it.
+    fn load(&mut self, epoch: usize, batch: &[usize]) {
+        let augmentation = self.options.augmentation;
+        let (data, pixels, seed) = (self.data, &self.pixels, self.options.seed);
+        let neutral = self.model.input.neutral();
+        let chunks = self.chunks.par_iter_mut();
+        chunks
+            .zip(batch.par_chunks_exact(self.options.chunk))
+            .for_each(|(chunk, images)| {
+                if augmentation.is_none() {
+                    return fill(chunk, pixels, images.iter().map(|&i| data.image(i)));
+                }
+                let mut changed = vec![0; data.shape().volume() * images.len()];
+                let targets = changed.chunks_exact_mut(data.shape().volume());
+                for (target, &image) in targets.zip(images) {
+                    let draw = Draw {
+                        seed,
+                        epoch: epoch as u32,
+                        image: image as u32,
+                    };
+                    augmentation.apply(draw, data.shape(), neutral, data.image(image), target);
+                }
+                fill(chunk, pixels, changed.chunks_exact(data.shape().volume()));
+            });
+    }
+
+    /// Clips the parameters; once quantization has begun, also throttles the weights and
+    /// rounds them.
+    pub(super) fn constrain(&mut self) -> Result<Option<Snapshot>, TrainError> {
+        if let Some(clip) = self.options.clip {
+            clip.apply(&self.model.architecture, &mut self.model.parameters);
+        }
+        if !self.is_quantized() {
+            return Ok(None);
+        }
+        let diverged = |_: QuantizeError| TrainError::Diverged {
+            step: self.step,
+            rate: self.options.learning_rate,
+        };
+        let steps = self.activation_steps();
+        let options = &self.options;
+        let layers = self.model.parameters.layers.iter_mut();
+        let mut snapshot = Snapshot {
+            steps,
+            grids: Vec::with_capacity(self.quantizers.len()),
+            stored: StoredWeights(Vec::with_capacity(self.quantizers.len())),
+            values: Vec::with_capacity(self.quantizers.len()),
+        };
+        for (layer, quantizer) in layers.zip(&mut self.quantizers) {
+            let Some(layer) = layer else {
+                snapshot.grids.push(None);
+                snapshot.stored.0.push(None);
+                snapshot.values.push(None);
+                continue;
+            };
+            if quantizer.is_none() {
+                let first = LayerQuantizer::begin(&layer.weight, options).map_err(diverged)?;
+                *quantizer = Some(first);
+            }
+            let quantizer = quantizer.as_ref().expect("it was just made");
+            let grid = quantizer.grid(&layer.weight, options).map_err(diverged)?;
+            let ranges = allowed_ranges(options.code, options.weight_bits, layer.bias.len());
+            grid.throttle(&mut layer.weight, &ranges);
+            let quantized = grid.quantize(&layer.weight, &ranges);
+            snapshot.grids.push(Some(grid));
+            snapshot.stored.0.push(Some(quantized.integers));
+            snapshot.values.push(Some(quantized.values));
+        }
+        Ok(Some(snapshot))
+    }
+
+    /// What a chip makes of stored weights: the very words that an evaluation reads.
+    fn disturb(
+        &self,
+        stored: &StoredWeights,
+        grids: &[Option<WeightGrid>],
+        perturbation: &Perturbation,
+        epoch: usize,
+    ) -> Result<Vec<Option<Array4<f32>>>, TrainError> {
+        let memory = self.memory.as_ref().expect("a perturbed run has a memory");
+        let faults = self.faults(perturbation, epoch);
+        let reading = memory.read(stored, faults, Pass(0))?;
+        Ok(reading.weights.values(grids))
+    }
+
+    /// The chip of this step.
+    pub(super) fn faults(&self, perturbation: &Perturbation, epoch: usize) -> ChipFaults {
+        let seed = match &perturbation.chips[..] {
+            [] => {
+                let mut random = ChaCha8Rng::seed_from_u64(self.options.seed);
+                random.set_stream(CHIP_STREAM + 2 * self.step as u64);
+                random.next_u64()
+            }
+            chips => chips[self.step % chips.len()],
+        };
+        ChipFaults {
+            seed: ChipSeed(seed),
+            mode: FaultMode::Persistent,
+            threshold: perturbation.rate_in(epoch, self.options.epochs).threshold(),
+        }
+    }
+
+    /// Forward, and backward if it is wanted, with these weights (`None` is a layer's own)
+    /// and activation steps on what the chunks hold; the mean loss.
+    fn pass(
+        &mut self,
+        weights: &[Option<Array4<f32>>],
+        steps: &[Option<f32>],
+        labels: &[u8],
+        backward: bool,
+    ) -> Result<f32, TrainError> {
+        let statistics = match self.is_frozen() {
+            true => Statistics::Running,
+            false => Statistics::Batch,
+        };
+        let model = &self.model;
+        let prepared = Prepared::new(
+            &model.architecture,
+            &model.parameters,
+            weights,
+            statistics,
+            steps.to_vec(),
+        );
+        let share = 1.0 / self.options.batch as f32;
+        let smoothing = self.options.label_smoothing;
+        let losses: Vec<f32> = self
+            .chunks
+            .par_iter_mut()
+            .zip(labels.par_chunks_exact(self.options.chunk))
+            .map(|(chunk, labels)| {
+                chunk.forward(&prepared);
+                let mut gradient = vec![0.0; chunk.logits().len()];
+                let logits = chunk.logits();
+                let (loss, _) = cross_entropy(logits, labels, smoothing, share, &mut gradient);
+                if backward {
+                    chunk.backward(&prepared, &gradient, false);
+                }
+                loss
+            })
+            .collect();
+        let loss = losses.iter().sum::<f32>() * share;
+        if loss.is_finite() {
+            return Ok(loss);
+        }
+        Err(TrainError::Diverged {
+            step: self.step,
+            rate: self.options.learning_rate,
+        })
+    }
+
+    /// Moves running statistics and activation ranges towards what the chunks saw.
+    fn observe(&mut self) {
+        if self.is_frozen() {
+            return;
+        }
+        let share = 1.0 / self.chunks.len() as f32;
+        // Nothing has been observed yet, unless quantization began at once.
+        let first = self.step == 0 && self.ranges.iter().all(|&r| r == 0.0);
+        let weight = if first { 1.0 } else { OBSERVATION };
+        let toward = |old: &mut f32, new: f32| *old += weight * (new - *old);
+        for tensor in 1..self.ranges.len() {
+            let seen: f32 = self.chunks.iter().map(|c| c.maxima()[tensor] * share).sum();
+            toward(&mut self.ranges[tensor], seen);
+        }
+        let styles = &self.model.architecture.styles;
+        for (index, layer) in self.model.parameters.layers.iter_mut().enumerate() {
+            let Some(layer) = layer.as_mut().filter(|_| styles[index].norm == Norm::Batch) else {
+                continue;
+            };
+            let moments: Vec<_> = self
+                .chunks
+                .iter()
+                .filter_map(|c| c.moments(index))
+                .collect();
+            for channel in 0..layer.mean.len() {
+                let mean = moments.iter().map(|m| m.0[channel] * share).sum();
+                let variance = moments.iter().map(|m| m.1[channel] * share).sum();
+                toward(&mut layer.mean[channel], mean);
+                toward(&mut layer.variance[channel], variance);
+            }
+        }
+    }
+
+    /// The chunks' gradients added in the chunks' order, whatever thread made them.
+    fn sum_gradients(&self) -> Gradients {
+        let mut sum = self.chunks[0].gradients().to_vec();
+        for chunk in &self.chunks[1..] {
+            for (sum, part) in sum.iter_mut().zip(chunk.gradients()) {
+                if let (Some(sum), Some(part)) = (sum, part) {
+                    sum.add(part);
+                }
+            }
+        }
+        sum
+    }
+
+    /// One step of the optimizer along the gradients of quantized weights.
+    fn update(&mut self, mut gradients: Gradients) {
+        let options = &self.options;
+        let steps = options.epochs * (self.data.len() / options.batch);
+        let rate = learning_rate(options.schedule, options.learning_rate, self.step, steps);
+        let layers = self.model.parameters.layers.iter();
+        let learned: Vec<Vec<f32>> = layers
+            .zip(&self.quantizers)
+            .zip(&mut gradients)
+            .map(
+                |((layer, quantizer), gradient)| match (layer, quantizer, gradient) {
+                    (Some(layer), Some(quantizer), Some(gradient)) => {
+                        quantizer.backward(&layer.weight, &mut gradient.weight)
+                    }
+                    _ => Vec::new(),
+                },
+            )
+            .collect();
+        self.optimizer
+            .step(&mut self.model.parameters, &gradients, options, rate);
+        for (index, quantizer) in self.quantizers.iter_mut().enumerate() {
+            if let Some(quantizer) = quantizer {
+                let gradient = &learned[index];
+                self.optimizer
+                    .learn(index, quantizer, gradient, options, rate);
+            }
+        }
+    }
+}
+
+/// Fills a chunk's input with what the pixels of images mean.
+fn fill<'d>(chunk: &mut Chunk, table: &InputTable<f32>, images: impl Iterator<Item = &'d [u8]>) {
+    let volume = chunk.input_mut().len() / chunk.images();
+    for (target, image) in chunk.input_mut().chunks_exact_mut(volume).zip(images) {
+        for (x, value) in target.iter_mut().zip(table.apply(image)) {
+            *x = value;
+        }
+    }
+}
+
+fn each(gradients: &mut Gradients, mut change: impl FnMut(&mut [f32])) {
+    for layer in gradients.iter_mut().flatten() {
+        change(&mut layer.weight);
+        change(&mut layer.offset);
+        change(&mut layer.bias);
+        change(&mut layer.gain);
+    }
+}
+
+fn clamp(gradients: &mut Gradients, most: f32) {
+    each(gradients, |g| {
+        g.iter_mut().for_each(|g| *g = g.clamp(-most, most));
+    });
+}
+
+/// Adds gradients and takes a share of the sum.
+fn combine(gradients: &mut Gradients, others: &Gradients, share: f32) {
+    for (sum, other) in gradients.iter_mut().zip(others) {
+        if let (Some(sum), Some(other)) = (sum, other) {
+            sum.add(other);
+        }
+    }
+    each(gradients, |g| g.iter_mut().for_each(|g| *g *= share));
+}
+
+#[cfg(test)]
+#[path = "step_tests.rs"]
+mod tests;

@@ -1,0 +1,266 @@
+use super::*;
+use crate::data::{Dataset, glyph};
+use crate::float::FloatModel;
+use crate::model::InputMap;
+use crate::network::{Builtin, Parameters};
+use crate::quantize::{BitWidth, Exposure};
+use crate::quantized::{MemoryRules, Quantization, QuantizedNetwork, StoredMemory};
+use crate::train::{QuantizerName, TrainingMemory, TrainingOptions, train};
+use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::quantity::BitErrorRate;
+
+fn data() -> Dataset {
+    glyph::split(1, 640, 10).train
+}
+
+fn start(data: &Dataset) -> FloatModel {
+    let images = (data.shape(), data.classes);
+    FloatModel::random(Builtin::Cnn, images, InputMap::Halve, 1).unwrap()
+}
+
+/// Quantized from the first step on, so that perturbation begins at once.
+fn options() -> TrainingOptions {
+    TrainingOptions {
+        epochs: 2,
+        float_share: 0.0,
+        quiet: true,
+        ..TrainingOptions::default()
+    }
+}
+
+fn perturbed(change: impl FnOnce(&mut Perturbation)) -> Option<Perturbation> {
+    let mut perturbation = Perturbation {
+        gate: f32::INFINITY,
+        clamp: f32::INFINITY,
+        ..Perturbation::default()
+    };
+    change(&mut perturbation);
+    Some(perturbation)
+}
+
+fn rate(rate: f64) -> BitErrorRate {
+    BitErrorRate::new(rate).unwrap()
+}
+
+fn trained(options: &TrainingOptions) -> Parameters {
+    let data = data();
+    let trained = train(start(&data), &data, options).unwrap();
+    trained.network.model.parameters
+}
+
+#[test]
+fn a_perturbed_step_multiplies_with_the_words_that_an_evaluation_of_the_chip_reads() {
+    let data = data();
+    let cases = [
+        (BitWidth::EIGHT, CodeName::None, Policy::Keep),
+        (BitWidth::EIGHT, CodeName::Secded72_64, Policy::Zero),
+        (
+            BitWidth::EIGHT,
+            CodeName::Inplace64_57,
+            Policy::ZeroConstrained,
+        ),
+        (BitWidth::FOUR, CodeName::Inplace64_57, Policy::Keep),
+        (BitWidth::FOUR, CodeName::Inplace32_26, Policy::Zero),
+    ];
+    for (width, code, policy) in cases {
+        let options = TrainingOptions {
+            weight_bits: width,
+            code,
+            perturbation: perturbed(|p| {
+                p.rate = rate(0.02);
+                p.memory = TrainingMemory {
+                    decode: true,
+                    policy,
+                    ..TrainingMemory::default()
+                };
+            }),
+            ..options()
+        };
+        let perturbation = options.perturbation.clone().unwrap();
+        let mut run = Run::new(start(&data), &data, &options).unwrap();
+        run.step().unwrap();
+        let snapshot = run.constrain().unwrap().unwrap();
+        let disturbed = run
+            .disturb(&snapshot.stored, &snapshot.grids, &perturbation, 0)
+            .unwrap();
+
+        // What an evaluation does, from nothing but the network and the chip.
+        let network = QuantizedNetwork {
+            model: run.model().clone(),
+            quantization: Quantization {
+                width,
+                code,
+                grids: snapshot.grids.clone(),
+                steps: snapshot.steps.clone(),
+            },
+        };
+        let rules = MemoryRules {
+            rows: 16,
+            columns: 16,
+            code,
+            policy,
+            exposure: Exposure::WholeLane,
+        };
+        let shapes = network.model.weight_shapes();
+        let memory = StoredMemory::new(rules, width, shapes).unwrap();
+        let chip = run.faults(&perturbation, 0);
+        let read = memory.read(&network.stored(), chip, Pass(0)).unwrap();
+        let grids = &network.quantization.grids;
+        assert_eq!(read.weights.values(grids), disturbed, "{code}");
+        assert_ne!(disturbed, snapshot.values, "{code}: 2 % leaves errors");
+        let other = ChipFaults {
+            seed: ChipSeed(chip.seed.0 ^ 1),
+            ..chip
+        };
+        let other = memory.read(&network.stored(), other, Pass(0)).unwrap();
+        assert_ne!(other.weights.values(grids), disturbed, "{code}");
+    }
+}
+
+#[test]
+fn without_faults_every_scheme_is_plain_training_to_the_bit() {
+    let plain = trained(&options());
+    for scheme in [Scheme::Randbet, Scheme::Noise, Scheme::PerturbedOnly] {
+        let none = perturbed(|p| (p.rate, p.scheme) = (BitErrorRate::ZERO, scheme));
+        let same = TrainingOptions {
+            perturbation: none,
+            ..options()
+        };
+        assert!(trained(&same) == plain, "{scheme:?}");
+        let some = perturbed(|p| (p.rate, p.scheme) = (rate(0.02), scheme));
+        let other = TrainingOptions {
+            perturbation: some,
+            ..options()
+        };
+        assert!(trained(&other) != plain, "{scheme:?}");
+    }
+    let alternating = TrainingOptions {
+        perturbation: perturbed(|p| {
+            (p.rate, p.scheme) = (BitErrorRate::ZERO, Scheme::Alternating);
+        }),
+        ..options()
+    };
+    assert!(trained(&alternating) != plain, "two updates a batch");
+}
+
+#[test]
+fn single_errors_in_protected_words_train_as_if_there_were_none() {
+    let through = |rate_: f64, decode| TrainingOptions {
+        perturbation: perturbed(|p| {
+            p.rate = rate(rate_);
+            p.memory.decode = decode;
+        }),
+        ..options()
+    };
+    // At 1e-6 no word of this network has two errors.
+    let plain = trained(&options());
+    assert!(trained(&through(1e-6, true)) == plain);
+    assert!(trained(&through(1e-4, false)) != plain);
+}
+
+#[test]
+fn a_closed_gate_is_plain_training() {
+    let closed = TrainingOptions {
+        perturbation: perturbed(|p| {
+            p.rate = rate(0.02);
+            p.gate = 1e-3;
+        }),
+        ..options()
+    };
+    assert!(trained(&closed) == trained(&options()));
+}
+
+#[test]
+fn the_sum_of_two_equal_gradients_is_twice_their_mean() {
+    let doubled = TrainingOptions {
+        perturbation: perturbed(|p| {
+            (p.rate, p.combine) = (BitErrorRate::ZERO, Combine::Sum);
+        }),
+        epochs: 1,
+        weight_decay: 0.0,
+        frozen_share: 0.0,
+        learning_rate: 0.03,
+        ..options()
+    };
+    let faster = TrainingOptions {
+        perturbation: None,
+        learning_rate: 0.06,
+        ..doubled.clone()
+    };
+    let data = data();
+    let step = |options: &TrainingOptions, steps: usize| {
+        let mut run = Run::new(start(&data), &data, options).unwrap();
+        for _ in 0..steps {
+            run.step().unwrap();
+        }
+        run.model.parameters
+    };
+    // The gate opens after the first batch, so only the second has two gradients.
+    assert!(step(&doubled, 1) != step(&faster, 1));
+    let first = step(&doubled, 1);
+    let plain = TrainingOptions {
+        perturbation: None,
+        ..doubled.clone()
+    };
+    assert!(first == step(&plain, 1));
+    let (two, one) = (step(&doubled, 2), step(&plain, 2));
+    let moved = |p: &Parameters| p.layers[0].as_ref().unwrap().bias[0];
+    // v₂ is μ·v₁ + 2g instead of μ·v₁ + g, at the second step's rate η: the difference is η·g.
+    assert!(moved(&two) != moved(&one));
+}
+
+#[test]
+fn each_chip_of_fixed_pattern_training_is_used_in_turn() {
+    let data = data();
+    let options = TrainingOptions {
+        perturbation: perturbed(|p| p.chips = vec![7, 8]),
+        ..options()
+    };
+    let perturbation = options.perturbation.clone().unwrap();
+    let mut run = Run::new(start(&data), &data, &options).unwrap();
+    let mut seeds = Vec::new();
+    for _ in 0..4 {
+        seeds.push(run.faults(&perturbation, 0).seed.0);
+        run.step().unwrap();
+    }
+    assert_eq!(seeds, [7, 8, 7, 8]);
+}
+
+#[test]
+fn clipped_training_ends_with_clipped_weights() {
+    let options = TrainingOptions {
+        clip: Some(crate::train::Clipping {
+            range: 0.1,
+            per_layer: false,
+            norms: false,
+        }),
+        quantizer: QuantizerName::Rquant,
+        code: CodeName::None,
+        ..options()
+    };
+    for layer in trained(&options).layers.iter().flatten() {
+        assert!(layer.weight.iter().all(|w| w.abs() <= 0.1));
+    }
+}
+
+#[test]
+fn every_quantizer_trains() {
+    let data = glyph::split(1, 2000, 500);
+    for quantizer in QuantizerName::ALL {
+        for width in [BitWidth::EIGHT, BitWidth::FOUR] {
+            let options = TrainingOptions {
+                quantizer,
+                weight_bits: width,
+                code: CodeName::None,
+                clip: Some(crate::train::Clipping {
+                    range: 0.2,
+                    ..Default::default()
+                }),
+                ..options()
+            };
+            let network = train(start(&data.train), &data.train, &options).unwrap();
+            let accuracy = network.accuracy(&data.test);
+            assert!(accuracy > 0.6, "{quantizer} at {width} bits: {accuracy}");
+        }
+    }
+}
