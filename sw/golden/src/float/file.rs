@@ -9,16 +9,19 @@
 //! | `layer{i}.gain` | outputs | normalised ones |
 //!
 //! The JSON text holds the format's version, the network's name, images, classes,
-//! the input map and where the parameters come from. The same network always gives
-//! the same bytes.
+//! the input map and where the parameters come from; of a quantized network also the
+//! grids of its weights and the steps of its activations. A training run that can be
+//! gone on with has a part of that text and tensors more, see [`train`](crate::train). The same
+//! network always gives the same bytes.
 
 use super::FloatModel;
+use super::tensors::{Part, Taker, layer_parts, read_parameters};
 use crate::files;
 use crate::model::{FileError, InputMap};
-use crate::network::{Architecture, Builtin, LayerParameters, Parameters};
+use crate::network::{Architecture, Builtin, Parameters};
+use crate::quantized::{Quantization, QuantizedNetwork};
 use brownout_spec::program::Shape;
 use brownout_spec::text::{is_printable, printable};
-use ndarray::{Array1, Array4};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -44,6 +47,11 @@ struct Header {
     classes: usize,
     input: InputMap,
     origin: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quantization: Option<Quantization>,
+    /// The state of a training run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    training: Option<serde_json::Value>,
 }
 
 /// The part that must be understood before anything else is.
@@ -52,40 +60,27 @@ struct Version {
     version: u32,
 }
 
-impl FloatModel {
-    /// The bytes of the checkpoint.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let header = Header {
-            version: FORMAT_VERSION,
-            network: self.network.to_string(),
-            image: self.image,
-            classes: self.architecture.classes(),
-            input: self.input,
-            origin: self.origin.clone(),
-        };
-        let text = serde_json::to_string(&header).expect("a header is plain data");
-        let layers = self.parameters.layers.iter().enumerate();
-        let parts: Vec<Part> = layers
-            .filter_map(|(i, layer)| Some(layer_parts(i, layer.as_ref()?)))
-            .flatten()
-            .collect();
-        let views = parts.iter().map(|part| {
-            let view = TensorView::new(Dtype::F32, part.shape.clone(), &part.bytes);
-            (&part.name, view.expect("a part has the bytes of its shape"))
-        });
-        let metadata = HashMap::from([(METADATA_KEY.to_owned(), text)]);
-        safetensors::serialize(views, Some(metadata)).expect("names are unique")
-    }
+/// What a checkpoint may hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// The network.
+    pub model: FloatModel,
+    /// How it is rounded, if it has been trained or calibrated.
+    pub quantization: Option<Quantization>,
+}
 
-    /// Writes the checkpoint under a temporary name and renames it.
-    ///
-    /// # Errors
-    /// When the file system refuses.
-    pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        files::write(path, &self.to_bytes()).map_err(|source| FileError::Io {
-            path: path.to_owned(),
-            source,
-        })
+/// What a training run keeps besides its network.
+pub(crate) struct StateParts {
+    /// What is no tensor.
+    pub header: serde_json::Value,
+    /// Tensors whose names are not those of a network's.
+    pub tensors: Vec<Part>,
+}
+
+impl Checkpoint {
+    /// The bytes of the file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(&self.model, self.quantization.as_ref(), None)
     }
 
     /// Reads and checks a checkpoint.
@@ -93,8 +88,7 @@ impl FloatModel {
     /// # Errors
     /// One sentence naming the file and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        let bytes = read_up_to(path, MAX_FILE_BYTES)?;
-        Self::from_bytes(&bytes, path)
+        Self::from_bytes(&read_up_to(path, MAX_FILE_BYTES)?, path)
     }
 
     /// Reads and checks the bytes of a checkpoint, which messages call `path`.
@@ -102,11 +96,118 @@ impl FloatModel {
     /// # Errors
     /// One sentence naming the file and what is wrong with it.
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, FileError> {
-        parse(bytes).map_err(|problem| FileError::Format {
-            path: path.to_owned(),
-            problem,
-        })
+        decode(bytes, |_, _, _| Ok(()))
+            .map(|(checkpoint, _)| checkpoint)
+            .map_err(|problem| FileError::Format {
+                path: path.to_owned(),
+                problem,
+            })
     }
+}
+
+impl FloatModel {
+    /// The bytes of the checkpoint.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(self, None, None)
+    }
+
+    /// Writes the checkpoint under a temporary name and renames it.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        write(path, &self.to_bytes())
+    }
+
+    /// Reads and checks a checkpoint; of a quantized network the weights before rounding.
+    ///
+    /// # Errors
+    /// One sentence naming the file and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        Ok(Checkpoint::read(path)?.model)
+    }
+
+    /// Reads and checks the bytes of a checkpoint, which messages call `path`.
+    ///
+    /// # Errors
+    /// One sentence naming the file and what is wrong with it.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, FileError> {
+        Ok(Checkpoint::from_bytes(bytes, path)?.model)
+    }
+}
+
+impl QuantizedNetwork {
+    /// The bytes of the checkpoint.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(&self.model, Some(&self.quantization), None)
+    }
+
+    /// Writes the checkpoint under a temporary name and renames it.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        write(path, &self.to_bytes())
+    }
+
+    /// Reads and checks the checkpoint of a quantized network.
+    ///
+    /// # Errors
+    /// One sentence naming the file and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let Checkpoint {
+            model,
+            quantization,
+        } = Checkpoint::read(path)?;
+        match quantization {
+            Some(quantization) => Ok(Self {
+                model,
+                quantization,
+            }),
+            None => Err(FileError::Format {
+                path: path.to_owned(),
+                problem: "its weights are not quantized; allowed is what `train --checkpoint` writes, or `export` makes a model of it".to_owned(),
+            }),
+        }
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    files::write(path, bytes).map_err(|source| FileError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The bytes of a network's checkpoint, or of a training run's state.
+pub(crate) fn encode(
+    model: &FloatModel,
+    quantization: Option<&Quantization>,
+    state: Option<StateParts>,
+) -> Vec<u8> {
+    let header = Header {
+        version: FORMAT_VERSION,
+        network: model.network.to_string(),
+        image: model.image,
+        classes: model.architecture.classes(),
+        input: model.input,
+        origin: model.origin.clone(),
+        quantization: quantization.cloned(),
+        training: state.as_ref().map(|state| state.header.clone()),
+    };
+    let text = serde_json::to_string(&header).expect("a header is plain data");
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), text)]);
+    let layers = model.parameters.layers.iter().enumerate();
+    let mut parts: Vec<Part> = layers
+        .filter_map(|(i, layer)| Some(layer_parts(i, layer.as_ref()?)))
+        .flatten()
+        .collect();
+    parts.extend(state.into_iter().flat_map(|state| state.tensors));
+    let views = parts.iter().map(|part| {
+        let view = TensorView::new(Dtype::F32, part.shape.clone(), &part.bytes);
+        (&part.name, view.expect("a part has the bytes of its shape"))
+    });
+    safetensors::serialize(views, Some(metadata)).expect("names are unique")
 }
 
 /// The bytes of a file that may have at most `most`.
@@ -127,37 +228,12 @@ pub(crate) fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-/// One tensor on its way into a file.
-struct Part {
-    name: String,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-fn layer_parts(index: usize, layer: &LayerParameters) -> Vec<Part> {
-    let part = |name: &str, shape: &[usize], values: &mut dyn Iterator<Item = &f32>| Part {
-        name: format!("layer{index}.{name}"),
-        shape: shape.to_vec(),
-        bytes: values.flat_map(|v| v.to_le_bytes()).collect(),
-    };
-    let vectors = [
-        ("bias", Some(&layer.bias)),
-        ("mean", Some(&layer.mean)),
-        ("variance", Some(&layer.variance)),
-        ("offset", layer.offset.as_ref()),
-        ("gain", layer.gain.as_ref()),
-    ];
-    let mut parts = vec![part(
-        "weight",
-        layer.weight.shape(),
-        &mut layer.weight.iter(),
-    )];
-    let vectors = vectors.into_iter().filter_map(|(name, v)| Some((name, v?)));
-    parts.extend(vectors.map(|(name, v)| part(name, v.shape(), &mut v.iter())));
-    parts
-}
-
-fn parse(bytes: &[u8]) -> Result<FloatModel, String> {
+/// Reads a checkpoint; `state` reads what a training run has added, given its header (if there
+/// is one), the network's parameters and the tensors.
+pub(crate) fn decode<S>(
+    bytes: &[u8],
+    state: impl FnOnce(Option<serde_json::Value>, &Parameters, &mut Taker<'_, '_>) -> Result<S, String>,
+) -> Result<(Checkpoint, S), String> {
     let readable = |e: safetensors::SafeTensorError| {
         format!(
             "this is not a safetensors file: {}",
@@ -165,7 +241,7 @@ fn parse(bytes: &[u8]) -> Result<FloatModel, String> {
         )
     };
     let tensors = SafeTensors::deserialize(bytes).map_err(readable)?;
-    let header = read_header(bytes)?;
+    let mut header = read_header(bytes)?;
     let network: Builtin = header.network.parse().map_err(|_| {
         format!(
             "its network is {:?}, which this program does not know",
@@ -202,15 +278,32 @@ fn parse(bytes: &[u8]) -> Result<FloatModel, String> {
     }
     let architecture = Architecture::builtin(network, image, header.classes)
         .map_err(|e| format!("its network cannot be built: {e}"))?;
-    let parameters = read_parameters(&tensors, &architecture)?;
-    Ok(FloatModel {
+    let mut taker = Taker::new(&tensors);
+    let parameters = read_parameters(&mut taker, &architecture)?;
+    let training = header.training.take();
+    // The state of a run may be left where only its network is wanted.
+    let plain = training.is_none();
+    let state = state(training, &parameters, &mut taker)?;
+    if plain {
+        taker.finish()?;
+    }
+    let model = FloatModel {
         network,
         architecture,
         image,
         input: header.input,
         origin: header.origin,
         parameters,
-    })
+    };
+    if let Some(quantization) = &header.quantization {
+        quantization.validate(&model)?;
+    }
+    let quantization = header.quantization;
+    let checkpoint = Checkpoint {
+        model,
+        quantization,
+    };
+    Ok((checkpoint, state))
 }
 
 fn read_header(bytes: &[u8]) -> Result<Header, String> {
@@ -237,97 +330,6 @@ fn read_header(bytes: &[u8]) -> Result<Header, String> {
         ));
     }
     serde_json::from_str(text).map_err(unreadable)
-}
-
-/// Takes tensors from a file, and counts them.
-struct Taker<'a, 'b> {
-    tensors: &'a SafeTensors<'b>,
-    taken: usize,
-}
-
-impl Taker<'_, '_> {
-    fn take(&mut self, layer: usize, part: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
-        let name = format!("layer{layer}.{part}");
-        let tensor = self.tensors.tensor(&name);
-        let tensor = tensor.map_err(|_| format!("it has no tensor {name:?}"))?;
-        if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
-            return Err(format!(
-                "tensor {name:?} is {:?} of shape {:?}; allowed is F32 of shape {shape:?}",
-                tensor.dtype(),
-                tensor.shape()
-            ));
-        }
-        let values = tensor.data().as_chunks::<4>().0.iter();
-        let values: Vec<f32> = values.map(|v| f32::from_le_bytes(*v)).collect();
-        check_finite(&name, &values)?;
-        if part == "variance" {
-            check_variance(&name, &values)?;
-        }
-        self.taken += 1;
-        Ok(values)
-    }
-}
-
-fn read_parameters(
-    tensors: &SafeTensors<'_>,
-    architecture: &Architecture,
-) -> Result<Parameters, String> {
-    let mut taker = Taker { tensors, taken: 0 };
-    let mut layers = Vec::with_capacity(architecture.network.layers.len());
-    for (index, layer) in architecture.network.layers.iter().enumerate() {
-        if !layer.operation.has_weights() {
-            layers.push(None);
-            continue;
-        }
-        let (shapes, style) = (&architecture.shapes()[index], architecture.styles[index]);
-        let outputs = shapes.output.channels;
-        let shape = [
-            outputs,
-            shapes.kernel_height,
-            shapes.kernel_width,
-            shapes.input.channels,
-        ];
-        let weight = taker.take(index, "weight", &shape)?;
-        let mut vector = |part| taker.take(index, part, &[outputs]).map(Array1::from);
-        layers.push(Some(LayerParameters {
-            weight: Array4::from_shape_vec(shape, weight).map_err(|e| e.to_string())?,
-            bias: vector("bias")?,
-            mean: vector("mean")?,
-            variance: vector("variance")?,
-            offset: style.offset.then(|| vector("offset")).transpose()?,
-            gain: style.is_normalized().then(|| vector("gain")).transpose()?,
-        }));
-    }
-    if tensors.len() != taker.taken {
-        return Err(format!(
-            "the file has {} tensors; its network needs {}",
-            tensors.len(),
-            taker.taken
-        ));
-    }
-    Ok(Parameters { layers })
-}
-
-/// Refuses the first number that is none, or infinite.
-pub(crate) fn check_finite(name: &str, values: &[f32]) -> Result<(), String> {
-    match values.iter().position(|v| !v.is_finite()) {
-        None => Ok(()),
-        Some(at) => Err(format!(
-            "value {at} of tensor {name:?} is {}; allowed are finite numbers",
-            values[at]
-        )),
-    }
-}
-
-/// Refuses the first negative variance.
-pub(crate) fn check_variance(name: &str, values: &[f32]) -> Result<(), String> {
-    match values.iter().position(|&v| v < 0.0) {
-        None => Ok(()),
-        Some(at) => Err(format!(
-            "value {at} of tensor {name:?} is {}; a variance is 0 or more",
-            values[at]
-        )),
-    }
 }
 
 #[cfg(test)]

@@ -79,3 +79,47 @@ fn each_damage_to_a_checkpoint_is_named() {
     assert!(origin.contains("line breaks"), "{origin}");
     assert!(message(b"no tensors").contains("not a safetensors file"));
 }
+
+#[test]
+fn a_quantized_network_survives_its_file_and_its_damages_are_named() {
+    use crate::data::glyph;
+    use crate::train::{QuantizerName, TrainingOptions};
+    use brownout_spec::code::CodeName;
+    let folder = tempfile::tempdir().unwrap();
+    let data = glyph::split(1, 40, 10).train;
+    let images = (data.shape(), data.classes);
+    let start = FloatModel::random("cnn".parse().unwrap(), images, InputMap::Halve, 3).unwrap();
+    for quantizer in QuantizerName::ALL {
+        let options = TrainingOptions {
+            quantizer,
+            code: CodeName::None,
+            ..TrainingOptions::default()
+        };
+        let network = start.calibrate(&data, &options).unwrap();
+        let path = folder.path().join(quantizer.as_str());
+        network.write(&path).unwrap();
+        assert_eq!(
+            QuantizedNetwork::read(&path).unwrap(),
+            network,
+            "{quantizer}"
+        );
+        assert_eq!(FloatModel::read(&path).unwrap(), start);
+    }
+    let plain = folder.path().join("plain");
+    start.write(&plain).unwrap();
+    let refused = QuantizedNetwork::read(&plain).unwrap_err().to_string();
+    assert!(refused.contains("not quantized"), "{refused}");
+
+    let good = start.calibrate(&data, &TrainingOptions::default()).unwrap();
+    let change = |f: &dyn Fn(&mut QuantizedNetwork)| {
+        let mut changed = good.clone();
+        f(&mut changed);
+        message(&changed.to_bytes())
+    };
+    let few = change(&|n| drop(n.quantization.grids.pop()));
+    assert!(few.contains("grids") && few.contains("layers"), "{few}");
+    let missing = change(&|n| n.quantization.grids[0] = None);
+    assert!(missing.contains("layer 0"), "{missing}");
+    let step = change(&|n| n.quantization.steps[1] = Some(-1.0));
+    assert!(step.contains("-1") && step.contains("above 0"), "{step}");
+}

@@ -6,10 +6,12 @@
 
 mod calibrate;
 mod file;
+mod tensors;
 
 pub use calibrate::CalibrationError;
-pub use file::{FORMAT_VERSION, MAX_FILE_BYTES};
-pub(crate) use file::{check_finite, check_variance, read_up_to};
+pub use file::{Checkpoint, FORMAT_VERSION, MAX_FILE_BYTES};
+pub(crate) use file::{StateParts, decode, encode, read_up_to};
+pub(crate) use tensors::{Part, Taker, check_finite, check_variance};
 
 use crate::data::Dataset;
 use crate::model::InputMap;

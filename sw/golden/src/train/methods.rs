@@ -201,16 +201,16 @@ impl Perturbation {
             "0 to 0.5",
         )?;
         check(
-            self.gate > 0.0,
+            self.gate > 0.0 && self.gate.is_finite(),
             "perturbation.gate",
             self.gate,
-            "above 0 (inf is always open)",
+            "above 0 and finite (1e9 is always open)",
         )?;
         check(
-            self.clamp > 0.0,
+            self.clamp > 0.0 && self.clamp.is_finite(),
             "perturbation.clamp",
             self.clamp,
-            "above 0 (inf is none)",
+            "above 0 and finite (1e9 clamps nothing)",
         )?;
         let live = self.memory.exposure == Exposure::LiveBits;
         check(

@@ -18,6 +18,7 @@ mod optimizer;
 mod options;
 mod quantizer;
 mod run;
+mod state;
 mod step;
 
 pub use error::TrainError;
@@ -28,3 +29,4 @@ pub use options::{Decay, OptionsError, Schedule, TrainingOptions};
 pub use quantizer::{FirstRange, LayerQuantizer, QuantizerName, WcatOptions};
 pub(crate) use run::activation_steps;
 pub use run::{Run, Trained, train};
+pub use state::STATE_VERSION;

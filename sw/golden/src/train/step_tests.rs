@@ -30,8 +30,8 @@ fn options() -> TrainingOptions {
 
 fn perturbed(change: impl FnOnce(&mut Perturbation)) -> Option<Perturbation> {
     let mut perturbation = Perturbation {
-        gate: f32::INFINITY,
-        clamp: f32::INFINITY,
+        gate: f32::MAX,
+        clamp: f32::MAX,
         ..Perturbation::default()
     };
     change(&mut perturbation);
