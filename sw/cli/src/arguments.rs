@@ -1,9 +1,13 @@
 //! The command line: what can be asked for, and the help that says so.
 
+mod train;
+
+pub use train::TrainArguments;
+
 use crate::data::DataSource;
-use brownout_golden::data::Augmentation;
 use brownout_golden::model::InputMap;
 use brownout_golden::network::Builtin;
+use brownout_golden::quantize::Granularity;
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::WeightBits;
 use brownout_spec::fault::FaultMode;
@@ -42,14 +46,23 @@ pub struct Arguments {
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Seed of what is random: initial weights and order of training images, cells of the chip
-    #[arg(long, global = true, default_value_t = 1, value_name = "N")]
-    pub seed: u64,
+    /// [default: 1]
+    #[arg(long, global = true, value_name = "N")]
+    pub seed: Option<u64>,
     /// Print results and errors only: no progress, no remarks
     #[arg(long, short, global = true)]
     pub quiet: bool,
     /// Print the result as one JSON document
     #[arg(long, global = true)]
     pub json: bool,
+}
+
+impl Global {
+    /// The seed, or the default one.
+    #[cfg(feature = "simulate")]
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or(1)
+    }
 }
 
 /// The commands.
@@ -69,46 +82,6 @@ pub enum Command {
     Sweep(SweepArguments),
     /// Explain a model, a configuration, a weight image or a code
     Info(InfoArguments),
-}
-
-/// Flags of `train`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  brownout train --out cnn.safetensors
-  brownout train --network mlp --weight-bits 4 --code inplace-32-26 --out mlp.safetensors
-  brownout train --data mnist:data/mnist --epochs 3 --out mnist.safetensors")]
-pub struct TrainArguments {
-    /// Integer model to write: safetensors with metadata
-    #[arg(long, value_name = "FILE", required_unless_present = "checkpoint")]
-    pub out: Option<PathBuf>,
-    #[command(flatten)]
-    pub network: NetworkArguments,
-    /// Bits of a weight: 8 or 4
-    #[arg(long, default_value = "8", value_name = "BITS", value_parser = weight_bits)]
-    pub weight_bits: WeightBits,
-    /// Code whose range constraint the weights will satisfy [default: inplace-64-57]
-    #[arg(long, value_name = "NAME")]
-    pub code: Option<CodeName>,
-    /// Which weights share a scale
-    #[arg(long, default_value = "tensor", value_name = "WHICH")]
-    pub scale: Scale,
-    /// Images of a step, a multiple of 32
-    #[arg(long, default_value_t = 64, value_name = "N")]
-    pub batch: usize,
-    /// What is done to the images of each epoch: none, or some of crop:PIXELS, flip and
-    /// cutout:PIXELS, as in crop:4,flip,cutout:16
-    #[arg(long, default_value = "none", value_name = "LIST")]
-    pub augment: Augmentation,
-    /// Start from this checkpoint, whose network it is that is trained
-    #[arg(long, value_name = "FILE", conflicts_with = "network")]
-    pub from: Option<PathBuf>,
-    /// Write the trained parameters in floating point to this checkpoint; without --out, for
-    /// networks that have no integer form
-    #[arg(long, value_name = "FILE")]
-    pub checkpoint: Option<PathBuf>,
-    /// Peak learning rate [default: 0.1]
-    #[arg(long, value_name = "RATE")]
-    pub learning_rate: Option<f32>,
 }
 
 /// Flags of `import`.
@@ -203,6 +176,15 @@ pub enum Scale {
     Tensor,
     /// The weights of one output channel
     Channel,
+}
+
+impl From<Scale> for Granularity {
+    fn from(scale: Scale) -> Self {
+        match scale {
+            Scale::Tensor => Self::Tensor,
+            Scale::Channel => Self::Channel,
+        }
+    }
 }
 
 /// Flags of `generate`.

@@ -17,6 +17,8 @@ use thiserror::Error;
 pub const MISMATCH: u8 = 1;
 /// Exit status when a flag, a file or the machine is at fault.
 pub const REFUSED: u8 = 2;
+/// Exit status of a run that Ctrl-C has ended, as shells have it: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, Error)]
@@ -40,6 +42,12 @@ pub enum Error {
         /// What is wrong, and what is allowed.
         problem: String,
     },
+    /// Settings that do not go together, or one of a recipe that is not allowed.
+    #[error("{0}")]
+    Recipe(String),
+    /// Ctrl-C.
+    #[error("{0}")]
+    Interrupted(String),
     /// The operating system refused a file.
     #[error("could not {action} {}: {source}", path.display())]
     File {
@@ -125,6 +133,7 @@ impl Error {
         match self {
             #[cfg(feature = "simulate")]
             Self::Mismatch(_) => MISMATCH,
+            Self::Interrupted(_) => INTERRUPTED,
             _ => REFUSED,
         }
     }

@@ -1,6 +1,6 @@
 //! `brownout export`: from a checkpoint to an integer model, without training.
 
-use crate::arguments::{ExportArguments, Scale};
+use crate::arguments::ExportArguments;
 use crate::data::check_count;
 use crate::error::Error;
 use crate::files;
@@ -11,7 +11,7 @@ use brownout_golden::export::export;
 use brownout_golden::float::FloatModel;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::Accuracy;
-use brownout_golden::quantize::{BitWidth, Granularity};
+use brownout_golden::quantize::BitWidth;
 use brownout_golden::train::TrainingOptions;
 use brownout_spec::code::CodeName;
 use serde::Serialize;
@@ -39,10 +39,7 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     let options = TrainingOptions {
         weight_bits: arguments.weight_bits.into(),
         code: arguments.code,
-        granularity: match arguments.scale {
-            Scale::Tensor => Granularity::Tensor,
-            Scale::Channel => Granularity::Channel,
-        },
+        granularity: arguments.scale.into(),
         ..TrainingOptions::default()
     };
     let split = arguments.data.split(None, output)?;

@@ -21,6 +21,7 @@ mod output;
 mod placement;
 #[cfg(feature = "simulate")]
 mod points;
+mod recipe;
 #[cfg(feature = "simulate")]
 mod reproduce;
 #[cfg(feature = "simulate")]

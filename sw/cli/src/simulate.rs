@@ -51,7 +51,7 @@ pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Re
         model: arguments.model.clone(),
         config: arguments.config.clone(),
         data: arguments.data.clone(),
-        seed: global.seed,
+        seed: global.seed(),
         first_image: arguments.skip,
     };
     let run = Run {

@@ -64,7 +64,7 @@ struct Job<'a> {
 pub fn run(arguments: &SweepArguments, global: &Global, output: Output) -> Result<(), Error> {
     let chosen = configuration::default();
     let options = TrainingOptions {
-        seed: global.seed,
+        seed: global.seed(),
         epochs: arguments.network.epochs,
         weight_bits: chosen.configuration.weight_bits,
         code: chosen.configuration.code,
@@ -75,7 +75,7 @@ pub fn run(arguments: &SweepArguments, global: &Global, output: Output) -> Resul
     let job = Job {
         arguments,
         output,
-        seed: global.seed,
+        seed: global.seed(),
         points: Points::of_main_job(&chosen)?,
         chosen,
         files: Files::new(&arguments.out),

@@ -62,8 +62,13 @@ fn a_flag_with_a_value_that_is_not_allowed_is_refused_by_name() {
     );
     refused(
         &sandbox,
+        &train("--weight-bits", "9"),
+        &["--weight-bits", "2 to 8"],
+    );
+    refused(
+        &sandbox,
         &train("--weight-bits", "5"),
-        &["--weight-bits", "8 and 4"],
+        &["5 bits", "4 and 8"],
     );
     refused(
         &sandbox,
@@ -73,7 +78,7 @@ fn a_flag_with_a_value_that_is_not_allowed_is_refused_by_name() {
     refused(
         &sandbox,
         &train("--code", "inplace-32-26"),
-        &["weight bits is 8", "4 with code"],
+        &["weight bits is 8", "4 or fewer with code"],
     );
     refused(
         &sandbox,

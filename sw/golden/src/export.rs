@@ -12,7 +12,7 @@ use crate::model::{
 use crate::network::{Architecture, LayerParameters, NORMALIZATION_EPSILON, Norm};
 use crate::quantize::BitWidth;
 use crate::quantized::QuantizedNetwork;
-use crate::train::TrainingOptions;
+use crate::train::{QuantizerName, TrainingOptions};
 use brownout_spec::arithmetic::{
     ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, check_sum,
 };
@@ -75,6 +75,11 @@ pub enum ExportError {
         /// Name of the layer.
         name: String,
     },
+    /// A quantizer whose grid no hardware has.
+    #[error(
+        "quantizer {0} stays in the laboratory; allowed in an exported network are least-error, symmetric, wcat and lsq"
+    )]
+    Quantizer(QuantizerName),
     /// Activations that have no integers.
     #[error(
         "tensor {tensor} is in floating point; in an exported network all activations are rounded (`export` of a checkpoint observes their ranges)"
@@ -192,6 +197,24 @@ pub fn check_form(architecture: &Architecture) -> Result<(), ExportError> {
         }
     }
     Ok(())
+}
+
+/// Checks, before any training, that what options lead to has an integer form.
+///
+/// # Errors
+/// Weights of a width, weights on a grid, or activations that no hardware has.
+pub fn check_options(options: &TrainingOptions) -> Result<(), ExportError> {
+    let width = options.weight_bits;
+    if BitWidth::from(width.lane()) != width {
+        return Err(ExportError::Width(width));
+    }
+    if !options.quantizer.is_symmetric() {
+        return Err(ExportError::Quantizer(options.quantizer));
+    }
+    match options.quantize_activations {
+        true => Ok(()),
+        false => Err(ExportError::Activations { tensor: 0 }),
+    }
 }
 
 impl IntegerModel {

@@ -1,18 +1,28 @@
 //! `brownout train`: from images to an integer model file.
 
-use crate::arguments::{Global, NetworkArguments, Scale, TrainArguments};
+mod recipe;
+mod state;
+
+#[cfg(feature = "simulate")]
+use crate::arguments::NetworkArguments;
+use crate::arguments::{Global, TrainArguments};
+use crate::data::DataSource;
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
 use crate::table::Table;
 use brownout_golden::data::{Dataset, Split};
-use brownout_golden::export::{check_form, export};
+use brownout_golden::export::{check_form, check_options, export};
 use brownout_golden::float::FloatModel;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::{Accuracy, FileError, IntegerModel};
-use brownout_golden::quantize::{BitWidth, Granularity};
-use brownout_golden::train::{Trained, TrainingOptions, train};
+use brownout_golden::network::Builtin;
+use brownout_golden::quantize::BitWidth;
+#[cfg(feature = "simulate")]
+use brownout_golden::train::train;
+use brownout_golden::train::{QuantizerName, Trained, TrainingOptions};
 use brownout_spec::code::CodeName;
+use recipe::{Plan, Recipe};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -53,9 +63,12 @@ struct Report<'a> {
     network: &'a str,
     data: &'a str,
     weight_bits: BitWidth,
+    quantizer: QuantizerName,
     code: CodeName,
     seed: u64,
     epochs: usize,
+    /// Mean loss of each epoch.
+    losses: &'a [f32],
     weights: usize,
     accuracy_float: f64,
     accuracy_quantized: f64,
@@ -76,35 +89,30 @@ struct Run {
 /// Runs the command.
 ///
 /// # Errors
-/// When a flag, the data or the file to write is not usable, or training diverges.
+/// When a flag, the recipe, the data or a file to write is not usable, training diverges or
+/// is interrupted.
 pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Result<(), Error> {
-    let options = options(arguments, global);
-    options.validate().map_err(|e| Error::Train(e.into()))?;
-    for path in [&arguments.out, &arguments.checkpoint]
-        .into_iter()
-        .flatten()
-    {
-        files::check_writable(path)?;
+    let recipe = Recipe::new(arguments, global)?;
+    if arguments.print_config {
+        let text = toml::to_string(&recipe).map_err(|e| Error::Recipe(e.to_string()))?;
+        return output.result(&recipe, &text);
     }
-    let network = &arguments.network;
-    let start = arguments
-        .from
-        .as_deref()
-        .map(FloatModel::read)
-        .transpose()?;
-    let split = network.data.split(network.train_images, output)?;
-    let start = match start {
-        Some(start) => start,
-        None => fresh(network, &split, &options)?,
+    let plan = recipe.plan()?;
+    let from = plan.from.as_deref().map(FloatModel::read).transpose()?;
+    let split = plan.data.split(plan.train_images, output)?;
+    let start = match from {
+        Some(model) => model,
+        None => fresh(plan.network, &plan.data, &split, &plan.options)?,
     };
-    if arguments.out.is_some() {
+    if plan.out.is_some() {
         check_form(&start.architecture)?;
+        check_options(&plan.options)?;
     }
-    let run = train_model(start, &split, &options, output)?;
-    if let Some(path) = &arguments.checkpoint {
-        files::write(path, &run.trained.network.model.to_bytes())?;
+    let run = train_model(start, &split, &plan, output)?;
+    if let Some(path) = &plan.checkpoint {
+        files::write(path, &run.trained.network.to_bytes())?;
     }
-    let exported = match &arguments.out {
+    let exported = match &plan.out {
         None => None,
         Some(path) => {
             let model = export(&run.trained.network, Some(&run.trained.options))?;
@@ -123,15 +131,18 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
         Some(measured) => (measured.accuracy_float, measured.accuracy_quantized),
         None => run.float_accuracies(&split.test),
     };
+    let options = &plan.options;
     let report = Report {
-        file: name(&arguments.out),
-        checkpoint: name(&arguments.checkpoint),
+        file: name(&plan.out),
+        checkpoint: name(&plan.checkpoint),
         network: &run.trained.network.model.architecture.name,
         data: &run.trained.network.model.origin,
         weight_bits: options.weight_bits,
+        quantizer: options.quantizer,
         code: options.code,
-        seed: global.seed,
-        epochs: network.epochs,
+        seed: options.seed,
+        epochs: options.epochs,
+        losses: &run.trained.losses,
         weights: run.weights(),
         accuracy_float: float,
         accuracy_quantized: quantized,
@@ -149,42 +160,19 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
     Ok(())
 }
 
-fn options(arguments: &TrainArguments, global: &Global) -> TrainingOptions {
-    let defaults = TrainingOptions::default();
-    TrainingOptions {
-        seed: global.seed,
-        epochs: arguments.network.epochs,
-        batch: arguments.batch,
-        learning_rate: arguments.learning_rate.unwrap_or(defaults.learning_rate),
-        weight_bits: arguments.weight_bits.into(),
-        code: arguments.code.unwrap_or(defaults.code),
-        granularity: match arguments.scale {
-            Scale::Tensor => Granularity::Tensor,
-            Scale::Channel => Granularity::Channel,
-        },
-        augmentation: arguments.augment,
-        quiet: global.quiet,
-        ..defaults
-    }
-}
-
-/// The network that the flags name, with random parameters.
+/// A network with random parameters.
 ///
 /// # Errors
 /// When it has no form for the images.
 fn fresh(
-    arguments: &NetworkArguments,
+    network: Builtin,
+    data: &DataSource,
     split: &Split,
     options: &TrainingOptions,
 ) -> Result<FloatModel, Error> {
     let images = (split.train.shape(), split.train.classes);
-    let input = arguments.data.input_map();
-    Ok(FloatModel::random(
-        arguments.network,
-        images,
-        input,
-        options.seed,
-    )?)
+    let model = FloatModel::random(network, images, data.input_map(), options.seed)?;
+    Ok(model)
 }
 
 /// Trains a network, exports it and measures it on the held-out images.
@@ -198,9 +186,12 @@ pub fn make(
     options: &TrainingOptions,
     output: Output,
 ) -> Result<Made, Error> {
-    let start = fresh(arguments, split, options)?;
+    let start = fresh(arguments.network, &arguments.data, split, options)?;
     check_form(&start.architecture)?;
-    let run = train_model(start, split, options, output)?;
+    announce(&start, split, options, output);
+    let time = Instant::now();
+    let trained = train(start, &split.train, options)?;
+    let run = Run::new(trained, split, time);
     let model = export(&run.trained.network, Some(&run.trained.options))?;
     let measured = run.measure(&model, &split.test, output);
     let model = model.with_accuracy(Accuracy {
@@ -211,12 +202,7 @@ pub fn make(
     Ok(Made { model, measured })
 }
 
-fn train_model(
-    start: FloatModel,
-    split: &Split,
-    options: &TrainingOptions,
-    output: Output,
-) -> Result<Run, Error> {
+fn announce(start: &FloatModel, split: &Split, options: &TrainingOptions, output: Output) {
     output.remark(format!(
         "training {} on {} images of {}, {}-bit weights for code {}",
         start.network,
@@ -225,17 +211,37 @@ fn train_model(
         options.weight_bits,
         options.code
     ));
+}
+
+/// Trains from the beginning, or from a state that is there already.
+fn train_model(
+    start: FloatModel,
+    split: &Split,
+    plan: &Plan,
+    output: Output,
+) -> Result<Run, Error> {
+    announce(&start, split, &plan.options, output);
     let time = Instant::now();
-    let trained = train(start, &split.train, options)?;
-    let seconds = time.elapsed().as_secs_f64();
-    Ok(Run {
-        seconds,
-        images_per_second: (options.epochs * split.train.len()) as f64 / seconds,
-        trained,
-    })
+    let trained = match &plan.state {
+        None => {
+            let run = brownout_golden::train::Run::new(start, &split.train, &plan.options)?;
+            state::without(run)?
+        }
+        Some(path) => state::with(path, start, &split.train, &plan.options, output)?,
+    };
+    Ok(Run::new(trained, split, time))
 }
 
 impl Run {
+    fn new(trained: Trained, split: &Split, start: Instant) -> Self {
+        let seconds = start.elapsed().as_secs_f64();
+        Self {
+            seconds,
+            images_per_second: (trained.options.epochs * split.train.len()) as f64 / seconds,
+            trained,
+        }
+    }
+
     /// Accuracy in floating point with nothing rounded, and with rounded weights and activations.
     fn float_accuracies(&self, test: &Dataset) -> (f64, f64) {
         let model = &self.trained.network.model;

@@ -1,0 +1,135 @@
+//! The flags of `train`. What a recipe may say as well has no default here: a flag
+//! counts more than the recipe, the recipe more than the default.
+
+use super::Scale;
+use crate::data::DataSource;
+use brownout_golden::data::Augmentation;
+use brownout_golden::network::Builtin;
+use brownout_golden::quantize::BitWidth;
+use brownout_golden::train::QuantizerName;
+use brownout_spec::code::CodeName;
+use brownout_spec::quantity::BitErrorRate;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Flags of `train`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  brownout train --out cnn.safetensors
+  brownout train --network mlp --weight-bits 4 --code inplace-32-26 --out mlp.safetensors
+  brownout train --data mnist:data/mnist --epochs 3 --out mnist.safetensors
+  brownout train --quantizer wcat --weight-bits 4 --noise 0.005 --out robust.safetensors
+  brownout train --randbet 0.01 --through-decoder --out through.safetensors
+  brownout train --from r20.float --data cifar10:DIR --config recipe.toml --state run.state --out r20.safetensors
+  brownout train --randbet 0.01 --print-config > recipe.toml
+
+A recipe is a TOML file with network, from, data, train_images, out, checkpoint and state, and a
+table [training] with everything else; --print-config prints the one that is in force. Ctrl-C ends
+a run after its present step; with --state the same command goes on from there.")]
+pub struct TrainArguments {
+    /// Integer model to write: safetensors with metadata
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Recipe, a TOML file; flags count more
+    #[arg(long, value_name = "FILE", visible_alias = "recipe")]
+    pub config: Option<PathBuf>,
+    /// Print the recipe that is in force as TOML, and end
+    #[arg(long)]
+    pub print_config: bool,
+    /// Network: mlp (one hidden layer of 100), cnn (two convolutions, two dense layers),
+    /// resnet20, 32, 44 or 56 (with -b: projection shortcuts), simplenet or simplenet:WIDTH
+    /// (group norm), simplenet-bn:WIDTH (batch norm); export needs batch norm and no projection
+    /// [default: cnn]
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<Builtin>,
+    /// Start from this checkpoint, whose network it is that is trained
+    #[arg(long, value_name = "FILE", conflicts_with = "network")]
+    pub from: Option<PathBuf>,
+    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz), or
+    /// cifar10:DIR (six binary batches, plain or .xz) [default: glyphs]
+    #[arg(long, value_name = "SOURCE")]
+    pub data: Option<DataSource>,
+    /// Training images to use [default: 12000 glyphs, or all images of the files]
+    #[arg(long, value_name = "N")]
+    pub train_images: Option<usize>,
+    /// Write the trained network in floating point, with its grids, to this checkpoint; without
+    /// --out, for networks that have no integer form
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// Keep the run's state in this file, at least after every epoch; if it is there, go on from it
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    #[command(flatten)]
+    pub schedule: ScheduleArguments,
+    #[command(flatten)]
+    pub weights: WeightArguments,
+    #[command(flatten)]
+    pub robustness: RobustnessArguments,
+}
+
+/// How long and how fast.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Schedule")]
+pub struct ScheduleArguments {
+    /// Passes over the training images [default: 5]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Images of a step, a multiple of the recipe's chunk (32) [default: 64]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// Peak learning rate [default: 0.1]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f32>,
+    /// What is done to the images of each epoch: none, or some of crop:PIXELS, flip and
+    /// cutout:PIXELS, as in crop:4,flip,cutout:16 [default: none]
+    #[arg(long, value_name = "LIST")]
+    pub augment: Option<Augmentation>,
+}
+
+/// What becomes of weights.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Quantization")]
+pub struct WeightArguments {
+    /// Bits of a weight: 2 to 8; hardware has 4 and 8 [default: 8]
+    #[arg(long, value_name = "BITS", value_parser = width)]
+    pub weight_bits: Option<BitWidth>,
+    /// Quantizer: least-error, symmetric, wcat, lsq; laboratory only: global, normal, asymmetric,
+    /// unsigned, rquant, symmetric-rounded [default: least-error]
+    #[arg(long, value_name = "NAME")]
+    pub quantizer: Option<QuantizerName>,
+    /// Code whose range constraint the weights will satisfy [default: inplace-64-57, or none with
+    /// an asymmetric quantizer]
+    #[arg(long, value_name = "NAME")]
+    pub code: Option<CodeName>,
+    /// Which weights share a scale [default: tensor]
+    #[arg(long, value_name = "WHICH")]
+    pub scale: Option<Scale>,
+    /// Leave activations in floating point, as papers on weight faults do; then there is no --out
+    #[arg(long)]
+    pub float_activations: bool,
+}
+
+/// What makes weights robust.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Robustness")]
+pub struct RobustnessArguments {
+    /// Clip weights to ± this
+    #[arg(long, value_name = "RANGE")]
+    pub clip: Option<f32>,
+    /// Random bit error training: half the gradient is that of weights with this rate of faults
+    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    pub randbet: Option<BitErrorRate>,
+    /// Bit-flip noise: all of the gradient is that of weights with this rate of faults
+    #[arg(long, value_name = "RATE", value_parser = super::rate, conflicts_with = "randbet")]
+    pub noise: Option<BitErrorRate>,
+    /// Disturbed weights are read through the decoder of --code, instead of as they are
+    #[arg(long)]
+    pub through_decoder: bool,
+}
+
+fn width(text: &str) -> Result<BitWidth, String> {
+    let bits = text.parse().ok().and_then(|bits| BitWidth::new(bits).ok());
+    bits.ok_or_else(|| {
+        format!("{text:?} is not a number of weight bits; allowed are whole numbers from 2 to 8")
+    })
+}

@@ -1,0 +1,208 @@
+//! What a training run is made of: defaults, then a TOML recipe, then flags.
+
+use crate::arguments::{Global, TrainArguments};
+use crate::data::DataSource;
+use crate::error::Error;
+use crate::files;
+use crate::recipe;
+use brownout_golden::network::Builtin;
+use brownout_golden::train::{Perturbation, Scheme, TrainingOptions};
+use brownout_spec::code::CodeName;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Everything that decides a training run, and where its results go.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// Name of the network to train from random parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Checkpoint to start from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
+    /// Images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// Training images to use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_images: Option<usize>,
+    /// Integer model to write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out: Option<PathBuf>,
+    /// Checkpoint to write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<PathBuf>,
+    /// The run's state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<PathBuf>,
+    /// Everything else.
+    pub training: TrainingOptions,
+}
+
+/// A recipe whose names are understood.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The network that is trained from random parameters, unless there is a checkpoint.
+    pub network: Builtin,
+    /// The checkpoint whose network is trained.
+    pub from: Option<PathBuf>,
+    /// On which images.
+    pub data: DataSource,
+    /// On how many.
+    pub train_images: Option<usize>,
+    /// Integer model to write.
+    pub out: Option<PathBuf>,
+    /// Checkpoint to write.
+    pub checkpoint: Option<PathBuf>,
+    /// The run's state.
+    pub state: Option<PathBuf>,
+    /// How.
+    pub options: TrainingOptions,
+}
+
+impl Recipe {
+    /// The recipe that flags, a recipe file and defaults make.
+    ///
+    /// # Errors
+    /// When the file cannot be read, has an unknown key or a value that is not allowed.
+    pub fn new(arguments: &TrainArguments, global: &Global) -> Result<Self, Error> {
+        let mut recipe: Self = match &arguments.config {
+            Some(path) => recipe::read(path)?,
+            None => Self::default(),
+        };
+        if let Some(network) = &arguments.network {
+            recipe.network = Some(network.to_string());
+            recipe.from = None;
+        }
+        if let Some(from) = &arguments.from {
+            recipe.from = Some(from.clone());
+            recipe.network = None;
+        }
+        if let Some(data) = &arguments.data {
+            recipe.data = Some(data.to_string());
+        }
+        let choose = |flag: &Option<PathBuf>, key: &mut Option<PathBuf>| {
+            if flag.is_some() {
+                key.clone_from(flag);
+            }
+        };
+        choose(&arguments.out, &mut recipe.out);
+        choose(&arguments.checkpoint, &mut recipe.checkpoint);
+        choose(&arguments.state, &mut recipe.state);
+        recipe.train_images = arguments.train_images.or(recipe.train_images);
+        apply(arguments, global, &mut recipe.training)?;
+        Ok(recipe)
+    }
+
+    /// Understands the names.
+    ///
+    /// # Errors
+    /// When a name or a setting is not allowed, or nothing is to be written.
+    pub fn plan(self) -> Result<Plan, Error> {
+        if self.network.is_some() && self.from.is_some() {
+            return Err(Error::Recipe(
+                "both network and from are given; allowed is one of them".to_owned(),
+            ));
+        }
+        let network = self.network.as_deref().unwrap_or("cnn").parse()?;
+        let data = self.data.as_deref().unwrap_or("glyphs");
+        let data = data.parse().map_err(Error::Recipe)?;
+        self.training
+            .validate()
+            .map_err(|e| Error::Train(e.into()))?;
+        if self.out.is_none() && self.checkpoint.is_none() {
+            return Err(Error::Recipe(
+                "nothing is to be written; allowed is --out FILE, an integer model, or --checkpoint FILE".to_owned(),
+            ));
+        }
+        for path in [&self.out, &self.checkpoint, &self.state]
+            .into_iter()
+            .flatten()
+        {
+            files::check_writable(path)?;
+        }
+        let outputs = [&self.out, &self.checkpoint, &self.state];
+        let named: Vec<_> = outputs.into_iter().flatten().collect();
+        for (index, path) in named.iter().enumerate() {
+            if named[..index]
+                .iter()
+                .any(|other| files::are_same(path, other))
+            {
+                return Err(Error::Recipe(format!(
+                    "{} is to be written twice; allowed are different files for model, checkpoint and state",
+                    path.display()
+                )));
+            }
+        }
+        Ok(Plan {
+            network,
+            from: self.from,
+            data,
+            train_images: self.train_images,
+            out: self.out,
+            checkpoint: self.checkpoint,
+            state: self.state,
+            options: self.training,
+        })
+    }
+}
+
+/// Lets flags count more than the recipe.
+fn apply(
+    arguments: &TrainArguments,
+    global: &Global,
+    options: &mut TrainingOptions,
+) -> Result<(), Error> {
+    fn choose<T: Copy>(flag: Option<T>, key: &mut T) {
+        if let Some(value) = flag {
+            *key = value;
+        }
+    }
+    let (schedule, weights) = (&arguments.schedule, &arguments.weights);
+    let robustness = &arguments.robustness;
+    options.quiet = global.quiet;
+    choose(global.seed, &mut options.seed);
+    choose(schedule.epochs, &mut options.epochs);
+    choose(schedule.batch, &mut options.batch);
+    choose(schedule.learning_rate, &mut options.learning_rate);
+    choose(schedule.augment, &mut options.augmentation);
+    choose(weights.weight_bits, &mut options.weight_bits);
+    choose(weights.quantizer, &mut options.quantizer);
+    choose(weights.code, &mut options.code);
+    choose(weights.scale.map(Into::into), &mut options.granularity);
+    // The default code constrains weights around zero, which such a quantizer cannot.
+    let unasked = weights.code.is_none() && arguments.config.is_none();
+    if unasked && !options.quantizer.is_symmetric() {
+        options.code = CodeName::None;
+    }
+    if weights.float_activations {
+        options.quantize_activations = false;
+    }
+    if let Some(range) = robustness.clip {
+        options.clip.get_or_insert_default().range = range;
+    }
+    let schemes = [
+        (robustness.randbet, Scheme::Randbet),
+        (robustness.noise, Scheme::Noise),
+    ];
+    for (rate, scheme) in schemes {
+        if let Some(rate) = rate {
+            let perturbation = options.perturbation.get_or_insert_default();
+            *perturbation = Perturbation {
+                rate,
+                scheme,
+                ..perturbation.clone()
+            };
+        }
+    }
+    if robustness.through_decoder {
+        let Some(perturbation) = &mut options.perturbation else {
+            return Err(Error::Recipe(
+                "--through-decoder decodes disturbed weights, but none are disturbed; allowed is it with --randbet or --noise, or a recipe with training.perturbation".to_owned(),
+            ));
+        };
+        perturbation.memory.decode = true;
+    }
+    Ok(())
+}
