@@ -124,8 +124,10 @@ pub struct ImportArguments {
 #[command(after_help = "Examples:
   brownout export r20.float --data cifar10:DIR --out r20.safetensors
   brownout export r20.float --data cifar10:DIR --weight-bits 4 --scale channel --out r4.safetensors
+  brownout export trained.float --data cifar10:DIR --out trained.safetensors
 
-Codes that constrain weights cost accuracy here; `train --from` lets the network adapt to them.")]
+A checkpoint that `train` wrote keeps its grids and its code, unless a flag asks for others. Codes
+that constrain weights cost accuracy here; `train --from` lets the network adapt to them.")]
 pub struct ExportArguments {
     /// Checkpoint, as `import` and `train --checkpoint` write it
     pub checkpoint: PathBuf,
@@ -135,18 +137,32 @@ pub struct ExportArguments {
     /// Training images on which activations are observed
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub calibration_images: usize,
-    /// Bits of a weight: 8 or 4
-    #[arg(long, default_value = "8", value_name = "BITS", value_parser = weight_bits)]
-    pub weight_bits: WeightBits,
-    /// Code whose range constraint the weights will satisfy
-    #[arg(long, default_value = "none", value_name = "NAME")]
-    pub code: CodeName,
-    /// Which weights share a scale
-    #[arg(long, default_value = "tensor", value_name = "WHICH")]
-    pub scale: Scale,
+    #[command(flatten)]
+    pub rounding: RoundingArguments,
     /// Model to write: safetensors with metadata
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+}
+
+/// How a checkpoint's weights are rounded without training.
+#[derive(Debug, Args)]
+pub struct RoundingArguments {
+    /// Bits of a weight: 8 or 4 [default: the checkpoint's, or 8]
+    #[arg(long, value_name = "BITS", value_parser = weight_bits)]
+    pub weight_bits: Option<WeightBits>,
+    /// Code whose range constraint the weights will satisfy [default: the checkpoint's, or none]
+    #[arg(long, value_name = "NAME")]
+    pub code: Option<CodeName>,
+    /// Which weights share a scale [default: the checkpoint's, or tensor]
+    #[arg(long, value_name = "WHICH")]
+    pub scale: Option<Scale>,
+}
+
+impl RoundingArguments {
+    /// Whether any is given.
+    pub fn any(&self) -> bool {
+        self.weight_bits.is_some() || self.code.is_some() || self.scale.is_some()
+    }
 }
 
 /// What is trained on what, for how long.

@@ -1,17 +1,19 @@
 //! `brownout export`: from a checkpoint to an integer model, without training.
 
-use crate::arguments::ExportArguments;
+use crate::arguments::{ExportArguments, RoundingArguments};
 use crate::data::check_count;
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
 use crate::table::Table;
 use crate::train::{self, percent};
+use brownout_golden::data::Dataset;
 use brownout_golden::export::export;
-use brownout_golden::float::FloatModel;
+use brownout_golden::float::{Checkpoint, FloatModel};
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::Accuracy;
 use brownout_golden::quantize::BitWidth;
+use brownout_golden::quantized::{Quantization, QuantizedNetwork};
 use brownout_golden::train::TrainingOptions;
 use brownout_spec::code::CodeName;
 use serde::Serialize;
@@ -35,18 +37,23 @@ struct Report<'a> {
 /// When checkpoint, data or flags are not allowed, or the network has no integer form.
 pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     files::check_writable(&arguments.out)?;
-    let model = FloatModel::read(&arguments.checkpoint)?;
-    let options = TrainingOptions {
-        weight_bits: arguments.weight_bits.into(),
-        code: arguments.code,
-        granularity: arguments.scale.into(),
-        ..TrainingOptions::default()
-    };
+    let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
     let split = arguments.data.split(None, output)?;
     let count = arguments.calibration_images;
     check_count("--calibration-images", count, split.train.len())?;
     let spinner = output.spinner("observing activations and measuring");
-    let trained = model.calibrate(&split.train.first(count), &options)?;
+    let calibration = split.train.first(count);
+    let Checkpoint {
+        model,
+        quantization,
+    } = checkpoint;
+    let trained = match quantization {
+        Some(quantization) if !arguments.rounding.any() => {
+            as_trained(model, quantization, &calibration)?
+        }
+        _ => model.calibrate(&calibration, &options(&arguments.rounding))?,
+    };
+    let model = &trained.model;
     let exported = export(&trained, None)?;
     let float = model.score(&split.test).accuracy();
     let quantized = trained.score(&trained.stored(), &split.test).accuracy();
@@ -62,8 +69,8 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     let report = Report {
         file: arguments.out.display().to_string(),
         network: &model.architecture.name,
-        weight_bits: options.weight_bits,
-        code: options.code,
+        weight_bits: trained.quantization.width,
+        code: trained.quantization.code,
         calibration_images: count,
         accuracy_float: float,
         accuracy_quantized: quantized,
@@ -85,4 +92,40 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     output.result(&report, &text)?;
     output.remark(format!("the model is in {}", arguments.out.display()));
     Ok(())
+}
+
+fn options(arguments: &RoundingArguments) -> TrainingOptions {
+    let defaults = TrainingOptions::default();
+    TrainingOptions {
+        weight_bits: arguments
+            .weight_bits
+            .map_or(defaults.weight_bits, Into::into),
+        code: arguments.code.unwrap_or(CodeName::None),
+        granularity: arguments.scale.map_or(defaults.granularity, Into::into),
+        ..defaults
+    }
+}
+
+/// A trained network as it is, with activations rounded even if it was trained without.
+fn as_trained(
+    model: FloatModel,
+    quantization: Quantization,
+    data: &Dataset,
+) -> Result<QuantizedNetwork, Error> {
+    let rounded = quantization.steps[0].is_some();
+    let network = QuantizedNetwork {
+        model,
+        quantization,
+    };
+    if rounded {
+        return Ok(network);
+    }
+    if data.shape() != network.model.image {
+        return Err(Error::flag(
+            "--data",
+            format!("{}, whose images are {}", data.name, data.shape()),
+            format!("images of {}", network.model.image),
+        ));
+    }
+    Ok(network.with_observed_activations(data))
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+use brownout_golden::model::IntegerModel;
 use common::Sandbox;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -107,6 +108,55 @@ fn an_imported_network_is_measured_exported_and_trained_further() {
         report["accuracy_float"], trained,
         "the checkpoint is what was trained"
     );
+    let integers = |name: &str| {
+        let mut model = IntegerModel::read(&sandbox.path(name)).unwrap();
+        model.origin.training = None;
+        model.origin.accuracy = None;
+        model
+    };
+    assert!(
+        integers("trained.model") == integers("again.model"),
+        "a trained network keeps its grids"
+    );
+}
+
+#[test]
+fn a_network_trained_with_float_activations_is_exported_with_its_own_grids() {
+    let sandbox = Sandbox::new();
+    let train = [
+        "train",
+        "--train-images",
+        "1280",
+        "--epochs",
+        "2",
+        "--weight-bits",
+        "4",
+        "--quantizer",
+        "wcat",
+        "--float-activations",
+        "--checkpoint",
+        "wcat.float",
+        "--quiet",
+        "--json",
+    ];
+    let trained: serde_json::Value = serde_json::from_str(&sandbox.ok(&train).out).unwrap();
+    let export = [
+        "export",
+        "wcat.float",
+        "--data",
+        "glyphs",
+        "--out",
+        "wcat.model",
+        "--json",
+    ];
+    let report: serde_json::Value = serde_json::from_str(&sandbox.ok(&export).out).unwrap();
+    assert_eq!(
+        (&report["weight_bits"], &report["code"]),
+        (&trained["weight_bits"], &trained["code"])
+    );
+    let accuracy = |report: &serde_json::Value, key: &str| report[key].as_f64().unwrap();
+    let lost = accuracy(&trained, "accuracy_quantized") - accuracy(&report, "accuracy_integer");
+    assert!(lost < 0.02, "{lost}");
 }
 
 #[test]

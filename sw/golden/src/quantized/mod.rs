@@ -15,6 +15,7 @@ use crate::data::Dataset;
 use crate::float::FloatModel;
 use crate::network::{Evaluator, Score};
 use crate::quantize::{BitWidth, WeightGrid};
+use crate::train::activation_steps;
 use brownout_spec::code::{Code, CodeName};
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +125,25 @@ impl QuantizedNetwork {
             &stored.values(&self.quantization.grids),
             self.quantization.steps.clone(),
         )
+    }
+
+    /// The same network with its activations rounded to 8 bits: 127 steps reach the range
+    /// seen on these images, with the stored weights.
+    ///
+    /// # Panics
+    /// If the images do not have the network's size.
+    #[must_use]
+    pub fn with_observed_activations(mut self, data: &Dataset) -> Self {
+        let (model, quantization) = (&self.model, &self.quantization);
+        let evaluator = Evaluator::new(
+            &model.architecture,
+            &model.parameters,
+            &self.stored().values(&quantization.grids),
+            vec![None; quantization.steps.len()],
+        );
+        let ranges = evaluator.ranges(&model.input.rounded_table(), data);
+        self.quantization.steps = activation_steps(&model.architecture, model.input, &ranges);
+        self
     }
 
     /// How well it classifies with these stored weights.
