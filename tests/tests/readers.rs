@@ -70,6 +70,12 @@ fn damaged_checkpoints_and_state_dicts_cost_no_more_than_stated_and_are_read_or_
 }
 
 #[test]
+fn damaged_quantized_checkpoints_and_training_states_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence()
+ {
+    check(&["quantized checkpoint", "training state"]);
+}
+
+#[test]
 fn damaged_models_and_weight_images_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence()
 {
     check(&["safetensors model", "weight image"]);

@@ -1,9 +1,11 @@
 //! What must hold for a file that was accepted, however it came about.
 
 use brownout_golden::data::cifar;
-use brownout_golden::float::FloatModel;
+use brownout_golden::float::{Checkpoint, FloatModel};
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::IntegerModel;
+use brownout_golden::quantized::QuantizedNetwork;
+use brownout_golden::train::Run;
 use brownout_spec::code::Policy;
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles::program_cycles;
@@ -89,6 +91,36 @@ pub fn float_model(model: &FloatModel) {
     {
         let logits = model.logits(&vec![7; model.image.volume()]);
         assert_eq!(logits.len(), model.architecture.classes());
+    }
+}
+
+/// An accepted checkpoint survives its own writer, and a quantized network runs on what it stores.
+pub fn checkpoint(checkpoint: Checkpoint) {
+    let again = Checkpoint::from_bytes(&checkpoint.to_bytes(), Path::new("again"));
+    assert_eq!(again.expect("a written checkpoint is accepted"), checkpoint);
+    let Checkpoint {
+        model,
+        quantization,
+    } = checkpoint;
+    float_model(&model);
+    let Some(quantization) = quantization else {
+        return;
+    };
+    let network = QuantizedNetwork {
+        model,
+        quantization,
+    };
+    let stored = network.stored();
+    assert_eq!(stored.hamming_distance(&network.stored()), 0);
+    network.evaluator(&stored);
+}
+
+/// An accepted state is that of a run which goes on, and which may be broken off again.
+pub fn training_state(bytes: &[u8]) {
+    let (data, options) = super::seeds::training();
+    let mut run = Run::resume(bytes, &data, &options).expect("it was accepted");
+    if run.steps_taken() < run.steps() && run.step().is_ok() {
+        Run::resume(&run.to_bytes(), &data, &options).expect("a written state is accepted");
     }
 }
 

@@ -14,9 +14,10 @@ pub mod registers;
 pub mod seeds;
 
 use brownout_golden::data::{cifar, idx};
-use brownout_golden::float::FloatModel;
+use brownout_golden::float::{Checkpoint, FloatModel};
 use brownout_golden::import::state_dict_from;
 use brownout_golden::model::IntegerModel;
+use brownout_golden::train::Run;
 use brownout_spec::config::Configuration;
 use brownout_spec::fault::FaultMap;
 use brownout_spec::image::WeightImage;
@@ -49,7 +50,7 @@ pub struct Reader {
 }
 
 /// Every reader of files.
-pub const READERS: [Reader; 13] = [
+pub const READERS: [Reader; 15] = [
     Reader {
         name: "IDX images",
         target: "idx_images",
@@ -123,6 +124,25 @@ pub const READERS: [Reader; 13] = [
         seeds: seeds::checkpoints,
         memory_per_byte: 16,
         memory_free: 64 << 10,
+    },
+    Reader {
+        name: "quantized checkpoint",
+        target: "quantized_checkpoint",
+        read: quantized_checkpoint,
+        format: Format::Safetensors,
+        seeds: seeds::quantized_checkpoints,
+        memory_per_byte: 32,
+        memory_free: 64 << 10,
+    },
+    Reader {
+        name: "training state",
+        target: "training_state",
+        read: training_state,
+        format: Format::Safetensors,
+        seeds: seeds::training_states,
+        memory_per_byte: 64,
+        // The run that goes on: the activations of two chunks.
+        memory_free: 512 << 10,
     },
     Reader {
         name: "state dict",
@@ -220,6 +240,20 @@ pub fn model(bytes: &[u8]) -> Verdict {
 pub fn checkpoint(bytes: &[u8]) -> Verdict {
     let model = FloatModel::from_bytes(bytes, Path::new("checkpoint")).map_err(text)?;
     Ok(Box::new(move || laws::float_model(&model)))
+}
+
+/// A checkpoint of a network whose weights are stored integers.
+pub fn quantized_checkpoint(bytes: &[u8]) -> Verdict {
+    let checkpoint = Checkpoint::from_bytes(bytes, Path::new("checkpoint")).map_err(text)?;
+    Ok(Box::new(move || laws::checkpoint(checkpoint)))
+}
+
+/// The state of the training run that its seeds are of.
+pub fn training_state(bytes: &[u8]) -> Verdict {
+    let (data, options) = seeds::training();
+    Run::resume(bytes, &data, &options).map_err(text)?;
+    let bytes = bytes.to_vec();
+    Ok(Box::new(move || laws::training_state(&bytes)))
 }
 
 /// A state dict of the network that its seeds are of.

@@ -3,18 +3,20 @@
 use super::mutate::gzip;
 use crate::configurations::{benches, configuration};
 use crate::graph::{self, Focus, Graph};
-use brownout_golden::data::cifar;
+use brownout_golden::data::{Dataset, cifar};
 use brownout_golden::float::FloatModel;
 use brownout_golden::import::Target;
 use brownout_golden::model::{Accuracy, InputMap, Normalization};
 use brownout_golden::network::Builtin;
-use brownout_golden::train::TrainingOptions;
+use brownout_golden::quantize::{BitWidth, Granularity};
+use brownout_golden::train::{QuantizerName, Run, TrainingOptions};
 use brownout_spec::code::CodeName;
 use brownout_spec::config::{Configuration, VoltageModelChoice, VoltagePoint, WeightBits};
 use brownout_spec::fault::{CellFault, FaultMap};
 use brownout_spec::image::{Layout, WeightImage};
 use brownout_spec::program::Shape;
 use brownout_spec::quantity::{Lane, WordAddress};
+use ndarray::Array4;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::{Dtype, TensorView};
@@ -148,6 +150,73 @@ pub fn checkpoints() -> Vec<Vec<u8>> {
             .to_bytes()
     })
     .collect()
+}
+
+/// Checkpoints of small networks on a uniform grid per channel and on an asymmetric one.
+pub fn quantized_checkpoints() -> Vec<Vec<u8>> {
+    let (data, options) = training();
+    [
+        (QuantizerName::LeastError, Granularity::Channel),
+        (QuantizerName::Rquant, Granularity::Tensor),
+    ]
+    .into_iter()
+    .map(|(quantizer, granularity)| {
+        let options = TrainingOptions {
+            quantizer,
+            granularity,
+            code: CodeName::None,
+            ..options.clone()
+        };
+        let network = start(&data).calibrate(&data, &options);
+        network.expect("its weights are finite").to_bytes()
+    })
+    .collect()
+}
+
+/// The data and the options of [`training_states`].
+pub fn training() -> (Dataset, TrainingOptions) {
+    let images = Array4::from_shape_fn((12, 3, 2, 3), |(n, y, x, c)| {
+        (n * 37 + y * 101 + x * 59 + c * 83) as u8
+    });
+    let data = Dataset {
+        name: "stripes".into(),
+        labels: (0..12).map(|n| n % 4).collect(),
+        images,
+        classes: 4,
+    };
+    let options = TrainingOptions {
+        epochs: 2,
+        batch: 4,
+        chunk: 2,
+        float_share: 0.3,
+        weight_bits: BitWidth::FOUR,
+        quantizer: QuantizerName::Wcat,
+        quiet: true,
+        ..TrainingOptions::default()
+    };
+    (data, options)
+}
+
+fn start(data: &Dataset) -> FloatModel {
+    let images = (data.shape(), data.classes);
+    let model = FloatModel::random(Builtin::Mlp, images, InputMap::Halve, 3);
+    model.expect("an mlp takes any image")
+}
+
+/// States of a run before its first step, before and after quantization has begun, and at its end.
+pub fn training_states() -> Vec<Vec<u8>> {
+    let (data, options) = training();
+    let mut run = Run::new(start(&data), &data, &options).expect("options and data are allowed");
+    let mut states = Vec::new();
+    for step in 0..=run.steps() {
+        if [0, 1, 4, run.steps()].contains(&step) {
+            states.push(run.to_bytes());
+        }
+        if step < run.steps() {
+            run.step().expect("a small run does not diverge");
+        }
+    }
+    states
 }
 
 /// State dicts of a small network, with and without `module.` in front of the names.

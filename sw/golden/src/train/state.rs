@@ -14,6 +14,7 @@ use crate::data::Dataset;
 use crate::float::{Part, StateParts, Taker, decode, encode};
 use crate::network::{LayerGradients, Parameters};
 use crate::quantize::WeightGrid;
+use brownout_spec::text::printable;
 use serde::{Deserialize, Serialize};
 
 /// Version of the state that this program writes and goes on from.
@@ -208,7 +209,10 @@ fn read(
     options: &TrainingOptions,
 ) -> Result<(State, Velocities), String> {
     let header = header.ok_or("this is a network without the state of its training")?;
-    let unreadable = |e: serde_json::Error| format!("its training state cannot be read: {e}");
+    let unreadable = |e: serde_json::Error| {
+        let problem = printable(&e.to_string());
+        format!("its training state cannot be read: {problem}")
+    };
     let Version { version } = Version::deserialize(&header).map_err(unreadable)?;
     if version != STATE_VERSION {
         return Err(format!(
@@ -223,7 +227,12 @@ fn read(
     if state.data != mark {
         return Err(format!(
             "its training data are {} with {} images and hash {}; this run has {} with {} and {}",
-            state.data.name, state.data.images, state.data.hash, mark.name, mark.images, mark.hash
+            printable(&state.data.name),
+            state.data.images,
+            printable(&state.data.hash),
+            mark.name,
+            mark.images,
+            mark.hash
         ));
     }
     let mut velocities = Vec::with_capacity(parameters.layers.len());
@@ -264,8 +273,8 @@ fn difference(written: &TrainingOptions, now: &TrainingOptions) -> Option<String
             };
             return Some(format!(
                 "it belongs to another run: its {key} is {}, this run's is {}",
-                text(a),
-                text(b)
+                printable(&text(a)),
+                printable(&text(b))
             ));
         }
     }

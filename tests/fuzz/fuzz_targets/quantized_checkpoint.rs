@@ -1,0 +1,11 @@
+//! Checkpoints of networks whose weights are stored integers.
+#![no_main]
+
+use brownout_tests::readers;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(law) = readers::quantized_checkpoint(bytes) {
+        law();
+    }
+});

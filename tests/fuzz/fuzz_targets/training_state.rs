@@ -1,0 +1,11 @@
+//! States of a training run.
+#![no_main]
+
+use brownout_tests::readers;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(law) = readers::training_state(bytes) {
+        law();
+    }
+});
