@@ -1,16 +1,20 @@
 //! Forward and backward through all layers for one chunk of images.
+//!
+//! A layer's convolution is joined with what is left to do on the tensor that it reads: on
+//! the way forward normalisation, shortcut and ReLU of the layer before; on the way back
+//! the gradient of the same. So a tensor goes through memory once a layer and not once an
+//! operation.
 
-use super::convolution::Geometry;
-use super::kernel::{LANES, convolve, correlate};
-use super::normalization::{
-    Moments, affine_gradients, channel_sums, group_input_gradient, input_gradient, normalize,
-    normalize_groups,
-};
+use super::layer::{Context, Convolution, Packed};
 use super::parameters::{LayerGradients, Parameters};
-use super::residual::{add_operand, operand_gradient};
-use super::{Architecture, Norm, pooling};
-use brownout_spec::program::{LayerShapes, Operation};
+use super::pointwise::{largest, quantize};
+use super::residual::Shortcut;
+use super::windows::{Backward, Forward};
+use super::{Architecture, pooling};
+use brownout_spec::program::Operation;
 use ndarray::Array4;
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// Which moments a normalised layer uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +34,7 @@ pub struct Prepared<'a> {
     pub statistics: Statistics,
     /// Step of each tensor's 8-bit activations; `None` leaves it in floating point.
     pub steps: Vec<Option<f32>>,
-    packed: Vec<Option<(Vec<f32>, Vec<f32>)>>,
-    /// What each layer's normalised values are multiplied with.
-    scales: Vec<Option<Vec<f32>>>,
+    pub(super) packed: Vec<Option<Packed>>,
 }
 
 impl<'a> Prepared<'a> {
@@ -44,31 +46,23 @@ impl<'a> Prepared<'a> {
         statistics: Statistics,
         steps: Vec<Option<f32>>,
     ) -> Self {
-        let layers = parameters.layers.iter().zip(weights);
-        let packed = layers
-            .zip(architecture.shapes())
-            .map(|((layer, quantized), shapes)| {
-                let weight = quantized.as_ref().or(layer.as_ref().map(|l| &l.weight))?;
-                let weight = weight.as_slice().expect("weights are in standard layout");
-                let forward = Geometry::forward(shapes, 1);
-                let backward = Geometry::backward(shapes, 1);
-                let mut packed = vec![0.0; forward.packed_length()];
-                forward.pack(weight, &mut packed);
-                let mut mirrored = vec![0.0; backward.packed_length()];
-                backward.pack_mirrored(weight, &mut mirrored);
-                Some((packed, mirrored))
+        let layers = parameters.layers.par_iter().zip(weights);
+        let packed = layers.enumerate().map(|(index, (layer, given))| {
+            let layer = layer.as_ref()?;
+            let weight = given.as_ref().unwrap_or(&layer.weight);
+            let weight = weight.as_slice().expect("weights are in standard layout");
+            let shapes = &architecture.shapes()[index];
+            Some(Packed {
+                forward: Forward::new(shapes, 0).pack(weight),
+                backward: Backward::new(shapes, 0).pack(weight),
+                scale: layer.scale(architecture.styles[index].norm),
             })
-            .collect();
-        let styles = parameters.layers.iter().zip(&architecture.styles);
-        let scales = styles
-            .map(|(layer, style)| layer.as_ref()?.scale(style.norm))
-            .collect();
+        });
         Self {
             parameters,
             statistics,
             steps,
-            packed,
-            scales,
+            packed: packed.collect(),
         }
     }
 }
@@ -76,50 +70,9 @@ impl<'a> Prepared<'a> {
 /// Buffers of one layer.
 #[derive(Debug)]
 enum LayerState {
-    Convolution(Box<ConvolutionState>),
+    Convolution(Box<Convolution>),
     MaxPool { winners: Vec<u32> },
     Average,
-}
-
-#[derive(Debug)]
-struct ConvolutionState {
-    forward: Geometry,
-    backward: Geometry,
-    /// The layer's input inside its zero border.
-    padded: Vec<f32>,
-    /// The convolution's result; normalised in place.
-    linear: Vec<f32>,
-    inverse: Vec<f32>,
-    moments: Moments,
-    /// One where the gradient passes ReLU and clipping, zero elsewhere.
-    pass: Vec<f32>,
-    /// The output's gradient, spread out for the backward convolution.
-    spread: Vec<f32>,
-    /// The output's gradient in blocks of lanes.
-    blocks: Vec<[f32; LANES]>,
-    packed_gradient: Vec<f32>,
-    input_gradient: Vec<f32>,
-}
-
-impl ConvolutionState {
-    fn new(shapes: &LayerShapes, images: usize) -> Self {
-        let forward = Geometry::forward(shapes, images);
-        let backward = Geometry::backward(shapes, images);
-        let values = images * shapes.output.volume();
-        Self {
-            padded: vec![0.0; forward.padded_length()],
-            linear: vec![0.0; values],
-            inverse: Vec::new(),
-            moments: Moments::default(),
-            pass: vec![0.0; values],
-            spread: vec![0.0; backward.padded_length()],
-            blocks: vec![[0.0; LANES]; forward.pixels() * forward.outputs().div_ceil(LANES)],
-            packed_gradient: vec![0.0; forward.packed_length()],
-            input_gradient: vec![0.0; images * shapes.input.volume()],
-            forward,
-            backward,
-        }
-    }
 }
 
 /// A fixed number of images on their way through a network, with all intermediate values.
@@ -131,8 +84,24 @@ pub struct Chunk {
     /// The input and every layer's output, `[image][row][column][channel]`.
     tensors: Vec<Array4<f32>>,
     tensor_gradients: Vec<Vec<f32>>,
+    /// Of each tensor, whether it, or on the way back its gradient, is complete.
+    complete: Vec<bool>,
+    /// Of each tensor, whether its gradient has a contribution of a layer that reads it.
+    begun: Vec<bool>,
+    readers: Vec<Readers>,
+    /// An operand of one image in its output's shape.
+    gathered: Vec<f32>,
     gradients: Vec<Option<LayerGradients>>,
     maxima: Vec<f32>,
+}
+
+/// Who reads a tensor.
+#[derive(Clone, Debug, Default)]
+struct Readers {
+    /// The first layer that reads it, whose contribution to its gradient is the last.
+    first: Option<usize>,
+    /// Layers that add it, and how.
+    adders: Vec<(usize, Shortcut)>,
 }
 
 impl Chunk {
@@ -143,33 +112,35 @@ impl Chunk {
             .iter()
             .map(|s| Array4::zeros((images, s.height, s.width, s.channels)))
             .collect();
-        let layers = architecture
-            .network
-            .layers
-            .iter()
-            .zip(architecture.shapes());
+        let layers = architecture.network.layers.iter().enumerate();
+        let layers = layers.map(|(index, layer)| {
+            let shapes = &architecture.shapes()[index];
+            match layer.operation {
+                Operation::Convolution { .. } => {
+                    let norm = architecture.styles[index].norm;
+                    LayerState::Convolution(Box::new(Convolution::new(shapes, norm, images)))
+                }
+                Operation::MaxPool { .. } => LayerState::MaxPool {
+                    winners: vec![0; images * shapes.output.volume()],
+                },
+                Operation::GlobalAveragePool => LayerState::Average,
+            }
+        });
+        let gradients = parameters.layers.iter();
         Self {
-            architecture: architecture.clone(),
-            images,
-            layers: layers
-                .map(|(layer, shapes)| match layer.operation {
-                    Operation::Convolution { .. } => {
-                        LayerState::Convolution(Box::new(ConvolutionState::new(shapes, images)))
-                    }
-                    Operation::MaxPool { .. } => LayerState::MaxPool {
-                        winners: vec![0; images * shapes.output.volume()],
-                    },
-                    Operation::GlobalAveragePool => LayerState::Average,
-                })
-                .collect(),
+            layers: layers.collect(),
             tensor_gradients: tensors.iter().map(|t| vec![0.0; t.len()]).collect(),
+            complete: vec![false; tensors.len()],
+            begun: vec![false; tensors.len()],
+            readers: readers(architecture),
+            gathered: Vec::new(),
             maxima: vec![0.0; tensors.len()],
-            tensors,
-            gradients: parameters
-                .layers
-                .iter()
+            gradients: gradients
                 .map(|l| l.as_ref().map(LayerGradients::zeros))
                 .collect(),
+            architecture: architecture.clone(),
+            images,
+            tensors,
         }
     }
 
@@ -208,47 +179,120 @@ impl Chunk {
         &self.tensor_gradients[0]
     }
 
-    /// Mean and variance that a normalised layer saw, per channel.
+    /// Mean and variance that a batch-normalised layer saw, per channel.
     pub fn moments(&self, layer: usize) -> Option<(&[f32], &[f32])> {
         match &self.layers[layer] {
-            LayerState::Convolution(c) if !c.moments.mean.is_empty() => {
-                Some((&c.moments.mean, &c.moments.variance))
-            }
+            LayerState::Convolution(layer) => layer.moments(),
             _ => None,
         }
     }
 
     /// Computes every layer's output from the input.
     pub fn forward(&mut self, prepared: &Prepared<'_>) {
+        self.complete.fill(false);
+        self.complete[0] = true;
+        self.maxima[1..].fill(f32::MIN);
         for index in 0..self.layers.len() {
-            let shapes = self.architecture.shapes()[index];
-            let (before, after) = self.tensors.split_at_mut(index + 1);
             let source = self.architecture.source(index);
-            let x = slice(&before[source]);
-            let y = slice_mut(&mut after[0]);
-            match &mut self.layers[index] {
-                LayerState::MaxPool { winners } => {
-                    pooling::max_forward(&shapes, x, y, winners);
-                    // A maximum is one of its inputs: its range is theirs.
-                    self.maxima[index + 1] = self.maxima[source];
+            for images in self.groups(index) {
+                self.complete_images(source, images.clone(), prepared);
+                self.forward_group(index, images, prepared);
+            }
+            self.mark_complete(source);
+            if let LayerState::Convolution(layer) = &mut self.layers[index] {
+                layer.normalize(&Context::new(prepared, index, false));
+            } else {
+                self.complete[index + 1] = true;
+            }
+            if let LayerState::MaxPool { .. } = self.layers[index] {
+                // A maximum is one of its inputs: its range is theirs.
+                self.maxima[index + 1] = self.maxima[source];
+            }
+        }
+        for tensor in 1..self.tensors.len() {
+            self.complete_images(tensor, 0..self.images, prepared);
+            self.mark_complete(tensor);
+        }
+    }
+
+    /// The groups of images that a layer takes together.
+    fn groups(&self, index: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let images = self.images;
+        let group = match &self.layers[index] {
+            LayerState::Convolution(layer) => layer.group,
+            _ => 1,
+        };
+        let starts = (0..images).step_by(group);
+        starts.map(move |start| start..images.min(start + group))
+    }
+
+    /// Completes some images of a tensor that is convolved but not normalised, and of the
+    /// operand that it needs.
+    fn complete_images(&mut self, tensor: usize, images: Range<usize>, prepared: &Prepared<'_>) {
+        if self.complete[tensor] {
+            return;
+        }
+        let index = tensor - 1;
+        let shortcut = shortcut(&self.architecture, index);
+        if let Some(shortcut) = shortcut {
+            self.complete_images(shortcut.from, images.clone(), prepared);
+        }
+        let rectified = self.architecture.styles[index].rectified;
+        let context = Context::new(prepared, index, rectified);
+        let (before, after) = self.tensors.split_at_mut(tensor);
+        let y = slice_mut(&mut after[0]);
+        let volume = y.len() / self.images;
+        let LayerState::Convolution(layer) = &mut self.layers[index] else {
+            unreachable!("pools are complete at once");
+        };
+        for (image, y) in images
+            .clone()
+            .zip(y.chunks_exact_mut(volume).skip(images.start))
+        {
+            let operand = shortcut.map(|shortcut| {
+                let operand = image_of(slice(&before[shortcut.from]), image, self.images);
+                if shortcut.is_identity() {
+                    return operand;
                 }
-                LayerState::Average => {
-                    pooling::average_forward(&shapes, x, y);
-                    self.maxima[index + 1] = largest(y);
-                    if let Some(step) = prepared.steps[index + 1] {
-                        quantize(y, step);
-                    }
-                }
-                LayerState::Convolution(state) => {
-                    let norm = self.architecture.styles[index].norm;
-                    convolution_forward(state, prepared, (index, norm), x, y);
-                    if let Some((from, stride)) = self.architecture.residual(index) {
-                        let operand = self.architecture.tensor(from);
-                        add_operand(slice(&before[from]), operand, stride, shapes.output, y);
-                    }
-                    self.maxima[index + 1] = largest(y);
-                    let rectified = self.architecture.styles[index].rectified;
-                    activate(y, &mut state.pass, rectified, prepared.steps[index + 1]);
+                self.gathered.resize(volume, 0.0);
+                shortcut.gather(operand, &mut self.gathered);
+                &self.gathered
+            });
+            let most = layer.activate(&context, image, operand, y);
+            self.maxima[tensor] = self.maxima[tensor].max(most);
+        }
+    }
+
+    fn mark_complete(&mut self, tensor: usize) {
+        if self.complete[tensor] {
+            return;
+        }
+        self.complete[tensor] = true;
+        if let Some((from, _)) = self.architecture.residual(tensor - 1) {
+            self.mark_complete(from);
+        }
+    }
+
+    /// One layer without normalisation and what follows it.
+    fn forward_group(&mut self, index: usize, images: Range<usize>, prepared: &Prepared<'_>) {
+        let shapes = &self.architecture.shapes()[index];
+        let (before, after) = self.tensors.split_at_mut(index + 1);
+        let x = slice(&before[self.architecture.source(index)]);
+        let (x_of, y_of) = ranges(&images, x.len(), after[0].len(), self.images);
+        match &mut self.layers[index] {
+            LayerState::Convolution(layer) => {
+                layer.convolve(&Context::new(prepared, index, false), images, x);
+            }
+            LayerState::MaxPool { winners } => {
+                let y = &mut slice_mut(&mut after[0])[y_of.clone()];
+                pooling::max_forward(shapes, &x[x_of], y, &mut winners[y_of]);
+            }
+            LayerState::Average => {
+                let y = &mut slice_mut(&mut after[0])[y_of];
+                pooling::average_forward(shapes, &x[x_of], y);
+                self.maxima[index + 1] = self.maxima[index + 1].max(largest(y));
+                if let Some(step) = prepared.steps[index + 1] {
+                    quantize(y, step);
                 }
             }
         }
@@ -257,40 +301,136 @@ impl Chunk {
     /// Computes the gradients of all parameters from that of the logits; also the
     /// input's, if `to_input` says so.
     pub fn backward(&mut self, prepared: &Prepared<'_>, logits: &[f32], to_input: bool) {
-        self.tensor_gradients.iter_mut().for_each(|g| g.fill(0.0));
-        let last = self.tensor_gradients.len() - 1;
+        self.complete.fill(false);
+        self.begun.fill(false);
+        let last = self.tensors.len() - 1;
         self.tensor_gradients[last].copy_from_slice(logits);
+        self.begun[last] = true;
         for index in (0..self.layers.len()).rev() {
-            let shapes = self.architecture.shapes()[index];
-            let (before, after) = self.tensor_gradients.split_at_mut(index + 1);
-            let dy = &mut after[0][..];
+            let tensor = index + 1;
+            if !self.complete[tensor] {
+                self.complete_gradients(tensor, 0..self.images, prepared);
+            }
             let source = self.architecture.source(index);
-            match &mut self.layers[index] {
-                LayerState::MaxPool { winners } => {
-                    pooling::max_backward(dy, winners, &mut before[source]);
+            let wanted = source > 0 || to_input;
+            let is_last = self.readers[source].first == Some(index);
+            if let LayerState::Convolution(layer) = &mut self.layers[index] {
+                let gradients = self.gradients[index].as_mut();
+                let gradients = gradients.expect("a convolution has parameters");
+                layer.begin_backward(&Context::new(prepared, index, false), gradients);
+            }
+            for images in self.groups(index) {
+                self.backward_group(index, images.clone(), prepared, wanted);
+                if wanted && is_last {
+                    self.complete_gradients(source, images, prepared);
                 }
-                LayerState::Average => {
-                    pooling::average_backward(&shapes, dy, &mut before[source]);
+            }
+            self.begun[source] = true;
+            self.complete[source] |= is_last;
+            if let LayerState::Convolution(layer) = &mut self.layers[index] {
+                let gradients = self.gradients[index].as_mut();
+                layer.end_backward(gradients.expect("a convolution has parameters"));
+            }
+        }
+    }
+
+    /// Adds to the gradients of some images of a tensor what the layers pass on that add
+    /// it, and takes them back to before the clipping. All other contributions are there.
+    fn complete_gradients(&mut self, tensor: usize, images: Range<usize>, prepared: &Prepared<'_>) {
+        let (lower, upper) = self.tensor_gradients.split_at_mut(tensor + 1);
+        let g = &mut lower[tensor];
+        let volume = g.len() / self.images;
+        let first_reader = self.readers[tensor].first;
+        // The first reader may be reading this very moment.
+        let begun = self.begun[tensor]
+            || first_reader.is_some_and(|f| self.architecture.source(f) == tensor);
+        for (image, g) in images
+            .clone()
+            .zip(g.chunks_exact_mut(volume).skip(images.start))
+        {
+            if !begun {
+                g.fill(0.0);
+            }
+            let mut operand = None;
+            for (layer, shortcut) in &self.readers[tensor].adders {
+                let dy = image_of(&upper[layer - tensor], image, self.images);
+                if shortcut.is_identity() && operand.is_none() {
+                    operand = Some(dy);
+                } else {
+                    shortcut.add_gradient(dy, g);
                 }
-                LayerState::Convolution(state) => {
-                    for (d, pass) in dy.iter_mut().zip(&state.pass) {
-                        *d *= pass;
-                    }
-                    if let Some((from, stride)) = self.architecture.residual(index) {
-                        let operand = self.architecture.tensor(from);
-                        operand_gradient(dy, shapes.output, stride, operand, &mut before[from]);
-                    }
-                    let wanted = source > 0 || to_input;
-                    let dx = wanted.then_some(&mut before[source][..]);
-                    let gradients = self.gradients[index]
-                        .as_mut()
-                        .expect("a convolution has parameters");
-                    let norm = self.architecture.styles[index].norm;
-                    convolution_backward(state, prepared, (index, norm), dy, dx, gradients);
+            }
+            match tensor.checked_sub(1).map(|index| &mut self.layers[index]) {
+                Some(LayerState::Convolution(layer)) => {
+                    let rectified = self.architecture.styles[tensor - 1].rectified;
+                    let context = Context::new(prepared, tensor - 1, rectified);
+                    layer.gate(&context, image, g, operand);
+                }
+                _ => {
+                    let operand = operand.unwrap_or(&[]);
+                    g.iter_mut().zip(operand).for_each(|(g, o)| *g += o);
                 }
             }
         }
     }
+
+    /// One layer's contributions to the gradients of its weights and of the tensor that it reads.
+    fn backward_group(
+        &mut self,
+        index: usize,
+        images: Range<usize>,
+        prepared: &Prepared<'_>,
+        wanted: bool,
+    ) {
+        let shapes = &self.architecture.shapes()[index];
+        let source = self.architecture.source(index);
+        let (before, after) = self.tensor_gradients.split_at_mut(index + 1);
+        let (dy, dx) = (&after[0][..], &mut before[source]);
+        let (x_of, y_of) = ranges(&images, dx.len(), dy.len(), self.images);
+        let dx = &mut dx[x_of];
+        let begun = self.begun[source];
+        if !begun && !matches!(self.layers[index], LayerState::Convolution(_)) {
+            dx.fill(0.0);
+        }
+        match &mut self.layers[index] {
+            LayerState::Convolution(layer) => {
+                let x = slice(&self.tensors[source]);
+                let context = Context::new(prepared, index, false);
+                let dx = wanted.then_some((dx, begun));
+                layer.backward(&context, images, (x, dy), dx);
+            }
+            LayerState::MaxPool { winners } => {
+                pooling::max_backward(&dy[y_of.clone()], &winners[y_of], dx);
+            }
+            LayerState::Average => pooling::average_backward(shapes, &dy[y_of], dx),
+        }
+    }
+}
+
+/// Who reads each tensor of a network.
+fn readers(architecture: &Architecture) -> Vec<Readers> {
+    let mut readers = vec![Readers::default(); architecture.tensors().len()];
+    for index in 0..architecture.network.layers.len() {
+        let source = &mut readers[architecture.source(index)];
+        source.first = source.first.or(Some(index));
+        if let Some(shortcut) = shortcut(architecture, index) {
+            let operand = &mut readers[shortcut.from];
+            operand.first = operand.first.or(Some(index));
+            operand.adders.push((index, shortcut));
+        }
+    }
+    readers
+}
+
+/// The shortcut that a layer adds.
+pub(super) fn shortcut(architecture: &Architecture, index: usize) -> Option<Shortcut> {
+    let (from, stride) = architecture.residual(index)?;
+    Some(Shortcut {
+        from,
+        stride,
+        operand: architecture.tensor(from),
+        output: architecture.shapes()[index].output,
+    })
 }
 
 fn slice(tensor: &Array4<f32>) -> &[f32] {
@@ -303,171 +443,17 @@ fn slice_mut(tensor: &mut Array4<f32>) -> &mut [f32] {
         .expect("tensors are in standard layout")
 }
 
-fn convolution_forward(
-    state: &mut ConvolutionState,
-    prepared: &Prepared<'_>,
-    (index, norm): (usize, Norm),
-    x: &[f32],
-    y: &mut [f32],
-) {
-    let (packed, _) = prepared.packed[index]
-        .as_ref()
-        .expect("a convolution has weights");
-    let parameters = prepared.parameters.layers[index]
-        .as_ref()
-        .expect("a convolution has parameters");
-    let outputs = state.forward.outputs();
-    state.forward.pad(x, &mut state.padded);
-    convolve(
-        &state.padded,
-        &state.forward.window(),
-        packed,
-        outputs,
-        &mut state.linear,
-    );
-    if let Some(offset) = &parameters.offset {
-        for pixel in state.linear.chunks_exact_mut(outputs) {
-            for (x, o) in pixel.iter_mut().zip(offset) {
-                *x += o;
-            }
-        }
-    }
-    match norm {
-        Norm::None => {}
-        Norm::Batch => {
-            state.moments = match prepared.statistics {
-                Statistics::Batch => Moments::of(&state.linear, outputs),
-                Statistics::Running => Moments {
-                    mean: parameters.mean.to_vec(),
-                    variance: parameters.variance.to_vec(),
-                },
-            };
-            state.inverse = state.moments.inverse_deviation();
-            normalize(&mut state.linear, &state.moments.mean, &state.inverse);
-        }
-        Norm::Group { groups } => {
-            let shape = (state.forward.images(), outputs);
-            state.inverse = normalize_groups(&mut state.linear, shape, groups);
-        }
-    }
-    for (y, linear) in y
-        .chunks_exact_mut(outputs)
-        .zip(state.linear.chunks_exact(outputs))
-    {
-        match &prepared.scales[index] {
-            Some(gain) => {
-                for (((y, x), g), b) in y.iter_mut().zip(linear).zip(gain).zip(&parameters.bias) {
-                    *y = x * g + b;
-                }
-            }
-            None => {
-                for ((y, x), b) in y.iter_mut().zip(linear).zip(&parameters.bias) {
-                    *y = x + b;
-                }
-            }
-        }
-    }
+/// One of all images' values.
+fn image_of(values: &[f32], image: usize, images: usize) -> &[f32] {
+    let volume = values.len() / images;
+    &values[image * volume..][..volume]
 }
 
-fn convolution_backward(
-    state: &mut ConvolutionState,
-    prepared: &Prepared<'_>,
-    (index, norm): (usize, Norm),
-    dy: &mut [f32],
-    dx: Option<&mut [f32]>,
-    gradients: &mut LayerGradients,
-) {
-    let parameters = prepared.parameters.layers[index]
-        .as_ref()
-        .expect("a convolution has parameters");
-    affine_gradients(dy, &state.linear, &mut gradients.gain, &mut gradients.bias);
-    match (norm, &prepared.scales[index]) {
-        (Norm::Batch, Some(scale)) => input_gradient(
-            dy,
-            &state.linear,
-            (scale, &state.inverse),
-            (&gradients.gain, &gradients.bias),
-            prepared.statistics == Statistics::Batch,
-        ),
-        (Norm::Group { groups }, Some(scale)) => {
-            let sizes = (state.forward.images(), groups);
-            group_input_gradient(dy, &state.linear, scale, &state.inverse, sizes);
-        }
-        _ => gradients.gain.fill(0.0),
-    }
-    match parameters.offset {
-        Some(_) => channel_sums(dy, &mut gradients.offset),
-        None => gradients.offset.fill(0.0),
-    }
-    let (outputs, pixels) = (state.forward.outputs(), state.forward.pixels());
-    for (block, target) in state.blocks.chunks_exact_mut(pixels).enumerate() {
-        let lanes = LANES.min(outputs - block * LANES);
-        for (target, dy) in target.iter_mut().zip(dy.chunks_exact(outputs)) {
-            target[..lanes].copy_from_slice(&dy[block * LANES..][..lanes]);
-        }
-    }
-    correlate(
-        &state.padded,
-        &state.forward.window(),
-        &state.blocks,
-        &mut state.packed_gradient,
-    );
-    state
-        .forward
-        .unpack(&state.packed_gradient, &mut gradients.weight);
-    if let Some(dx) = dx {
-        let (_, mirrored) = prepared.packed[index]
-            .as_ref()
-            .expect("a convolution has weights");
-        state.backward.spread(dy, &mut state.spread);
-        let inputs = state.backward.outputs();
-        convolve(
-            &state.spread,
-            &state.backward.window(),
-            mirrored,
-            inputs,
-            &mut state.input_gradient,
-        );
-        for (dx, d) in dx.iter_mut().zip(&state.input_gradient) {
-            *dx += d;
-        }
-    }
-}
-
-pub(super) fn largest(values: &[f32]) -> f32 {
-    // Eight running maxima, so that the loop is not one chain of comparisons.
-    let mut best = [f32::MIN; 8];
-    for group in values.chunks(8) {
-        for (b, &v) in best.iter_mut().zip(group) {
-            *b = if v > *b { v } else { *b };
-        }
-    }
-    best.into_iter().fold(f32::MIN, f32::max)
-}
-
-/// ReLU and 8-bit quantization; `pass` records where the straight-through gradient flows.
-fn activate(y: &mut [f32], pass: &mut [f32], rectified: bool, step: Option<f32>) {
-    let low = match (rectified, step) {
-        (true, _) => 0.0,
-        (false, Some(step)) => -128.0 * step,
-        (false, None) => f32::NEG_INFINITY,
+/// Where some images lie in tensors of two lengths.
+fn ranges(images: &Range<usize>, x: usize, y: usize, count: usize) -> (Range<usize>, Range<usize>) {
+    let range = |length: usize| {
+        let volume = length / count;
+        images.start * volume..images.end * volume
     };
-    let high = step.map_or(f32::INFINITY, |step| 127.0 * step);
-    for (y, pass) in y.iter_mut().zip(pass) {
-        *pass = f32::from(u8::from(*y > low && *y < high));
-        *y = y.clamp(low, high);
-    }
-    if let Some(step) = step {
-        quantize(y, step);
-    }
-}
-
-/// Rounds to multiples of `step` in [-128, 127], halves upwards as the requantizer does.
-pub(super) fn quantize(y: &mut [f32], step: f32) {
-    let inverse = 1.0 / step;
-    for y in y {
-        // Shifted to be positive, truncation is the floor that x + 1/2 needs.
-        let shifted = (*y * inverse + 128.5).clamp(0.0, 255.0);
-        *y = (shifted as i32 - 128) as f32 * step;
-    }
+    (range(x), range(y))
 }

@@ -4,11 +4,11 @@
 //! running statistics, to the bit, but nothing is kept for a backward pass: all
 //! values of an image fit into a core's own cache.
 
-use super::chunk::{largest, quantize};
-use super::convolution::Geometry;
-use super::kernel::convolve;
-use super::normalization::{Moments, normalize, normalize_groups};
-use super::residual::add_operand;
+use super::chunk::shortcut;
+use super::normalization::{Affine, Moments, Spread};
+use super::pointwise::{Clip, activate, largest, quantize};
+use super::tiles::convolve;
+use super::windows::Forward;
 use super::{Architecture, Norm, Parameters, pooling};
 use crate::data::Dataset;
 use crate::model::InputTable;
@@ -33,11 +33,12 @@ pub struct Evaluator<'a> {
 /// A convolution's geometry for one image, its weights and its normalisation.
 #[derive(Clone, Debug)]
 struct Convolution {
-    geometry: Geometry,
+    forward: Forward,
     packed: Vec<f32>,
-    moments: Moments,
-    inverse: Vec<f32>,
     scale: Option<Vec<f32>>,
+    /// Of group norm a place for that of an image.
+    affine: Affine,
+    clip: Clip,
 }
 
 /// The values of one image on its way.
@@ -46,6 +47,10 @@ pub struct Values {
     /// The input and every layer's output, `[row][column][channel]`.
     tensors: Vec<Vec<f32>>,
     padded: Vec<Vec<f32>>,
+    linear: Vec<f32>,
+    gathered: Vec<f32>,
+    /// Of each layer whose normalisation depends on the image.
+    affines: Vec<Option<(Affine, Spread)>>,
     winners: Vec<u32>,
     maxima: Vec<f32>,
 }
@@ -101,22 +106,27 @@ impl<'a> Evaluator<'a> {
         let layers = layers.map(|(index, (layer, given))| {
             let layer = layer.as_ref()?;
             let weight = given.as_ref().unwrap_or(&layer.weight);
-            let geometry = Geometry::forward(&architecture.shapes()[index], 1);
-            let mut packed = vec![0.0; geometry.packed_length()];
-            geometry.pack(
-                weight.as_slice().expect("weights are in standard layout"),
-                &mut packed,
-            );
-            let moments = Moments {
-                mean: layer.mean.to_vec(),
-                variance: layer.variance.to_vec(),
-            };
+            let style = architecture.styles[index];
+            let forward = Forward::new(&architecture.shapes()[index], 1);
+            let scale = layer.scale(style.norm);
+            let mut affine = Affine::new(style.norm, forward.outputs(), 1);
+            match (style.norm, &scale) {
+                (Norm::Batch, Some(scale)) => {
+                    let moments = Moments {
+                        mean: layer.mean.to_vec(),
+                        variance: layer.variance.to_vec(),
+                    };
+                    affine.set_moments(layer, scale, &moments);
+                }
+                (Norm::Group { .. }, _) => {}
+                _ => affine.set_plain(layer),
+            }
             Some(Convolution {
-                geometry,
-                packed,
-                inverse: moments.inverse_deviation(),
-                moments,
-                scale: layer.scale(architecture.styles[index].norm),
+                packed: forward.pack(weight.as_slice().expect("weights are in standard layout")),
+                forward,
+                scale,
+                affine,
+                clip: Clip::new(style.rectified, steps[index + 1]),
             })
         });
         Self {
@@ -141,12 +151,24 @@ impl<'a> Evaluator<'a> {
     /// Buffers for [`Evaluator::run`].
     pub fn values(&self) -> Values {
         let tensors = self.architecture.tensors();
-        let padded = self.layers.iter();
+        let largest = tensors.iter().map(|s| s.volume()).max().unwrap_or(0);
+        let padded = |l: &Convolution| vec![0.0; l.forward.padded_length(1)];
+        let affines = self.layers.iter().zip(&self.architecture.styles);
+        let affines = affines.map(|(layer, style)| {
+            let layer = layer.as_ref()?;
+            let grouped = matches!(style.norm, Norm::Group { .. });
+            grouped.then(|| (layer.affine.clone(), Spread::new(layer.forward.outputs())))
+        });
         Values {
-            padded: padded
-                .map(|l| vec![0.0; l.as_ref().map_or(0, |l| l.geometry.padded_length())])
+            padded: self
+                .layers
+                .iter()
+                .map(|l| l.as_ref().map_or(Vec::new(), padded))
                 .collect(),
-            winners: vec![0; tensors.iter().map(|s| s.volume()).max().unwrap_or(0)],
+            linear: vec![0.0; largest],
+            gathered: vec![0.0; largest],
+            affines: affines.collect(),
+            winners: vec![0; largest],
             maxima: vec![0.0; tensors.len()],
             tensors: tensors.iter().map(|s| vec![0.0; s.volume()]).collect(),
         }
@@ -168,78 +190,60 @@ impl<'a> Evaluator<'a> {
     fn layer(&self, index: usize, values: &mut Values) {
         let shapes = &self.architecture.shapes()[index];
         let source = self.architecture.source(index);
+        if let Some(layer) = &self.layers[index] {
+            values.maxima[index + 1] = self.convolution(index, layer, values);
+            return;
+        }
         let (before, after) = values.tensors.split_at_mut(index + 1);
         let (x, y) = (&before[source][..], &mut after[0][..]);
-        let step = self.steps[index + 1];
-        match (
-            &self.architecture.network.layers[index].operation,
-            &self.layers[index],
-        ) {
-            (_, Some(layer)) => {
-                self.convolution(index, layer, x, &mut values.padded[index], y);
-                if let Some((from, stride)) = self.architecture.residual(index) {
-                    let operand = self.architecture.tensor(from);
-                    add_operand(&before[from], operand, stride, shapes.output, y);
-                }
-                values.maxima[index + 1] = largest(y);
-                if self.architecture.styles[index].rectified {
-                    y.iter_mut().for_each(|y| *y = y.max(0.0));
-                }
-            }
-            (Operation::GlobalAveragePool, None) => {
+        match self.architecture.network.layers[index].operation {
+            Operation::GlobalAveragePool => {
                 pooling::average_forward(shapes, x, y);
                 values.maxima[index + 1] = largest(y);
+                if let Some(step) = self.steps[index + 1] {
+                    quantize(y, step);
+                }
             }
-            (_, None) => {
+            _ => {
                 let winners = &mut values.winners[..shapes.output.volume()];
                 pooling::max_forward(shapes, x, y, winners);
                 values.maxima[index + 1] = values.maxima[source];
-                return;
             }
-        }
-        if let Some(step) = step {
-            quantize(y, step);
         }
     }
 
-    /// Convolution, bias and normalisation.
-    fn convolution(
-        &self,
-        index: usize,
-        layer: &Convolution,
-        x: &[f32],
-        padded: &mut [f32],
-        y: &mut [f32],
-    ) {
-        let parameters = self.parameters.layers[index]
-            .as_ref()
-            .expect("a convolution has parameters");
-        let outputs = layer.geometry.outputs();
-        layer.geometry.pad(x, padded);
-        convolve(padded, &layer.geometry.window(), &layer.packed, outputs, y);
-        if let Some(offset) = &parameters.offset {
-            for pixel in y.chunks_exact_mut(outputs) {
-                pixel.iter_mut().zip(offset).for_each(|(y, o)| *y += o);
-            }
+    /// A convolution and everything up to the next layer; the result is its largest value
+    /// before clipping.
+    fn convolution(&self, index: usize, layer: &Convolution, values: &mut Values) -> f32 {
+        let (before, after) = values.tensors.split_at_mut(index + 1);
+        let (x, y) = (&before[self.architecture.source(index)], &mut after[0]);
+        let padded = layer.forward.pad(x, &mut values.padded[index]);
+        let z = &mut values.linear[..y.len()];
+        let outputs = layer.forward.outputs();
+        convolve(padded, &layer.forward.windows(1), &layer.packed, outputs, z);
+        let mut affine = &layer.affine;
+        if let (Norm::Group { groups }, Some((own, spread)), Some(scale)) = (
+            self.architecture.styles[index].norm,
+            &mut values.affines[index],
+            &layer.scale,
+        ) {
+            let parameters = self.parameters.layers[index].as_ref();
+            let parameters = parameters.expect("a convolution has parameters");
+            spread.measure(z);
+            let pixels = z.len() / outputs;
+            own.set_groups(0, (parameters, scale), (spread, pixels), groups);
+            affine = own;
         }
-        match self.architecture.styles[index].norm {
-            Norm::None => {}
-            Norm::Batch => normalize(y, &layer.moments.mean, &layer.inverse),
-            Norm::Group { groups } => {
-                normalize_groups(y, (1, outputs), groups);
+        let operand = shortcut(self.architecture, index).map(|shortcut| {
+            let operand = &before[shortcut.from][..];
+            if shortcut.is_identity() {
+                return operand;
             }
-        }
-        let bias = parameters.bias.as_slice().expect("biases are contiguous");
-        for pixel in y.chunks_exact_mut(outputs) {
-            match &layer.scale {
-                Some(scale) => {
-                    for ((y, g), b) in pixel.iter_mut().zip(scale).zip(bias) {
-                        *y = *y * g + b;
-                    }
-                }
-                None => pixel.iter_mut().zip(bias).for_each(|(y, b)| *y += b),
-            }
-        }
+            let gathered = &mut values.gathered[..y.len()];
+            shortcut.gather(operand, gathered);
+            gathered
+        });
+        activate(z, affine.map(0), operand, layer.clip, y, None)
     }
 
     /// Runs all images of a data set, whose pixels mean what `input` says.

@@ -1,4 +1,4 @@
-//! The two inner loops of everything that multiplies: convolution and its weight gradient.
+//! The inner loop of integer inference.
 //!
 //! Plain Rust over fixed arrays of [`LANES`] output channels and [`PIXELS`]
 //! pixels, which LLVM keeps in vector registers; the same source is compiled for
@@ -123,15 +123,6 @@ dispatched! {
     (x: &[T], window: &Window<'_>, packed: &[T], outputs: usize, y: &mut [T])
 }
 
-dispatched! {
-    /// The weight gradient `packed[tap][output] = Σ x[pixel][tap]·dy[pixel][output]`,
-    /// overwriting `packed` (layout as in [`convolve`]).
-    ///
-    /// `dy` holds blocks of [`LANES`] outputs, each `[pixel][lane]`.
-    correlate, correlate_body,
-    (x: &[T], window: &Window<'_>, dy: &[[T; LANES]], packed: &mut [T])
-}
-
 #[inline(always)]
 fn convolve_body<T: Element, const FMA: bool>(
     x: &[T],
@@ -170,44 +161,6 @@ fn convolve_body<T: Element, const FMA: bool>(
     }
 }
 
-#[inline(always)]
-fn correlate_body<T: Element, const FMA: bool>(
-    x: &[T],
-    window: &Window<'_>,
-    dy: &[[T; LANES]],
-    packed: &mut [T],
-) {
-    let pixels = window.bases.len();
-    let length = window.segment_length;
-    let blocks = packed.chunks_exact_mut(window.block_length());
-    for (block, dy) in blocks.zip(dy.chunks_exact(pixels)) {
-        for (segment, row) in block.chunks_exact_mut(length * LANES).enumerate() {
-            for (group, sums) in row
-                .as_chunks_mut::<LANES>()
-                .0
-                .chunks_mut(PIXELS)
-                .enumerate()
-            {
-                // The last group repeats its last operand, and stores it once.
-                let k: [usize; PIXELS] =
-                    std::array::from_fn(|r| (group * PIXELS + r).min(length - 1));
-                let mut acc = [[T::default(); LANES]; PIXELS];
-                for (pixel, d) in dy.iter().enumerate() {
-                    let operands = window.operands(x, pixel, segment);
-                    for (acc, k) in acc.iter_mut().zip(k) {
-                        let x = operands[k];
-                        for l in 0..LANES {
-                            acc[l] = acc[l].plus_product::<FMA>(x, d[l]);
-                        }
-                    }
-                }
-                let count = sums.len();
-                sums.copy_from_slice(&acc[..count]);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn both_loops_equal_their_definitions_in_integers() {
+    fn the_loop_equals_its_definition() {
         let (x, bases, outputs) = case();
         let window = Window {
             bases: &bases,
@@ -246,26 +199,6 @@ mod tests {
                     .map(|(s, k)| operand(p, s, k) * weight(o, s, k))
                     .sum();
                 assert_eq!(y[p * outputs + o], expected, "pixel {p}, output {o}");
-            }
-        }
-
-        let dy: Vec<[i32; LANES]> = (0..2 * bases.len() as i32)
-            .map(|i| std::array::from_fn(|l| (i * 7 + l as i32 * 5) % 19 - 9))
-            .collect();
-        let mut gradient = vec![1; packed.len()];
-        correlate(&x, &window, &dy, &mut gradient);
-        for block in 0..2 {
-            for s in 0..3 {
-                for k in 0..6 {
-                    for l in 0..LANES {
-                        let dy = &dy[block * bases.len()..];
-                        let expected: i32 = (dy.iter().enumerate().take(bases.len()))
-                            .map(|(p, dy)| operand(p, s, k) * dy[l])
-                            .sum();
-                        let at = block * window.block_length() + (s * 6 + k) * LANES + l;
-                        assert_eq!(gradient[at], expected);
-                    }
-                }
             }
         }
     }

@@ -18,10 +18,15 @@ mod chunk;
 pub(crate) mod convolution;
 mod evaluator;
 pub(crate) mod kernel;
+mod layer;
+mod level;
 mod normalization;
 mod parameters;
+mod pointwise;
 mod pooling;
 mod residual;
+mod tiles;
+mod windows;
 
 pub use architecture::{Architecture, ArchitectureError, Builder, Norm, Style};
 pub use builtin::{Builtin, Depth, Shortcut};

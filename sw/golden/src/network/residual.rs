@@ -3,49 +3,48 @@
 
 use brownout_spec::program::Shape;
 
-/// Adds every `stride`-th pixel of the operand to the images in `y`; channels that it lacks stay.
-pub(super) fn add_operand(
-    source: &[f32],
-    operand: Shape,
-    stride: usize,
-    output: Shape,
-    y: &mut [f32],
-) {
-    let channels = operand.channels;
-    for (pixel, target) in y.chunks_exact_mut(output.channels).enumerate() {
-        let from = strided(pixel, output, stride, operand);
-        for (y, r) in target
-            .iter_mut()
-            .zip(&source[from * channels..][..channels])
-        {
-            *y += r;
-        }
-    }
+/// A residual connection between two shapes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shortcut {
+    /// Tensor that is the operand.
+    pub from: usize,
+    pub stride: usize,
+    /// Shape of the operand.
+    pub operand: Shape,
+    /// Shape of what it is added to.
+    pub output: Shape,
 }
 
-/// Adds the output's gradient to the operand's.
-pub(super) fn operand_gradient(
-    dy: &[f32],
-    output: Shape,
-    stride: usize,
-    operand: Shape,
-    gradient: &mut [f32],
-) {
-    let channels = operand.channels;
-    for (pixel, dy) in dy.chunks_exact(output.channels).enumerate() {
-        let to = strided(pixel, output, stride, operand);
-        for (g, d) in gradient[to * channels..][..channels].iter_mut().zip(dy) {
-            *g += d;
+impl Shortcut {
+    /// Whether the operand is added as it is.
+    pub fn is_identity(&self) -> bool {
+        self.stride == 1 && self.operand == self.output
+    }
+
+    /// The operand of one image in the output's shape.
+    pub fn gather(&self, operand: &[f32], gathered: &mut [f32]) {
+        let channels = self.operand.channels;
+        for (pixel, target) in gathered.chunks_exact_mut(self.output.channels).enumerate() {
+            let from = self.source(pixel);
+            let (present, missing) = target.split_at_mut(channels);
+            present.copy_from_slice(&operand[from * channels..][..channels]);
+            missing.fill(0.0);
         }
     }
-}
 
-/// The operand's pixel that belongs to an output pixel, counted over all images.
-fn strided(pixel: usize, output: Shape, stride: usize, operand: Shape) -> usize {
-    let (image, y, x) = (
-        pixel / output.pixels(),
-        pixel / output.width % output.height,
-        pixel % output.width,
-    );
-    (image * operand.height + y * stride) * operand.width + x * stride
+    /// Adds an image's output gradient to the operand's.
+    pub fn add_gradient(&self, dy: &[f32], gradient: &mut [f32]) {
+        let channels = self.operand.channels;
+        for (pixel, dy) in dy.chunks_exact(self.output.channels).enumerate() {
+            let to = self.source(pixel);
+            let gradient = &mut gradient[to * channels..][..channels];
+            gradient.iter_mut().zip(dy).for_each(|(g, d)| *g += d);
+        }
+    }
+
+    /// The operand's pixel that belongs to an output pixel.
+    fn source(&self, pixel: usize) -> usize {
+        let (y, x) = (pixel / self.output.width, pixel % self.output.width);
+        (y * self.operand.width + x) * self.stride
+    }
 }
