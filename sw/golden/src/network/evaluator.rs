@@ -1,14 +1,16 @@
-//! Forward only, image by image: what measuring a network needs.
+//! Forward only: what measuring a network needs.
 //!
 //! The same kernels and the same arithmetic as a [`Chunk`](super::Chunk) with
-//! running statistics, to the bit, but nothing is kept for a backward pass: all
-//! values of an image fit into a core's own cache.
+//! running statistics, to the bit, but nothing is kept for a backward pass. Layers with
+//! large maps take one image after the other, whose values then stay in a core's own
+//! cache. From the first layer on whose maps are smaller than a turn of the inner loops,
+//! all layers take a whole batch, so that their weights are not read for every image.
 
 use super::chunk::shortcut;
 use super::normalization::{Affine, Moments, Spread};
 use super::pointwise::{Clip, activate, largest, quantize};
 use super::tiles::convolve;
-use super::windows::Forward;
+use super::windows::{self, Forward};
 use super::{Architecture, Norm, Parameters, pooling};
 use crate::data::Dataset;
 use crate::model::InputTable;
@@ -16,6 +18,7 @@ use crate::train::arg_max;
 use brownout_spec::program::Operation;
 use ndarray::Array4;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Images that one thread takes at once.
 const BATCH: usize = 32;
@@ -28,11 +31,15 @@ pub struct Evaluator<'a> {
     layers: Vec<Option<Convolution>>,
     /// Step of each tensor's 8-bit activations; `None` leaves it in floating point.
     steps: Vec<Option<f32>>,
+    /// The first layer that takes a whole batch.
+    batched: usize,
 }
 
-/// A convolution's geometry for one image, its weights and its normalisation.
+/// A convolution's geometry, its weights and its normalisation.
 #[derive(Clone, Debug)]
 struct Convolution {
+    /// Images that are convolved together.
+    group: usize,
     forward: Forward,
     packed: Vec<f32>,
     scale: Option<Vec<f32>>,
@@ -41,11 +48,11 @@ struct Convolution {
     clip: Clip,
 }
 
-/// The values of one image on its way.
+/// The values of images on their way: of one, for [`Evaluator::run`], or of a batch.
 #[derive(Clone, Debug)]
 pub struct Values {
     /// The input and every layer's output, `[row][column][channel]`.
-    tensors: Vec<Vec<f32>>,
+    tensors: Vec<Tensor>,
     padded: Vec<Vec<f32>>,
     linear: Vec<f32>,
     gathered: Vec<f32>,
@@ -55,20 +62,51 @@ pub struct Values {
     maxima: Vec<f32>,
 }
 
+/// A tensor of every image of a batch, or of the one that was last at it.
+#[derive(Clone, Debug)]
+struct Tensor {
+    values: Vec<f32>,
+    /// Values of an image.
+    volume: usize,
+}
+
+impl Tensor {
+    /// Where some images are.
+    fn range(&self, images: &Range<usize>) -> Range<usize> {
+        match self.values.len() == self.volume {
+            true => 0..self.volume,
+            false => images.start * self.volume..images.end * self.volume,
+        }
+    }
+
+    fn of(&self, images: &Range<usize>) -> &[f32] {
+        &self.values[self.range(images)]
+    }
+
+    fn of_mut(&mut self, images: &Range<usize>) -> &mut [f32] {
+        let range = self.range(images);
+        &mut self.values[range]
+    }
+}
+
 impl Values {
     /// The last layer's output, one value a class.
     pub fn logits(&self) -> &[f32] {
-        &self.tensors[self.tensors.len() - 1]
+        self.logits_of(0)
     }
 
     /// The input (0) or the output of layer `tensor` − 1, `[row][column][channel]`.
     pub fn tensor(&self, tensor: usize) -> &[f32] {
-        &self.tensors[tensor]
+        self.tensors[tensor].of(&(0..1))
     }
 
     /// Largest value of each tensor before its quantization; a maximum pool's is its input's.
     pub fn maxima(&self) -> &[f32] {
         &self.maxima
+    }
+
+    fn logits_of(&self, image: usize) -> &[f32] {
+        self.tensors[self.tensors.len() - 1].of(&(image..image + 1))
     }
 }
 
@@ -107,7 +145,9 @@ impl<'a> Evaluator<'a> {
             let layer = layer.as_ref()?;
             let weight = given.as_ref().unwrap_or(&layer.weight);
             let style = architecture.styles[index];
-            let forward = Forward::new(&architecture.shapes()[index], 1);
+            let shapes = &architecture.shapes()[index];
+            let group = windows::group(shapes, BATCH);
+            let forward = Forward::new(shapes, group);
             let scale = layer.scale(style.norm);
             let mut affine = Affine::new(style.norm, forward.outputs(), 1);
             match (style.norm, &scale) {
@@ -122,6 +162,7 @@ impl<'a> Evaluator<'a> {
                 _ => affine.set_plain(layer),
             }
             Some(Convolution {
+                group,
                 packed: forward.pack(weight.as_slice().expect("weights are in standard layout")),
                 forward,
                 scale,
@@ -129,10 +170,17 @@ impl<'a> Evaluator<'a> {
                 clip: Clip::new(style.rectified, steps[index + 1]),
             })
         });
+        let layers: Vec<_> = layers.collect();
+        let small = |layer: &Option<Convolution>| layer.as_ref().is_none_or(|l| l.group > 1);
+        let large = layers.iter().rposition(|layer| !small(layer));
+        let after = large.map_or(0, |layer| layer + 1);
+        // A pool makes its input small, and so belongs to what is in front of it.
+        let pools = layers[after..].iter().take_while(|layer| layer.is_none());
         Self {
             architecture,
             parameters,
-            layers: layers.collect(),
+            batched: after + pools.count(),
+            layers,
             steps,
         }
     }
@@ -150,9 +198,31 @@ impl<'a> Evaluator<'a> {
 
     /// Buffers for [`Evaluator::run`].
     pub fn values(&self) -> Values {
-        let tensors = self.architecture.tensors();
-        let largest = tensors.iter().map(|s| s.volume()).max().unwrap_or(0);
-        let padded = |l: &Convolution| vec![0.0; l.forward.padded_length(1)];
+        self.values_of(1)
+    }
+
+    /// Buffers for that many images.
+    fn values_of(&self, images: usize) -> Values {
+        let layers = self.layers.len();
+        let shapes = self.architecture.tensors();
+        let mut slots: Vec<_> = (0..=layers)
+            .map(|tensor| if tensor > self.batched { images } else { 1 })
+            .collect();
+        for index in self.batched..layers {
+            let operand = self.architecture.residual(index).map(|(from, _)| from);
+            for tensor in operand.into_iter().chain([self.architecture.source(index)]) {
+                slots[tensor] = images;
+            }
+        }
+        let tensors = shapes.iter().zip(slots).map(|(shape, slots)| Tensor {
+            values: vec![0.0; slots * shape.volume()],
+            volume: shape.volume(),
+        });
+        let group = |l: &Convolution| l.group.min(images);
+        let padded = |l: &Convolution| vec![0.0; l.forward.padded_length(group(l))];
+        let linear = |l: &Convolution| group(l) * l.forward.output_volume();
+        let linear = self.layers.iter().flatten().map(linear).max();
+        let largest = shapes.iter().map(|s| s.volume()).max().unwrap_or(0);
         let affines = self.layers.iter().zip(&self.architecture.styles);
         let affines = affines.map(|(layer, style)| {
             let layer = layer.as_ref()?;
@@ -160,17 +230,17 @@ impl<'a> Evaluator<'a> {
             grouped.then(|| (layer.affine.clone(), Spread::new(layer.forward.outputs())))
         });
         Values {
+            tensors: tensors.collect(),
             padded: self
                 .layers
                 .iter()
                 .map(|l| l.as_ref().map_or(Vec::new(), padded))
                 .collect(),
-            linear: vec![0.0; largest],
+            linear: vec![0.0; linear.unwrap_or(0)],
             gathered: vec![0.0; largest],
             affines: affines.collect(),
             winners: vec![0; largest],
-            maxima: vec![0.0; tensors.len()],
-            tensors: tensors.iter().map(|s| vec![0.0; s.volume()]).collect(),
+            maxima: vec![0.0; shapes.len()],
         }
     }
 
@@ -179,71 +249,128 @@ impl<'a> Evaluator<'a> {
     /// # Panics
     /// If the buffers are another network's.
     pub fn run(&self, input: impl Iterator<Item = f32>, values: &mut Values) {
-        for (x, value) in values.tensors[0].iter_mut().zip(input) {
-            *x = value;
+        self.run_all([input], values);
+    }
+
+    /// Runs as many images as the buffers are for, or fewer.
+    fn run_all<I: Iterator<Item = f32>>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+        values: &mut Values,
+    ) {
+        values.maxima[1..].fill(f32::MIN);
+        let mut images = 0..0;
+        for input in inputs {
+            let image = images.end..images.end + 1;
+            let target = values.tensors[0].of_mut(&image);
+            target
+                .iter_mut()
+                .zip(input)
+                .for_each(|(x, value)| *x = value);
+            for index in 0..self.batched {
+                self.layer(index, image.clone(), values);
+            }
+            images.end += 1;
         }
-        for index in 0..self.layers.len() {
-            self.layer(index, values);
+        for index in self.batched..self.layers.len() {
+            let group = self.layers[index].as_ref().map_or(1, |l| l.group);
+            for start in images.clone().step_by(group) {
+                let end = images.end.min(start + group);
+                self.layer(index, start..end, values);
+            }
         }
     }
 
-    fn layer(&self, index: usize, values: &mut Values) {
+    /// One layer of some images that are convolved together.
+    fn layer(&self, index: usize, images: Range<usize>, values: &mut Values) {
         let shapes = &self.architecture.shapes()[index];
         let source = self.architecture.source(index);
-        if let Some(layer) = &self.layers[index] {
-            values.maxima[index + 1] = self.convolution(index, layer, values);
-            return;
-        }
-        let (before, after) = values.tensors.split_at_mut(index + 1);
-        let (x, y) = (&before[source][..], &mut after[0][..]);
-        match self.architecture.network.layers[index].operation {
-            Operation::GlobalAveragePool => {
+        let most = match (
+            &self.layers[index],
+            self.architecture.network.layers[index].operation,
+        ) {
+            (Some(layer), _) => self.convolution(index, layer, images, values),
+            (None, Operation::GlobalAveragePool) => {
+                let (before, after) = values.tensors.split_at_mut(index + 1);
+                let (x, y) = (before[source].of(&images), after[0].of_mut(&images));
                 pooling::average_forward(shapes, x, y);
-                values.maxima[index + 1] = largest(y);
+                let most = largest(y);
                 if let Some(step) = self.steps[index + 1] {
                     quantize(y, step);
                 }
+                most
             }
-            _ => {
-                let winners = &mut values.winners[..shapes.output.volume()];
+            (None, _) => {
+                let (before, after) = values.tensors.split_at_mut(index + 1);
+                let (x, y) = (before[source].of(&images), after[0].of_mut(&images));
+                let winners = &mut values.winners[..y.len()];
                 pooling::max_forward(shapes, x, y, winners);
-                values.maxima[index + 1] = values.maxima[source];
+                values.maxima[source]
             }
-        }
+        };
+        values.maxima[index + 1] = values.maxima[index + 1].max(most);
     }
 
     /// A convolution and everything up to the next layer; the result is its largest value
     /// before clipping.
-    fn convolution(&self, index: usize, layer: &Convolution, values: &mut Values) -> f32 {
+    fn convolution(
+        &self,
+        index: usize,
+        layer: &Convolution,
+        images: Range<usize>,
+        values: &mut Values,
+    ) -> f32 {
         let (before, after) = values.tensors.split_at_mut(index + 1);
-        let (x, y) = (&before[self.architecture.source(index)], &mut after[0]);
+        let x = before[self.architecture.source(index)].of(&images);
+        let y = after[0].of_mut(&images);
         let padded = layer.forward.pad(x, &mut values.padded[index]);
         let z = &mut values.linear[..y.len()];
         let outputs = layer.forward.outputs();
-        convolve(padded, &layer.forward.windows(1), &layer.packed, outputs, z);
-        let mut affine = &layer.affine;
-        if let (Norm::Group { groups }, Some((own, spread)), Some(scale)) = (
-            self.architecture.styles[index].norm,
-            &mut values.affines[index],
-            &layer.scale,
-        ) {
-            let parameters = self.parameters.layers[index].as_ref();
-            let parameters = parameters.expect("a convolution has parameters");
-            spread.measure(z);
-            let pixels = z.len() / outputs;
-            own.set_groups(0, (parameters, scale), (spread, pixels), groups);
-            affine = own;
-        }
-        let operand = shortcut(self.architecture, index).map(|shortcut| {
-            let operand = &before[shortcut.from][..];
-            if shortcut.is_identity() {
-                return operand;
+        let windows = layer.forward.windows(images.len());
+        convolve(padded, &windows, &layer.packed, outputs, z);
+        let volume = layer.forward.output_volume();
+        let shortcut = shortcut(self.architecture, index);
+        let mut most = f32::MIN;
+        for ((image, z), y) in images
+            .zip(z.chunks_exact(volume))
+            .zip(y.chunks_exact_mut(volume))
+        {
+            let mut affine = &layer.affine;
+            if let Some((own, spread)) = &mut values.affines[index] {
+                self.normalize_groups(index, layer, z, (own, spread));
+                affine = own;
             }
-            let gathered = &mut values.gathered[..y.len()];
-            shortcut.gather(operand, gathered);
-            gathered
-        });
-        activate(z, affine.map(0), operand, layer.clip, y, None)
+            let operand = shortcut.map(|shortcut| {
+                let operand = before[shortcut.from].of(&(image..image + 1));
+                if shortcut.is_identity() {
+                    return operand;
+                }
+                let gathered = &mut values.gathered[..volume];
+                shortcut.gather(operand, gathered);
+                gathered
+            });
+            most = most.max(activate(z, affine.map(0), operand, layer.clip, y, None));
+        }
+        most
+    }
+
+    /// Works out the map of a group-normalised image.
+    fn normalize_groups(
+        &self,
+        index: usize,
+        layer: &Convolution,
+        z: &[f32],
+        (affine, spread): (&mut Affine, &mut Spread),
+    ) {
+        if let (Norm::Group { groups }, Some(scale), Some(parameters)) = (
+            self.architecture.styles[index].norm,
+            &layer.scale,
+            &self.parameters.layers[index],
+        ) {
+            spread.measure(z);
+            let pixels = z.len() / scale.len();
+            affine.set_groups(0, (parameters, scale), (spread, pixels), groups);
+        }
     }
 
     /// Runs all images of a data set, whose pixels mean what `input` says.
@@ -261,14 +388,17 @@ impl<'a> Evaluator<'a> {
         let parts: Vec<Score> = starts
             .into_par_iter()
             .map_init(
-                || self.values(),
+                || self.values_of(BATCH),
                 |values, start| {
+                    let images = start..(start + BATCH).min(data.len());
+                    let inputs = images.clone().map(|i| input.apply(data.image(i)));
+                    self.run_all(inputs, values);
                     let mut score = Score::default();
-                    for i in start..(start + BATCH).min(data.len()) {
-                        self.run(input.apply(data.image(i)), values);
-                        let label = usize::from(data.labels[i]);
-                        score.correct += usize::from(arg_max(values.logits()) == label);
-                        score.loss += loss(values.logits(), label);
+                    for (place, i) in images.enumerate() {
+                        let (logits, label) =
+                            (values.logits_of(place), usize::from(data.labels[i]));
+                        score.correct += usize::from(arg_max(logits) == label);
+                        score.loss += loss(logits, label);
                     }
                     score
                 },
@@ -296,16 +426,11 @@ impl<'a> Evaluator<'a> {
         let groups: Vec<Vec<f32>> = starts
             .into_par_iter()
             .map_init(
-                || self.values(),
+                || self.values_of(BATCH),
                 |values, start| {
-                    let mut largest = vec![f32::MIN; self.steps.len()];
-                    for i in start..(start + BATCH).min(data.len()) {
-                        self.run(input.apply(data.image(i)), values);
-                        for (l, &m) in largest.iter_mut().zip(values.maxima()) {
-                            *l = l.max(m);
-                        }
-                    }
-                    largest
+                    let images = start..(start + BATCH).min(data.len());
+                    self.run_all(images.map(|i| input.apply(data.image(i))), values);
+                    values.maxima().to_vec()
                 },
             )
             .collect();

@@ -105,3 +105,24 @@ fn the_score_counts_right_images_and_its_loss_is_that_of_the_softmax() {
         score.loss
     );
 }
+
+#[test]
+fn a_batch_gives_the_bits_of_its_images_one_by_one() {
+    let (architecture, parameters) = network();
+    let data = glyph::split(1, 0, BATCH - 1).test;
+    let table = InputMap::Centre.rounded_table();
+    let evaluator = Evaluator::exact(&architecture, &parameters);
+    assert!((1..architecture.styles.len()).contains(&evaluator.batched));
+    let (mut batch, mut single) = (evaluator.values_of(BATCH), evaluator.values());
+    let inputs = (0..data.len()).map(|i| table.apply(data.image(i)));
+    evaluator.run_all(inputs, &mut batch);
+    let mut largest = vec![f32::MIN; batch.maxima().len()];
+    for image in 0..data.len() {
+        evaluator.run(table.apply(data.image(image)), &mut single);
+        assert_eq!(batch.logits_of(image), single.logits(), "image {image}");
+        for (l, &m) in largest.iter_mut().zip(single.maxima()) {
+            *l = l.max(m);
+        }
+    }
+    assert_eq!(batch.maxima(), largest);
+}

@@ -1,11 +1,12 @@
 //! Every layer's gradient against central differences of the loss Σ gᵢ·logitᵢ.
 
 use super::{Architecture, Builder, Chunk, Norm, Parameters, Prepared, Statistics, Style};
-use brownout_spec::program::{Operation, Shape};
+use brownout_spec::program::{Operation, Residual, Shape};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 const IMAGES: usize = 3;
+const MOST_IMAGES: usize = 6;
 /// Linear layers have no truncation error, so a large step keeps the rounding error small.
 const STEP: f32 = 1e-2;
 
@@ -42,6 +43,9 @@ struct Case {
     input: Vec<f32>,
     weights: Vec<f32>,
     statistics: Statistics,
+    images: usize,
+    /// Step of the first layer's activations.
+    step: Option<f32>,
 }
 
 impl Case {
@@ -63,8 +67,10 @@ impl Case {
             }
         }
         Self {
-            input: draw(IMAGES * architecture.network.input.volume()),
-            weights: draw(IMAGES * architecture.classes()),
+            input: draw(MOST_IMAGES * architecture.network.input.volume()),
+            weights: draw(MOST_IMAGES * architecture.classes()),
+            images: IMAGES,
+            step: None,
             architecture,
             parameters,
             statistics,
@@ -78,19 +84,21 @@ impl Case {
             parameters,
             &vec![None; layers],
             self.statistics,
-            vec![None; layers + 1],
+            [&[None, self.step], &vec![None; layers - 1][..]].concat(),
         );
-        let mut chunk = Chunk::new(&self.architecture, parameters, IMAGES);
-        chunk.input_mut().copy_from_slice(input);
+        let mut chunk = Chunk::new(&self.architecture, parameters, self.images);
+        let volume = chunk.input_mut().len();
+        chunk.input_mut().copy_from_slice(&input[..volume]);
+        let weights = &self.weights[..chunk.logits().len()];
         chunk.forward(&prepared);
         let loss = chunk
             .logits()
             .iter()
-            .zip(&self.weights)
+            .zip(weights)
             .map(|(l, w)| f64::from(*l) * f64::from(*w))
             .sum();
         if backward {
-            chunk.backward(&prepared, &self.weights, true);
+            chunk.backward(&prepared, weights, true);
         }
         (loss, chunk)
     }
@@ -106,7 +114,8 @@ impl Case {
                 "{name}: {analytic} is not {numeric}"
             );
         };
-        for i in (0..self.input.len()).step_by(self.input.len().div_ceil(40)) {
+        let values = chunk.input_gradient().len();
+        for i in (0..values).step_by(values.div_ceil(40)) {
             let at = |delta: f32| {
                 let mut input = self.input.clone();
                 input[i] += delta;
@@ -175,17 +184,108 @@ fn convolutions_of_any_stride_and_padding_have_right_gradients() {
     for (kernel, stride, padding) in [
         ((3, 3), 1, 1),
         ((3, 3), 2, 1),
+        ((5, 5), 1, 2),
         ((5, 5), 2, 2),
         ((2, 3), 1, 0),
+        ((1, 1), 1, 0),
         ((1, 1), 2, 0),
         ((3, 2), 3, 1),
+        ((4, 4), 1, 2),
+        ((4, 2), 2, 1),
+        ((3, 3), 3, 0),
+        ((3, 3), 1, 2),
     ] {
-        let architecture = Builder::new("test", input(7, 6, 3))
-            .layer("conv", convolution(19, kernel, stride, padding), PLAIN)
-            .dense("logits", 4, false)
+        // Fewer outputs than lanes, a block and a few more, and whole blocks.
+        for (inputs, outputs) in [(3, 19), (17, 5), (16, 32)] {
+            let architecture = Builder::new("test", input(7, 6, inputs))
+                .layer("conv", convolution(outputs, kernel, stride, padding), PLAIN)
+                .dense("logits", 4, false)
+                .build()
+                .unwrap();
+            Case::new(architecture, Statistics::Batch).check();
+        }
+    }
+}
+
+#[test]
+fn tensors_that_several_layers_read_have_right_gradients() {
+    // The input goes to two convolutions and a sum; of the sums' operands some have more
+    // pixels, some fewer channels, and one is a sum itself.
+    let adding = |from, stride, channels, step| {
+        let mut operation = convolution(channels, (3, 3), step, 1);
+        if let Operation::Convolution { residual, .. } = &mut operation {
+            *residual = Some(Residual {
+                from,
+                stride,
+                scale: Default::default(),
+            });
+        }
+        operation
+    };
+    for statistics in [Statistics::Batch, Statistics::Running] {
+        let architecture = Builder::new("test", input(5, 6, 4))
+            .layer("a", convolution(4, (3, 3), 1, 1), NORMALIZED)
+            .layer_from(0, "b", convolution(7, (1, 1), 1, 0), NORMALIZED)
+            .layer("c", adding(1, 1, 7, 1), NORMALIZED)
+            .layer("d", adding(0, 2, 9, 2), NORMALIZED)
+            .layer("e", adding(2, 2, 9, 1), PLAIN)
+            .layer("f", adding(4, 1, 9, 1), PLAIN)
+            .layer("mean", Operation::GlobalAveragePool, PLAIN)
+            .dense("logits", 3, false)
             .build()
             .unwrap();
-        Case::new(architecture, Statistics::Batch).check();
+        Case::new(architecture, statistics).check();
+    }
+}
+
+#[test]
+fn maps_smaller_than_a_turn_of_the_loops_have_right_gradients_in_several_groups() {
+    // Of 4 x 4 pixels, four images are a group: three and one more are two groups of a chunk.
+    for (size, group) in [((4, 4), 4), ((9, 8), 1), ((1, 1), 64)] {
+        let architecture = Builder::new("test", input(size.0, size.1, 3))
+            .layer("a", convolution(5, (3, 3), 1, 1), NORMALIZED)
+            .layer("b", convolution(4, (1, 1), 1, 0), NORMALIZED)
+            .dense("logits", 3, false)
+            .build()
+            .unwrap();
+        let shapes = architecture.shapes()[0];
+        assert_eq!(super::windows::group(&shapes, 100), group);
+        let mut case = Case::new(architecture, Statistics::Batch);
+        case.images = 6;
+        case.check();
+    }
+}
+
+#[test]
+fn quantized_activations_pass_the_gradient_inside_their_range_alone() {
+    let mut architecture = Builder::new("test", input(4, 4, 2))
+        .layer("conv", convolution(6, (3, 3), 1, 1), PLAIN)
+        .dense("logits", 3, false)
+        .build()
+        .unwrap();
+    for rectified in [false, true] {
+        architecture.styles[0].rectified = rectified;
+        let mut case = Case::new(architecture.clone(), Statistics::Batch);
+        // Beyond the range above, far inside, and beyond it below.
+        let layer = case.parameters.layers[0].as_mut().unwrap();
+        for (i, bias) in layer.bias.iter_mut().enumerate() {
+            *bias = [99.0, 30.0, -99.0][i % 3];
+        }
+        case.step = Some(0.5);
+        let (_, chunk) = case.run(&case.parameters, &case.input, true);
+        // What is inside passes the gradient as if nothing were rounded.
+        case.step = None;
+        let (_, exact) = case.run(&case.parameters, &case.input, true);
+        let bias = |chunk: &Chunk| chunk.gradients()[0].as_ref().unwrap().bias.clone();
+        for (i, (rounded, exact)) in bias(&chunk).iter().zip(bias(&exact)).enumerate() {
+            let expected = if i % 3 == 1 { exact } else { 0.0 };
+            assert_eq!(*rounded, expected, "channel {i}");
+        }
+        let values = chunk.output(0);
+        assert!(values.iter().all(|v| (v / 0.5).fract() == 0.0));
+        assert_eq!(values.iter().copied().fold(f32::MIN, f32::max), 127.0 * 0.5);
+        let least = if rectified { 0.0 } else { -128.0 * 0.5 };
+        assert_eq!(values.iter().copied().fold(f32::MAX, f32::min), least);
     }
 }
 
