@@ -11,11 +11,13 @@ mod emission;
 mod harness;
 mod profile;
 mod provenance;
+mod pytorch;
 mod report;
 mod sampled;
 mod simulation;
 mod software;
 mod stimulus;
+mod training;
 mod utilization;
 mod wires;
 mod workload;
@@ -50,10 +52,11 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
     let provenance = Provenance::collect()?;
     println!("{provenance}");
     type Topic = fn(&Options) -> Result<Vec<Figure>, BenchError>;
-    let topics: [(&str, Topic); 5] = [
+    let topics: [(&str, Topic); 6] = [
         ("utilization", utilization::measure),
         ("emission", emission::measure),
         ("software", software::measure),
+        ("training", training::measure),
         ("simulation", simulation::measure),
         ("profile", profile::measure),
     ];

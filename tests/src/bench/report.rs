@@ -1,7 +1,11 @@
 //! Figures, how they are judged, printed and stored.
 
 use super::provenance::Provenance;
+use brownout_golden::export::ExportError;
 use brownout_golden::files;
+use brownout_golden::float::CalibrationError;
+use brownout_golden::network::ArchitectureError;
+use brownout_golden::train::TrainError;
 use brownout_hdl::GenerateError;
 use brownout_sim::build::BuildError;
 use brownout_sim::driver::DriverError;
@@ -43,6 +47,26 @@ pub enum BenchError {
         action: &'static str,
         /// Its complaint.
         complaint: String,
+    },
+    /// There is no such network.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    /// A network cannot be quantized.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
+    /// A network has no integer form.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// A network cannot be trained.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// PyTorch did not do what it was asked for.
+    #[error("PyTorch was asked to {request} and answered {answer:?}")]
+    PyTorch {
+        /// What it was asked for.
+        request: String,
+        /// Its answer.
+        answer: String,
     },
     /// Two runs that must be equal are not.
     #[error("{what}: {left} and {right} must be equal")]

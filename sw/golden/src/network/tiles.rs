@@ -163,3 +163,7 @@ macro_rules! correlate_body {
 correlate_body!(correlate_wide: tile_16 16, tile_8 8, tile_4 4, tile_1 1);
 correlate_body!(correlate_narrow: tile_6 6, tile_4 4, tile_2 2, tile_1 1);
 correlate_body!(correlate_portable: tile_2 2, tile_1 1);
+
+#[cfg(test)]
+#[path = "tiles_tests.rs"]
+mod tests;

@@ -1,0 +1,251 @@
+//! Images per second of training and inference in software, in turn with PyTorch where it
+//! is installed. Both use all processors; a turn's speeds are compared with each other only.
+
+use super::Options;
+use super::pytorch::{PyTorch, Request};
+use super::report::{Aim, BenchError, Figure};
+use brownout_golden::data::Dataset;
+use brownout_golden::export::export;
+use brownout_golden::float::FloatModel;
+use brownout_golden::infer::IntegerNetwork;
+use brownout_golden::model::{InputMap, IntegerModel};
+use brownout_golden::train::{Run, TrainingOptions};
+use brownout_spec::program::Shape;
+use ndarray::Array4;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Images of a step, and of PyTorch's batches.
+const BATCH: usize = 128;
+const CHUNK: usize = 32;
+const CLASSES: usize = 10;
+/// Batches of one turn.
+const BATCHES: usize = 4;
+
+/// Something that is timed in turn with PyTorch.
+struct Contest {
+    name: &'static str,
+    network: &'static str,
+    ours: Work,
+    /// What it is compared with, and the least share of its speed.
+    theirs: Vec<(Request, Option<Aim>)>,
+}
+
+/// What Brownout does.
+enum Work {
+    /// Steps of training, with weights and activations rounded or not.
+    Train { quantized: bool },
+    /// Inference in floating point.
+    Score,
+    /// Inference in integers.
+    Count,
+}
+
+/// What is measured: the networks of the papers, and those with other shapes.
+fn contests(quick: bool) -> Vec<Contest> {
+    let request = |kind, network, precision| Request {
+        kind,
+        network,
+        precision,
+        batch: if quick { CHUNK } else { BATCH },
+    };
+    let train = |network, quantized, aim| Contest {
+        name: match quantized {
+            true => "training, quantized",
+            false => "training",
+        },
+        network,
+        ours: Work::Train { quantized },
+        theirs: vec![(request("train", network, "fp32"), aim)],
+    };
+    let mut against_narrow = train("resnet20", false, Some(Aim::AtLeast(1.3)));
+    (against_narrow.theirs).push((request("train", "resnet20", "bf16"), None));
+    let no_cliff = Some(Aim::AtLeast(1.0 / 1.5));
+    let mut contests = vec![
+        against_narrow,
+        train("resnet20", true, None),
+        Contest {
+            name: "inference",
+            network: "resnet20",
+            ours: Work::Score,
+            theirs: vec![(request("eval", "resnet20", "fp32"), Some(Aim::AtLeast(1.6)))],
+        },
+        Contest {
+            name: "inference in integers",
+            network: "resnet20",
+            ours: Work::Count,
+            theirs: vec![(request("eval", "resnet20", "bf16"), Some(Aim::AtLeast(3.0)))],
+        },
+    ];
+    if !quick {
+        let others = [
+            "resnet56",
+            "resnet20-b",
+            "simplenet-bn:16",
+            "simplenet:32",
+            "cnn",
+            "mlp",
+        ];
+        contests.extend(others.map(|network| train(network, false, no_cliff)));
+    }
+    contests
+}
+
+/// Speeds, and ratios to PyTorch's.
+pub fn measure(options: &Options) -> Result<Vec<Figure>, BenchError> {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let mut pytorch = PyTorch::start(threads);
+    match &pytorch {
+        Some(pytorch) => println!(
+            "\nin turn with {}, {threads} threads each",
+            pytorch.version()
+        ),
+        None => println!(
+            "\nPyTorch is not installed: nothing is compared with it \
+             (BROWNOUT_PYTHON names the Python that has it)"
+        ),
+    }
+    let mut figures = Vec::new();
+    for contest in contests(options.quick) {
+        figures.extend(contest.measure(options, pytorch.as_mut())?);
+    }
+    Ok(figures)
+}
+
+impl Contest {
+    fn measure(
+        &self,
+        options: &Options,
+        mut pytorch: Option<&mut PyTorch>,
+    ) -> Result<Vec<Figure>, BenchError> {
+        let (batch, batches) = match options.quick {
+            true => (CHUNK, 1),
+            false => (BATCH, BATCHES),
+        };
+        let images = (batch * batches) as f64;
+        let data = noise(image(self.network), batch * batches);
+        let mut side = Side::new(self, batch, &data)?;
+        let mut ours = Vec::new();
+        let mut theirs = vec![Vec::new(); self.theirs.len()];
+        // The first turn finds out what is needed, and is not counted.
+        for turn in 0..=options.repetitions {
+            let start = Instant::now();
+            side.work(batches)?;
+            let speed = images / start.elapsed().as_secs_f64();
+            ours.extend((turn > 0).then_some(speed));
+            let Some(pytorch) = &mut pytorch else {
+                continue;
+            };
+            for ((request, _), speeds) in self.theirs.iter().zip(&mut theirs) {
+                let speed = images / pytorch.time(request, batches)?.as_secs_f64();
+                speeds.extend((turn > 0).then_some(speed));
+            }
+        }
+        let conditions = format!("{}, batch {batch}", self.network);
+        let mut figures = vec![Figure::new(
+            self.name,
+            &conditions,
+            "images/s",
+            ours.clone(),
+        )];
+        let compared = self.theirs.iter().zip(theirs);
+        for ((request, aim), theirs) in compared.filter(|(_, theirs)| !theirs.is_empty()) {
+            let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs);
+            let share = format!(
+                "{conditions}, of PyTorch's in {}, in turn",
+                request.precision
+            );
+            let ratio = Figure::new(self.name, &share, "1", ratios.collect());
+            let name = format!("PyTorch {} {}", request.kind, request.precision);
+            figures.push(Figure::new(&name, &conditions, "images/s", theirs));
+            figures.push(match aim {
+                Some(aim) => ratio.against(*aim),
+                None => ratio,
+            });
+        }
+        Ok(figures)
+    }
+}
+
+/// What works on Brownout's side.
+enum Side<'d> {
+    Training(Box<Run<'d>>),
+    Scoring(FloatModel, &'d Dataset),
+    Counting(IntegerModel, &'d Dataset),
+}
+
+impl<'d> Side<'d> {
+    fn new(contest: &Contest, batch: usize, data: &'d Dataset) -> Result<Self, BenchError> {
+        let images = (image(contest.network), CLASSES);
+        let model = FloatModel::random(contest.network.parse()?, images, InputMap::Centre, 1)?;
+        let settings = TrainingOptions {
+            epochs: 10_000,
+            batch,
+            chunk: CHUNK,
+            // Noise is not learned; small steps keep the loss finite.
+            learning_rate: 1e-3,
+            float_share: match contest.ours {
+                Work::Train { quantized: false } => 0.99,
+                _ => 0.0,
+            },
+            frozen_share: 0.0,
+            quiet: true,
+            ..TrainingOptions::default()
+        };
+        Ok(match contest.ours {
+            Work::Train { .. } => Self::Training(Box::new(Run::new(model, data, &settings)?)),
+            Work::Score => Self::Scoring(model, data),
+            Work::Count => {
+                let quantized = model.calibrate(&data.first(CHUNK), &settings)?;
+                Self::Counting(export(&quantized, None)?, data)
+            }
+        })
+    }
+
+    /// So many steps, or all images once.
+    fn work(&mut self, steps: usize) -> Result<(), BenchError> {
+        match self {
+            Self::Training(run) => {
+                for _ in 0..steps {
+                    run.step()?;
+                }
+            }
+            Self::Scoring(model, data) => {
+                black_box(model.score(data));
+            }
+            Self::Counting(model, data) => {
+                black_box(IntegerNetwork::undisturbed(model).count_correct(data));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Shape of the images that a network is meant for.
+fn image(network: &str) -> Shape {
+    let (side, channels) = match network {
+        "cnn" | "mlp" => (28, 1),
+        _ => (32, 3),
+    };
+    Shape {
+        height: side,
+        width: side,
+        channels,
+    }
+}
+
+/// Images and labels without meaning.
+fn noise(shape: Shape, images: usize) -> Dataset {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let size = (images, shape.height, shape.width, shape.channels);
+    Dataset {
+        name: "noise".to_owned(),
+        images: Array4::from_shape_simple_fn(size, || random.random()),
+        labels: (0..images)
+            .map(|_| random.random_range(0..CLASSES as u8))
+            .collect(),
+        classes: CLASSES,
+    }
+}
