@@ -34,6 +34,8 @@ fn every_figure_is_measured_and_stored_with_its_origin() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = Command::new(env!("CARGO_BIN_EXE_bench"))
         .env_remove("BROWNOUT_BENCH_COMMAND")
+        // The same figures whether PyTorch is installed or not.
+        .env("BROWNOUT_PYTHON", "no-such-python")
         .args(["--quick", "--repetitions", "2", "--out"])
         .arg(folder.path())
         .output()
@@ -41,10 +43,12 @@ fn every_figure_is_measured_and_stored_with_its_origin() {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{complaint}");
     let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(printed.contains("PyTorch is not installed"), "{printed}");
     for (topic, figures) in [
         ("utilization", 4),
         ("emission", 1),
         ("software", 12),
+        ("training", 4),
         ("simulation", 14),
         ("profile", 6),
     ] {

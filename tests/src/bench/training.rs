@@ -22,7 +22,7 @@ const BATCH: usize = 128;
 const CHUNK: usize = 32;
 const CLASSES: usize = 10;
 /// Batches of one turn.
-const BATCHES: usize = 4;
+const BATCHES: usize = 2;
 
 /// Something that is timed in turn with PyTorch.
 struct Contest {

@@ -1,4 +1,4 @@
-//! `make bench`: speed of simulation, generator and software, and utilization.
+//! `make bench`: speed of simulation, generator, software and training, and utilization.
 
 use brownout_tests::bench::{Options, run};
 use clap::Parser;

@@ -182,7 +182,6 @@ pub(super) struct Backward {
     output: Shape,
     input: Shape,
     kernel: (usize, usize),
-    stride: usize,
     /// The output's gradient inside its border.
     padded: Shape,
     /// First pixel of the gradient there.
@@ -291,7 +290,6 @@ impl Backward {
             output,
             input,
             kernel,
-            stride,
             padded,
             first,
             places,
@@ -373,7 +371,7 @@ impl Backward {
                 tiles::convolve(padded, &windows, part, inputs, dx);
             }
         }
-        debug_assert!(self.stride > 0 && rest.is_empty());
+        debug_assert!(rest.is_empty(), "weights of as many classes");
     }
 }
 
