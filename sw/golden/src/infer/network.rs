@@ -1,16 +1,13 @@
 //! The network's layers in integers.
 
-use crate::data::Dataset;
+use super::Workspace;
+use super::kernel::{
+    Convolution, Epilogue, Instructions, Operand, Target, average_pool, max_pool, requantize,
+};
 use crate::model::IntegerModel;
-use crate::network::convolution::Geometry;
-use crate::network::kernel::convolve;
-use brownout_spec::arithmetic::{ResidualScale, requantize, sum, widen};
+use brownout_spec::arithmetic::{ResidualScale, sum, widen};
 use brownout_spec::program::{LayerShapes, Operation, Shape};
-use rayon::prelude::*;
 use thiserror::Error;
-
-/// Images that one thread classifies before it takes the next.
-const BATCH: usize = 64;
 
 /// Weight tensors that do not belong to the model.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -40,42 +37,23 @@ pub enum TensorError {
 /// A model with the weights that it multiplies with, ready to run images.
 #[derive(Clone, Debug)]
 pub struct IntegerNetwork<'m> {
-    model: &'m IntegerModel,
+    pub(super) model: &'m IntegerModel,
+    instructions: Instructions,
     shapes: Vec<LayerShapes>,
-    /// Geometry and packed weights of convolutions.
-    convolutions: Vec<Option<(Geometry, Vec<i32>)>>,
+    steps: Vec<Step>,
+    epilogues: Vec<Epilogue>,
 }
 
-/// Buffers of one image on its way; afterwards they hold what every layer computed.
+/// What makes a layer's accumulators.
 #[derive(Clone, Debug)]
-pub struct Workspace {
-    /// The input and the output of every layer but the last, `[row][column][channel]`.
-    tensors: Vec<Vec<i8>>,
-    padded: Vec<Vec<i32>>,
-    accumulators: Vec<i32>,
-    results: Vec<i32>,
-}
-
-impl Workspace {
-    /// The input as the hardware sees it.
-    pub fn input(&self) -> &[i8] {
-        &self.tensors[0]
-    }
-
-    /// What a layer wrote, `[row][column][channel]`; `None` for the last layer and beyond.
-    pub fn activations(&self, layer: usize) -> Option<&[i8]> {
-        self.tensors.get(layer + 1).map(Vec::as_slice)
-    }
-
-    /// The results of the last layer, one per class.
-    pub fn logits(&self) -> &[i32] {
-        &self.results
-    }
-
-    /// The class with the largest logit; of equal ones, the first.
-    pub fn class(&self) -> usize {
-        crate::train::arg_max(&self.results)
-    }
+enum Step {
+    Convolution {
+        convolution: Convolution,
+        /// Which of the workspace's padded inputs it reads.
+        padded: usize,
+    },
+    MaxPool,
+    GlobalAveragePool,
 }
 
 impl<'m> IntegerNetwork<'m> {
@@ -91,34 +69,61 @@ impl<'m> IntegerNetwork<'m> {
         model: &'m IntegerModel,
         weights: &[T],
     ) -> Result<Self, TensorError> {
+        Self::with_instructions(model, weights, Instructions::best())
+    }
+
+    /// As [`IntegerNetwork::new`], with chosen instructions instead of the fastest.
+    ///
+    /// # Errors
+    /// When the tensors are not the model's.
+    ///
+    /// # Panics
+    /// If the model was not validated, or this machine lacks the instructions.
+    pub fn with_instructions<T: AsRef<[i8]>>(
+        model: &'m IntegerModel,
+        weights: &[T],
+        instructions: Instructions,
+    ) -> Result<Self, TensorError> {
         let shapes = model
             .network
             .shapes()
             .expect("a validated model has shapes");
-        let expected = model.weight_tensors().len();
-        if weights.len() != expected {
-            return Err(TensorError::Count {
-                expected,
-                found: weights.len(),
-            });
-        }
+        check_tensors(model, &shapes, weights)?;
         let mut weights = weights.iter();
-        let mut convolutions = Vec::with_capacity(shapes.len());
-        for (layer, shapes) in shapes.iter().enumerate() {
-            if !matches!(
-                model.network.layers[layer].operation,
-                Operation::Convolution { .. }
-            ) {
-                convolutions.push(None);
-                continue;
-            }
-            let tensor = weights.next().map_or(&[][..], AsRef::as_ref);
-            convolutions.push(Some(prepare(model, layer, shapes, tensor)?));
+        let mut frames = Vec::new();
+        let mut steps = Vec::with_capacity(shapes.len());
+        let mut epilogues = Vec::with_capacity(shapes.len());
+        for ((layer, tensors), shapes) in
+            model.network.layers.iter().zip(&model.layers).zip(&shapes)
+        {
+            steps.push(match layer.operation {
+                Operation::Convolution { .. } => {
+                    let tensor = weights.next().map_or(&[][..], AsRef::as_ref);
+                    let convolution = Convolution::new(instructions, shapes, tensor);
+                    let frame = convolution.frame();
+                    let padded = frames.iter().position(|f| *f == frame);
+                    let padded = padded.unwrap_or_else(|| {
+                        frames.push(frame);
+                        frames.len() - 1
+                    });
+                    Step::Convolution {
+                        convolution,
+                        padded,
+                    }
+                }
+                Operation::MaxPool { .. } => Step::MaxPool,
+                Operation::GlobalAveragePool => Step::GlobalAveragePool,
+            });
+            let residual = layer.operation.residual().map(|r| r.scale);
+            let residual = residual.unwrap_or_default();
+            epilogues.push(Epilogue::new(&tensors.channels, layer.output, residual));
         }
         Ok(Self {
             model,
+            instructions,
             shapes,
-            convolutions,
+            steps,
+            epilogues,
         })
     }
 
@@ -130,6 +135,11 @@ impl<'m> IntegerNetwork<'m> {
         Self::new(model, &model.weight_tensors()).expect("the tensors are the model's own")
     }
 
+    /// What it multiplies with.
+    pub fn instructions(&self) -> Instructions {
+        self.instructions
+    }
+
     /// Shapes of the layers.
     pub fn shapes(&self) -> &[LayerShapes] {
         &self.shapes
@@ -137,19 +147,26 @@ impl<'m> IntegerNetwork<'m> {
 
     /// Buffers for [`IntegerNetwork::run`].
     pub fn workspace(&self) -> Workspace {
-        let hidden = self.shapes.len() - 1;
-        let outputs = self.shapes[..hidden].iter().map(|s| s.output.volume());
-        let inputs = std::iter::once(self.model.network.input.volume());
-        let largest = self.shapes.iter().map(|s| s.output.volume()).max();
+        let last = self.shapes.len() - 1;
+        let mut padded = Vec::new();
+        let mut most = self.shapes[last].output.volume();
+        for (step, shapes) in self.steps.iter().zip(&self.shapes) {
+            match step {
+                Step::Convolution {
+                    convolution,
+                    padded: number,
+                } if *number == padded.len() => padded.push(convolution.padded()),
+                Step::Convolution { .. } => {}
+                _ => most = most.max(shapes.output.volume()),
+            }
+        }
         Workspace {
-            tensors: inputs.chain(outputs).map(|n| vec![0; n]).collect(),
-            padded: self
-                .convolutions
-                .iter()
-                .map(|c| vec![0; c.as_ref().map_or(0, |(g, _)| g.padded_length())])
+            tensors: (0..=last)
+                .map(|tensor| vec![0; self.tensor_shape(tensor).volume()])
                 .collect(),
-            accumulators: vec![0; largest.unwrap_or(0)],
-            results: vec![0; self.shapes[hidden].output.channels],
+            padded,
+            accumulators: vec![0; most],
+            results: vec![0; self.shapes[last].output.channels],
         }
     }
 
@@ -159,185 +176,124 @@ impl<'m> IntegerNetwork<'m> {
     /// If the input does not have the model's size, or the workspace is another network's.
     pub fn run(&self, input: &[i8], workspace: &mut Workspace) {
         workspace.tensors[0].copy_from_slice(input);
-        for layer in 0..self.shapes.len() {
-            self.accumulate(layer, workspace);
-            self.finish(layer, workspace);
+        self.run_from(0, workspace);
+    }
+
+    /// Runs the layers from `first` on; what they read must be in the workspace.
+    pub(super) fn run_from(&self, first: usize, workspace: &mut Workspace) {
+        let last = self.shapes.len() - 1;
+        for layer in first..last {
+            self.run_hidden(layer, workspace);
+        }
+        self.run_last(last, workspace);
+    }
+
+    /// A layer that writes activations.
+    fn run_hidden(&self, layer: usize, workspace: &mut Workspace) {
+        let shapes = &self.shapes[layer];
+        let epilogue = &self.epilogues[layer];
+        let (before, after) = workspace.tensors.split_at_mut(layer + 1);
+        let (source, output) = (&before[layer], &mut after[0]);
+        let accumulators = &mut workspace.accumulators;
+        match &self.steps[layer] {
+            Step::Convolution {
+                convolution,
+                padded,
+            } => {
+                let residual = self.model.network.layers[layer].operation.residual();
+                let operand = residual.map(|r| Operand {
+                    tensor: &before[r.from],
+                    shape: self.tensor_shape(r.from),
+                    stride: r.stride,
+                });
+                let target = Target::Activations {
+                    epilogue,
+                    operand,
+                    output,
+                };
+                convolution.run(source, &mut workspace.padded[*padded], target);
+                return;
+            }
+            Step::MaxPool => max_pool(shapes, source, &mut accumulators[..output.len()]),
+            Step::GlobalAveragePool => {
+                average_pool(shapes, source, &mut accumulators[..output.len()]);
+            }
+        }
+        let channels = shapes.output.channels;
+        let pixels = output.chunks_exact_mut(channels);
+        for (y, acc) in pixels.zip(accumulators.chunks_exact(channels)) {
+            requantize(self.instructions, epilogue, acc, &[], y);
         }
     }
 
-    /// The layer's accumulators before scaling.
-    fn accumulate(&self, layer: usize, workspace: &mut Workspace) {
+    /// The last layer, whose one pixel is as wide as the accumulators.
+    fn run_last(&self, layer: usize, workspace: &mut Workspace) {
         let shapes = &self.shapes[layer];
         let source = &workspace.tensors[layer];
-        let accumulators = &mut workspace.accumulators[..shapes.output.volume()];
-        match (
-            &self.model.network.layers[layer].operation,
-            &self.convolutions[layer],
-        ) {
-            (_, Some((geometry, packed))) => {
-                let padded = &mut workspace.padded[layer];
-                geometry.pad(source, padded);
-                let outputs = shapes.output.channels;
-                convolve(padded, &geometry.window(), packed, outputs, accumulators);
+        let accumulators = &mut workspace.accumulators[..workspace.results.len()];
+        match &self.steps[layer] {
+            Step::Convolution {
+                convolution,
+                padded,
+            } => {
+                let padded = &mut workspace.padded[*padded];
+                convolution.run(source, padded, Target::Accumulators(accumulators));
             }
-            (Operation::GlobalAveragePool, None) => {
-                pool(shapes, source, accumulators, 0, |sum: i32, x| {
-                    sum.checked_add(x)
-                        .expect("a validated model's sum of a map fits the accumulator")
-                });
-            }
-            // Padding is -128, so it never wins against an activation.
-            (_, None) => pool(shapes, source, accumulators, i32::from(i8::MIN), i32::max),
+            Step::MaxPool => max_pool(shapes, source, accumulators),
+            Step::GlobalAveragePool => average_pool(shapes, source, accumulators),
+        }
+        let Epilogue {
+            channels, output, ..
+        } = &self.epilogues[layer];
+        let none = ResidualScale::default();
+        for ((y, &acc), &c) in workspace
+            .results
+            .iter_mut()
+            .zip(&*accumulators)
+            .zip(channels)
+        {
+            *y = widen(sum(acc, c, output.shift, 0, none), output.shift);
         }
     }
 
-    /// Scales the accumulators into the layer's output.
-    fn finish(&self, layer: usize, workspace: &mut Workspace) {
-        let shapes = &self.shapes[layer];
-        let channels = &self.model.layers[layer].channels;
-        let output = self.model.network.layers[layer].output;
-        let accumulators = &workspace.accumulators[..shapes.output.volume()];
-        if layer + 1 == self.shapes.len() {
-            let none = ResidualScale::default();
-            for ((y, &acc), &c) in workspace.results.iter_mut().zip(accumulators).zip(channels) {
-                *y = widen(sum(acc, c, output.shift, 0, none), output.shift);
-            }
-            return;
-        }
-        let (before, after) = workspace.tensors.split_at_mut(layer + 1);
-        let residual = self.model.network.layers[layer].operation.residual();
-        let scale = residual.map_or_else(ResidualScale::default, |r| r.scale);
-        let pixels = accumulators.chunks_exact(channels.len());
-        let target = after[0].chunks_exact_mut(channels.len());
-        for (pixel, (y, acc)) in target.zip(pixels).enumerate() {
-            let operand = residual.map_or(&[][..], |r| {
-                operand_pixel(
-                    &before[r.from],
-                    self.tensor_shape(r.from),
-                    r.stride,
-                    pixel,
-                    shapes,
-                )
-            });
-            // Channels that the operand lacks read as zero.
-            let operand = operand.iter().copied().chain(std::iter::repeat(0));
-            for (((y, &acc), &c), r) in y.iter_mut().zip(acc).zip(channels).zip(operand) {
-                *y = requantize(sum(acc, c, output.shift, r, scale), output);
-            }
-        }
-    }
-
-    fn tensor_shape(&self, tensor: usize) -> Shape {
+    /// The shape of the input, or of what layer `tensor` − 1 writes.
+    pub(super) fn tensor_shape(&self, tensor: usize) -> Shape {
         match tensor {
             0 => self.model.network.input,
             k => self.shapes[k - 1].output,
         }
     }
-
-    /// Number of images that are classified right.
-    ///
-    /// # Panics
-    /// If the images do not have the model's size.
-    pub fn count_correct(&self, data: &Dataset) -> usize {
-        let starts: Vec<usize> = (0..data.len()).step_by(BATCH).collect();
-        starts
-            .into_par_iter()
-            .map_init(
-                || self.workspace(),
-                |workspace, start| {
-                    (start..(start + BATCH).min(data.len()))
-                        .filter(|&i| {
-                            self.run(&self.model.quantize(data.image(i)), workspace);
-                            workspace.class() == usize::from(data.labels[i])
-                        })
-                        .count()
-                },
-            )
-            .sum()
-    }
-
-    /// Share of images that are classified right.
-    ///
-    /// # Panics
-    /// If the images do not have the model's size.
-    pub fn accuracy(&self, data: &Dataset) -> f64 {
-        self.count_correct(data) as f64 / data.len().max(1) as f64
-    }
 }
 
-fn prepare(
+/// Refuses tensors that are not one of the right size for each layer with weights.
+fn check_tensors<T: AsRef<[i8]>>(
     model: &IntegerModel,
-    layer: usize,
-    shapes: &LayerShapes,
-    tensor: &[i8],
-) -> Result<(Geometry, Vec<i32>), TensorError> {
-    let (inputs, outputs) = (shapes.input.channels, shapes.output.channels);
-    let (kh, kw) = (shapes.kernel_height, shapes.kernel_width);
-    let expected = outputs * inputs * kh * kw;
-    if tensor.len() != expected {
-        return Err(TensorError::Length {
-            layer,
-            name: model.network.layers[layer].name.clone(),
-            expected,
-            found: tensor.len(),
+    shapes: &[LayerShapes],
+    weights: &[T],
+) -> Result<(), TensorError> {
+    let layers = model.network.layers.iter().zip(shapes).enumerate();
+    let with_weights: Vec<_> = layers
+        .filter(|(_, (layer, _))| layer.operation.has_weights())
+        .collect();
+    if weights.len() != with_weights.len() {
+        return Err(TensorError::Count {
+            expected: with_weights.len(),
+            found: weights.len(),
         });
     }
-    // From [output][input][row][column] to the kernels' order, inputs innermost.
-    let mut weights = vec![0; expected];
-    for (index, &w) in tensor.iter().enumerate() {
-        let (filter, tap) = (index / (kh * kw), index % (kh * kw));
-        let (output, input) = (filter / inputs, filter % inputs);
-        weights[(output * kh * kw + tap) * inputs + input] = i32::from(w);
-    }
-    let geometry = Geometry::forward(shapes, 1);
-    let mut packed = vec![0; geometry.packed_length()];
-    geometry.pack(&weights, &mut packed);
-    Ok((geometry, packed))
-}
-
-/// Folds each window of the map into its accumulator, channel by channel.
-fn pool(
-    shapes: &LayerShapes,
-    source: &[i8],
-    accumulators: &mut [i32],
-    start: i32,
-    fold: impl Fn(i32, i32) -> i32,
-) {
-    let (input, channels) = (shapes.input, shapes.input.channels);
-    for (pixel, acc) in accumulators.chunks_exact_mut(channels).enumerate() {
-        acc.fill(start);
-        let (row, column) = (pixel / shapes.output.width, pixel % shapes.output.width);
-        for tap in 0..shapes.kernel_height * shapes.kernel_width {
-            let at = |position: usize, tap: usize, side: usize| {
-                (position * shapes.stride + tap)
-                    .checked_sub(shapes.padding)
-                    .filter(|&p| p < side)
-            };
-            let (Some(y), Some(x)) = (
-                at(row, tap / shapes.kernel_width, input.height),
-                at(column, tap % shapes.kernel_width, input.width),
-            ) else {
-                continue;
-            };
-            let values = &source[(y * input.width + x) * channels..][..channels];
-            for (acc, &v) in acc.iter_mut().zip(values) {
-                *acc = fold(*acc, i32::from(v));
-            }
+    for ((index, (layer, s)), tensor) in with_weights.into_iter().zip(weights) {
+        let expected = s.output.channels * s.input.channels * s.kernel_height * s.kernel_width;
+        let found = tensor.as_ref().len();
+        if found != expected {
+            return Err(TensorError::Length {
+                layer: index,
+                name: layer.name.clone(),
+                expected,
+                found,
+            });
         }
     }
-}
-
-/// The residual operand's channels that belong to an output pixel.
-fn operand_pixel<'t>(
-    tensor: &'t [i8],
-    shape: Shape,
-    stride: usize,
-    pixel: usize,
-    shapes: &LayerShapes,
-) -> &'t [i8] {
-    let (y, x) = (pixel / shapes.output.width, pixel % shapes.output.width);
-    let at = (y * stride * shape.width + x * stride) * shape.channels;
-    &tensor[at..at + shape.channels]
+    Ok(())
 }
 
 #[cfg(test)]

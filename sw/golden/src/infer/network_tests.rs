@@ -1,177 +1,30 @@
 use super::*;
-use crate::model::{InputMap, LayerTensors, LayerWeights, Origin};
+use crate::infer::reference::{convolution, random_model, reference, shape, with_residual};
 use brownout_spec::arithmetic::{ChannelParameters, OutputScale};
-use brownout_spec::code::CodeName;
-use brownout_spec::config::WeightBits;
-use brownout_spec::program::{Layer, Network, Residual};
+use brownout_spec::program::{Layer, Network};
 use ndarray::Array4;
+use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-fn convolution(channels: usize, kernel: usize, stride: usize, padding: usize) -> Operation {
-    Operation::Convolution {
-        kernel_height: kernel,
-        kernel_width: kernel,
-        stride,
-        padding,
-        output_channels: channels,
-        residual: None,
-    }
-}
-
-fn with_residual(operation: Operation, from: usize, stride: usize) -> Operation {
-    let Operation::Convolution {
-        kernel_height,
-        kernel_width,
-        stride: step,
-        padding,
-        output_channels,
-        ..
-    } = operation
-    else {
-        unreachable!("only convolutions have a residual operand")
-    };
-    Operation::Convolution {
-        kernel_height,
-        kernel_width,
-        stride: step,
-        padding,
-        output_channels,
-        residual: Some(Residual {
-            from,
-            stride,
-            scale: ResidualScale {
-                multiplier: -37,
-                shift: 5,
-            },
-        }),
-    }
-}
-
-/// A model of these operations with random weights and parameters.
-fn random_model(input: Shape, operations: &[Operation], seed: u64) -> IntegerModel {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let layers = operations.iter().enumerate().map(|(i, &operation)| Layer {
-        name: format!("l{i}"),
-        operation,
-        output: OutputScale {
-            shift: random.random_range(6..12),
-            low: if random.random() { 0 } else { -128 },
-            high: 127,
-        },
-    });
-    let network = Network {
-        input,
-        layers: layers.collect(),
-    };
-    let shapes = network.shapes().unwrap();
-    let tensors = operations.iter().zip(&shapes).map(|(operation, s)| {
-        let outputs = s.output.channels;
-        let convolution = matches!(operation, Operation::Convolution { .. });
-        let shape = (outputs, s.input.channels, s.kernel_height, s.kernel_width);
-        LayerTensors {
-            channels: (0..outputs)
-                .map(|_| ChannelParameters {
-                    multiplier: random.random_range(-40..80),
-                    bias: random.random_range(-3000..3000),
-                })
-                .collect(),
-            weights: convolution.then(|| LayerWeights {
-                integers: Array4::from_shape_simple_fn(shape, || random.random()),
-                scales: vec![1.0; outputs],
-            }),
+/// Runs images with all instructions of this machine; every layer must equal its definition.
+fn compare(model: &IntegerModel, images: &[Vec<i8>]) {
+    for instructions in Instructions::available() {
+        let weights = model.weight_tensors();
+        let network = IntegerNetwork::with_instructions(model, &weights, instructions).unwrap();
+        let mut workspace = network.workspace();
+        for image in images {
+            network.run(image, &mut workspace);
+            let (tensors, logits) = reference(model, image);
+            for (layer, expected) in tensors.iter().skip(1).enumerate() {
+                assert_eq!(
+                    workspace.activations(layer),
+                    Some(&expected[..]),
+                    "{instructions}, layer {layer}"
+                );
+            }
+            assert_eq!(workspace.logits(), logits, "{instructions}");
         }
-    });
-    let layers = tensors.collect();
-    let model = IntegerModel {
-        origin: Origin {
-            name: "random".into(),
-            dataset: "none".into(),
-            accuracy: None,
-            training: None,
-        },
-        weight_bits: WeightBits::Eight,
-        code: CodeName::None,
-        input: InputMap::Centre,
-        network,
-        layers,
-    };
-    model.validate().unwrap();
-    model
-}
-
-/// Every layer from its definition, one value at a time.
-fn reference(model: &IntegerModel, input: &[i8]) -> (Vec<Vec<i8>>, Vec<i32>) {
-    let shapes = model.network.shapes().unwrap();
-    let mut tensors = vec![input.to_vec()];
-    let mut maps = vec![model.network.input];
-    let mut logits = Vec::new();
-    for (index, s) in shapes.iter().enumerate() {
-        let layer = &model.network.layers[index];
-        let pixel = |tensor: usize, y: isize, x: isize, c: usize| -> Option<i32> {
-            let map: Shape = maps[tensor];
-            let inside = y >= 0 && x >= 0 && y < map.height as isize && x < map.width as isize;
-            (inside && c < map.channels).then(|| {
-                let at = (y as usize * map.width + x as usize) * map.channels + c;
-                i32::from(tensors[tensor][at])
-            })
-        };
-        let mut output = Vec::new();
-        for at in 0..s.output.volume() {
-            let c = at % s.output.channels;
-            let x = at / s.output.channels % s.output.width;
-            let y = at / s.output.channels / s.output.width;
-            let mut acc: i32 = match layer.operation {
-                Operation::MaxPool { .. } => i32::MIN,
-                _ => 0,
-            };
-            for tap in 0..s.kernel_height * s.kernel_width {
-                let (ky, kx) = (tap / s.kernel_width, tap % s.kernel_width);
-                let iy = (y * s.stride + ky) as isize - s.padding as isize;
-                let ix = (x * s.stride + kx) as isize - s.padding as isize;
-                match layer.operation {
-                    Operation::Convolution { .. } => {
-                        let weights = &model.layers[index].weights.as_ref().unwrap().integers;
-                        for i in 0..s.input.channels {
-                            let w = i32::from(weights[(c, i, ky, kx)]);
-                            acc += pixel(index, iy, ix, i).unwrap_or(0) * w;
-                        }
-                    }
-                    Operation::MaxPool { .. } => {
-                        acc = acc.max(pixel(index, iy, ix, c).unwrap_or(i32::MIN));
-                    }
-                    Operation::GlobalAveragePool => acc += pixel(index, iy, ix, c).unwrap_or(0),
-                }
-            }
-            let p = model.layers[index].channels[c];
-            let mut total = i64::from(acc) * i64::from(p.multiplier) + p.bias;
-            if let Some(r) = layer.operation.residual() {
-                let (ry, rx) = ((y * r.stride) as isize, (x * r.stride) as isize);
-                let r_value = pixel(r.from, ry, rx, c).unwrap_or(0);
-                total += i64::from(r_value)
-                    * i64::from(r.scale.multiplier)
-                    * (1 << (layer.output.shift - r.scale.shift));
-            }
-            let shifted = total.div_euclid(1 << layer.output.shift);
-            if index + 1 == shapes.len() {
-                logits.push(shifted.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32);
-            } else {
-                let (low, high) = (i64::from(layer.output.low), i64::from(layer.output.high));
-                output.push(shifted.clamp(low, high) as i8);
-            }
-        }
-        tensors.push(output);
-        maps.push(s.output);
-    }
-    tensors.pop();
-    (tensors, logits)
-}
-
-fn shape(height: usize, width: usize, channels: usize) -> Shape {
-    Shape {
-        height,
-        width,
-        channels,
     }
 }
 
@@ -213,21 +66,99 @@ fn every_layer_kind_equals_its_definition() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     for (seed, (input, operations)) in graphs.into_iter().enumerate() {
         let model = random_model(input, &operations, seed as u64);
-        let network = IntegerNetwork::undisturbed(&model);
-        let mut workspace = network.workspace();
-        for _ in 0..3 {
-            let image: Vec<i8> = (0..input.volume()).map(|_| random.random()).collect();
-            network.run(&image, &mut workspace);
-            let (tensors, logits) = reference(&model, &image);
-            for (layer, expected) in tensors.iter().skip(1).enumerate() {
-                assert_eq!(
-                    workspace.activations(layer),
-                    Some(&expected[..]),
-                    "layer {layer}"
-                );
-            }
-            assert_eq!(workspace.logits(), logits);
+        let images: Vec<Vec<i8>> = (0..3)
+            .map(|_| (0..input.volume()).map(|_| random.random()).collect())
+            .collect();
+        compare(&model, &images);
+    }
+}
+
+/// Layers with channel counts around the kernels' groups and blocks, every kernel up to 7 x 7,
+/// residual operands and pools, down to one pixel.
+fn random_network(random: &mut ChaCha8Rng) -> (Shape, Vec<Operation>) {
+    const CHANNELS: [usize; 12] = [1, 2, 3, 5, 8, 15, 16, 17, 31, 32, 33, 50];
+    let [first, second, third] = std::array::from_fn(|_| *CHANNELS.choose(random).unwrap());
+    let input = shape(
+        random.random_range(1..=19),
+        random.random_range(1..=19),
+        first,
+    );
+    let (kernel_height, kernel_width) = (random.random_range(1..=7), random.random_range(1..=7));
+    let smaller = usize::min(kernel_height, kernel_width);
+    let padding = random.random_range(0..smaller);
+    let stride = random.random_range(1..=2);
+    let odd = [1, 3, 5][random.random_range(0..3)];
+    let wide = second.max(third);
+    let mut operations = vec![
+        Operation::Convolution {
+            kernel_height,
+            kernel_width,
+            stride: random.random_range(1..=3),
+            padding,
+            output_channels: second,
+            residual: None,
+        },
+        convolution(third, odd, stride, odd / 2),
+        with_residual(convolution(wide, 3, 1, 1), 1, stride),
+    ];
+    if random.random() {
+        let kernel = random.random_range(1..=3);
+        operations.push(Operation::MaxPool {
+            kernel,
+            stride: random.random_range(1..=2),
+            padding: random.random_range(0..kernel),
+        });
+    }
+    (input, operations)
+}
+
+/// The map that the last of these layers writes; `None` if a kernel is larger than its input.
+fn last_map(input: Shape, operations: &[Operation]) -> Option<Shape> {
+    let pool = [Operation::GlobalAveragePool];
+    let layer = |&operation: &Operation| Layer {
+        name: "layer".into(),
+        operation,
+        output: OutputScale {
+            shift: 5,
+            low: 0,
+            high: 0,
+        },
+    };
+    let network = Network {
+        input,
+        layers: operations.iter().chain(&pool).map(layer).collect(),
+    };
+    Some(network.shapes().ok()?[operations.len()].input)
+}
+
+#[test]
+fn random_networks_equal_their_definition_with_all_instructions() {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let mut networks = 0;
+    while networks < 60 {
+        let (input, mut operations) = random_network(&mut random);
+        let Some(map) = last_map(input, &operations) else {
+            continue;
+        };
+        networks += 1;
+        let outputs = random.random_range(1..=40);
+        // A dense layer over the map, or a global pool and a dense layer.
+        if map.height.max(map.width) <= 15 && random.random() {
+            operations.push(Operation::Convolution {
+                kernel_height: map.height,
+                kernel_width: map.width,
+                stride: 1,
+                padding: 0,
+                output_channels: outputs,
+                residual: None,
+            });
+        } else {
+            operations.extend([Operation::GlobalAveragePool, convolution(outputs, 1, 1, 0)]);
         }
+        let model = random_model(input, &operations, networks);
+        let volume = input.volume();
+        let image = (0..volume).map(|_| random.random()).collect();
+        compare(&model, &[image, vec![-128; volume]]);
     }
 }
 

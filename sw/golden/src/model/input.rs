@@ -224,6 +224,20 @@ impl<T: Copy> InputTable<T> {
             .zip(tables)
             .map(|(&p, table)| table[usize::from(p)])
     }
+
+    /// Writes the values of an image, in its own order.
+    ///
+    /// # Panics
+    /// If the image and the buffer have different sizes.
+    pub fn write(&self, image: &[u8], values: &mut [T]) {
+        assert_eq!(image.len(), values.len(), "one value a pixel");
+        let pixels = image.chunks(CHANNELS);
+        for (values, pixel) in values.chunks_mut(CHANNELS).zip(pixels) {
+            for ((value, &p), table) in values.iter_mut().zip(pixel).zip(self.values.iter()) {
+                *value = table[usize::from(p)];
+            }
+        }
+    }
 }
 
 #[cfg(test)]

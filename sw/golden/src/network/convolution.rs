@@ -103,7 +103,7 @@ impl Geometry {
     }
 }
 
-/// A layer's shapes as the kernels see them.
+/// The layer, or the same as a 1 × 1 convolution if its kernel is the whole map.
 pub(crate) fn flattened(shapes: &LayerShapes) -> LayerShapes {
     let input = shapes.input;
     let covers = shapes.padding == 0

@@ -1,0 +1,62 @@
+//! Whole data sets, on all threads.
+
+use super::{IntegerNetwork, Workspace};
+use crate::data::Dataset;
+use rayon::prelude::*;
+
+/// Images that one thread classifies before it takes the next.
+const BATCH: usize = 64;
+
+impl IntegerNetwork<'_> {
+    /// The class of every image, in order: the largest logit's, of equal ones the first.
+    ///
+    /// # Panics
+    /// If the images do not have the model's size.
+    pub fn classes(&self, data: &Dataset) -> Vec<u16> {
+        let table = self.model.input.table();
+        self.classify(data.len(), |image, workspace| {
+            table.write(data.image(image), &mut workspace.tensors[0]);
+            self.run_from(0, workspace);
+        })
+    }
+
+    /// Runs `image(i, workspace)` for every image and collects the classes.
+    pub(super) fn classify(
+        &self,
+        images: usize,
+        image: impl Fn(usize, &mut Workspace) + Sync,
+    ) -> Vec<u16> {
+        let mut classes = vec![0; images];
+        classes.par_chunks_mut(BATCH).enumerate().for_each_init(
+            || self.workspace(),
+            |workspace, (batch, classes)| {
+                for (i, class) in classes.iter_mut().enumerate() {
+                    image(batch * BATCH + i, workspace);
+                    // A layer has at most 16,384 channels.
+                    *class = workspace.class() as u16;
+                }
+            },
+        );
+        classes
+    }
+
+    /// Number of images that are classified right.
+    ///
+    /// # Panics
+    /// If the images do not have the model's size.
+    pub fn count_correct(&self, data: &Dataset) -> usize {
+        let classes = self.classes(data);
+        let pairs = classes.iter().zip(&data.labels);
+        pairs
+            .filter(|&(&class, &label)| class == u16::from(label))
+            .count()
+    }
+
+    /// Share of images that are classified right.
+    ///
+    /// # Panics
+    /// If the images do not have the model's size.
+    pub fn accuracy(&self, data: &Dataset) -> f64 {
+        self.count_correct(data) as f64 / data.len().max(1) as f64
+    }
+}
