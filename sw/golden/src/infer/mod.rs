@@ -2,12 +2,15 @@
 //!
 //! [`Memory`] reads the weights as the hardware does: every word once, faults
 //! applied, decoded under a policy, counted. [`IntegerNetwork`] multiplies with
-//! whatever was read. There is no floating point between pixels and logits.
+//! whatever was read, with the fastest [`Instructions`] of the machine; results are
+//! the same with all. A [`Prefix`] keeps what enters a layer, for networks that
+//! differ only behind it. There is no floating point between pixels and logits.
 
 mod classify;
 mod kernel;
 mod memory;
 mod network;
+mod prefix;
 #[cfg(test)]
 mod reference;
 mod workspace;
@@ -15,4 +18,5 @@ mod workspace;
 pub use kernel::Instructions;
 pub use memory::{Memory, MemoryError, Reading, Truth};
 pub use network::{IntegerNetwork, TensorError};
+pub use prefix::{Prefix, first_difference};
 pub use workspace::Workspace;

@@ -42,6 +42,8 @@ pub struct IntegerNetwork<'m> {
     shapes: Vec<LayerShapes>,
     steps: Vec<Step>,
     epilogues: Vec<Epilogue>,
+    /// The weight tensors as they were given.
+    weights: Vec<Vec<i8>>,
 }
 
 /// What makes a layer's accumulators.
@@ -89,16 +91,17 @@ impl<'m> IntegerNetwork<'m> {
             .shapes()
             .expect("a validated model has shapes");
         check_tensors(model, &shapes, weights)?;
-        let mut weights = weights.iter();
+        let weights: Vec<Vec<i8>> = weights.iter().map(|w| w.as_ref().to_vec()).collect();
+        let mut tensors = weights.iter();
         let mut frames = Vec::new();
         let mut steps = Vec::with_capacity(shapes.len());
         let mut epilogues = Vec::with_capacity(shapes.len());
-        for ((layer, tensors), shapes) in
+        for ((layer, parameters), shapes) in
             model.network.layers.iter().zip(&model.layers).zip(&shapes)
         {
             steps.push(match layer.operation {
                 Operation::Convolution { .. } => {
-                    let tensor = weights.next().map_or(&[][..], AsRef::as_ref);
+                    let tensor = tensors.next().map_or(&[][..], Vec::as_slice);
                     let convolution = Convolution::new(instructions, shapes, tensor);
                     let frame = convolution.frame();
                     let padded = frames.iter().position(|f| *f == frame);
@@ -116,7 +119,7 @@ impl<'m> IntegerNetwork<'m> {
             });
             let residual = layer.operation.residual().map(|r| r.scale);
             let residual = residual.unwrap_or_default();
-            epilogues.push(Epilogue::new(&tensors.channels, layer.output, residual));
+            epilogues.push(Epilogue::new(&parameters.channels, layer.output, residual));
         }
         Ok(Self {
             model,
@@ -124,6 +127,7 @@ impl<'m> IntegerNetwork<'m> {
             shapes,
             steps,
             epilogues,
+            weights,
         })
     }
 
@@ -177,6 +181,13 @@ impl<'m> IntegerNetwork<'m> {
     pub fn run(&self, input: &[i8], workspace: &mut Workspace) {
         workspace.tensors[0].copy_from_slice(input);
         self.run_from(0, workspace);
+    }
+
+    /// Runs the layers before `end`, which is not after the last one.
+    pub(super) fn run_before(&self, end: usize, workspace: &mut Workspace) {
+        for layer in 0..end {
+            self.run_hidden(layer, workspace);
+        }
     }
 
     /// Runs the layers from `first` on; what they read must be in the workspace.
@@ -254,6 +265,13 @@ impl<'m> IntegerNetwork<'m> {
         {
             *y = widen(sum(acc, c, output.shift, 0, none), output.shift);
         }
+    }
+
+    /// The weight tensors of the layers before `layer`.
+    pub(super) fn weights_before(&self, layer: usize) -> &[Vec<i8>] {
+        let layers = &self.model.network.layers[..layer];
+        let count = layers.iter().filter(|l| l.operation.has_weights()).count();
+        &self.weights[..count]
     }
 
     /// The shape of the input, or of what layer `tensor` − 1 writes.

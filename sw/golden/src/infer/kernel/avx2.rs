@@ -86,13 +86,15 @@ unsafe fn accumulate<const PIXELS: usize>(
 }
 
 /// Stores the sums of neighbouring pixels of one block of outputs.
+///
+/// Not inlined: LLVM would unroll it over the tile, and hoist and spill the checks of all pixels.
 #[target_feature(enable = "avx2")]
-#[inline]
-fn store<const PIXELS: usize>(
+#[inline(never)]
+fn store(
     window: &Window,
     block: usize,
     (row, column): (usize, usize),
-    sums: &[[__m256i; VECTORS]; PIXELS],
+    sums: &[[__m256i; VECTORS]],
     target: &mut Target,
 ) {
     let outputs = window.output.channels;

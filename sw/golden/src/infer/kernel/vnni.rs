@@ -151,13 +151,15 @@ unsafe fn accumulate<const BLOCKS: usize, const PIXELS: usize>(
 }
 
 /// Stores the sums of neighbouring pixels of one block of outputs.
+///
+/// Not inlined: LLVM would unroll it over the tile, and hoist and spill the checks of all pixels.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-#[inline]
-fn store<const PIXELS: usize>(
+#[inline(never)]
+fn store(
     window: &Window,
     block: usize,
     (row, column): (usize, usize),
-    sums: &[__m512i; PIXELS],
+    sums: &[__m512i],
     target: &mut Target,
 ) {
     let outputs = window.output.channels;
