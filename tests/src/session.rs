@@ -135,7 +135,10 @@ pub fn compare_images<L: Link>(
 }
 
 /// The graph's weights in the memory of a chip.
-fn store(configuration: &Configuration, graph: &Graph, conditions: &Conditions) -> Memory {
+///
+/// # Panics
+/// If the graph or the fault map does not belong to the configuration.
+pub fn store(configuration: &Configuration, graph: &Graph, conditions: &Conditions) -> Memory {
     let layout = Layout::new(configuration, graph.model.weight_shapes())
         .expect("the graph was drawn for this configuration");
     let image = WeightImage::encode(layout, &graph.model.weight_tensors())

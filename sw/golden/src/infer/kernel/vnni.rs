@@ -101,8 +101,8 @@ fn tiles<const BLOCKS: usize, const PIXELS: usize>(
     for (y, x) in window.tiles(PIXELS) {
         let base = y * window.step_down + x * window.step_right;
         let mut sums = [[_mm512_setzero_si512(); PIXELS]; BLOCKS];
-        for b in 0..BLOCKS {
-            sums[b] = [start[b]; PIXELS];
+        for (sums, &start) in sums.iter_mut().zip(&start) {
+            *sums = [start; PIXELS];
         }
         // SAFETY: the tile lies in the output, whose last operand is in `padded` (asserted
         // above); every block has as many groups as the window (sliced above).
@@ -120,6 +120,10 @@ fn tiles<const BLOCKS: usize, const PIXELS: usize>(
 /// groups, and every block must hold the groups of all kernel rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 #[inline]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "pixels are the inner dimension of the sums"
+)]
 unsafe fn accumulate<const BLOCKS: usize, const PIXELS: usize>(
     window: &Window,
     blocks: [&[Group<i8, GROUP>]; BLOCKS],
