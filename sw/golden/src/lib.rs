@@ -7,7 +7,8 @@
 //! read. What is kept goes through [`files`], whole or not at all.
 //!
 //! Every formula that the hardware shares (rounding, saturation, codes, faults,
-//! layout, shapes) is called from `brownout-spec`, never written again here. The
+//! layout, shapes) is called from `brownout-spec`, never written again here, but for
+//! the vectors of [`infer`]'s kernels, which are proved equal to it. The
 //! floating-point half ends at export: [`infer`] contains integers only.
 
 pub mod data;

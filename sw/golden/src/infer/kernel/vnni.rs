@@ -107,8 +107,8 @@ fn tiles<const BLOCKS: usize, const PIXELS: usize>(
         // SAFETY: the tile lies in the output, whose last operand is in `padded` (asserted
         // above); every block has as many groups as the window (sliced above).
         unsafe { accumulate(window, blocks, padded.as_ptr().add(base), &mut sums) };
-        for b in 0..BLOCKS {
-            store(window, first + b, (y, x), &sums[b], target);
+        for (block, sums) in (first..).zip(&sums) {
+            store(window, block, (y, x), sums, target);
         }
     }
 }
