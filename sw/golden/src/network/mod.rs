@@ -15,9 +15,7 @@
 mod architecture;
 mod builtin;
 mod chunk;
-pub(crate) mod convolution;
 mod evaluator;
-pub(crate) mod kernel;
 mod layer;
 mod level;
 mod normalization;
@@ -33,6 +31,7 @@ pub use builtin::{Builtin, Depth, Shortcut};
 pub use chunk::{Chunk, Prepared, Statistics};
 pub use evaluator::{Evaluator, Score, Values};
 pub use parameters::{LayerGradients, LayerParameters, Parameters};
+pub(crate) use windows::flattened;
 
 /// Added to a variance before its root is taken.
 pub const NORMALIZATION_EPSILON: f32 = 1e-5;

@@ -4,7 +4,6 @@
 //! algorithm", 2019): one inner loop then serves every kernel, stride and padding, dense
 //! layers, and tiles that run over the ends of rows and images.
 
-use super::convolution::flattened;
 use super::level::LANES;
 use super::tiles;
 use brownout_spec::program::{LayerShapes, Shape};
@@ -382,4 +381,25 @@ fn positions(
     width: usize,
 ) -> impl Iterator<Item = (usize, usize, usize)> {
     (0..images).flat_map(move |n| (0..height).flat_map(move |y| (0..width).map(move |x| (n, y, x))))
+}
+
+/// The layer, or the same as a 1 × 1 convolution if its kernel is the whole map.
+pub(crate) fn flattened(shapes: &LayerShapes) -> LayerShapes {
+    let input = shapes.input;
+    let covers = shapes.padding == 0
+        && (shapes.kernel_height, shapes.kernel_width) == (input.height, input.width);
+    if !covers {
+        return *shapes;
+    }
+    LayerShapes {
+        input: Shape {
+            height: 1,
+            width: 1,
+            channels: input.volume(),
+        },
+        kernel_height: 1,
+        kernel_width: 1,
+        stride: 1,
+        ..*shapes
+    }
 }

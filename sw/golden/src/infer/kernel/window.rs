@@ -1,6 +1,6 @@
 //! A convolution's geometry over a padded input.
 
-use crate::network::convolution::flattened;
+use crate::network::flattened;
 use brownout_spec::program::{LayerShapes, Shape};
 
 /// Where the operands of each output pixel lie in the padded input.
