@@ -18,11 +18,14 @@
 //! Comparing costs one bit per lane: start with an empty mask; for each bit of
 //! u from the least significant, `mask = if t_b { mask | !u_b } else { mask & !u_b }`.
 //! The mask then is u < t.
+//!
+//! [`profile`] draws arrays with the statistics of three measured chips, as fault maps.
 
 mod chip;
 pub mod cipher;
 mod map;
 mod mode;
+pub mod profile;
 
 pub use chip::ChipFaults;
 pub use cipher::{
