@@ -139,6 +139,17 @@ pub enum Exposure {
 }
 
 impl Exposure {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::LiveBits, Self::WholeLane];
+
+    /// The name in files and flags.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LiveBits => "live-bits",
+            Self::WholeLane => "whole-lane",
+        }
+    }
+
     /// How many bits of a value faults reach.
     pub fn bits(self, width: BitWidth) -> u32 {
         match self {

@@ -107,6 +107,12 @@ impl ProfiledArray {
         &self.faulty
     }
 
+    /// Share of the array's cells that a read finds failing, on average.
+    pub fn rate(&self) -> f64 {
+        let sum: f64 = self.faulty.iter().map(|cell| cell.probability).sum();
+        sum / self.cells() as f64
+    }
+
     /// What one read of a memory of `words` words of `word_bits` lanes finds.
     ///
     /// The paper's linear mapping: bit number word · `word_bits` + lane + `offset` of

@@ -1,0 +1,337 @@
+//! The measurement: every chip at every operating point.
+
+use super::plan::{Disturbance, Plan, PlanError, Point};
+use super::reader::{Counters, Reader};
+use super::statistics::{Spread, Yield, guarantee};
+use super::subject::{Classifier, Subject};
+use crate::data::Dataset;
+use crate::infer::{Memory, MemoryError};
+use crate::quantized::StoredMemoryError;
+use brownout_spec::fault::profile::ProfiledArray;
+use brownout_spec::fault::{ChipFaults, FaultMode};
+use brownout_spec::program::Shape;
+use brownout_spec::quantity::{ChipSeed, Pass};
+use rayon::prelude::*;
+use serde::Serialize;
+use thiserror::Error;
+
+/// Why nothing could be measured.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum EvaluateError {
+    /// A setting of the plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The weights cannot be stored in such a memory.
+    #[error(transparent)]
+    Memory(#[from] StoredMemoryError),
+    /// A fault map does not fit.
+    #[error(transparent)]
+    Map(#[from] MemoryError),
+    /// The images are not the network's.
+    #[error(
+        "the images of {data} are {images} of {found} in {found_classes} classes; network {network} needs at least one of {expected} in at most {classes}"
+    )]
+    Data {
+        /// Name of the data set.
+        data: String,
+        /// How many images there are.
+        images: usize,
+        /// Shape of its images.
+        found: Shape,
+        /// Number of its classes.
+        found_classes: usize,
+        /// Name of the network.
+        network: String,
+        /// Shape that the network takes.
+        expected: Shape,
+        /// Classes that the network tells apart.
+        classes: usize,
+    },
+}
+
+/// What was measured on one chip at one operating point.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ChipResult {
+    /// The chip; `None` with an explicit map.
+    pub seed: Option<u64>,
+    /// Cell of a profiled array in which the memory begins.
+    pub offset: usize,
+    /// Images classified wrong.
+    pub wrong: usize,
+    /// Images classified wrong with these weights or with undisturbed ones.
+    pub wrong_or_clean_wrong: usize,
+    /// What was counted.
+    pub counters: Counters,
+}
+
+impl ChipResult {
+    /// Share of images classified wrong.
+    pub fn error(&self, images: usize) -> f64 {
+        self.wrong as f64 / images as f64
+    }
+
+    /// Robust error (RErr): share classified wrong with these weights or with undisturbed ones.
+    pub fn robust_error(&self, images: usize) -> f64 {
+        self.wrong_or_clean_wrong as f64 / images as f64
+    }
+}
+
+/// What was measured at one operating point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PointResult {
+    /// The operating point.
+    pub point: Point,
+    /// The rate applied: threshold / 2³², the share of a map's cells among all, or what an
+    /// array's reads fail with, on average over the chips.
+    pub rate_applied: f64,
+    /// One entry a chip.
+    pub chips: Vec<ChipResult>,
+    /// Share of images classified wrong, over chips.
+    pub error: Spread,
+    /// Robust error, over chips.
+    pub robust_error: Spread,
+    /// Share of good chips, if the plan says what a good one is.
+    pub good: Option<Yield>,
+    /// What the robust error over all chips and images does not exceed, if the plan asks.
+    pub guarantee: Option<f64>,
+    /// Sums over chips.
+    pub counters: Counters,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Images classified.
+    pub images: usize,
+    /// Of these wrong with undisturbed weights.
+    pub clean_wrong: usize,
+    /// Words and bits of a word of the weight memory.
+    pub memory: (usize, usize),
+    /// One entry an operating point.
+    pub points: Vec<PointResult>,
+}
+
+impl Evaluation {
+    /// Share of images classified wrong with undisturbed weights.
+    pub fn clean_error(&self) -> f64 {
+        self.clean_wrong as f64 / self.images as f64
+    }
+}
+
+/// Measures; `progress` is called after every chip of every point.
+///
+/// The result does not depend on the number of threads.
+///
+/// # Errors
+/// When the plan is not allowed, the weights cannot be stored, a map does not fit or the
+/// images are not the network's.
+pub fn evaluate(
+    subject: &Subject,
+    data: &Dataset,
+    plan: &Plan,
+    mut progress: impl FnMut(),
+) -> Result<Evaluation, EvaluateError> {
+    plan.validate()?;
+    if data.is_empty() || data.shape() != subject.image() || data.classes > subject.classes() {
+        return Err(EvaluateError::Data {
+            data: data.name.clone(),
+            images: data.len(),
+            found: data.shape(),
+            found_classes: data.classes,
+            network: subject.network().to_owned(),
+            expected: subject.image(),
+            classes: subject.classes(),
+        });
+    }
+    let reader = Reader::new(subject, plan.memory)?;
+    for point in &plan.points {
+        // Known before the long work: everything else fits every memory.
+        if let Disturbance::Map(map) = &point.disturbance {
+            reader.memory_with_map(map)?;
+        }
+    }
+    let classifier = subject.classifier();
+    let clean = classifier.all(reader.stored(), data);
+    let bench = Bench {
+        data,
+        reader,
+        classifier,
+        clean,
+    };
+    let mut points = Vec::with_capacity(plan.points.len());
+    for point in &plan.points {
+        points.push(bench.point(point, plan, &mut progress)?);
+    }
+    Ok(Evaluation {
+        images: data.len(),
+        clean_wrong: bench.wrong(&bench.clean).0,
+        memory: bench.reader.size(),
+        points,
+    })
+}
+
+/// What every chip is measured with.
+struct Bench<'a> {
+    data: &'a Dataset,
+    reader: Reader,
+    classifier: Classifier<'a>,
+    /// Class of every image with undisturbed weights.
+    clean: Vec<u16>,
+}
+
+impl Bench<'_> {
+    fn point(
+        &self,
+        point: &Point,
+        plan: &Plan,
+        progress: &mut impl FnMut(),
+    ) -> Result<PointResult, EvaluateError> {
+        let mut chips = Vec::new();
+        let mut rate = 0.0;
+        let seeds = (0..plan.chips.count as u64).map(|i| ChipSeed(plan.chips.first.0 + i));
+        match &point.disturbance {
+            Disturbance::Map(map) => {
+                let memory = self.reader.memory_with_map(map)?;
+                let (words, bits) = self.reader.size();
+                rate = map.len() as f64 / (words * bits).max(1) as f64;
+                chips.push(self.chip(None, 0, point, |_| Ok(memory.clone()))?);
+                progress();
+            }
+            &Disturbance::Cells { mode, threshold } => {
+                rate = match mode {
+                    FaultMode::None => 0.0,
+                    _ => threshold.applied_rate().get(),
+                };
+                for seed in seeds {
+                    let faults = ChipFaults {
+                        seed,
+                        mode,
+                        threshold,
+                    };
+                    let memory = self.reader.memory(faults)?;
+                    chips.push(self.chip(Some(seed), 0, point, |_| Ok(memory.clone()))?);
+                    progress();
+                }
+            }
+            Disturbance::Profile { profile, .. } => {
+                for seed in seeds {
+                    let array = ProfiledArray::generate(profile, seed);
+                    rate += array.rate() / plan.chips.count as f64;
+                    for place in 0..plan.offsets {
+                        let offset = place * array.cells() / plan.offsets;
+                        chips.push(self.chip(Some(seed), offset, point, |read| {
+                            let (words, bits) = self.reader.size();
+                            let map = array.fault_map(words, bits, offset, read);
+                            self.reader.memory_with_map(&map)
+                        })?);
+                        progress();
+                    }
+                }
+            }
+        }
+        Ok(self.summary(point, plan, rate, chips))
+    }
+
+    /// One chip; `memory` is its memory at a read.
+    fn chip(
+        &self,
+        seed: Option<ChipSeed>,
+        offset: usize,
+        point: &Point,
+        memory: impl Fn(Pass) -> Result<Memory, EvaluateError> + Sync,
+    ) -> Result<ChipResult, EvaluateError> {
+        let (classes, counters) = match point.is_transient() {
+            true => self.read_for_each_image(memory)?,
+            false => {
+                let (tensors, counters) = self.reader.read(&memory(Pass(0))?, Pass(0));
+                (self.classes(&tensors), counters)
+            }
+        };
+        let (wrong, wrong_or_clean_wrong) = self.wrong(&classes);
+        Ok(ChipResult {
+            seed: seed.map(|s| s.0),
+            offset,
+            wrong,
+            wrong_or_clean_wrong,
+            counters,
+        })
+    }
+
+    /// Every image is a pass of its own, with the image's number.
+    fn read_for_each_image(
+        &self,
+        memory: impl Fn(Pass) -> Result<Memory, EvaluateError> + Sync,
+    ) -> Result<(Vec<u16>, Counters), EvaluateError> {
+        let results: Vec<(u16, Counters)> = (0..self.data.len())
+            .into_par_iter()
+            .map(|i| {
+                let pass = Pass(i as u32);
+                let (tensors, counters) = self.reader.read(&memory(pass)?, pass);
+                let class = match tensors == self.reader.stored() {
+                    true => self.clean[i],
+                    false => self.classifier.one(&tensors, self.data.image(i)),
+                };
+                Ok::<_, EvaluateError>((class, counters))
+            })
+            .collect::<Result<_, _>>()?;
+        let mut sum = Counters::default();
+        for (_, counters) in &results {
+            sum += *counters;
+        }
+        let classes = results.into_iter().map(|(class, _)| class).collect();
+        Ok((classes, sum))
+    }
+
+    fn classes(&self, tensors: &[Vec<i8>]) -> Vec<u16> {
+        match tensors == self.reader.stored() {
+            true => self.clean.clone(),
+            false => self.classifier.all(tensors, self.data),
+        }
+    }
+
+    /// Images that are wrong, and that are wrong here or with undisturbed weights.
+    fn wrong(&self, classes: &[u16]) -> (usize, usize) {
+        let labels = self.data.labels.iter().map(|&label| u16::from(label));
+        let mut counts = (0, 0);
+        for ((&class, &clean), label) in classes.iter().zip(&self.clean).zip(labels) {
+            counts.0 += usize::from(class != label);
+            counts.1 += usize::from(class != label || clean != label);
+        }
+        counts
+    }
+
+    fn summary(
+        &self,
+        point: &Point,
+        plan: &Plan,
+        rate_applied: f64,
+        chips: Vec<ChipResult>,
+    ) -> PointResult {
+        let images = self.data.len();
+        let spread = |of: fn(&ChipResult, usize) -> f64| {
+            let values: Vec<f64> = chips.iter().map(|chip| of(chip, images)).collect();
+            Spread::new(&values, plan.bootstrap)
+        };
+        let robust_error = spread(ChipResult::robust_error);
+        let mut counters = Counters::default();
+        for chip in &chips {
+            counters += chip.counters;
+        }
+        PointResult {
+            point: point.clone(),
+            rate_applied,
+            error: spread(ChipResult::error),
+            good: plan.yield_at.map(|at| {
+                // In counts, so that a chip exactly at the bound is good.
+                let right = |chip: &&ChipResult| (images - chip.wrong) as f64 >= at * images as f64;
+                Yield::new(at, chips.iter().filter(right).count(), chips.len())
+            }),
+            guarantee: plan
+                .guarantee
+                .map(|delta| robust_error.mean + guarantee(images, chips.len(), delta)),
+            robust_error,
+            counters,
+            chips,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What is evaluated: a network whose weights are integers in a memory.
+
+use crate::data::Dataset;
+use crate::infer::{IntegerNetwork, Workspace};
+use crate::model::{InputTable, IntegerModel};
+use crate::network::{Evaluator, Values};
+use crate::quantize::BitWidth;
+use crate::quantized::{QuantizedNetwork, StoredWeights};
+use crate::train::arg_max;
+use brownout_spec::code::CodeName;
+use brownout_spec::image::LayerShape;
+use brownout_spec::program::Shape;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Images that one thread classifies before it takes the next.
+const BATCH: usize = 32;
+
+/// A network whose weights are integers in a memory.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// One that hardware runs; it computes in integers.
+    Integer(Box<IntegerModel>),
+    /// One of the laboratory, with any quantizer and width; it computes in floating point
+    /// with what the integers stand for.
+    Quantized(Box<QuantizedNetwork>),
+}
+
+impl From<IntegerModel> for Subject {
+    fn from(model: IntegerModel) -> Self {
+        Self::Integer(Box::new(model))
+    }
+}
+
+impl From<QuantizedNetwork> for Subject {
+    fn from(network: QuantizedNetwork) -> Self {
+        Self::Quantized(Box::new(network))
+    }
+}
+
+impl Subject {
+    /// Name of the network.
+    pub fn network(&self) -> &str {
+        match self {
+            Self::Integer(model) => &model.origin.name,
+            Self::Quantized(network) => &network.model.architecture.name,
+        }
+    }
+
+    /// What it computes with: `integer` or `floating point`.
+    pub fn arithmetic(&self) -> &'static str {
+        match self {
+            Self::Integer(_) => "integer",
+            Self::Quantized(_) => "floating point",
+        }
+    }
+
+    /// Live bits of a weight.
+    pub fn width(&self) -> BitWidth {
+        match self {
+            Self::Integer(model) => model.weight_bits.into(),
+            Self::Quantized(network) => network.quantization.width,
+        }
+    }
+
+    /// The code whose range constraint the weights satisfy.
+    pub fn code(&self) -> CodeName {
+        match self {
+            Self::Integer(model) => model.code,
+            Self::Quantized(network) => network.quantization.code,
+        }
+    }
+
+    /// Shape of its images.
+    pub fn image(&self) -> Shape {
+        match self {
+            Self::Integer(model) => model.network.input,
+            Self::Quantized(network) => network.model.image,
+        }
+    }
+
+    /// How many classes it tells apart.
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::Integer(model) => model.layers.last().map_or(0, |layer| layer.channels.len()),
+            Self::Quantized(network) => network.model.architecture.classes(),
+        }
+    }
+
+    /// Shapes of the weight tensors, in image order.
+    pub fn weight_shapes(&self) -> Vec<LayerShape> {
+        match self {
+            Self::Integer(model) => model.weight_shapes(),
+            Self::Quantized(network) => network.model.weight_shapes(),
+        }
+    }
+
+    /// The stored integers: one flattened tensor per layer with weights, in image order.
+    pub fn tensors(&self) -> Vec<Vec<i8>> {
+        match self {
+            Self::Integer(model) => {
+                let tensors = model.weight_tensors().into_iter();
+                tensors.map(<[i8]>::to_vec).collect()
+            }
+            Self::Quantized(network) => network.stored().to_image_order(),
+        }
+    }
+
+    pub(super) fn classifier(&self) -> Classifier<'_> {
+        match self {
+            Self::Integer(model) => Classifier::Integer {
+                model,
+                input: model.input.table(),
+            },
+            Self::Quantized(network) => Classifier::Quantized {
+                network,
+                stored: network.stored(),
+                input: match network.quantization.steps[0] {
+                    Some(_) => network.model.input.rounded_table(),
+                    None => network.model.input.real_table(),
+                },
+            },
+        }
+    }
+}
+
+/// A subject prepared for many sets of weights.
+pub(super) enum Classifier<'s> {
+    Integer {
+        model: &'s IntegerModel,
+        input: InputTable<i8>,
+    },
+    Quantized {
+        network: &'s QuantizedNetwork,
+        /// For the tensors' shapes.
+        stored: StoredWeights,
+        input: InputTable<f32>,
+    },
+}
+
+impl Classifier<'_> {
+    /// The class of every image with these weights, by all threads.
+    pub fn all(&self, tensors: &[Vec<i8>], data: &Dataset) -> Vec<u16> {
+        match self {
+            Self::Integer { model, input } => {
+                let network = integer_network(model, tensors);
+                in_batches(
+                    data,
+                    || network.workspace(),
+                    |workspace, image| integer_class(&network, input, image, workspace),
+                )
+            }
+            Self::Quantized {
+                network,
+                stored,
+                input,
+            } => {
+                let evaluator = network.evaluator(&stored.with_image_order(tensors));
+                in_batches(
+                    data,
+                    || evaluator.values(),
+                    |values, image| real_class(&evaluator, input, image, values),
+                )
+            }
+        }
+    }
+
+    /// The class of one image with these weights, by the thread that asks.
+    pub fn one(&self, tensors: &[Vec<i8>], image: &[u8]) -> u16 {
+        match self {
+            Self::Integer { model, input } => {
+                let network = integer_network(model, tensors);
+                integer_class(&network, input, image, &mut network.workspace())
+            }
+            Self::Quantized {
+                network,
+                stored,
+                input,
+            } => {
+                let evaluator = network.evaluator(&stored.with_image_order(tensors));
+                real_class(&evaluator, input, image, &mut evaluator.values())
+            }
+        }
+    }
+}
+
+fn integer_network<'m>(model: &'m IntegerModel, tensors: &[Vec<i8>]) -> IntegerNetwork<'m> {
+    IntegerNetwork::new(model, tensors).expect("the memory holds the model's own tensors")
+}
+
+fn integer_class(
+    network: &IntegerNetwork<'_>,
+    input: &InputTable<i8>,
+    image: &[u8],
+    workspace: &mut Workspace,
+) -> u16 {
+    let activations: Vec<i8> = input.apply(image).collect();
+    network.run(&activations, workspace);
+    workspace.class() as u16
+}
+
+fn real_class(
+    evaluator: &Evaluator<'_>,
+    input: &InputTable<f32>,
+    image: &[u8],
+    values: &mut Values,
+) -> u16 {
+    evaluator.run(input.apply(image), values);
+    arg_max(values.logits()) as u16
+}
+
+/// Classifies all images, in batches that threads share; the order is that of the images.
+fn in_batches<B>(
+    data: &Dataset,
+    buffers: impl Fn() -> B + Sync + Send,
+    class: impl Fn(&mut B, &[u8]) -> u16 + Sync + Send,
+) -> Vec<u16> {
+    let starts: Vec<usize> = (0..data.len()).step_by(BATCH).collect();
+    let of = |buffer: &mut B, numbers: Range<usize>| -> Vec<u16> {
+        numbers.map(|i| class(buffer, data.image(i))).collect()
+    };
+    let batches: Vec<Vec<u16>> = starts
+        .into_par_iter()
+        .map_init(&buffers, |buffer, start| {
+            of(buffer, start..(start + BATCH).min(data.len()))
+        })
+        .collect();
+    batches.concat()
+}
