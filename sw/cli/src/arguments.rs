@@ -1,7 +1,9 @@
 //! The command line: what can be asked for, and the help that says so.
 
+mod evaluate;
 mod train;
 
+pub use evaluate::{EvaluateArguments, EvaluateSettings};
 pub use train::TrainArguments;
 
 use crate::data::DataSource;
@@ -59,7 +61,6 @@ pub struct Global {
 
 impl Global {
     /// The seed, or the default one.
-    #[cfg(feature = "simulate")]
     pub fn seed(&self) -> u64 {
         self.seed.unwrap_or(1)
     }
@@ -78,6 +79,8 @@ pub enum Command {
     Generate(GenerateArguments),
     /// Run a model on a generated accelerator and compare every logit with the golden model
     Simulate(SimulateArguments),
+    /// Measure a network on many chips at many rates of faulty cells, in software
+    Evaluate(EvaluateArguments),
     /// Train, generate and simulate while the voltage falls: the whole path, as `make sim` runs it
     Sweep(SweepArguments),
     /// Explain a model, a configuration, a weight image or a code

@@ -10,6 +10,7 @@ mod arguments;
 mod configuration;
 mod data;
 mod error;
+mod evaluate;
 mod export;
 mod files;
 mod generate;
@@ -26,6 +27,7 @@ mod recipe;
 mod reproduce;
 #[cfg(feature = "simulate")]
 mod run;
+mod shell;
 #[cfg(feature = "simulate")]
 mod simulate;
 #[cfg(feature = "simulate")]
@@ -80,6 +82,10 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             export::run(arguments, output)
         }
         Command::Generate(arguments) => generate::run(arguments, output),
+        Command::Evaluate(arguments) => {
+            start_threads()?;
+            evaluate::run(arguments, global, output)
+        }
         #[cfg(not(feature = "simulate"))]
         Command::Simulate(_) | Command::Sweep(_) => Err(Error::NoSimulator),
         #[cfg(feature = "simulate")]

@@ -5,11 +5,8 @@
 //! and the exit status still says how the command went.
 
 use crate::error::Error;
-#[cfg(feature = "simulate")]
-use indicatif::ProgressState;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde::Serialize;
-#[cfg(feature = "simulate")]
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -53,7 +50,6 @@ impl Output {
     }
 
     /// A bar over `length` units, drawn on standard error if that is a terminal.
-    #[cfg(feature = "simulate")]
     pub fn bar(self, what: &str, length: u64, unit: &str) -> ProgressBar {
         let template =
             format!("{what} {{bar:30}} {{pos}}/{{len}} {unit}, {{rate}}/s, {{msg}}, {{eta}} left");

@@ -2,8 +2,11 @@
 
 use crate::error::Error;
 use crate::files;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _};
+use std::fmt::Display;
 use std::path::Path;
+use std::str::FromStr;
 
 /// Largest recipe that is read.
 const MOST_BYTES: u64 = 1 << 20;
@@ -18,6 +21,33 @@ const SIMILAR: f64 = 0.75;
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let text = files::text(path, files::read_up_to(path, MOST_BYTES)?)?;
     parse(&text).map_err(Error::content(path))
+}
+
+/// Has serde read a setting as its flag is read: from text.
+///
+/// # Errors
+/// When the value is no text, or not one that is allowed.
+pub fn from_text<'de, D, T>(source: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = String::deserialize(source)?;
+    text.parse().map(Some).map_err(D::Error::custom)
+}
+
+/// The same for a list.
+///
+/// # Errors
+/// When the value is no list of texts, or one is not allowed.
+pub fn from_texts<'de, D, T>(source: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let texts = Vec::<String>::deserialize(source)?.into_iter();
+    let all: Result<Vec<T>, T::Err> = texts.map(|text| text.parse()).collect();
+    all.map(Some).map_err(D::Error::custom)
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {

@@ -2,6 +2,7 @@
 
 use crate::data::DataSource;
 use crate::points::Points;
+use crate::shell;
 use brownout_sim::campaign::{Point, Supply};
 use brownout_spec::code::CodeName;
 use brownout_spec::fault::FaultMode;
@@ -49,22 +50,12 @@ impl Recipe {
         flag("--images", "1".to_owned());
         flag("--seed", self.seed.to_string());
         flag("--trace", WAVEFORM.to_owned());
-        let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
-        quoted.join(" ")
+        shell::command(&words)
     }
 }
 
 fn text(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// A word as a shell takes it for one.
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:,=+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

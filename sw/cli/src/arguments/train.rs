@@ -127,7 +127,7 @@ pub struct RobustnessArguments {
     pub through_decoder: bool,
 }
 
-fn width(text: &str) -> Result<BitWidth, String> {
+pub(super) fn width(text: &str) -> Result<BitWidth, String> {
     let bits = text.parse().ok().and_then(|bits| BitWidth::new(bits).ok());
     bits.ok_or_else(|| {
         format!("{text:?} is not a number of weight bits; allowed are whole numbers from 2 to 8")

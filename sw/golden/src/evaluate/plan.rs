@@ -188,6 +188,15 @@ impl Point {
 }
 
 impl Plan {
+    /// How many chips a point has: those of the plan at every offset, or one for a map.
+    pub fn chips_of(&self, point: &Point) -> usize {
+        match point.disturbance {
+            Disturbance::Map(_) => 1,
+            Disturbance::Cells { .. } => self.chips.count,
+            Disturbance::Profile { .. } => self.chips.count * self.offsets,
+        }
+    }
+
     /// Checks every setting but those of the memory; the first that is not allowed is named.
     ///
     /// # Errors

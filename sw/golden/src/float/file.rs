@@ -78,6 +78,15 @@ pub(crate) struct StateParts {
 }
 
 impl Checkpoint {
+    /// Whether a file's bytes are a checkpoint's, sound or not, and not an integer model's.
+    pub fn recognizes(bytes: &[u8]) -> bool {
+        let header = SafeTensors::read_metadata(bytes);
+        header.is_ok_and(|(_, header)| {
+            let entries = header.metadata().as_ref();
+            entries.is_some_and(|entries| entries.contains_key(METADATA_KEY))
+        })
+    }
+
     /// The bytes of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         encode(&self.model, self.quantization.as_ref(), None)

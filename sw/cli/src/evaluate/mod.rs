@@ -1,0 +1,113 @@
+//! `brownout evaluate`: a network on many chips at many rates, in software.
+//!
+//! `subject` reads the network, `plan` makes of settings what is measured, `report`
+//! shows it.
+
+mod plan;
+mod report;
+mod subject;
+
+use crate::arguments::{EvaluateArguments, EvaluateSettings, Global};
+use crate::data::{DataSource, check_count};
+use crate::error::Error;
+use crate::files;
+use crate::output::Output;
+use crate::recipe;
+use crate::shell;
+use brownout_golden::data::Dataset;
+use brownout_golden::evaluate::{Plan, Provenance, Record, evaluate};
+use std::path::Path;
+
+/// Runs the command.
+///
+/// # Errors
+/// When a setting or a file is not allowed, or a result cannot be written.
+pub fn run(arguments: &EvaluateArguments, global: &Global, output: Output) -> Result<(), Error> {
+    let mut settings = arguments.settings.clone();
+    if let Some(recipe) = &arguments.recipe {
+        settings = settings.over(recipe::read(recipe)?);
+    }
+    let needed = |what: &str| Error::Recipe(format!("{what} is missing; it is needed"));
+    let file = settings.file.clone();
+    let file = file.ok_or_else(|| needed("FILE, an integer model or a checkpoint,"))?;
+    let data = settings.data.clone();
+    let data = data.ok_or_else(|| needed("--data SOURCE"))?;
+    check_outputs(&settings, &file)?;
+
+    let subject = subject::read(&file, &data, &settings, output)?;
+    let (plan, map) = plan::make(&subject, &file, &settings, global)?;
+    let images = images(&data, settings.images, output)?;
+    let evaluation = {
+        let bar = output.bar("chips", chips(&plan), "chips");
+        let measured = evaluate(&subject, &images, &plan, || bar.inc(1));
+        bar.finish_and_clear();
+        measured.map_err(|e| plan::explain(e, &plan, map.as_deref()))?
+    };
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let provenance = Provenance {
+        brownout: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("BROWNOUT_COMMIT").map(str::to_owned),
+        command: shell::command(&words),
+        model: file.display().to_string(),
+        data: data.to_string(),
+    };
+    let record = Record::new(provenance, &subject, &plan, evaluation);
+    let outputs = [
+        (&settings.out_csv, Record::to_csv as fn(&Record) -> String),
+        (&settings.out_json, Record::to_json),
+    ];
+    for (path, text) in outputs {
+        if let Some(path) = path {
+            files::write(path, text(&record).as_bytes())?;
+            output.remark(format!("the measurements are in {}", path.display()));
+        }
+    }
+    output.result(&record, &report::render(&record))
+}
+
+/// Results that the run will have, each of a chip.
+fn chips(plan: &Plan) -> u64 {
+    let each = plan.points.iter().map(|point| plan.chips_of(point) as u64);
+    each.sum()
+}
+
+fn images(source: &DataSource, count: Option<usize>, output: Output) -> Result<Dataset, Error> {
+    let all = source.test_images(1, output)?;
+    match count {
+        None => Ok(all),
+        Some(count) => {
+            check_count("--images", count, all.len())?;
+            Ok(all.first(count))
+        }
+    }
+}
+
+/// Refuses, before long work, results that cannot be written or would replace something
+/// that is read.
+fn check_outputs(settings: &EvaluateSettings, file: &Path) -> Result<(), Error> {
+    let outputs = [
+        ("--out-csv", &settings.out_csv),
+        ("--out-json", &settings.out_json),
+    ];
+    let mut taken = vec![
+        Some(file),
+        settings.config.as_deref(),
+        settings.map.as_deref(),
+    ];
+    for (flag, path) in outputs {
+        let Some(path) = path else { continue };
+        if taken
+            .iter()
+            .flatten()
+            .any(|other| files::are_same(path, other))
+        {
+            let allowed = "a file that is neither read nor written otherwise";
+            return Err(Error::flag(flag, path.display(), allowed));
+        }
+        files::check_writable(path)?;
+        taken.push(Some(path));
+    }
+    Ok(())
+}
