@@ -40,6 +40,13 @@ struct Column {
     cell: fn(&RecordedPoint) -> Option<String>,
 }
 
+fn rate(rate: f64) -> String {
+    match rate == 0.0 {
+        true => "0".to_owned(),
+        false => format!("{rate:.3e}"),
+    }
+}
+
 /// A number per reading of all weights.
 fn per_reading(point: &RecordedPoint, count: u64) -> Option<String> {
     let reads = point.counters.reads.max(1) as f64;
@@ -57,11 +64,11 @@ const COLUMNS: [Column; 14] = [
     },
     Column {
         header: ">rate",
-        cell: |p| p.rate.map(|rate| format!("{rate:.3e}")),
+        cell: |p| p.rate.map(rate),
     },
     Column {
         header: ">applied",
-        cell: |p| Some(format!("{:.3e}", p.rate_applied)),
+        cell: |p| Some(rate(p.rate_applied)),
     },
     Column {
         header: ">error",

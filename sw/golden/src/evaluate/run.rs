@@ -308,11 +308,11 @@ impl Bench<'_> {
         chips: Vec<ChipResult>,
     ) -> PointResult {
         let images = self.data.len();
-        let spread = |of: fn(&ChipResult, usize) -> f64| {
-            let values: Vec<f64> = chips.iter().map(|chip| of(chip, images)).collect();
-            Spread::new(&values, plan.bootstrap)
+        let spread = |of: fn(&ChipResult) -> usize| {
+            let counts: Vec<usize> = chips.iter().map(of).collect();
+            Spread::of_shares(&counts, images, plan.bootstrap)
         };
-        let robust_error = spread(ChipResult::robust_error);
+        let robust_error = spread(|chip| chip.wrong_or_clean_wrong);
         let mut counters = Counters::default();
         for chip in &chips {
             counters += chip.counters;
@@ -320,7 +320,7 @@ impl Bench<'_> {
         PointResult {
             point: point.clone(),
             rate_applied,
-            error: spread(ChipResult::error),
+            error: spread(|chip| chip.wrong),
             good: plan.yield_at.map(|at| {
                 // In counts, so that a chip exactly at the bound is good.
                 let right = |chip: &&ChipResult| (images - chip.wrong) as f64 >= at * images as f64;

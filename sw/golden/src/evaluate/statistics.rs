@@ -55,23 +55,31 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of at least one value.
+    /// Of shares, given as counts of the same total; at least one.
+    ///
+    /// Counts are added exactly, so equal shares have exactly their own as mean, and no
+    /// deviation.
     ///
     /// # Panics
-    /// If there is none.
-    pub fn new(values: &[f64], bootstrap: Bootstrap) -> Self {
-        assert!(!values.is_empty(), "a spread is over at least one chip");
-        let count = values.len() as f64;
+    /// If there is no count, or the total is zero.
+    pub fn of_shares(counts: &[usize], total: usize, bootstrap: Bootstrap) -> Self {
+        assert!(!counts.is_empty() && total > 0, "a spread is of something");
+        let values: Vec<f64> = counts.iter().map(|&c| c as f64).collect();
+        let (count, total) = (values.len() as f64, total as f64);
         let mean = values.iter().sum::<f64>() / count;
         let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
         let several = values.len() > 1;
+        let interval = several.then(|| bootstrap.interval_of_mean(&values));
         Self {
-            mean,
-            std: (squares / count).sqrt(),
-            std_sample: several.then(|| (squares / (count - 1.0)).sqrt()),
-            min: values.iter().copied().fold(f64::INFINITY, f64::min),
-            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            interval: several.then(|| bootstrap.interval_of_mean(values)),
+            mean: mean / total,
+            std: (squares / count).sqrt() / total,
+            std_sample: several.then(|| (squares / (count - 1.0)).sqrt() / total),
+            min: values.iter().copied().fold(f64::INFINITY, f64::min) / total,
+            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max) / total,
+            interval: interval.map(|Interval { low, high }| Interval {
+                low: low / total,
+                high: high / total,
+            }),
         }
     }
 }
@@ -205,13 +213,12 @@ mod tests {
 
     #[test]
     fn deviations_are_those_of_a_population_and_of_a_sample() {
-        let spread = Spread::new(
-            &[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0],
-            Bootstrap::default(),
-        );
-        assert_eq!((spread.mean, spread.std), (5.0, 2.0));
-        near(spread.std_sample.unwrap(), (32.0_f64 / 7.0).sqrt(), 1e-12);
-        assert_eq!((spread.min, spread.max), (2.0, 9.0));
+        let counts = [2, 4, 4, 4, 5, 5, 7, 9];
+        let spread = Spread::of_shares(&counts, 10, Bootstrap::default());
+        assert_eq!((spread.mean, spread.std), (0.5, 0.2));
+        let expected = (32.0_f64 / 7.0).sqrt() / 10.0;
+        near(spread.std_sample.unwrap(), expected, 1e-12);
+        assert_eq!((spread.min, spread.max), (0.2, 0.9));
     }
 
     #[test]
@@ -236,8 +243,16 @@ mod tests {
     }
 
     #[test]
+    fn equal_shares_have_exactly_their_own_as_mean_and_interval() {
+        let spread = Spread::of_shares(&[24; 20], 1000, Bootstrap::default());
+        assert_eq!((spread.mean, spread.std), (0.024, 0.0));
+        let interval = spread.interval.unwrap();
+        assert_eq!((interval.low, interval.high), (0.024, 0.024));
+    }
+
+    #[test]
     fn one_chip_has_a_mean_and_no_interval() {
-        let spread = Spread::new(&[0.25], Bootstrap::default());
+        let spread = Spread::of_shares(&[1], 4, Bootstrap::default());
         assert_eq!((spread.mean, spread.std), (0.25, 0.0));
         assert_eq!((spread.std_sample, spread.interval), (None, None));
     }
