@@ -95,11 +95,4 @@ mod tests {
             "{command}"
         );
     }
-
-    #[test]
-    fn quotes_protect_spaces_and_quotes() {
-        assert_eq!(quote("a/b-c.d"), "a/b-c.d");
-        assert_eq!(quote("it's"), r"'it'\''s'");
-        assert_eq!(quote(""), "''");
-    }
 }

@@ -14,3 +14,15 @@ fn quote(word: &str) -> String {
     }
     format!("'{}'", word.replace('\'', r"'\''"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_protect_spaces_and_quotes() {
+        assert_eq!(quote("a/b-c.d"), "a/b-c.d");
+        assert_eq!(quote("it's"), r"'it'\''s'");
+        assert_eq!(quote(""), "''");
+    }
+}
