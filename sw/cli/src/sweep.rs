@@ -66,7 +66,7 @@ pub fn run(arguments: &SweepArguments, global: &Global, output: Output) -> Resul
     let options = TrainingOptions {
         seed: global.seed(),
         epochs: arguments.network.epochs,
-        weight_bits: chosen.configuration.weight_bits,
+        weight_bits: chosen.configuration.weight_bits.into(),
         code: chosen.configuration.code,
         quiet: global.quiet,
         ..TrainingOptions::default()
