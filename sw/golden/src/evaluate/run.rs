@@ -13,6 +13,7 @@ use brownout_spec::program::Shape;
 use brownout_spec::quantity::{ChipSeed, Pass};
 use rayon::prelude::*;
 use serde::Serialize;
+use std::borrow::Cow;
 use thiserror::Error;
 
 /// Why nothing could be measured.
@@ -194,7 +195,7 @@ impl Bench<'_> {
                 let memory = self.reader.memory_with_map(map)?;
                 let (words, bits) = self.reader.size();
                 rate = map.len() as f64 / (words * bits).max(1) as f64;
-                chips.push(self.chip(None, 0, point, |_| Ok(memory.clone()))?);
+                chips.push(self.chip(None, 0, point, |_| Ok(Cow::Borrowed(&memory)))?);
                 progress();
             }
             &Disturbance::Cells { mode, threshold } => {
@@ -209,7 +210,7 @@ impl Bench<'_> {
                         threshold,
                     };
                     let memory = self.reader.memory(faults)?;
-                    chips.push(self.chip(Some(seed), 0, point, |_| Ok(memory.clone()))?);
+                    chips.push(self.chip(Some(seed), 0, point, |_| Ok(Cow::Borrowed(&memory)))?);
                     progress();
                 }
             }
@@ -222,7 +223,7 @@ impl Bench<'_> {
                         chips.push(self.chip(Some(seed), offset, point, |read| {
                             let (words, bits) = self.reader.size();
                             let map = array.fault_map(words, bits, offset, read);
-                            self.reader.memory_with_map(&map)
+                            Ok(Cow::Owned(self.reader.memory_with_map(&map)?))
                         })?);
                         progress();
                     }
@@ -233,17 +234,17 @@ impl Bench<'_> {
     }
 
     /// One chip; `memory` is its memory at a read.
-    fn chip(
+    fn chip<'m>(
         &self,
         seed: Option<ChipSeed>,
         offset: usize,
         point: &Point,
-        memory: impl Fn(Pass) -> Result<Memory, EvaluateError> + Sync,
+        memory: impl Fn(Pass) -> Result<Cow<'m, Memory>, EvaluateError> + Sync,
     ) -> Result<ChipResult, EvaluateError> {
         let (classes, counters) = match point.is_transient() {
             true => self.read_for_each_image(memory)?,
             false => {
-                let (tensors, counters) = self.reader.read(&memory(Pass(0))?, Pass(0));
+                let (tensors, counters) = self.reader.read(memory(Pass(0))?.as_ref(), Pass(0));
                 (self.classes(&tensors), counters)
             }
         };
@@ -258,15 +259,15 @@ impl Bench<'_> {
     }
 
     /// Every image is a pass of its own, with the image's number.
-    fn read_for_each_image(
+    fn read_for_each_image<'m>(
         &self,
-        memory: impl Fn(Pass) -> Result<Memory, EvaluateError> + Sync,
+        memory: impl Fn(Pass) -> Result<Cow<'m, Memory>, EvaluateError> + Sync,
     ) -> Result<(Vec<u16>, Counters), EvaluateError> {
         let results: Vec<(u16, Counters)> = (0..self.data.len())
             .into_par_iter()
             .map(|i| {
                 let pass = Pass(i as u32);
-                let (tensors, counters) = self.reader.read(&memory(pass)?, pass);
+                let (tensors, counters) = self.reader.read(memory(pass)?.as_ref(), pass);
                 let class = match tensors == self.reader.stored() {
                     true => self.clean[i],
                     false => self.classifier.one(&tensors, self.data.image(i)),
