@@ -112,7 +112,7 @@ fn as_trained(
     quantization: Quantization,
     data: &Dataset,
 ) -> Result<QuantizedNetwork, Error> {
-    let rounded = quantization.steps[0].is_some();
+    let rounded = quantization.activations[0].is_some();
     let network = QuantizedNetwork {
         model,
         quantization,
@@ -127,5 +127,5 @@ fn as_trained(
             format!("images of {}", network.model.image),
         ));
     }
-    Ok(network.with_observed_activations(data))
+    Ok(network.with_observed_activations(data, &Default::default()))
 }

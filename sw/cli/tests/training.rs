@@ -172,7 +172,9 @@ fn a_recipe_that_is_not_allowed_is_refused_with_what_is() {
         ),
         ("perturbation = { memory = { rows = 3 } }", "rows is 3"),
         ("code = \"none\"\nquantizer = \"rquant\"", "laboratory"),
-        ("quantize_activations = false", "floating point"),
+        ("activations = { quantize = false }", "floating point"),
+        ("activations = { codes = \"unsigned\" }", "up to 255"),
+        ("activations = { decay = 1.0 }", "activations.decay is 1"),
         ("epochs = ", "line 2"),
     ];
     for (line, expected) in cases {

@@ -88,6 +88,16 @@ pub enum ExportError {
         /// Index of the tensor; 0 is the input.
         tensor: usize,
     },
+    /// Activations that need nine bits.
+    #[error(
+        "tensor {tensor} has activations up to {high}; allowed in an exported network is up to 127, so unsigned ones of at most 7 bits"
+    )]
+    Codes {
+        /// Index of the tensor; 0 is the input.
+        tensor: usize,
+        /// Its largest integer.
+        high: i16,
+    },
     /// The result breaks a rule of integer models.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -166,12 +176,19 @@ pub fn export(
 
 /// Checks that the activations of all tensors but the last layer's are rounded.
 fn check_activations(trained: &QuantizedNetwork) -> Result<(), ExportError> {
-    let steps = &trained.quantization.steps;
-    let hidden = &steps[..steps.len() - 1];
-    match hidden.iter().position(Option::is_none) {
-        Some(tensor) => Err(ExportError::Activations { tensor }),
-        None => Ok(()),
+    let activations = &trained.quantization.activations;
+    let hidden = &activations[..activations.len() - 1];
+    for (tensor, grid) in hidden.iter().enumerate() {
+        match grid {
+            None => return Err(ExportError::Activations { tensor }),
+            Some(grid) if grid.high > i16::from(i8::MAX) => {
+                let high = grid.high;
+                return Err(ExportError::Codes { tensor, high });
+            }
+            Some(_) => {}
+        }
     }
+    Ok(())
 }
 
 /// Checks, before any training, that the hardware has every layer's kind.
@@ -211,9 +228,14 @@ pub fn check_options(options: &TrainingOptions) -> Result<(), ExportError> {
     if !options.quantizer.is_symmetric() {
         return Err(ExportError::Quantizer(options.quantizer));
     }
-    match options.quantize_activations {
-        true => Ok(()),
+    let activations = &options.activations;
+    match activations.quantize {
         false => Err(ExportError::Activations { tensor: 0 }),
+        true if !activations.is_exportable() => Err(ExportError::Codes {
+            tensor: 1,
+            high: activations.codes.bounds(activations.bits).1,
+        }),
+        true => Ok(()),
     }
 }
 
@@ -251,7 +273,7 @@ fn layer_weights(trained: &QuantizedNetwork, index: usize, integers: &Array4<i8>
 }
 
 fn step(trained: &QuantizedNetwork, tensor: usize) -> Option<f64> {
-    trained.quantization.steps[tensor].map(f64::from)
+    trained.quantization.activations[tensor].map(|grid| f64::from(grid.step))
 }
 
 fn convolution(
@@ -310,6 +332,19 @@ fn average(trained: &QuantizedNetwork, index: usize) -> RealScale {
 
 type Scaled = ((OutputScale, Vec<ChannelParameters>), ResidualScale);
 
+/// The smallest and largest integer of a layer's output.
+fn bounds(trained: &QuantizedNetwork, index: usize) -> (i8, i8) {
+    let output = trained.model.architecture.network.layers[index].output;
+    match trained.quantization.activations[index + 1] {
+        // A ReLU's lowest value is 0; what is exported has at most 8 bits, as was checked.
+        Some(grid) => (
+            output.low.max(grid.low.max(i16::from(i8::MIN)) as i8),
+            output.high.min(grid.high.min(i16::from(i8::MAX)) as i8),
+        ),
+        None => (output.low, output.high),
+    }
+}
+
 /// The largest shift at which everything fits, and the integers at that shift.
 fn scaled(
     trained: &QuantizedNetwork,
@@ -329,11 +364,8 @@ fn scaled(
         if check_sum(bound, &channels, shift, residual).is_err() {
             continue;
         }
-        let output = OutputScale {
-            shift,
-            low: layer.output.low,
-            high: layer.output.high,
-        };
+        let (low, high) = bounds(trained, index);
+        let output = OutputScale { shift, low, high };
         return Ok(((output, channels), residual));
     }
     let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));

@@ -4,7 +4,7 @@ use crate::float::FloatModel;
 use crate::infer::IntegerNetwork;
 use crate::model::InputMap;
 use crate::network::{Architecture, Builder, Builtin, Chunk, Parameters, Prepared, Statistics};
-use crate::quantize::{FixedPoint, Granularity, Grid, WeightGrid};
+use crate::quantize::{ActivationGrid, FixedPoint, Granularity, Grid, WeightGrid};
 use crate::quantized::{Quantization, allowed_ranges};
 use crate::train::{TrainingOptions, train};
 use brownout_spec::code::CodeName;
@@ -50,7 +50,7 @@ fn untrained(architecture: Architecture, gains: &[f32]) -> QuantizedNetwork {
             width,
             code,
             grids,
-            steps: vec![None; layers + 1],
+            activations: vec![None; layers + 1],
         },
         model: FloatModel {
             network: Builtin::Cnn,
@@ -62,11 +62,11 @@ fn untrained(architecture: Architecture, gains: &[f32]) -> QuantizedNetwork {
         },
     };
     let floating = run_float(&trained, &image(&trained, 0));
-    let steps = &mut trained.quantization.steps;
+    let steps = &mut trained.quantization.activations;
     for (tensor, step) in steps.iter_mut().enumerate().take(layers) {
         *step = Some(match tensor {
-            0 => InputMap::Centre.step(),
-            k => floating.maxima()[k].max(1e-3) / 100.0,
+            0 => ActivationGrid::hardware(InputMap::Centre.step()),
+            k => ActivationGrid::hardware(floating.maxima()[k].max(1e-3) / 100.0),
         });
     }
     // A maximum keeps its input's step.
@@ -92,7 +92,7 @@ fn run_float(trained: &QuantizedNetwork, image: &[i8]) -> Chunk {
         &trained.model.parameters,
         &weights,
         Statistics::Running,
-        trained.quantization.steps.clone(),
+        trained.quantization.activations.clone(),
     );
     let mut chunk = Chunk::new(&trained.model.architecture, &trained.model.parameters, 1);
     for (x, &q) in chunk.input_mut().iter_mut().zip(image) {
@@ -114,7 +114,7 @@ fn assert_equal_activations(trained: &QuantizedNetwork) {
         network.run(&input, &mut workspace);
         let floating = run_float(trained, &input);
         for layer in 0..trained.model.architecture.network.layers.len() - 1 {
-            let step = trained.quantization.steps[layer + 1].unwrap();
+            let step = trained.quantization.activations[layer + 1].unwrap().step;
             let integers = workspace.activations(layer).unwrap();
             for (&integer, real) in integers.iter().zip(floating.output(layer)) {
                 let difference = (f32::from(integer) - real / step).abs();
@@ -214,7 +214,7 @@ fn a_scale_that_no_shift_can_express_is_refused_by_layer() {
         .build()
         .unwrap();
     let mut trained = untrained(architecture, &[1.0]);
-    trained.quantization.steps[1] = Some(1e-9);
+    trained.quantization.activations[1] = Some(ActivationGrid::hardware(1e-9));
     let message = export(&trained, None).unwrap_err().to_string();
     assert!(message.contains("layer 0 (conv)"), "{message}");
 }
@@ -244,7 +244,7 @@ fn what_hardware_cannot_run_is_refused_with_a_sentence() {
         five.contains("5 bits") && five.contains("4 and 8"),
         "{five}"
     );
-    let float = refuse(&|n| n.quantization.steps[1] = None);
+    let float = refuse(&|n| n.quantization.activations[1] = None);
     assert!(float.contains("tensor 1 is in floating point"), "{float}");
     let rquant = refuse(&|n| {
         let weight = &n.model.parameters.layers[0].as_ref().unwrap().weight;

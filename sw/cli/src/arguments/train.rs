@@ -104,8 +104,11 @@ pub struct WeightArguments {
     /// Which weights share a scale [default: tensor]
     #[arg(long, value_name = "WHICH")]
     pub scale: Option<Scale>,
+    /// Bits of an activation: 2 to 8; of 4, after ReLUs, 0 to 15 [default: 8]
+    #[arg(long, value_name = "BITS", value_parser = width)]
+    pub activation_bits: Option<BitWidth>,
     /// Leave activations in floating point, as papers on weight faults do; then there is no --out
-    #[arg(long)]
+    #[arg(long, conflicts_with = "activation_bits")]
     pub float_activations: bool,
 }
 
@@ -130,6 +133,6 @@ pub struct RobustnessArguments {
 pub(super) fn width(text: &str) -> Result<BitWidth, String> {
     let bits = text.parse().ok().and_then(|bits| BitWidth::new(bits).ok());
     bits.ok_or_else(|| {
-        format!("{text:?} is not a number of weight bits; allowed are whole numbers from 2 to 8")
+        format!("{text:?} is not a number of bits; allowed are whole numbers from 2 to 8")
     })
 }

@@ -10,7 +10,7 @@ use brownout_golden::evaluate::Subject;
 use brownout_golden::float::{Checkpoint, FloatModel, MAX_FILE_BYTES};
 use brownout_golden::model::IntegerModel;
 use brownout_golden::quantized::QuantizedNetwork;
-use brownout_golden::train::TrainingOptions;
+use brownout_golden::train::{ActivationOptions, TrainingOptions};
 use brownout_spec::code::CodeName;
 use std::path::Path;
 
@@ -81,7 +81,10 @@ fn quantize(
     let options = TrainingOptions {
         weight_bits: settings.weight_bits.unwrap_or(defaults.weight_bits),
         quantizer: settings.quantizer.unwrap_or(defaults.quantizer),
-        quantize_activations: !settings.float_activations,
+        activations: ActivationOptions {
+            quantize: !settings.float_activations,
+            ..ActivationOptions::default()
+        },
         code,
         ..defaults
     };

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::files;
 use crate::recipe;
 use brownout_golden::network::Builtin;
+use brownout_golden::quantize::{ActivationCodes, BitWidth};
 use brownout_golden::train::{Perturbation, Scheme, TrainingOptions};
 use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
@@ -176,8 +177,16 @@ fn apply(
     if unasked && !options.quantizer.is_symmetric() {
         options.code = CodeName::None;
     }
+    if let Some(bits) = weights.activation_bits {
+        options.activations.bits = bits;
+        // Fewer than 8 bits leave no sign to values that ReLUs made.
+        options.activations.codes = match bits {
+            BitWidth::EIGHT => ActivationCodes::Signed,
+            _ => ActivationCodes::Unsigned,
+        };
+    }
     if weights.float_activations {
-        options.quantize_activations = false;
+        options.activations.quantize = false;
     }
     if let Some(range) = robustness.clip {
         options.clip.get_or_insert_default().range = range;

@@ -115,7 +115,7 @@ impl Subject {
             Self::Quantized(network) => Classifier::Quantized {
                 network,
                 stored: network.stored(),
-                input: match network.quantization.steps[0] {
+                input: match network.quantization.activations[0] {
                     Some(_) => network.model.input.rounded_table(),
                     None => network.model.input.real_table(),
                 },

@@ -5,7 +5,7 @@ use crate::data::Dataset;
 use crate::network::Evaluator;
 use crate::quantize::QuantizeError;
 use crate::quantized::{Quantization, QuantizedNetwork};
-use crate::train::{LayerQuantizer, OptionsError, TrainingOptions, activation_steps};
+use crate::train::{LayerQuantizer, OptionsError, TrainingOptions};
 use brownout_spec::program::Shape;
 use thiserror::Error;
 
@@ -42,10 +42,10 @@ pub enum CalibrationError {
 }
 
 impl FloatModel {
-    /// Fits the quantizer to the weights and chooses activation steps (127 steps reach the
-    /// range seen on `data`), and leaves the weights as they are; those outside the code's
+    /// Fits the quantizer to the weights and chooses grids of activations (the largest integer
+    /// stands for the range seen on `data`), and leaves the weights as they are; those outside the code's
     /// range are clipped. Of `options` the weight bits, the quantizer, the code and the
-    /// granularity count, and whether activations are quantized.
+    /// granularity count, and the activations.
     ///
     /// # Errors
     /// When an option is not allowed, the images are not the network's, or a weight is
@@ -84,10 +84,7 @@ impl FloatModel {
                 width: options.weight_bits,
                 code: options.code,
                 grids,
-                steps: match options.quantize_activations {
-                    true => activation_steps(&self.architecture, self.input, &ranges),
-                    false => vec![None; ranges.len()],
-                },
+                activations: (options.activations).grids(&self.architecture, self.input, &ranges),
             },
             model: self.clone(),
         })

@@ -83,6 +83,7 @@ fn each_damage_to_a_checkpoint_is_named() {
 #[test]
 fn a_quantized_network_survives_its_file_and_its_damages_are_named() {
     use crate::data::glyph;
+    use crate::quantize::ActivationGrid;
     use crate::train::{QuantizerName, TrainingOptions};
     use brownout_spec::code::CodeName;
     let folder = tempfile::tempdir().unwrap();
@@ -120,6 +121,9 @@ fn a_quantized_network_survives_its_file_and_its_damages_are_named() {
     assert!(few.contains("grids") && few.contains("layers"), "{few}");
     let missing = change(&|n| n.quantization.grids[0] = None);
     assert!(missing.contains("layer 0"), "{missing}");
-    let step = change(&|n| n.quantization.steps[1] = Some(-1.0));
-    assert!(step.contains("-1") && step.contains("above 0"), "{step}");
+    let step = change(&|n| n.quantization.activations[1] = Some(ActivationGrid::hardware(-1.0)));
+    assert!(
+        step.contains("step is -1") && step.contains("allowed"),
+        "{step}"
+    );
 }

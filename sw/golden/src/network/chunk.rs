@@ -11,6 +11,7 @@ use super::pointwise::{largest, quantize};
 use super::residual::Shortcut;
 use super::windows::{Backward, Forward};
 use super::{Architecture, pooling};
+use crate::quantize::ActivationGrid;
 use brownout_spec::program::Operation;
 use ndarray::Array4;
 use rayon::prelude::*;
@@ -25,15 +26,17 @@ pub enum Statistics {
     Running,
 }
 
-/// Everything that the chunks of one step share: packed weights and quantization steps.
+/// Everything that the chunks of one step share: packed weights and grids of activations.
 #[derive(Clone, Debug)]
 pub struct Prepared<'a> {
     /// Biases, gains and running moments.
     pub parameters: &'a Parameters,
     /// Which moments to use.
     pub statistics: Statistics,
-    /// Step of each tensor's 8-bit activations; `None` leaves it in floating point.
-    pub steps: Vec<Option<f32>>,
+    /// Grid of each tensor's activations; `None` leaves it in floating point.
+    pub activations: Vec<Option<ActivationGrid>>,
+    /// Whether the gradients of the grids' ranges are wanted.
+    pub ceilings: bool,
     pub(super) packed: Vec<Option<Packed>>,
 }
 
@@ -44,7 +47,7 @@ impl<'a> Prepared<'a> {
         parameters: &'a Parameters,
         weights: &[Option<Array4<f32>>],
         statistics: Statistics,
-        steps: Vec<Option<f32>>,
+        activations: Vec<Option<ActivationGrid>>,
     ) -> Self {
         let layers = parameters.layers.par_iter().zip(weights);
         let packed = layers.enumerate().map(|(index, (layer, given))| {
@@ -61,7 +64,8 @@ impl<'a> Prepared<'a> {
         Self {
             parameters,
             statistics,
-            steps,
+            activations,
+            ceilings: false,
             packed: packed.collect(),
         }
     }
@@ -93,6 +97,7 @@ pub struct Chunk {
     gathered: Vec<f32>,
     gradients: Vec<Option<LayerGradients>>,
     maxima: Vec<f32>,
+    ceilings: Vec<f32>,
 }
 
 /// Who reads a tensor.
@@ -135,6 +140,7 @@ impl Chunk {
             readers: readers(architecture),
             gathered: Vec::new(),
             maxima: vec![0.0; tensors.len()],
+            ceilings: vec![0.0; tensors.len()],
             gradients: gradients
                 .map(|l| l.as_ref().map(LayerGradients::zeros))
                 .collect(),
@@ -291,11 +297,19 @@ impl Chunk {
                 let y = &mut slice_mut(&mut after[0])[y_of];
                 pooling::average_forward(shapes, &x[x_of], y);
                 self.maxima[index + 1] = self.maxima[index + 1].max(largest(y));
-                if let Some(step) = prepared.steps[index + 1] {
-                    quantize(y, step);
+                if let Some(grid) = prepared.activations[index + 1] {
+                    quantize(y, grid);
                 }
             }
         }
+    }
+
+    /// After [`Chunk::backward`], if [`Prepared::ceilings`] are wanted, the sum of the
+    /// gradients of each tensor's values that were cut off at the top of its grid: the
+    /// gradient of its range (PACT: Choi et al., 2018, equation 3). Zero for tensors that
+    /// no convolution gives.
+    pub fn ceiling_gradients(&self) -> &[f32] {
+        &self.ceilings
     }
 
     /// Computes the gradients of all parameters from that of the logits; also the
@@ -303,6 +317,7 @@ impl Chunk {
     pub fn backward(&mut self, prepared: &Prepared<'_>, logits: &[f32], to_input: bool) {
         self.complete.fill(false);
         self.begun.fill(false);
+        self.ceilings.fill(0.0);
         let last = self.tensors.len() - 1;
         self.tensor_gradients[last].copy_from_slice(logits);
         self.begun[last] = true;
@@ -364,6 +379,10 @@ impl Chunk {
                 Some(LayerState::Convolution(layer)) => {
                     let rectified = self.architecture.styles[tensor - 1].rectified;
                     let context = Context::new(prepared, tensor - 1, rectified);
+                    if prepared.ceilings && context.clip.grid.is_some() {
+                        let y = image_of(slice(&self.tensors[tensor]), image, self.images);
+                        self.ceilings[tensor] += layer.ceiling(image, y, g, operand);
+                    }
                     layer.gate(&context, image, g, operand);
                 }
                 _ => {

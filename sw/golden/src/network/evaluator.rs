@@ -14,6 +14,7 @@ use super::windows::{self, Forward};
 use super::{Architecture, Norm, Parameters, pooling};
 use crate::data::Dataset;
 use crate::model::InputTable;
+use crate::quantize::ActivationGrid;
 use crate::train::arg_max;
 use brownout_spec::program::Operation;
 use ndarray::Array4;
@@ -29,8 +30,8 @@ pub struct Evaluator<'a> {
     architecture: &'a Architecture,
     parameters: &'a Parameters,
     layers: Vec<Option<Convolution>>,
-    /// Step of each tensor's 8-bit activations; `None` leaves it in floating point.
-    steps: Vec<Option<f32>>,
+    /// Grid of each tensor's activations; `None` leaves it in floating point.
+    activations: Vec<Option<ActivationGrid>>,
     /// The first layer that takes a whole batch.
     batched: usize,
 }
@@ -132,14 +133,14 @@ impl<'a> Evaluator<'a> {
     /// A network with its own weights, or for each layer with those given instead.
     ///
     /// # Panics
-    /// If parameters, weights or steps are not the architecture's.
+    /// If parameters, weights or grids are not the architecture's.
     pub fn new(
         architecture: &'a Architecture,
         parameters: &'a Parameters,
         weights: &[Option<Array4<f32>>],
-        steps: Vec<Option<f32>>,
+        activations: Vec<Option<ActivationGrid>>,
     ) -> Self {
-        assert_eq!(steps.len(), parameters.layers.len() + 1);
+        assert_eq!(activations.len(), parameters.layers.len() + 1);
         let layers = parameters.layers.iter().zip(weights).enumerate();
         let layers = layers.map(|(index, (layer, given))| {
             let layer = layer.as_ref()?;
@@ -167,7 +168,7 @@ impl<'a> Evaluator<'a> {
                 forward,
                 scale,
                 affine,
-                clip: Clip::new(style.rectified, steps[index + 1]),
+                clip: Clip::new(style.rectified, activations[index + 1]),
             })
         });
         let layers: Vec<_> = layers.collect();
@@ -181,7 +182,7 @@ impl<'a> Evaluator<'a> {
             parameters,
             batched: after + pools.count(),
             layers,
-            steps,
+            activations,
         }
     }
 
@@ -295,8 +296,8 @@ impl<'a> Evaluator<'a> {
                 let (x, y) = (before[source].of(&images), after[0].of_mut(&images));
                 pooling::average_forward(shapes, x, y);
                 let most = largest(y);
-                if let Some(step) = self.steps[index + 1] {
-                    quantize(y, step);
+                if let Some(grid) = self.activations[index + 1] {
+                    quantize(y, grid);
                 }
                 most
             }
@@ -435,7 +436,7 @@ impl<'a> Evaluator<'a> {
             )
             .collect();
         let share = 1.0 / groups.len().max(1) as f32;
-        (0..self.steps.len())
+        (0..self.activations.len())
             .map(|tensor| groups.iter().map(|g| g[tensor] * share).sum())
             .collect()
     }

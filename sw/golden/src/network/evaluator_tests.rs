@@ -47,7 +47,7 @@ fn one_image_at_a_time_gives_the_bits_of_a_chunk_with_and_without_rounding() {
     let table = InputMap::Centre.rounded_table();
     let layers = architecture.network.layers.len();
     for step in [None, Some(0.05)] {
-        let steps = vec![step; layers + 1];
+        let steps = vec![step.map(ActivationGrid::hardware); layers + 1];
         let weights = vec![None; layers];
         let prepared = Prepared::new(
             &architecture,

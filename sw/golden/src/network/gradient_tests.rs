@@ -1,6 +1,7 @@
 //! Every layer's gradient against central differences of the loss Σ gᵢ·logitᵢ.
 
 use super::{Architecture, Builder, Chunk, Norm, Parameters, Prepared, Statistics, Style};
+use crate::quantize::ActivationGrid;
 use brownout_spec::program::{Operation, Residual, Shape};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -84,7 +85,11 @@ impl Case {
             parameters,
             &vec![None; layers],
             self.statistics,
-            [&[None, self.step], &vec![None; layers - 1][..]].concat(),
+            [
+                &[None, self.step.map(ActivationGrid::hardware)],
+                &vec![None; layers - 1][..],
+            ]
+            .concat(),
         );
         let mut chunk = Chunk::new(&self.architecture, parameters, self.images);
         let volume = chunk.input_mut().len();
@@ -392,4 +397,72 @@ fn relu_passes_the_gradient_of_active_units_and_of_no_others() {
     let (_, chunk) = case.run(&case.parameters, &case.input, true);
     let gradients = chunk.gradients()[0].as_ref().unwrap();
     assert!(gradients.bias[0] != 0.0 && gradients.bias[1] == 0.0);
+}
+
+#[test]
+fn the_gradient_of_a_range_is_the_sum_of_those_of_values_above_it() {
+    let input = Shape {
+        height: 6,
+        width: 5,
+        channels: 3,
+    };
+    let architecture = Builder::new("ceiling", input)
+        .convolution("conv", 8, 3, 1, 1, true)
+        .dense("logits", 4, false)
+        .build()
+        .unwrap();
+    let parameters = Parameters::random(&architecture, 5, 0);
+    let images = 3;
+    let grid = ActivationGrid {
+        step: 0.1,
+        low: 0,
+        high: 7,
+    };
+    let run = |grid: Option<ActivationGrid>, ceilings: bool| {
+        let activations = vec![None, grid, None];
+        let statistics = Statistics::Batch;
+        let weights = [None, None];
+        let mut prepared = Prepared::new(
+            &architecture,
+            &parameters,
+            &weights,
+            statistics,
+            activations,
+        );
+        prepared.ceilings = ceilings;
+        let mut chunk = Chunk::new(&architecture, &parameters, images);
+        for (i, x) in chunk.input_mut().iter_mut().enumerate() {
+            *x = (i * 37 % 101) as f32 / 50.0 - 1.0;
+        }
+        chunk.forward(&prepared);
+        let gradient: Vec<f32> = (0..images * 4)
+            .map(|i| 0.3 - (i % 5) as f32 * 0.2)
+            .collect();
+        chunk.backward(&prepared, &gradient, false);
+        (chunk, gradient)
+    };
+    let (whole, gradient) = run(None, true);
+    let (chunk, _) = run(Some(grid), true);
+    let dense = &parameters.layers[1].as_ref().unwrap().weight;
+    let volume = dense.len() / 4;
+    let (mut expected, mut cut) = (0.0, 0);
+    for (at, &value) in whole.output(0).iter().enumerate() {
+        if value >= grid.range() {
+            let (image, place) = (at / volume, at % volume);
+            let weight = |o: usize| dense.as_slice().unwrap()[o * volume + place];
+            let g: f32 = (0..4).map(|o| gradient[image * 4 + o] * weight(o)).sum();
+            expected += g;
+            cut += 1;
+        }
+    }
+    assert!(cut > 50, "{cut} values are above the range");
+    let found = chunk.ceiling_gradients();
+    assert!(
+        (found[1] - expected).abs() < 1e-4,
+        "{} is not {expected}",
+        found[1]
+    );
+    assert_eq!((found[0], found[2]), (0.0, 0.0));
+    assert_eq!(run(Some(grid), false).0.ceiling_gradients(), [0.0; 3]);
+    assert_eq!(whole.ceiling_gradients(), [0.0; 3], "nothing is cut off");
 }

@@ -41,7 +41,7 @@ impl<'a> Context<'a> {
                 .as_ref()
                 .expect("a convolution has weights"),
             statistics: prepared.statistics,
-            clip: Clip::new(rectified, prepared.steps[index + 1]),
+            clip: Clip::new(rectified, prepared.activations[index + 1]),
         }
     }
 }
@@ -190,6 +190,16 @@ impl Convolution {
         let sums = 2 * self.forward.outputs();
         let sums = &mut self.sums[image * sums..(image + 1) * sums];
         gate(g, operand, pass, z, self.affine.centre(image), sums);
+    }
+
+    /// The sum of an image's output gradients, the operand added, where the output `y` was
+    /// cut off at its largest value.
+    pub fn ceiling(&self, image: usize, y: &[f32], g: &[f32], operand: Option<&[f32]>) -> f32 {
+        let pass = &self.pass[image * g.len()..(image + 1) * g.len()];
+        // Where it was cut off at its lowest value, it is not positive.
+        let cut = pass.iter().zip(y).map(|(&pass, &y)| pass == 0 && y > 0.0);
+        let cut = cut.enumerate().filter_map(|(i, cut)| cut.then_some(i));
+        cut.map(|i| g[i] + operand.map_or(0.0, |o| o[i])).sum()
     }
 
     /// Begins the way back, when all images have been through [`Convolution::gate`]: the

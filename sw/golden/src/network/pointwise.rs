@@ -4,6 +4,7 @@
 //! time, then 8, then single ones.
 
 use super::level::{LANES, dispatched, multiply_add};
+use crate::quantize::ActivationGrid;
 
 /// ReLU, clipping and rounding of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,20 +13,20 @@ pub(super) struct Clip {
     pub low: f32,
     /// What is above becomes this.
     pub high: f32,
-    /// Then rounded to multiples of this in [-128, 127] steps.
-    pub step: Option<f32>,
+    /// Then rounded to this grid.
+    pub grid: Option<ActivationGrid>,
 }
 
 impl Clip {
-    pub fn new(rectified: bool, step: Option<f32>) -> Self {
+    pub fn new(rectified: bool, grid: Option<ActivationGrid>) -> Self {
         Self {
-            low: match (rectified, step) {
+            low: match (rectified, grid) {
                 (true, _) => 0.0,
-                (false, Some(step)) => -128.0 * step,
+                (false, Some(grid)) => f32::from(grid.low) * grid.step,
                 (false, None) => f32::NEG_INFINITY,
             },
-            high: step.map_or(f32::INFINITY, |step| 127.0 * step),
-            step,
+            high: grid.map_or(f32::INFINITY, |grid| grid.range()),
+            grid,
         }
     }
 
@@ -39,21 +40,22 @@ impl Clip {
         // Comparisons in this order keep a NaN, which must reach the loss.
         let y = if y < self.low { self.low } else { y };
         let y = if y > self.high { self.high } else { y };
-        match self.step {
-            Some(step) if ROUND => round(y, step),
+        match self.grid {
+            Some(grid) if ROUND => round(y, grid),
             _ => y,
         }
     }
 }
 
-/// Rounds to multiples of `step` in [-128, 127], halves upwards as the requantizer does.
+/// Rounds to the grid, halves upwards as the requantizer does.
 #[inline(always)]
-fn round(y: f32, step: f32) -> f32 {
+fn round(y: f32, grid: ActivationGrid) -> f32 {
     /// Where the distance of two numbers is one.
     const UNITS: f32 = (1 << 23) as f32;
-    let shifted = y * (1.0 / step) + 128.5;
+    let (low, levels) = (f32::from(grid.low), f32::from(grid.high - grid.low));
+    let shifted = y * (1.0 / grid.step) + (0.5 - low);
     let shifted = if shifted < 0.0 { 0.0 } else { shifted };
-    let shifted = if shifted > 255.0 { 255.0 } else { shifted };
+    let shifted = if shifted > levels { levels } else { shifted };
     // The floor, without a library function where there is no instruction for it.
     let nearest = (shifted + UNITS) - UNITS;
     let floor = if nearest > shifted {
@@ -61,12 +63,12 @@ fn round(y: f32, step: f32) -> f32 {
     } else {
         nearest
     };
-    (floor - 128.0) * step
+    (floor + low) * grid.step
 }
 
-/// Rounds every value to a multiple of `step`.
-pub(super) fn quantize(y: &mut [f32], step: f32) {
-    y.iter_mut().for_each(|y| *y = round(*y, step));
+/// Rounds every value to the grid.
+pub(super) fn quantize(y: &mut [f32], grid: ActivationGrid) {
+    y.iter_mut().for_each(|y| *y = round(*y, grid));
 }
 
 /// The largest of some values.
@@ -142,7 +144,7 @@ fn activate_body<const FMA: bool>(
     y: &mut [f32],
     pass: Option<&mut [u8]>,
 ) -> f32 {
-    match (operand, clip.step) {
+    match (operand, clip.grid) {
         (None, None) => activate_kind::<FMA, false, false>(z, affine, z, clip, y, pass),
         (None, Some(_)) => activate_kind::<FMA, false, true>(z, affine, z, clip, y, pass),
         (Some(operand), None) => {

@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActivationCodes {
-    /// −2^(b−1) to 2^(b−1) − 1, the hardware's; with 8 bits the only ones that can be exported.
+    /// −2^(b−1) to 2^(b−1) − 1, the hardware's.
     #[default]
     Signed,
-    /// 0 to 2^b − 1, for values that a ReLU made; PACT's and LSQ's.
+    /// 0 to 2^b − 1, for values that a ReLU made; PACT's and LSQ's. The hardware has those
+    /// of up to 7 bits.
     Unsigned,
 }
 
@@ -39,6 +40,59 @@ impl ActivationCodes {
     pub fn lsq(self, width: BitWidth, batch: &[f32]) -> Result<LearnedStep, QuantizeError> {
         let (low, high) = self.bounds(width);
         LearnedStep::fit(batch, low, high)
+    }
+}
+
+/// The integers of one tensor's activations, each worth one step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivationGrid {
+    /// What an integer's unit stands for.
+    pub step: f32,
+    /// Smallest integer.
+    pub low: i16,
+    /// Largest integer.
+    pub high: i16,
+}
+
+impl ActivationGrid {
+    /// The hardware's 8 bits, −128 to 127, with this step.
+    pub fn hardware(step: f32) -> Self {
+        let (low, high) = ActivationCodes::Signed.bounds(BitWidth::EIGHT);
+        Self { step, low, high }
+    }
+
+    /// The grid whose largest integer stands for `range`; a tensor that is never positive
+    /// has one as well.
+    pub fn of_range(range: f32, width: BitWidth, codes: ActivationCodes) -> Self {
+        /// What a range of zero is taken for.
+        const NARROWEST: f32 = 1e-6;
+        let (low, high) = codes.bounds(width);
+        Self {
+            step: range.max(NARROWEST) / f32::from(high),
+            low,
+            high,
+        }
+    }
+
+    /// What the largest integer stands for.
+    pub fn range(&self) -> f32 {
+        self.step * f32::from(self.high)
+    }
+
+    /// Checks a grid that was read from a file.
+    ///
+    /// # Errors
+    /// One sentence with the step or the integers, and what is allowed.
+    pub fn validate(&self) -> Result<(), String> {
+        check_positive("activation step", self.step).map_err(|e| e.to_string())?;
+        if (-128..=0).contains(&self.low) && (1..=255).contains(&self.high) {
+            return Ok(());
+        }
+        Err(format!(
+            "activations are {} to {}; allowed are -128 to 0, to 1 to 255",
+            self.low, self.high
+        ))
     }
 }
 

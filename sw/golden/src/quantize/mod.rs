@@ -32,7 +32,7 @@ pub mod uniform;
 pub mod wcat;
 pub mod width;
 
-pub use activation::{ActivationCodes, Calibrated, Pact, RangeObserver};
+pub use activation::{ActivationCodes, ActivationGrid, Calibrated, Pact, RangeObserver};
 pub use error::QuantizeError;
 pub use fixed_point::{FixedPoint, FixedPointGrid};
 pub use grid::{Granularity, Grid, QuantizedWeights, WeightGrid};

@@ -14,8 +14,8 @@ pub use stored::StoredWeights;
 use crate::data::Dataset;
 use crate::float::FloatModel;
 use crate::network::{Evaluator, Score};
-use crate::quantize::{BitWidth, WeightGrid};
-use crate::train::activation_steps;
+use crate::quantize::{ActivationGrid, BitWidth, WeightGrid};
+use crate::train::ActivationOptions;
 use brownout_spec::code::{Code, CodeName};
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +29,9 @@ pub struct Quantization {
     pub code: CodeName,
     /// The grid of every layer with weights.
     pub grids: Vec<Option<WeightGrid>>,
-    /// Step of each tensor's activations, the input's first; `None` leaves it in
+    /// Grid of each tensor's activations, the input's first; `None` leaves it in
     /// floating point, as the last layer's always is.
-    pub steps: Vec<Option<f32>>,
+    pub activations: Vec<Option<ActivationGrid>>,
 }
 
 /// A network in floating point whose weights are stored integers.
@@ -68,11 +68,11 @@ impl Quantization {
                 self.width, self.code
             ));
         }
-        if self.grids.len() != layers.len() || self.steps.len() != layers.len() + 1 {
+        if self.grids.len() != layers.len() || self.activations.len() != layers.len() + 1 {
             return Err(format!(
-                "it has {} grids and {} activation steps; its network has {} layers and {} tensors",
+                "it has {} grids of weights and {} of activations; its network has {} layers and {} tensors",
                 self.grids.len(),
-                self.steps.len(),
+                self.activations.len(),
                 layers.len(),
                 layers.len() + 1
             ));
@@ -90,14 +90,8 @@ impl Quantization {
                 }
             }
         }
-        let bad = |s: &&Option<f32>| s.is_some_and(|s| !(s.is_finite() && s > 0.0));
-        match self.steps.iter().find(bad) {
-            Some(step) => Err(format!(
-                "an activation step is {}; allowed are finite numbers above 0",
-                step.unwrap_or_default()
-            )),
-            None => Ok(()),
-        }
+        let mut activations = self.activations.iter().flatten();
+        activations.try_for_each(ActivationGrid::validate)
     }
 }
 
@@ -123,26 +117,30 @@ impl QuantizedNetwork {
             &self.model.architecture,
             &self.model.parameters,
             &stored.values(&self.quantization.grids),
-            self.quantization.steps.clone(),
+            self.quantization.activations.clone(),
         )
     }
 
-    /// The same network with its activations rounded to 8 bits: 127 steps reach the range
-    /// seen on these images, with the stored weights.
+    /// The same network with its activations rounded: the largest integer stands for the
+    /// range seen on these images, with the stored weights.
     ///
     /// # Panics
     /// If the images do not have the network's size.
     #[must_use]
-    pub fn with_observed_activations(mut self, data: &Dataset) -> Self {
+    pub fn with_observed_activations(
+        mut self,
+        data: &Dataset,
+        options: &ActivationOptions,
+    ) -> Self {
         let (model, quantization) = (&self.model, &self.quantization);
         let evaluator = Evaluator::new(
             &model.architecture,
             &model.parameters,
             &self.stored().values(&quantization.grids),
-            vec![None; quantization.steps.len()],
+            vec![None; quantization.activations.len()],
         );
         let ranges = evaluator.ranges(&model.input.rounded_table(), data);
-        self.quantization.steps = activation_steps(&model.architecture, model.input, &ranges);
+        self.quantization.activations = options.grids(&model.architecture, model.input, &ranges);
         self
     }
 
@@ -151,7 +149,7 @@ impl QuantizedNetwork {
     /// # Panics
     /// If they are another network's, or the images do not have its size.
     pub fn score(&self, stored: &StoredWeights, data: &Dataset) -> Score {
-        let input = match self.quantization.steps[0] {
+        let input = match self.quantization.activations[0] {
             Some(_) => self.model.input.rounded_table(),
             None => self.model.input.real_table(),
         };

@@ -11,6 +11,7 @@
 //! `quantizer` what becomes of a layer's weights; `run` is the loop, `step` what
 //! happens in it, `state` how a run survives its process.
 
+mod activations;
 mod error;
 mod loss;
 mod methods;
@@ -21,12 +22,12 @@ mod run;
 mod state;
 mod step;
 
+pub use activations::ActivationOptions;
 pub use error::TrainError;
 pub(crate) use loss::arg_max;
 pub use loss::cross_entropy;
 pub use methods::{Clipping, Combine, Perturbation, Scheme, TrainingMemory};
 pub use options::{Decay, OptionsError, Schedule, TrainingOptions};
 pub use quantizer::{FirstRange, LayerQuantizer, QuantizerName, WcatOptions};
-pub(crate) use run::activation_steps;
 pub use run::{Run, Trained, train};
 pub use state::STATE_VERSION;

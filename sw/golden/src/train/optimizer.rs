@@ -17,6 +17,8 @@ pub struct Momentum {
     pub velocities: Vec<Option<LayerGradients>>,
     /// Of what every layer's quantizer has learned.
     pub learned: Vec<Vec<f32>>,
+    /// Of the ranges of all tensors.
+    pub ranges: Vec<f32>,
 }
 
 /// One rule for all parameters.
@@ -37,6 +39,7 @@ impl Momentum {
                 .map(|l| l.as_ref().map(LayerGradients::zeros))
                 .collect(),
             learned: vec![Vec::new(); layers.len()],
+            ranges: vec![0.0; layers.len() + 1],
         }
     }
 
@@ -66,6 +69,29 @@ impl Momentum {
             rule.update(layer.bias.iter_mut(), &mut v.bias, &g.bias, others);
             if let Some(gain) = &mut layer.gain {
                 rule.update(gain.iter_mut(), &mut v.gain, &g.gain, others);
+            }
+        }
+    }
+
+    /// One step of the ranges of activations; those without a gradient, of pools and of
+    /// the input, stay.
+    pub fn learn_ranges(
+        &mut self,
+        ranges: &mut [f32],
+        gradients: &[f32],
+        options: &TrainingOptions,
+        rate: f32,
+    ) {
+        /// The least range.
+        const LEAST: f32 = 1e-6;
+        let rule = Rule::new(options, rate);
+        let all = ranges.iter_mut().zip(&mut self.ranges).zip(gradients);
+        for ((range, velocity), gradient) in all {
+            if *gradient != 0.0 || *velocity != 0.0 {
+                let decay = options.activations.decay;
+                let (velocity, gradient) = (std::slice::from_mut(velocity), &[*gradient]);
+                rule.update(std::iter::once(&mut *range), velocity, gradient, decay);
+                *range = range.max(LEAST);
             }
         }
     }
@@ -192,6 +218,7 @@ mod tests {
         let mut momentum = Momentum {
             velocities: vec![None],
             learned: vec![Vec::new()],
+            ranges: Vec::new(),
         };
         momentum.learn(0, &mut quantizer, &[0.0], &options, 0.1);
         let expected = before * (1.0 - 0.1 * options.wcat.decay);

@@ -1,5 +1,6 @@
 //! How a network is trained.
 
+use super::activations::ActivationOptions;
 use super::methods::{Clipping, Perturbation};
 use super::quantizer::{QuantizerName, WcatOptions};
 use crate::data::Augmentation;
@@ -74,8 +75,8 @@ pub struct TrainingOptions {
     pub float_share: f32,
     /// Share of the steps at the end with frozen statistics and ranges.
     pub frozen_share: f32,
-    /// Whether activations are rounded to 8 bits; without, the papers' weights-only protocol.
-    pub quantize_activations: bool,
+    /// What becomes of activations.
+    pub activations: ActivationOptions,
     /// What is done to the images of each epoch.
     #[serde(skip_serializing_if = "Augmentation::is_none")]
     pub augmentation: Augmentation,
@@ -111,7 +112,7 @@ impl Default for TrainingOptions {
             granularity: Granularity::Tensor,
             float_share: 0.4,
             frozen_share: 0.2,
-            quantize_activations: true,
+            activations: ActivationOptions::default(),
             augmentation: Augmentation::default(),
             clip: None,
             perturbation: None,
@@ -231,6 +232,7 @@ impl TrainingOptions {
             ),
         )?;
         self.wcat.validate()?;
+        self.activations.validate()?;
         if let Some(clip) = &self.clip {
             clip.validate()?;
         }

@@ -7,10 +7,10 @@ use super::options::TrainingOptions;
 use super::quantizer::LayerQuantizer;
 use crate::data::Dataset;
 use crate::float::FloatModel;
-use crate::model::{InputMap, InputTable};
+use crate::model::InputTable;
 use crate::network::{Architecture, Chunk, Evaluator};
+use crate::quantize::ActivationGrid;
 use crate::quantized::{Quantization, QuantizedNetwork, StoredMemory};
-use brownout_spec::program::Operation;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -71,7 +71,7 @@ pub struct Run<'d> {
     pub(super) chunks: Vec<Chunk>,
     /// `None` until quantization begins, and in layers without weights.
     pub(super) quantizers: Vec<Option<LayerQuantizer>>,
-    /// Running mean of each tensor's largest value.
+    /// Running mean of each tensor's largest value, or its learned range.
     pub(super) ranges: Vec<f32>,
     /// Where disturbed weights come from.
     pub(super) memory: Option<StoredMemory>,
@@ -104,7 +104,7 @@ impl<'d> Run<'d> {
             .map(|_| Chunk::new(architecture, &start.parameters, options.chunk));
         let mut run = Self {
             chunks: chunks.collect(),
-            pixels: match options.quantize_activations {
+            pixels: match options.activations.quantize {
                 true => start.input.rounded_table(),
                 false => start.input.real_table(),
             },
@@ -216,13 +216,11 @@ impl<'d> Run<'d> {
         self.step >= ((1.0 - self.options.frozen_share) * self.steps() as f32) as usize
     }
 
-    /// Steps of all tensors' activations.
-    pub(super) fn activation_steps(&self) -> Vec<Option<f32>> {
+    /// Grids of all tensors' activations.
+    pub(super) fn activations(&self) -> Vec<Option<ActivationGrid>> {
         let model = &self.model;
-        match self.options.quantize_activations {
-            true => activation_steps(&model.architecture, model.input, &self.ranges),
-            false => vec![None; self.ranges.len()],
-        }
+        let options = &self.options.activations;
+        options.grids(&model.architecture, model.input, &self.ranges)
     }
 
     /// The trained network.
@@ -232,7 +230,7 @@ impl<'d> Run<'d> {
     pub fn finish(mut self) -> Result<Trained, TrainError> {
         // The last update may have left the range once more.
         let grids = self.constrain()?.map(|snapshot| snapshot.grids);
-        let steps = self.activation_steps();
+        let activations = self.activations();
         let origin = self.data.name.clone();
         Ok(Trained {
             network: QuantizedNetwork {
@@ -240,7 +238,7 @@ impl<'d> Run<'d> {
                     width: self.options.weight_bits,
                     code: self.options.code,
                     grids: grids.expect("the last share of the steps is quantized"),
-                    steps,
+                    activations,
                 },
                 model: FloatModel {
                     origin,
@@ -296,27 +294,6 @@ fn progress_bar(options: &TrainingOptions, images: usize) -> ProgressBar {
         },
     );
     ProgressBar::new(images as u64).with_style(style)
-}
-
-/// Steps of all tensors: 127 steps reach the range; a maximum keeps its input's
-/// step, since it only selects; the logits are not quantized.
-pub(crate) fn activation_steps(
-    architecture: &Architecture,
-    input: InputMap,
-    ranges: &[f32],
-) -> Vec<Option<f32>> {
-    let mut steps = vec![Some(input.step())];
-    let layers = &architecture.network.layers;
-    for (index, layer) in layers.iter().enumerate() {
-        let step = match layer.operation {
-            _ if index + 1 == layers.len() => None,
-            Operation::MaxPool { .. } => steps[architecture.source(index)],
-            // A tensor that is never positive still needs a step.
-            _ => Some(ranges[index + 1].max(1e-6) / 127.0),
-        };
-        steps.push(step);
-    }
-    steps
 }
 
 #[cfg(test)]

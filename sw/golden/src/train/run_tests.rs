@@ -1,5 +1,6 @@
 use super::*;
 use crate::data::glyph;
+use crate::model::InputMap;
 use crate::network::Builtin;
 use crate::quantize::BitWidth;
 use crate::quantized::allowed_ranges;

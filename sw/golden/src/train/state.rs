@@ -35,6 +35,8 @@ struct State {
     quantizers: Vec<Option<QuantizerState>>,
     /// Velocities of what the quantizers have learned.
     learned: Vec<Vec<f32>>,
+    /// Velocities of the ranges.
+    range_velocities: Vec<f32>,
 }
 
 /// The part that must be understood before anything else is.
@@ -116,6 +118,7 @@ impl<'d> Run<'d> {
             ranges: self.ranges.clone(),
             quantizers: quantizers.collect(),
             learned: self.optimizer.learned.clone(),
+            range_velocities: self.optimizer.ranges.clone(),
         };
         let velocities = self.optimizer.velocities.iter().enumerate();
         let tensors = velocities
@@ -156,6 +159,7 @@ impl<'d> Run<'d> {
         if state.quantizers.len() != layers
             || state.learned.len() != layers
             || state.ranges.len() != layers + 1
+            || state.range_velocities.len() != layers + 1
         {
             return Err(problem("the state is one of another network"));
         }
@@ -164,7 +168,8 @@ impl<'d> Run<'d> {
                 "the state has taken more steps or finished other epochs than such a run has",
             ));
         }
-        if !state.ranges.iter().all(|r| r.is_finite()) {
+        let mut numbers = state.ranges.iter().chain(&state.range_velocities);
+        if !numbers.all(|r| r.is_finite()) {
             return Err(problem("a range of the state is not finite"));
         }
         for (index, saved) in state.quantizers.into_iter().enumerate() {
@@ -190,6 +195,7 @@ impl<'d> Run<'d> {
         }
         run.optimizer.velocities = velocities;
         run.optimizer.learned = state.learned;
+        run.optimizer.ranges = state.range_velocities;
         run.ranges = state.ranges;
         run.gate = state.gate;
         run.step = state.step;

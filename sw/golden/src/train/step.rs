@@ -13,7 +13,7 @@ use super::run::Run;
 use crate::data::Draw;
 use crate::model::InputTable;
 use crate::network::{Chunk, LayerGradients, Norm, Prepared, Statistics};
-use crate::quantize::{QuantizeError, WeightGrid};
+use crate::quantize::{ActivationGrid, QuantizeError, WeightGrid};
 use crate::quantized::{StoredWeights, allowed_ranges};
 use brownout_spec::fault::{ChipFaults, FaultMode};
 use brownout_spec::quantity::{ChipSeed, Pass};
@@ -29,14 +29,19 @@ const OBSERVATION: f32 = 0.05;
 
 /// The weights of a step as they are stored, and as they are computed with.
 pub(super) struct Snapshot {
-    /// Steps of the activations; they move once a step.
-    pub steps: Vec<Option<f32>>,
+    /// Grids of the activations; they move once a step.
+    pub activations: Vec<Option<ActivationGrid>>,
     pub grids: Vec<Option<WeightGrid>>,
     pub stored: StoredWeights,
     pub values: Vec<Option<Array4<f32>>>,
 }
 
-type Gradients = Vec<Option<LayerGradients>>;
+/// The gradients of a batch.
+struct Gradients {
+    layers: Vec<Option<LayerGradients>>,
+    /// Of the ranges of all tensors; zero unless they are learned.
+    ranges: Vec<f32>,
+}
 
 impl Run<'_> {
     /// One step; returns the mean loss of the batch.
@@ -58,11 +63,11 @@ impl Run<'_> {
             }
             _ => {
                 let layers = self.model.parameters.layers.len();
-                let (weights, steps) = match snapshot {
-                    Some(snapshot) => (snapshot.values, snapshot.steps),
+                let (weights, activations) = match snapshot {
+                    Some(snapshot) => (snapshot.values, snapshot.activations),
                     None => (vec![None; layers], vec![None; layers + 1]),
                 };
-                let loss = self.pass(&weights, &steps, &labels, true)?;
+                let loss = self.pass(&weights, &activations, &labels, true)?;
                 self.observe();
                 let gradients = self.sum_gradients();
                 self.update(gradients);
@@ -89,7 +94,7 @@ impl Run<'_> {
     ) -> Result<f32, TrainError> {
         if perturbation.scheme == Scheme::Noise {
             let disturbed = self.disturb(&clean.stored, &clean.grids, perturbation, epoch)?;
-            let loss = self.pass(&disturbed, &clean.steps, labels, true)?;
+            let loss = self.pass(&disturbed, &clean.activations, labels, true)?;
             self.observe();
             let gradients = self.sum_gradients();
             self.update(gradients);
@@ -97,7 +102,7 @@ impl Run<'_> {
         }
         let open = self.gate;
         let only = open && perturbation.scheme == Scheme::PerturbedOnly;
-        let loss = self.pass(&clean.values, &clean.steps, labels, !only)?;
+        let loss = self.pass(&clean.values, &clean.activations, labels, !only)?;
         self.observe();
         if !open {
             let gradients = self.sum_gradients();
@@ -110,9 +115,9 @@ impl Run<'_> {
             return self.alternating_step(gradients, loss, perturbation, labels, epoch);
         }
         let disturbed = self.disturb(&clean.stored, &clean.grids, perturbation, epoch)?;
-        let perturbed_loss = self.pass(&disturbed, &clean.steps, labels, true)?;
+        let perturbed_loss = self.pass(&disturbed, &clean.activations, labels, true)?;
         let mut perturbed = self.sum_gradients();
-        clamp(&mut perturbed, perturbation.clamp);
+        perturbed.clamp(perturbation.clamp);
         if only {
             gradients = perturbed;
         } else {
@@ -120,7 +125,8 @@ impl Run<'_> {
                 Combine::Average => 0.5,
                 Combine::Sum => 1.0,
             };
-            combine(&mut gradients, &perturbed, share);
+            gradients.add(&perturbed.layers, &perturbed.ranges);
+            gradients.each(|g| *g *= share);
         }
         self.update(gradients);
         self.gate = perturbation.gate_opens(loss, Some(perturbed_loss));
@@ -139,9 +145,9 @@ impl Run<'_> {
         self.update(gradients);
         let now = self.constrain()?.expect("quantization has begun");
         let disturbed = self.disturb(&now.stored, &now.grids, perturbation, epoch)?;
-        let perturbed_loss = self.pass(&disturbed, &now.steps, labels, true)?;
+        let perturbed_loss = self.pass(&disturbed, &now.activations, labels, true)?;
         let mut perturbed = self.sum_gradients();
-        clamp(&mut perturbed, perturbation.clamp);
+        perturbed.clamp(perturbation.clamp);
         let extremes = |w: &Array4<f32>| {
             w.iter()
                 .fold((f32::MAX, f32::MIN), |(l, h), &w| (l.min(w), h.max(w)))
@@ -199,11 +205,11 @@ impl Run<'_> {
             step: self.step,
             rate: self.options.learning_rate,
         };
-        let steps = self.activation_steps();
+        let activations = self.activations();
         let options = &self.options;
         let layers = self.model.parameters.layers.iter_mut();
         let mut snapshot = Snapshot {
-            steps,
+            activations,
             grids: Vec::with_capacity(self.quantizers.len()),
             stored: StoredWeights(Vec::with_capacity(self.quantizers.len())),
             values: Vec::with_capacity(self.quantizers.len()),
@@ -263,11 +269,11 @@ impl Run<'_> {
     }
 
     /// Forward, and backward if it is wanted, with these weights (`None` is a layer's own)
-    /// and activation steps on what the chunks hold; the mean loss.
+    /// and grids of activations on what the chunks hold; the mean loss.
     fn pass(
         &mut self,
         weights: &[Option<Array4<f32>>],
-        steps: &[Option<f32>],
+        activations: &[Option<ActivationGrid>],
         labels: &[u8],
         backward: bool,
     ) -> Result<f32, TrainError> {
@@ -276,13 +282,14 @@ impl Run<'_> {
             false => Statistics::Batch,
         };
         let model = &self.model;
-        let prepared = Prepared::new(
+        let mut prepared = Prepared::new(
             &model.architecture,
             &model.parameters,
             weights,
             statistics,
-            steps.to_vec(),
+            activations.to_vec(),
         );
+        prepared.ceilings = self.learns_ranges();
         let share = 1.0 / self.options.batch as f32;
         let smoothing = self.options.label_smoothing;
         let losses: Vec<f32> = self
@@ -320,7 +327,8 @@ impl Run<'_> {
         let first = self.step == 0 && self.ranges.iter().all(|&r| r == 0.0);
         let weight = if first { 1.0 } else { OBSERVATION };
         let toward = |old: &mut f32, new: f32| *old += weight * (new - *old);
-        for tensor in 1..self.ranges.len() {
+        let learned = self.learns_ranges();
+        for tensor in (1..self.ranges.len()).filter(|_| !learned) {
             let seen: f32 = self.chunks.iter().map(|c| c.maxima()[tensor] * share).sum();
             toward(&mut self.ranges[tensor], seen);
         }
@@ -343,15 +351,20 @@ impl Run<'_> {
         }
     }
 
+    /// Whether ranges of activations are learned in this step, and no longer observed.
+    fn learns_ranges(&self) -> bool {
+        let options = &self.options.activations;
+        options.quantize && options.learned && self.is_quantized() && !self.is_frozen()
+    }
+
     /// The chunks' gradients added in the chunks' order, whatever thread made them.
     fn sum_gradients(&self) -> Gradients {
-        let mut sum = self.chunks[0].gradients().to_vec();
+        let mut sum = Gradients {
+            layers: self.chunks[0].gradients().to_vec(),
+            ranges: self.chunks[0].ceiling_gradients().to_vec(),
+        };
         for chunk in &self.chunks[1..] {
-            for (sum, part) in sum.iter_mut().zip(chunk.gradients()) {
-                if let (Some(sum), Some(part)) = (sum, part) {
-                    sum.add(part);
-                }
-            }
+            sum.add(chunk.gradients(), chunk.ceiling_gradients());
         }
         sum
     }
@@ -364,7 +377,7 @@ impl Run<'_> {
         let layers = self.model.parameters.layers.iter();
         let learned: Vec<Vec<f32>> = layers
             .zip(&self.quantizers)
-            .zip(&mut gradients)
+            .zip(&mut gradients.layers)
             .map(
                 |((layer, quantizer), gradient)| match (layer, quantizer, gradient) {
                     (Some(layer), Some(quantizer), Some(gradient)) => {
@@ -375,7 +388,12 @@ impl Run<'_> {
             )
             .collect();
         self.optimizer
-            .step(&mut self.model.parameters, &gradients, options, rate);
+            .step(&mut self.model.parameters, &gradients.layers, options, rate);
+        if self.learns_ranges() {
+            let ranges = &mut self.ranges;
+            self.optimizer
+                .learn_ranges(ranges, &gradients.ranges, options, rate);
+        }
         for (index, quantizer) in self.quantizers.iter_mut().enumerate() {
             if let Some(quantizer) = quantizer {
                 let gradient = &learned[index];
@@ -396,29 +414,35 @@ fn fill<'d>(chunk: &mut Chunk, table: &InputTable<f32>, images: impl Iterator<It
     }
 }
 
-fn each(gradients: &mut Gradients, mut change: impl FnMut(&mut [f32])) {
-    for layer in gradients.iter_mut().flatten() {
-        change(&mut layer.weight);
-        change(&mut layer.offset);
-        change(&mut layer.bias);
-        change(&mut layer.gain);
-    }
-}
-
-fn clamp(gradients: &mut Gradients, most: f32) {
-    each(gradients, |g| {
-        g.iter_mut().for_each(|g| *g = g.clamp(-most, most));
-    });
-}
-
-/// Adds gradients and takes a share of the sum.
-fn combine(gradients: &mut Gradients, others: &Gradients, share: f32) {
-    for (sum, other) in gradients.iter_mut().zip(others) {
-        if let (Some(sum), Some(other)) = (sum, other) {
-            sum.add(other);
+impl Gradients {
+    fn add(&mut self, layers: &[Option<LayerGradients>], ranges: &[f32]) {
+        for (sum, part) in self.layers.iter_mut().zip(layers) {
+            if let (Some(sum), Some(part)) = (sum, part) {
+                sum.add(part);
+            }
         }
+        let ranges = self.ranges.iter_mut().zip(ranges);
+        ranges.for_each(|(sum, part)| *sum += part);
     }
-    each(gradients, |g| g.iter_mut().for_each(|g| *g *= share));
+
+    fn each(&mut self, mut change: impl FnMut(&mut f32)) {
+        for layer in self.layers.iter_mut().flatten() {
+            for part in [
+                &mut layer.weight,
+                &mut layer.offset,
+                &mut layer.bias,
+                &mut layer.gain,
+            ] {
+                part.iter_mut().for_each(&mut change);
+            }
+        }
+        self.ranges.iter_mut().for_each(change);
+    }
+
+    /// Limits the magnitude of every component.
+    fn clamp(&mut self, most: f32) {
+        self.each(|g| *g = g.clamp(-most, most));
+    }
 }
 
 #[cfg(test)]

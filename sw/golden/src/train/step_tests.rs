@@ -3,9 +3,9 @@ use crate::data::{Dataset, glyph};
 use crate::float::FloatModel;
 use crate::model::InputMap;
 use crate::network::{Builtin, Parameters};
-use crate::quantize::{BitWidth, Exposure};
+use crate::quantize::{ActivationCodes, BitWidth, Exposure};
 use crate::quantized::{MemoryRules, Quantization, QuantizedNetwork, StoredMemory};
-use crate::train::{QuantizerName, TrainingMemory, TrainingOptions, train};
+use crate::train::{ActivationOptions, QuantizerName, TrainingMemory, TrainingOptions, train};
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::quantity::BitErrorRate;
 
@@ -91,7 +91,7 @@ fn a_perturbed_step_multiplies_with_the_words_that_an_evaluation_of_the_chip_rea
                 width,
                 code,
                 grids: snapshot.grids.clone(),
-                steps: snapshot.steps.clone(),
+                activations: snapshot.activations.clone(),
             },
         };
         let rules = MemoryRules {
@@ -263,4 +263,67 @@ fn every_quantizer_trains() {
             assert!(accuracy > 0.6, "{quantizer} at {width} bits: {accuracy}");
         }
     }
+}
+
+#[test]
+fn four_bit_activations_train_with_followed_and_with_learned_ranges_and_export() {
+    let data = glyph::split(1, 4000, 500);
+    for learned in [false, true] {
+        let options = TrainingOptions {
+            activations: ActivationOptions {
+                bits: BitWidth::FOUR,
+                codes: ActivationCodes::Unsigned,
+                learned,
+                ..ActivationOptions::default()
+            },
+            float_share: 0.3,
+            epochs: 3,
+            ..options()
+        };
+        let network = train(start(&data.train), &data.train, &options).unwrap();
+        let float = network.accuracy(&data.test);
+        let model = crate::export::export(&network.network, Some(&options)).unwrap();
+        let integers = crate::infer::IntegerNetwork::undisturbed(&model);
+        let mut workspace = integers.workspace();
+        let mut largest = 0;
+        for image in 0..data.test.len() {
+            let input = model.quantize(data.test.image(image));
+            integers.run(&input, &mut workspace);
+            let most = workspace.activations(0).unwrap().iter().max();
+            largest = largest.max(*most.unwrap());
+        }
+        assert_eq!(largest, 15, "four bits are used, and not more");
+        let integer = integers.accuracy(&data.test);
+        assert!(float > 0.9, "learned {learned}: {float}");
+        assert!((float - integer).abs() < 0.02, "{float} and {integer}");
+    }
+}
+
+#[test]
+fn a_learned_range_moves_where_an_observed_one_would_not() {
+    let data = data();
+    let options = TrainingOptions {
+        activations: ActivationOptions {
+            learned: true,
+            bits: BitWidth::FOUR,
+            ..ActivationOptions::default()
+        },
+        float_share: 0.5,
+        ..options()
+    };
+    let mut run = Run::new(start(&data), &data, &options).unwrap();
+    while !run.is_quantized() {
+        run.step().unwrap();
+    }
+    // Too narrow, so that every tensor is cut off.
+    run.ranges.iter_mut().for_each(|range| *range *= 0.5);
+    let before = run.ranges.clone();
+    run.step().unwrap();
+    let moved: Vec<bool> = before
+        .iter()
+        .zip(&run.ranges)
+        .map(|(a, b)| a != b)
+        .collect();
+    // Input, two convolutions with pools that keep their grid, a dense layer, and the logits.
+    assert_eq!(moved, [false, true, false, true, false, true, false]);
 }

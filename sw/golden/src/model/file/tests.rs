@@ -181,8 +181,12 @@ fn each_malformed_file_is_refused_with_its_reason() {
             "integer accuracy is 1.5; allowed is 0 to 1",
         ),
         (
+            edited("\\\"momentum\\\":0.9", "\\\"momentum\\\":1e38"),
+            "its training options are not allowed: momentum is 1",
+        ),
+        (
             edited("\\\"momentum\\\":0.9", "\\\"momentum\\\":1e39"),
-            "its training options are not allowed: momentum is inf",
+            "its metadata cannot be read: number out of range",
         ),
         (
             edited("\\\"shift\\\":7", "\\\"shift\\\":40"),

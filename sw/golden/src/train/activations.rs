@@ -1,0 +1,80 @@
+//! What becomes of activations in the course of a run.
+
+use super::options::{OptionsError, check};
+use crate::model::InputMap;
+use crate::network::Architecture;
+use crate::quantize::{ActivationCodes, ActivationGrid, BitWidth};
+use brownout_spec::program::Operation;
+use serde::{Deserialize, Serialize};
+
+/// How activations are rounded. The input's grid is that of its pixels, always of 8 bits;
+/// the logits are never rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActivationOptions {
+    /// Whether they are rounded at all; without, the papers' weights-only protocol.
+    pub quantize: bool,
+    /// Bits of an activation, 2 to 8.
+    pub bits: BitWidth,
+    /// Which integers they have.
+    pub codes: ActivationCodes,
+    /// Whether the ranges are learned, as PACT does (Choi et al., 2018), once quantization
+    /// has begun; else they follow the largest values.
+    pub learned: bool,
+    /// λ of the L2 penalty on learned ranges.
+    pub decay: f32,
+}
+
+impl Default for ActivationOptions {
+    fn default() -> Self {
+        Self {
+            quantize: true,
+            bits: BitWidth::EIGHT,
+            codes: ActivationCodes::Signed,
+            learned: false,
+            decay: 1e-4,
+        }
+    }
+}
+
+impl ActivationOptions {
+    pub(super) fn validate(&self) -> Result<(), OptionsError> {
+        check(
+            (0.0..1.0).contains(&self.decay),
+            "activations.decay",
+            self.decay,
+            "0 to below 1",
+        )
+    }
+
+    /// Whether the hardware has these integers.
+    pub fn is_exportable(&self) -> bool {
+        self.quantize && self.codes.bounds(self.bits).1 <= i16::from(i8::MAX)
+    }
+
+    /// The grids of all tensors whose largest values are these: a maximum keeps its input's
+    /// grid, since it only selects; the logits have none.
+    pub fn grids(
+        &self,
+        architecture: &Architecture,
+        input: InputMap,
+        ranges: &[f32],
+    ) -> Vec<Option<ActivationGrid>> {
+        if !self.quantize {
+            return vec![None; ranges.len()];
+        }
+        let mut grids = vec![Some(ActivationGrid::hardware(input.step()))];
+        let layers = &architecture.network.layers;
+        for (index, layer) in layers.iter().enumerate() {
+            grids.push(match layer.operation {
+                _ if index + 1 == layers.len() => None,
+                Operation::MaxPool { .. } => grids[architecture.source(index)],
+                _ => {
+                    let range = ranges[index + 1];
+                    Some(ActivationGrid::of_range(range, self.bits, self.codes))
+                }
+            });
+        }
+        grids
+    }
+}
