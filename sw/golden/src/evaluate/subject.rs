@@ -142,14 +142,7 @@ impl Classifier<'_> {
     /// The class of every image with these weights, by all threads.
     pub fn all(&self, tensors: &[Vec<i8>], data: &Dataset) -> Vec<u16> {
         match self {
-            Self::Integer { model, input } => {
-                let network = integer_network(model, tensors);
-                in_batches(
-                    data,
-                    || network.workspace(),
-                    |workspace, image| integer_class(&network, input, image, workspace),
-                )
-            }
+            Self::Integer { model, .. } => integer_network(model, tensors).classes(data),
             Self::Quantized {
                 network,
                 stored,
