@@ -11,6 +11,7 @@
 //! the vectors of [`infer`]'s kernels, which are proved equal to it. The
 //! floating-point half ends at export: [`infer`] contains integers only.
 
+pub mod attack;
 pub mod data;
 pub mod energy;
 pub mod evaluate;

@@ -1,0 +1,119 @@
+use super::super::test_network::memory_with;
+use super::*;
+use brownout_spec::code::{CodeName, Policy};
+
+fn replayed(attacked: &Attacked, memory: &StoredMemory) -> Result<Replayed, ReplayError> {
+    let network = &trained().1;
+    let mut batch = glyph_batch(32, attacked.log.seed);
+    if attacked.log.method == "bfa" {
+        batch.predict(network.into(), &network.stored());
+    }
+    replay(
+        &attacked.log,
+        network.into(),
+        memory,
+        &network.stored(),
+        &mut batch,
+    )
+}
+
+#[test]
+fn a_replayed_log_gives_the_same_weights_and_every_loss_to_the_bit() {
+    let network = &trained().1;
+    for (code, policy) in [
+        (CodeName::None, Policy::Keep),
+        (CodeName::Secded72_64, Policy::Zero),
+        (CodeName::Inplace64_57, Policy::Keep),
+    ] {
+        let memory = memory_with(network, code, policy);
+        for mut attacked in [
+            run_bfa(&memory, &bfa_options(9)),
+            run_random(&memory, 200, 3),
+        ] {
+            // Also after a journey through a file.
+            attacked.log = serde_json::from_str(&attacked.log.to_json()).unwrap();
+            let replayed = replayed(&attacked, &memory).unwrap();
+            assert_eq!(replayed.weights, attacked.weights, "{code}");
+            let losses = attacked.log.flips.iter().filter_map(|f| f.loss);
+            let losses: Vec<f32> = [attacked.log.clean_loss]
+                .into_iter()
+                .chain(losses)
+                .collect();
+            assert_eq!(replayed.losses, losses, "{code}");
+            assert!(losses.len() > 1);
+        }
+    }
+}
+
+#[test]
+fn a_log_of_other_weights_or_another_memory_is_refused() {
+    let network = &trained().1;
+    let memory = memory_with(network, CodeName::None, Policy::Keep);
+    let good = run_bfa(&memory, &bfa_options(4));
+    let message = |change: &dyn Fn(&mut Attacked)| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        replayed(&bad, &memory).unwrap_err().to_string()
+    };
+    let before = message(&|a| a.log.flips[1].weight.as_mut().unwrap().before ^= 1);
+    assert!(before.starts_with("flip 2 is of"), "{before}");
+    let missing = message(&|a| a.log.flips[0].weight = None);
+    assert!(missing.starts_with("flip 1 is of None"), "{missing}");
+    let outside = message(&|a| a.log.flips[2].cell.lane.0 = 64);
+    assert!(outside.contains("lane 64"), "{outside}");
+    let beyond = message(&|a| a.log.flips[2].cell.word.0 = u32::MAX);
+    assert!(beyond.contains("word 4294967295"), "{beyond}");
+    let rules = message(&|a| a.log.memory.code = CodeName::Secded72_64);
+    assert!(rules.contains("secded-72-64"), "{rules}");
+}
+
+#[test]
+fn the_log_names_each_weight_and_what_became_of_it() {
+    let network = &trained().1;
+    let memory = memory_with(network, CodeName::None, Policy::Keep);
+    let attacked = run_bfa(&memory, &bfa_options(5));
+    let stored = network.stored();
+    for flip in &attacked.log.flips {
+        let weight = flip.weight.as_ref().unwrap();
+        assert_eq!(weight.before ^ weight.after, (1i16 << weight.bit) as i8);
+        let [o, i, y, x] = weight.place;
+        assert_eq!(
+            stored.0[weight.layer].as_ref().unwrap()[(o, y, x, i)],
+            weight.before
+        );
+        assert_eq!(
+            network.model.architecture.network.layers[weight.layer].name,
+            weight.name
+        );
+    }
+    let csv = attacked.log.to_csv();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), attacked.log.flips.len() + 1);
+    let columns = lines[0].split(',').count();
+    assert!(
+        lines.iter().all(|l| l.split(',').count() == columns),
+        "{csv}"
+    );
+    let first = attacked.log.flips[0].weight.as_ref().unwrap();
+    let words: Vec<&str> = lines[1].split(',').collect();
+    assert_eq!(words[4], first.name);
+    assert_eq!(words[12], first.after.to_string());
+    assert_eq!(words[13], "undetected");
+}
+
+#[test]
+fn a_flip_of_a_check_bit_beside_the_weights_is_of_no_weight() {
+    let network = &trained().1;
+    let memory = memory_with(network, CodeName::Secded72_64, Policy::Keep);
+    let attacked = run_bfa(&memory, &bfa_options(40));
+    let checks = attacked.log.flips.iter().filter(|f| f.cell.lane.0 >= 64);
+    for flip in checks {
+        assert_eq!(flip.weight, None);
+    }
+    let mut log = attacked.log;
+    log.flips.truncate(1);
+    log.flips[0].weight = None;
+    let csv = log.to_csv();
+    let counts: Vec<usize> = csv.lines().map(|l| l.split(',').count()).collect();
+    assert_eq!(counts[0], counts[1]);
+}
