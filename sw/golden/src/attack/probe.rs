@@ -215,8 +215,9 @@ fn softmax_gradient(logits: &[f32], label: u8, weight: f32) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attack::AttackedMemory;
     use crate::attack::test_network::{self, batch};
-    use crate::attack::{AttackedMemory, WordOutcome};
+    use brownout_spec::image::WeightBit;
 
     #[test]
     fn a_loss_from_the_changed_layer_on_is_that_of_the_whole_network_to_the_bit() {
@@ -228,26 +229,27 @@ mod tests {
             let mut images = batch(&network, 20);
             let mut probe = images.probe(victim);
             let clean = probe.loss(attacked.values());
+            let mut changed = 0;
             for (tensor, layer) in victim.layers().into_iter().enumerate() {
-                let bit = brownout_spec::image::WeightBit {
-                    layer: tensor,
-                    index: 5,
-                    bit: 7,
-                };
-                let cell = attacked.locate(bit).unwrap();
-                attacked.flip(cell);
-                assert_eq!(attacked.outcome(cell.word), WordOutcome::Undetected);
+                // Several weights: some are of channels that are always zero.
+                let weights = memory.layout().layers()[tensor].shape.weights();
+                for number in 0..20 {
+                    let bit = WeightBit {
+                        layer: tensor,
+                        index: number * weights / 20,
+                        bit: 7,
+                    };
+                    attacked.flip(attacked.locate(bit).unwrap());
+                }
                 probe.loss(&network.stored().values(victim.grids));
                 let partly = probe.loss_from(layer, attacked.values());
-                assert_eq!(
-                    partly,
-                    probe.loss(attacked.values()),
-                    "{name}, layer {layer}"
-                );
-                assert_ne!(partly, clean, "{name}, layer {layer}");
-                attacked.flip(cell);
+                let whole = probe.loss(attacked.values());
+                assert_eq!(partly, whole, "{name}, layer {layer}");
+                changed += usize::from(partly != clean);
+                attacked = AttackedMemory::new(victim, &memory, network.stored()).unwrap();
             }
-            assert_eq!(probe.loss(attacked.values()), clean);
+            // One of them may still be without any effect on the logits.
+            assert!(changed + 1 >= victim.layers().len(), "{name}: {changed}");
         }
     }
 

@@ -92,11 +92,12 @@ fn a_word_attack_reaches_every_bit_that_carries_information_with_up_to_three_cel
         let gradient: Vec<f32> = (0..network.stored().0[layer].as_ref().unwrap().len())
             .map(|i| (i % 13) as f32 - 6.0)
             .collect();
+        let weights = gradient.len();
         let (mut reached, mut sizes) = (0, [0; 4]);
         for number in 0..400 {
             let bit = WeightBit {
                 layer: 1,
-                index: number * 3,
+                index: number * 3 % weights,
                 bit: (number % 8) as u8,
             };
             let at = attacked.place(1, bit.index);

@@ -122,31 +122,30 @@ fn an_n_to_1_attack_moves_every_image_into_the_target_class() {
 
 #[test]
 fn a_1_to_1_attack_moves_the_source_class_and_a_stealthy_one_spares_the_others() {
-    let open = run_targeted(Kind::OneToOne { source: 5 }, 3, 40);
-    assert_eq!(open.stop, Stop::Success);
-    assert!(open.success.unwrap().0 < 0.1);
-    for gradient in [StealthGradient::Published, StealthGradient::Corrected] {
-        let stealthy = run_targeted(
-            Kind::Stealthy {
-                source: 5,
-                gradient,
-            },
-            3,
-            40,
-        );
-        let (_, success) = stealthy.success.unwrap();
-        assert!(success > 0.8, "{gradient:?}: {success} {:?}", stealthy.stop);
-        let (open, kept) = (open.accuracy.unwrap().1, stealthy.accuracy.unwrap().1);
-        assert!(kept > open, "{gradient:?}: {kept} {open}");
-    }
+    let sources = [0, 1, 2, 4];
+    let kept = |kind: &dyn Fn(u8) -> Kind| {
+        let of_source = |&source: &u8| {
+            let attacked = run_targeted(kind(source), source + 1, 40);
+            let (before, after) = attacked.success.unwrap();
+            assert!(before < 0.1 && after > 0.75, "{source}: {before} {after}");
+            attacked.accuracy.unwrap().1
+        };
+        sources.iter().map(of_source).sum::<f64>() / sources.len() as f64
+    };
+    let stealthy = |gradient| kept(&move |source| Kind::Stealthy { source, gradient });
+    let open = kept(&|source| Kind::OneToOne { source });
+    let published = stealthy(StealthGradient::Published);
+    let corrected = stealthy(StealthGradient::Corrected);
+    assert!(open + 0.05 < published, "{open} {published}");
+    assert!(published + 0.05 < corrected, "{published} {corrected}");
 }
 
 #[test]
 fn a_targeted_attack_takes_one_bit_an_iteration() {
-    let attacked = run_targeted(Kind::NToOne, 0, 4);
+    let attacked = run_targeted(Kind::NToOne, 3, 4);
     let iterations: Vec<usize> = attacked.log.flips.iter().map(|f| f.iteration).collect();
-    assert_eq!(iterations, [1, 2, 3, 4]);
-    assert_eq!(attacked.stop, Stop::Iterations);
+    assert_eq!(iterations, (1..=attacked.iterations).collect::<Vec<_>>());
+    assert!(attacked.iterations > 1);
 }
 
 #[test]
