@@ -265,9 +265,15 @@ impl<'a> Session<'a> {
             (false, Some(_)) => self.measure_and_log(),
         };
         let weights = self.memory.read().clone();
+        let mask = self
+            .memory
+            .memory()
+            .rules()
+            .exposure
+            .mask(self.victim.width);
         Attacked {
             inverted: self.memory.inverted(),
-            weight_bits: weights.hamming_distance(self.memory.stored()),
+            weight_bits: weights.hamming_distance(self.memory.stored(), mask),
             weights,
             stop,
             iterations,

@@ -65,12 +65,14 @@ impl StoredWeights {
         self.len() == 0
     }
 
-    /// Number of bits that differ from another set of the same network.
-    pub fn hamming_distance(&self, other: &Self) -> u64 {
+    /// Number of bits that differ from another set of the same network, of those that are
+    /// ones in `mask`: [`Exposure::mask`](crate::quantize::Exposure::mask), since an integer
+    /// repeats the sign of a narrow weight above it.
+    pub fn hamming_distance(&self, other: &Self, mask: u8) -> u64 {
         let layers = self.0.iter().flatten().zip(other.0.iter().flatten());
         layers
             .flat_map(|(a, b)| a.iter().zip(b))
-            .map(|(a, b)| u64::from((a ^ b).cast_unsigned().count_ones()))
+            .map(|(a, b)| u64::from(((a ^ b).cast_unsigned() & mask).count_ones()))
             .sum()
     }
 }

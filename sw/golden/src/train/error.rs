@@ -50,7 +50,7 @@ pub enum TrainError {
         rate: f32,
     },
     /// The weights have no place in the memory that disturbs them.
-    #[error("perturbation.memory: {0}")]
+    #[error("the memory of disturbed weights: {0}")]
     Memory(#[from] StoredMemoryError),
     /// A state that this run cannot go on from.
     #[error("{0}")]

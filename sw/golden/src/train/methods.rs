@@ -8,6 +8,7 @@
 //! | its variants | [`Scheme`], [`Perturbation::curricular`] | the same, appendix |
 //! | bit-flip noise | [`Scheme::Noise`] | Chitsaz et al., TMLR 2023, section 3.4 |
 //! | fixed-pattern training, PattBET | [`Perturbation::chips`] | Stutz et al., MLSys 2021, section 5.3 |
+//! | adversarial bits | [`Adversarial`](super::Adversarial) | Chitsaz et al., appendix E |
 //! | training through the decoder | [`Perturbation::memory`] with a code | this project |
 
 use super::options::{OptionsError, TrainingOptions, check};
@@ -119,6 +120,16 @@ pub enum Combine {
     Average,
     /// Their sum, as the paper writes.
     Sum,
+}
+
+impl Combine {
+    /// What the sum of both is multiplied with.
+    pub(super) fn share(self) -> f32 {
+        match self {
+            Self::Average => 0.5,
+            Self::Sum => 1.0,
+        }
+    }
 }
 
 /// The memory that training reads its disturbed weights from.

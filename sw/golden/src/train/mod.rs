@@ -12,6 +12,7 @@
 //! happens in it, `state` how a run survives its process.
 
 mod activations;
+mod adversarial;
 mod error;
 mod loss;
 mod methods;
@@ -23,6 +24,7 @@ mod state;
 mod step;
 
 pub use activations::ActivationOptions;
+pub use adversarial::{Adversarial, AdversarialMethod};
 pub use error::TrainError;
 pub(crate) use loss::arg_max;
 pub use loss::cross_entropy;

@@ -1,6 +1,7 @@
 //! How a network is trained.
 
 use super::activations::ActivationOptions;
+use super::adversarial::Adversarial;
 use super::methods::{Clipping, Perturbation};
 use super::quantizer::{QuantizerName, WcatOptions};
 use crate::data::Augmentation;
@@ -86,6 +87,9 @@ pub struct TrainingOptions {
     /// Training on disturbed weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub perturbation: Option<Perturbation>,
+    /// Training on weights with adversarial bits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adversarial: Option<Adversarial>,
     /// No progress bar.
     #[serde(skip)]
     pub quiet: bool,
@@ -116,6 +120,7 @@ impl Default for TrainingOptions {
             augmentation: Augmentation::default(),
             clip: None,
             perturbation: None,
+            adversarial: None,
             quiet: false,
         }
     }
@@ -236,8 +241,11 @@ impl TrainingOptions {
         if let Some(clip) = &self.clip {
             clip.validate()?;
         }
-        match &self.perturbation {
-            Some(perturbation) => perturbation.validate(self),
+        if let Some(perturbation) = &self.perturbation {
+            perturbation.validate(self)?;
+        }
+        match &self.adversarial {
+            Some(adversarial) => adversarial.validate(self),
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@
 
 use super::error::TrainError;
 use super::loss::cross_entropy;
-use super::methods::{Combine, Perturbation, Scheme};
+use super::methods::{Perturbation, Scheme};
 use super::optimizer::learning_rate;
 use super::quantizer::LayerQuantizer;
 use super::run::Run;
@@ -37,7 +37,7 @@ pub(super) struct Snapshot {
 }
 
 /// The gradients of a batch.
-struct Gradients {
+pub(super) struct Gradients {
     layers: Vec<Option<LayerGradients>>,
     /// Of the ranges of all tensors; zero unless they are learned.
     ranges: Vec<f32>,
@@ -57,9 +57,13 @@ impl Run<'_> {
         self.load(epoch, &batch);
         let labels: Vec<u8> = batch.iter().map(|&i| self.data.labels[i]).collect();
         let snapshot = self.constrain()?;
+        let adversarial = self.options.adversarial;
         let loss = match (&snapshot, self.options.perturbation.clone()) {
             (Some(snapshot), Some(perturbation)) => {
                 self.perturbed_step(snapshot, &perturbation, &labels, epoch)?
+            }
+            (Some(snapshot), None) if let Some(adversarial) = adversarial => {
+                self.adversarial_step(snapshot, &adversarial, &labels)?
             }
             _ => {
                 let layers = self.model.parameters.layers.len();
@@ -121,12 +125,7 @@ impl Run<'_> {
         if only {
             gradients = perturbed;
         } else {
-            let share = match perturbation.combine {
-                Combine::Average => 0.5,
-                Combine::Sum => 1.0,
-            };
-            gradients.add(&perturbed.layers, &perturbed.ranges);
-            gradients.each(|g| *g *= share);
+            gradients.combine(&perturbed, perturbation.combine.share());
         }
         self.update(gradients);
         self.gate = perturbation.gate_opens(loss, Some(perturbed_loss));
@@ -251,14 +250,17 @@ impl Run<'_> {
         Ok(reading.weights.values(grids))
     }
 
+    /// What is random in this step but for its images: a chip, or an attack.
+    pub(super) fn draw_seed(&self) -> u64 {
+        let mut random = ChaCha8Rng::seed_from_u64(self.options.seed);
+        random.set_stream(CHIP_STREAM + 2 * self.step as u64);
+        random.next_u64()
+    }
+
     /// The chip of this step.
     pub(super) fn faults(&self, perturbation: &Perturbation, epoch: usize) -> ChipFaults {
         let seed = match &perturbation.chips[..] {
-            [] => {
-                let mut random = ChaCha8Rng::seed_from_u64(self.options.seed);
-                random.set_stream(CHIP_STREAM + 2 * self.step as u64);
-                random.next_u64()
-            }
+            [] => self.draw_seed(),
             chips => chips[self.step % chips.len()],
         };
         ChipFaults {
@@ -270,7 +272,7 @@ impl Run<'_> {
 
     /// Forward, and backward if it is wanted, with these weights (`None` is a layer's own)
     /// and grids of activations on what the chunks hold; the mean loss.
-    fn pass(
+    pub(super) fn pass(
         &mut self,
         weights: &[Option<Array4<f32>>],
         activations: &[Option<ActivationGrid>],
@@ -318,7 +320,7 @@ impl Run<'_> {
     }
 
     /// Moves running statistics and activation ranges towards what the chunks saw.
-    fn observe(&mut self) {
+    pub(super) fn observe(&mut self) {
         if self.is_frozen() {
             return;
         }
@@ -358,7 +360,7 @@ impl Run<'_> {
     }
 
     /// The chunks' gradients added in the chunks' order, whatever thread made them.
-    fn sum_gradients(&self) -> Gradients {
+    pub(super) fn sum_gradients(&self) -> Gradients {
         let mut sum = Gradients {
             layers: self.chunks[0].gradients().to_vec(),
             ranges: self.chunks[0].ceiling_gradients().to_vec(),
@@ -370,7 +372,7 @@ impl Run<'_> {
     }
 
     /// One step of the optimizer along the gradients of quantized weights.
-    fn update(&mut self, mut gradients: Gradients) {
+    pub(super) fn update(&mut self, mut gradients: Gradients) {
         let options = &self.options;
         let steps = options.epochs * (self.data.len() / options.batch);
         let rate = learning_rate(options.schedule, options.learning_rate, self.step, steps);
@@ -415,6 +417,12 @@ fn fill<'d>(chunk: &mut Chunk, table: &InputTable<f32>, images: impl Iterator<It
 }
 
 impl Gradients {
+    /// Adds the gradients on other weights, and takes a share of the sum.
+    pub fn combine(&mut self, others: &Self, share: f32) {
+        self.add(&others.layers, &others.ranges);
+        self.each(|g| *g *= share);
+    }
+
     fn add(&mut self, layers: &[Option<LayerGradients>], ranges: &[f32]) {
         for (sum, part) in self.layers.iter_mut().zip(layers) {
             if let (Some(sum), Some(part)) = (sum, part) {
@@ -440,7 +448,7 @@ impl Gradients {
     }
 
     /// Limits the magnitude of every component.
-    fn clamp(&mut self, most: f32) {
+    pub fn clamp(&mut self, most: f32) {
         self.each(|g| *g = g.clamp(-most, most));
     }
 }

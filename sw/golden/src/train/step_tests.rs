@@ -5,7 +5,9 @@ use crate::model::InputMap;
 use crate::network::{Builtin, Parameters};
 use crate::quantize::{ActivationCodes, BitWidth, Exposure};
 use crate::quantized::{MemoryRules, Quantization, QuantizedNetwork, StoredMemory};
-use crate::train::{ActivationOptions, QuantizerName, TrainingMemory, TrainingOptions, train};
+use crate::train::{
+    ActivationOptions, Combine, QuantizerName, TrainingMemory, TrainingOptions, train,
+};
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::quantity::BitErrorRate;
 

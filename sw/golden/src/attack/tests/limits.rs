@@ -74,7 +74,7 @@ fn a_bit_flipped_twice_is_in_the_log_twice_and_in_the_distance_not_at_all() {
     assert!(many.inverted < 4000);
     assert_eq!(
         many.inverted,
-        many.weights.hamming_distance(&network.stored())
+        many.weights.hamming_distance(&network.stored(), u8::MAX)
     );
 }
 

@@ -1,0 +1,196 @@
+//! Adversarial training: on weights whose bits an attacker has flipped.
+//!
+//! The loss is L(clean) + L(attacked), on the same batch (Chitsaz et al., TMLR 2023,
+//! appendix E, after AdvBET: Stutz et al., TPAMI 2022). Attacks look at the batch with
+//! running statistics and its own labels; both losses are then taken as in any other step.
+
+use super::error::TrainError;
+use super::methods::Combine;
+use super::options::{OptionsError, TrainingOptions, check};
+use super::run::Run;
+use super::step::Snapshot;
+use crate::attack::{AscentOptions, FlipOptions, Search, Victim, adversarial_flips, ascent};
+use crate::quantize::Exposure;
+use crate::quantized::{MemoryRules, StoredMemory, StoredWeights};
+use brownout_spec::code::{CodeName, Policy};
+use serde::{Deserialize, Serialize};
+
+/// Most bits flipped in a step.
+const MOST_FLIPS: usize = 100_000;
+/// Most steps of gradient ascent, each of which costs as much as one of training.
+const MOST_STEPS: usize = 1000;
+
+/// How adversarial bits are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdversarialMethod {
+    /// The bit-flip attack: [`adversarial_flips`].
+    #[default]
+    Bfa,
+    /// Gradient ascent under a Hamming constraint: [`ascent`].
+    Ascent,
+}
+
+/// Training on weights with adversarial bits.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adversarial {
+    /// How bits are found.
+    pub method: AdversarialMethod,
+    /// Bits flipped in every step: exactly, or for ascent at most. The paper has 2, 5 and 10.
+    pub flips: usize,
+    /// Whether BFA flips one bit after the other or all at once, which is much faster.
+    pub search: Search,
+    /// Weights of each layer whose bits BFA looks at.
+    pub top: usize,
+    /// Steps of ascent.
+    pub steps: usize,
+    /// How far ascent moves the weight with a layer's largest gradient in a step, as a
+    /// share of the layer's largest magnitude.
+    pub rate: f32,
+    /// Share of a run's steps before the first attack: half, with 10 bits, in the paper.
+    pub begin: f32,
+    /// The clean loss of a batch below which it is attacked.
+    pub gate: f32,
+    /// Largest magnitude of a component of the gradient on attacked weights.
+    pub clamp: f32,
+    /// How the two gradients become one.
+    pub combine: Combine,
+}
+
+impl Default for Adversarial {
+    fn default() -> Self {
+        Self {
+            method: AdversarialMethod::Bfa,
+            flips: 5,
+            search: Search::Progressive,
+            top: 10,
+            steps: 5,
+            rate: 0.5,
+            begin: 0.0,
+            gate: 1.75,
+            clamp: 0.05,
+            combine: Combine::Sum,
+        }
+    }
+}
+
+impl Adversarial {
+    pub(super) fn validate(&self, options: &TrainingOptions) -> Result<(), OptionsError> {
+        check(
+            options.perturbation.is_none(),
+            "adversarial",
+            "set beside perturbation",
+            "one of the two",
+        )?;
+        check(
+            (1..=MOST_FLIPS).contains(&self.flips),
+            "adversarial.flips",
+            self.flips,
+            &format!("1 to {MOST_FLIPS}"),
+        )?;
+        check(self.top > 0, "adversarial.top", self.top, "1 and more")?;
+        check(
+            (1..=MOST_STEPS).contains(&self.steps),
+            "adversarial.steps",
+            self.steps,
+            &format!("1 to {MOST_STEPS}"),
+        )?;
+        check(
+            self.rate > 0.0 && self.rate.is_finite(),
+            "adversarial.rate",
+            self.rate,
+            "above 0",
+        )?;
+        check(
+            (0.0..1.0).contains(&self.begin),
+            "adversarial.begin",
+            self.begin,
+            "0 to below 1",
+        )?;
+        check(
+            self.gate > 0.0 && self.gate.is_finite(),
+            "adversarial.gate",
+            self.gate,
+            "above 0 and finite (1e9 is always open)",
+        )?;
+        check(
+            self.clamp > 0.0 && self.clamp.is_finite(),
+            "adversarial.clamp",
+            self.clamp,
+            "above 0 and finite (1e9 clamps nothing)",
+        )
+    }
+}
+
+impl Run<'_> {
+    /// A step on quantized weights, and on attacked ones if the clean loss is below the gate.
+    pub(super) fn adversarial_step(
+        &mut self,
+        clean: &Snapshot,
+        adversarial: &Adversarial,
+        labels: &[u8],
+    ) -> Result<f32, TrainError> {
+        let loss = self.pass(&clean.values, &clean.activations, labels, true)?;
+        self.observe();
+        let mut gradients = self.sum_gradients();
+        let begun = self.step as f32 >= adversarial.begin * self.steps() as f32;
+        if begun && loss < adversarial.gate {
+            let attacked = self.attack(clean, adversarial, labels)?;
+            let values = attacked.values(&clean.grids);
+            self.pass(&values, &clean.activations, labels, true)?;
+            let mut others = self.sum_gradients();
+            others.clamp(adversarial.clamp);
+            gradients.combine(&others, adversarial.combine.share());
+        }
+        self.update(gradients);
+        Ok(loss)
+    }
+
+    /// The stored weights with adversarial bits for what the chunks hold.
+    pub(super) fn attack(
+        &mut self,
+        clean: &Snapshot,
+        adversarial: &Adversarial,
+        labels: &[u8],
+    ) -> Result<StoredWeights, TrainError> {
+        let seed = self.draw_seed();
+        let victim = Victim {
+            architecture: &self.model.architecture,
+            parameters: &self.model.parameters,
+            activations: &clean.activations,
+            grids: &clean.grids,
+            width: self.options.weight_bits,
+        };
+        let images = (&mut self.chunks[..], labels);
+        if adversarial.method == AdversarialMethod::Ascent {
+            let options = AscentOptions {
+                flips: adversarial.flips,
+                steps: adversarial.steps,
+                rate: adversarial.rate,
+                seed,
+            };
+            return Ok(ascent(victim, &clean.stored, images, &options));
+        }
+        // Without a code the array's size only orders the words.
+        let rules = MemoryRules {
+            rows: 16,
+            columns: 16,
+            code: CodeName::None,
+            policy: Policy::Keep,
+            exposure: Exposure::LiveBits,
+        };
+        let memory = StoredMemory::new(rules, victim.width, self.model.weight_shapes())?;
+        let options = FlipOptions {
+            flips: adversarial.flips,
+            search: adversarial.search,
+            top: Some(adversarial.top),
+        };
+        let weights = (&memory, &clean.stored);
+        Ok(adversarial_flips(victim, weights, images, &options)?)
+    }
+}
+
+#[cfg(test)]
+#[path = "adversarial_tests.rs"]
+mod tests;
