@@ -1,8 +1,10 @@
 //! The command line: what can be asked for, and the help that says so.
 
+mod attack;
 mod evaluate;
 mod train;
 
+pub use attack::{AtZeroGradient, AttackArguments, LabelSource, Method, RandomDraw, Stealth};
 pub use evaluate::{EvaluateArguments, EvaluateSettings};
 pub use train::TrainArguments;
 
@@ -75,6 +77,8 @@ pub enum Command {
     Import(ImportArguments),
     /// Quantize a checkpoint without training, and write it as an integer model
     Export(ExportArguments),
+    /// Flip bits of a network's stored weights on purpose, also through a code's decoder
+    Attack(AttackArguments),
     /// Write an accelerator as Verilog, with its register map
     Generate(GenerateArguments),
     /// Run a model on a generated accelerator and compare every logit with the golden model

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod attack;
 mod configuration;
 mod data;
 mod error;
@@ -80,6 +81,10 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Command::Export(arguments) => {
             start_threads()?;
             export::run(arguments, output)
+        }
+        Command::Attack(arguments) => {
+            start_threads()?;
+            attack::run(arguments, global, output)
         }
         Command::Generate(arguments) => generate::run(arguments, output),
         Command::Evaluate(arguments) => {

@@ -1,10 +1,11 @@
 //! The golden model: from images to logits, without knowing any hardware description.
 //!
 //! A weight is born in [`train`], which draws on [`data`] and differentiates the
-//! layers of [`network`]; [`export`](mod@export) makes an integer [`model`] of it;
-//! [`infer`] runs that model over a weight image that the specification's fault
-//! function has disturbed and its code has corrected; [`mod@evaluate`] does that for many
-//! chips and rates; [`energy`] prices what was read. What is kept goes through [`files`], whole or not at all.
+//! layers of [`network`]; [`attack`] flips its bits on purpose; [`export`](mod@export)
+//! makes an integer [`model`] of it; [`infer`] runs that model over a weight image that
+//! the specification's fault function has disturbed and its code has corrected;
+//! [`mod@evaluate`] does that for many chips and rates; [`energy`] prices what was read.
+//! What is kept goes through [`files`], whole or not at all.
 //!
 //! Every formula that the hardware shares (rounding, saturation, codes, faults,
 //! layout, shapes) is called from `brownout-spec`, never written again here, but for

@@ -70,42 +70,47 @@ pub struct AttackLog {
 }
 
 /// Header of the CSV form.
-const COLUMNS: &str = "iteration,word,lane,layer,name,output,input,row,column,index,bit,before,after,outcome,loss,accuracy,success";
+const COLUMNS: &str = "seed,iteration,word,lane,layer,name,output,input,row,column,index,bit,before,after,outcome,loss,accuracy,success";
 
 impl AttackLog {
-    /// The flips as comma-separated values with a header; what does not apply is empty.
-    pub fn to_csv(&self) -> String {
+    /// The flips of attacks as comma-separated values with a header; what does not apply is empty.
+    pub fn to_csv(logs: &[Self]) -> String {
         let mut text = format!("{COLUMNS}\n");
-        for flip in &self.flips {
-            let weight = flip.weight.as_ref().map_or_else(
-                || ",".repeat(9),
-                |w| {
-                    let [o, i, y, x] = w.place;
-                    let (layer, name) = (w.layer, quoted(&w.name));
-                    let (index, bit, before, after) = (w.index, w.bit, w.before, w.after);
-                    format!("{layer},{name},{o},{i},{y},{x},{index},{bit},{before},{after}")
-                },
-            );
-            let loss = flip.loss.map_or_else(String::new, |l| l.to_string());
-            let share = |s: Option<f64>| s.map_or_else(String::new, |s| s.to_string());
-            // Writing to a string cannot fail.
-            let _ = writeln!(
-                text,
-                "{},{},{},{weight},{},{loss},{},{}",
-                flip.iteration,
-                flip.cell.word.0,
-                flip.cell.lane.0,
-                flip.outcome,
-                share(flip.accuracy),
-                share(flip.success),
-            );
+        for log in logs {
+            log.flips.iter().for_each(|flip| log.row(flip, &mut text));
         }
         text
     }
 
-    /// The whole log as a JSON document, which serde reads back.
-    pub fn to_json(&self) -> String {
-        let text = serde_json::to_string_pretty(self);
+    fn row(&self, flip: &Flip, text: &mut String) {
+        let weight = flip.weight.as_ref().map_or_else(
+            || ",".repeat(9),
+            |w| {
+                let [o, i, y, x] = w.place;
+                let (layer, name) = (w.layer, quoted(&w.name));
+                let (index, bit, before, after) = (w.index, w.bit, w.before, w.after);
+                format!("{layer},{name},{o},{i},{y},{x},{index},{bit},{before},{after}")
+            },
+        );
+        let loss = flip.loss.map_or_else(String::new, |l| l.to_string());
+        let share = |s: Option<f64>| s.map_or_else(String::new, |s| s.to_string());
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{},{},{},{},{weight},{},{loss},{},{}",
+            self.seed,
+            flip.iteration,
+            flip.cell.word.0,
+            flip.cell.lane.0,
+            flip.outcome,
+            share(flip.accuracy),
+            share(flip.success),
+        );
+    }
+
+    /// Logs as one JSON document, a list, which serde reads back.
+    pub fn to_json(logs: &[Self]) -> String {
+        let text = serde_json::to_string_pretty(logs);
         text.expect("a log is plain data with text keys") + "\n"
     }
 }

@@ -4,6 +4,7 @@ mod decoder;
 mod gradient;
 mod limits;
 mod log;
+mod pretrained;
 
 use super::test_network::{glyph_batch, memory, trained};
 use super::*;

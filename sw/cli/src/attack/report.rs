@@ -1,0 +1,139 @@
+//! What attacks have done, as a table and as a document.
+
+use super::Subject;
+use crate::arguments::AttackArguments;
+use crate::table::Table;
+use crate::train::percent;
+use brownout_golden::attack::{Attacked, Distribution, Stop};
+use brownout_golden::quantize::BitWidth;
+use brownout_golden::quantized::MemoryRules;
+use serde::Serialize;
+use std::time::Duration;
+
+/// What one attack has done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    seed: u64,
+    method: String,
+    /// Cells that differ from what was stored.
+    n_flip: u64,
+    /// Inverted cells, with those taken back.
+    flips: usize,
+    /// Bits of weights that are read wrong.
+    weight_bits_wrong: u64,
+    iterations: usize,
+    stop: Stop,
+    accuracy_before: Option<f64>,
+    accuracy_after: Option<f64>,
+    /// Share of the images that should change class and do; null unless targeted.
+    success: Option<f64>,
+    loss_before: f32,
+    loss_after: Option<f32>,
+    seconds: f64,
+}
+
+impl Outcome {
+    /// Of an attack with a seed that took some time.
+    pub fn new(seed: u64, attacked: &Attacked, time: Duration) -> Self {
+        Self {
+            seed,
+            method: attacked.log.method.clone(),
+            n_flip: attacked.inverted,
+            flips: attacked.log.flips.len(),
+            weight_bits_wrong: attacked.weight_bits,
+            iterations: attacked.iterations,
+            stop: attacked.stop,
+            accuracy_before: attacked.accuracy.map(|a| a.0),
+            accuracy_after: attacked.accuracy.map(|a| a.1),
+            success: attacked.success.map(|s| s.1),
+            loss_before: attacked.log.clean_loss,
+            loss_after: attacked.log.flips.last().and_then(|f| f.loss),
+            seconds: time.as_secs_f64(),
+        }
+    }
+
+    fn has_succeeded(&self) -> bool {
+        matches!(self.stop, Stop::Accuracy | Stop::Success)
+    }
+}
+
+/// The result of the command.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    network: String,
+    data: String,
+    weight_bits: BitWidth,
+    memory: MemoryRules,
+    attack_images: usize,
+    images: usize,
+    /// Accuracy at or below which an attack that is not targeted has reached its aim.
+    stop_accuracy: f64,
+    /// Attacks that reached their aim.
+    succeeded: usize,
+    /// Over all attacks, those that did not reach their aim included.
+    n_flip: Option<Distribution>,
+    accuracy_after: Option<Distribution>,
+    success: Option<Distribution>,
+    attacks: Vec<Outcome>,
+}
+
+impl Report {
+    /// Of these attacks.
+    pub fn new(arguments: &AttackArguments, subject: &Subject<'_>, attacks: Vec<Outcome>) -> Self {
+        Self {
+            network: subject.network.model.architecture.name.clone(),
+            data: arguments.data.to_string(),
+            weight_bits: subject.network.quantization.width,
+            memory: *subject.memory.rules(),
+            stop_accuracy: subject.bound,
+            attack_images: arguments.attack_images,
+            images: arguments.images,
+            succeeded: attacks.iter().filter(|a| a.has_succeeded()).count(),
+            n_flip: Distribution::of(attacks.iter().map(|a| a.n_flip as f64)),
+            accuracy_after: Distribution::of(attacks.iter().filter_map(|a| a.accuracy_after)),
+            success: Distribution::of(attacks.iter().filter_map(|a| a.success)),
+            attacks,
+        }
+    }
+
+    /// As text.
+    pub fn render(&self) -> String {
+        let targeted = self.success.is_some();
+        let mut headers = vec![">seed", ">N_flip", ">wrong bits", ">before", ">after"];
+        headers.extend(targeted.then_some(">success"));
+        headers.extend([">seconds", "ended by"]);
+        let mut table = Table::new(&headers);
+        let share = |share: Option<f64>| share.map_or_else(String::new, percent);
+        for attack in &self.attacks {
+            let mut row = vec![
+                attack.seed.to_string(),
+                attack.n_flip.to_string(),
+                attack.weight_bits_wrong.to_string(),
+                share(attack.accuracy_before),
+                share(attack.accuracy_after),
+            ];
+            row.extend(targeted.then(|| share(attack.success)));
+            row.extend([format!("{:.1}", attack.seconds), attack.stop.to_string()]);
+            table.row(row);
+        }
+        let summary = self.n_flip.map_or_else(String::new, |n| {
+            format!(
+                "\nN_flip {:.1} ± {:.1} ({} to {}) over {} attacks, {} of which reached their aim\n",
+                n.mean,
+                n.deviation,
+                n.least,
+                n.most,
+                self.attacks.len(),
+                self.succeeded
+            )
+        });
+        format!(
+            "{} with {}-bit weights in a memory with code {}, policy {}\n\n{}{summary}",
+            self.network,
+            self.weight_bits,
+            self.memory.code,
+            self.memory.policy,
+            table.render(),
+        )
+    }
+}

@@ -1,0 +1,206 @@
+//! Attacks from the command line: what they report, what they log, what is refused.
+
+mod common;
+
+use common::Sandbox;
+use serde_json::Value;
+
+/// A sandbox with a small quantized network, in range of the in-place code or of none.
+fn sandbox(code: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let train = [
+        "train",
+        "--train-images",
+        "1280",
+        "--epochs",
+        "2",
+        "--quiet",
+    ];
+    sandbox.ok(&[
+        &train[..],
+        &["--code", code, "--checkpoint", "net.checkpoint"],
+    ]
+    .concat());
+    sandbox
+}
+
+fn arguments<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let fixed = ["attack", "net.checkpoint", "--data", "glyphs", "--quiet"];
+    let few = ["--images", "200", "--attack-images", "32"];
+    [&fixed[..], &few, more].concat()
+}
+
+fn report(sandbox: &Sandbox, more: &[&str]) -> Value {
+    let answer = sandbox.ok(&arguments(&[more, &["--json"]].concat()));
+    serde_json::from_str(&answer.out).unwrap()
+}
+
+#[test]
+fn a_report_agrees_with_its_logs_and_a_seed_gives_both_again() {
+    let sandbox = sandbox("inplace-64-57");
+    let flags = ["--seeds", "2", "--max-flips", "12", "--stop-accuracy", "0"];
+    let with = |log| [&flags[..], &["--log", log]].concat();
+    let one = report(&sandbox, &with("flips.csv"));
+    let csv = std::fs::read_to_string(sandbox.path("flips.csv")).unwrap();
+    let attacks = one["attacks"].as_array().unwrap();
+    assert_eq!(attacks.len(), 2);
+    let mut sum = 0.0;
+    for (attack, seed) in attacks.iter().zip(1..) {
+        assert_eq!(attack["seed"], seed);
+        let rows = csv.lines().filter(|l| l.starts_with(&format!("{seed},")));
+        assert_eq!(attack["flips"].as_u64().unwrap() as usize, rows.count());
+        assert!(attack["loss_after"].as_f64() > attack["loss_before"].as_f64());
+        assert!(attack["accuracy_after"].as_f64() < attack["accuracy_before"].as_f64());
+        sum += attack["n_flip"].as_f64().unwrap();
+    }
+    assert_eq!(one["n_flip"]["mean"].as_f64().unwrap(), sum / 2.0);
+    let json = [
+        &flags[..4],
+        &["--stop-accuracy", "0", "--log", "flips.json"],
+    ]
+    .concat();
+    let two = report(&sandbox, &json);
+    let masked = |report: &Value| {
+        let attacks = report["attacks"].as_array().unwrap().iter().cloned();
+        let masked = attacks.map(|mut attack| {
+            attack["seconds"] = Value::Null;
+            attack
+        });
+        masked.collect::<Vec<_>>()
+    };
+    assert_eq!(masked(&one), masked(&two));
+    let logs = std::fs::read_to_string(sandbox.path("flips.json")).unwrap();
+    let logs: Value = serde_json::from_str(&logs).unwrap();
+    let first = &logs[0]["flips"][0];
+    let row = csv.lines().nth(1).unwrap();
+    let cell = &first["cell"];
+    assert!(
+        row.starts_with(&format!("1,1,{},{},", cell["word"], cell["lane"])),
+        "{row}"
+    );
+}
+
+#[test]
+fn through_a_decoder_an_attacker_needs_more_cells_for_less() {
+    let sandbox = sandbox("inplace-64-57");
+    let flags = ["--max-flips", "10", "--stop-accuracy", "0", "--code"];
+    let plain = report(&sandbox, &[&flags[..], &["none"]].concat());
+    for code in ["secded-72-64", "inplace-64-57"] {
+        for policy in ["keep", "zero"] {
+            let flags = [&flags[..], &[code, "--policy", policy]].concat();
+            let protected = report(&sandbox, &flags);
+            let loss = |r: &Value| r["attacks"][0]["loss_after"].as_f64();
+            assert!(loss(&protected) < loss(&plain), "{code} {policy}");
+            assert_eq!(protected["memory"]["code"], *code);
+        }
+    }
+}
+
+#[test]
+fn every_method_runs_and_targeted_ones_report_their_success() {
+    let sandbox = sandbox("inplace-64-57");
+    for (method, classes) in [
+        ("t-bfa-n-to-1", &["--target", "3"][..]),
+        ("t-bfa-1-to-1", &["--source", "1", "--target", "3"]),
+        ("t-bfa-stealthy", &["--source", "1", "--target", "3"]),
+        ("random", &[]),
+    ] {
+        let flags = [&["--method", method, "--max-iterations", "3"][..], classes].concat();
+        let report = report(&sandbox, &flags);
+        let attack = &report["attacks"][0];
+        assert_eq!(attack["method"], method);
+        assert_eq!(
+            attack["success"].is_number(),
+            method != "random",
+            "{method}"
+        );
+    }
+    let text = sandbox.ok(&arguments(&["--max-flips", "3"])).out;
+    assert!(
+        text.contains("N_flip 3.0 ± 0.0 (3 to 3) over 1 attacks"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_an_attack_cannot_be_asked_for_is_refused_with_status_2_and_leaves_nothing() {
+    let sandbox = sandbox("none");
+    let targeted = ["--method", "t-bfa-1-to-1"];
+    let cases: [(&[&str], &str); 20] = [
+        (&["--seeds", "0"], "--seeds is 0; allowed is 1 to"),
+        (&["--max-flips", "0"], "--max-flips is 0; allowed is 1 to"),
+        (&["--max-iterations", "0"], "--max-iterations is 0"),
+        (&["--every", "0"], "--every is 0"),
+        (&["--images", "0"], "--images is 0"),
+        (&["--attack-images", "0"], "--attack-images is 0"),
+        (&["--attack-images", "99999"], "--attack-images is 99999"),
+        (
+            &["--stop-accuracy", "1.5"],
+            "--stop-accuracy is 1.5; allowed is 0 to 1",
+        ),
+        (&["--stop-accuracy", "NaN"], "--stop-accuracy is NaN"),
+        (
+            &["--policy", "zero-constrained"],
+            "--policy is zero-constrained",
+        ),
+        (&["--code", "inplace-32-26"], "--code is inplace-32-26"),
+        (
+            &["--code", "inplace-64-57"],
+            "allowed for this output channel",
+        ),
+        (&["--weight-bits", "8"], "--weight-bits is 8"),
+        (&["--target", "3"], "--target is 3; allowed is no such flag"),
+        (
+            &["--method", "t-bfa-n-to-1"],
+            "--target is missing; allowed is a class from 0 to 9",
+        ),
+        (&["--method", "guess"], "t-bfa-stealthy"),
+        (&["--log", "flips.txt"], "ends in .csv or .json"),
+        (&["--log", "nowhere/flips.csv"], "nowhere/flips.csv"),
+        (
+            &["--seed", "18446744073709551615"],
+            "--seed is 18446744073709551615",
+        ),
+        (&["--data", "cifar10:nowhere"], "nowhere"),
+    ];
+    let classes: [(&[&str], &str); 3] = [
+        (
+            &["--source", "3", "--target", "3"],
+            "--target is 3; allowed is another class",
+        ),
+        (
+            &["--source", "10", "--target", "3"],
+            "--source is 10; allowed is 0 to 9",
+        ),
+        (&["--target", "3"], "--source is missing"),
+    ];
+    let before = sandbox.names();
+    let classes = classes.map(|(flags, said)| ([&targeted[..], flags].concat(), said));
+    let cases = cases.map(|(flags, said)| (flags.to_vec(), said));
+    for (flags, said) in cases.into_iter().chain(classes) {
+        // Later flags of the same name would be refused for being there twice.
+        let mut all = vec!["attack", "net.checkpoint"];
+        let defaults = [
+            ("--data", "glyphs"),
+            ("--images", "200"),
+            ("--attack-images", "32"),
+        ];
+        for (flag, value) in defaults {
+            if !flags.contains(&flag) {
+                all.extend([flag, value]);
+            }
+        }
+        all.extend(&flags);
+        let answer = sandbox.run(&all);
+        assert_eq!(answer.status, Some(2), "{flags:?}: {}", answer.err);
+        assert_eq!(answer.out, "", "{flags:?}");
+        assert!(
+            answer.err.contains(said),
+            "{flags:?}: {:?} lacks {said:?}",
+            answer.err
+        );
+        assert_eq!(sandbox.names(), before, "{flags:?}");
+    }
+    let answer = sandbox.run(&["attack", "none.checkpoint", "--data", "glyphs"]);
+    assert!(answer.status == Some(2) && answer.err.contains("none.checkpoint"));
+}
