@@ -220,9 +220,8 @@ fn moved(
     gradients: &[Option<Vec<f32>>],
     rate: f32,
 ) -> Vec<Option<Array4<f32>>> {
-    let size = |x: f32, y: &f32| x.max(y.abs());
     let layers = values.iter().zip(gradients).enumerate();
-    let step = |(layer, (values, gradient)): (usize, (&Option<Array4<f32>>, &Option<Vec<f32>>))| {
+    let step = layers.map(|(layer, (values, gradient))| {
         let (mut values, mut gradient) = (values.clone()?, gradient.clone()?);
         let per_output = values.len() / values.dim().0;
         for (output, part) in gradient.chunks_exact_mut(per_output).enumerate() {
@@ -230,6 +229,7 @@ fn moved(
             let slope = slope(victim.grid(layer), output).max(f32::MIN_POSITIVE);
             part.iter_mut().for_each(|g| *g /= slope);
         }
+        let size = |x: f32, y: &f32| x.max(y.abs());
         let steepest = gradient.iter().fold(0.0, size);
         if steepest > 0.0 {
             let far = rate * values.iter().fold(0.0, size) / steepest;
@@ -237,8 +237,8 @@ fn moved(
             moves.for_each(|(v, g)| *v += far * g);
         }
         Some(values)
-    };
-    layers.map(step).collect()
+    });
+    step.collect()
 }
 
 /// A change of one bit of a stored weight.
