@@ -32,7 +32,7 @@ pub fn run(arguments: &AttackArguments, global: &Global, output: Output) -> Resu
     let test = split.test.first(arguments.images);
     let subject = Subject {
         bound: plan.bound(&test, network.model.architecture.classes()),
-        table: match network.quantization.steps[0] {
+        table: match network.quantization.activations[0] {
             Some(_) => network.model.input.rounded_table(),
             None => network.model.input.real_table(),
         },

@@ -92,7 +92,7 @@ impl<'a> Probe<'a> {
 
     fn pass(&mut self, values: &[Option<Array4<f32>>], backward: bool) -> f64 {
         let victim = &self.victim;
-        let (statistics, steps) = (Statistics::Running, victim.steps.to_vec());
+        let (statistics, steps) = (Statistics::Running, victim.activations.to_vec());
         let prepared = Prepared::new(
             victim.architecture,
             victim.parameters,
@@ -131,7 +131,7 @@ impl<'a> Probe<'a> {
             &suffix.architecture,
             &suffix.parameters,
             &values[suffix.first..],
-            suffix.steps.clone(),
+            suffix.activations.clone(),
         );
         let volume = suffix.architecture.network.input.volume();
         let starts = starts(self.chunks);
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn gradients_of_stored_integers_equal_central_differences() {
         let mut network = test_network::random("cnn", 3);
-        network.quantization.steps.fill(None);
+        network.quantization.activations.fill(None);
         let victim = Victim::from(&network);
         let mut images = batch(&network, 8);
         let mut probe = images.probe(victim);

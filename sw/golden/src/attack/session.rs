@@ -140,7 +140,7 @@ impl<'a> Session<'a> {
             self.victim.architecture,
             self.victim.parameters,
             self.memory.values(),
-            self.victim.steps.to_vec(),
+            self.victim.activations.to_vec(),
         );
         let score = |data: &Dataset| evaluator.score(images.table, data).accuracy();
         (Some(score(images.accuracy)), images.success.map(score))

@@ -5,6 +5,7 @@
 
 use super::Victim;
 use crate::network::{Architecture, Builder, Parameters};
+use crate::quantize::ActivationGrid;
 use brownout_spec::program::Operation;
 
 /// The layers from `first` on; their input is tensor `first` of the whole network.
@@ -13,7 +14,7 @@ pub(super) struct Suffix {
     pub first: usize,
     pub architecture: Architecture,
     pub parameters: Parameters,
-    pub steps: Vec<Option<f32>>,
+    pub activations: Vec<Option<ActivationGrid>>,
 }
 
 /// For each layer, the shortest suffix that contains it.
@@ -74,7 +75,7 @@ fn suffix(victim: &Victim<'_>, first: usize) -> Suffix {
         parameters: Parameters {
             layers: victim.parameters.layers[first..].to_vec(),
         },
-        steps: victim.steps[first..].to_vec(),
+        activations: victim.activations[first..].to_vec(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an attack knows of a network.
 
 use crate::network::{Architecture, Parameters};
-use crate::quantize::{BitWidth, WeightGrid};
+use crate::quantize::{ActivationGrid, BitWidth, WeightGrid};
 use crate::quantized::QuantizedNetwork;
 
 /// A quantized network without its stored weights, which the attacker changes.
@@ -11,8 +11,8 @@ pub struct Victim<'a> {
     pub architecture: &'a Architecture,
     /// Biases, gains and running statistics; these are not attacked.
     pub parameters: &'a Parameters,
-    /// Step of each tensor's activations, the input's first; `None` is floating point.
-    pub steps: &'a [Option<f32>],
+    /// Grid of each tensor's activations, the input's first; `None` is floating point.
+    pub activations: &'a [Option<ActivationGrid>],
     /// What the stored integers of each layer with weights mean.
     pub grids: &'a [Option<WeightGrid>],
     /// Live bits of a stored integer.
@@ -24,7 +24,7 @@ impl<'a> From<&'a QuantizedNetwork> for Victim<'a> {
         Self {
             architecture: &network.model.architecture,
             parameters: &network.model.parameters,
-            steps: &network.quantization.steps,
+            activations: &network.quantization.activations,
             grids: &network.quantization.grids,
             width: network.quantization.width,
         }
