@@ -18,7 +18,7 @@ fn start(data: &Dataset) -> FloatModel {
 /// Quantized from the first step on, and attacked at once.
 fn options(change: impl FnOnce(&mut Adversarial)) -> TrainingOptions {
     let mut adversarial = Adversarial {
-        gate: f32::INFINITY,
+        gate: f32::MAX,
         flips: 2,
         ..Adversarial::default()
     };
