@@ -12,6 +12,8 @@ DATA    ?= glyphs
 SIM_OUT ?= target/sim
 RTL_OUT ?= target/verilog
 BENCH_OUT ?= target/bench
+# The only topic of `make bench`; empty means all.
+TOPIC   ?=
 # Configuration of `make verilog`; empty means the default 8 x 8 accelerator.
 CONFIG  ?=
 
@@ -60,9 +62,9 @@ test: tools ## format check, lints and all tests (BROWNOUT_SKIP_ICARUS=1: those 
 	@echo "Testing everything ..."
 	$(CARGO) test --workspace --release --features brownout/simulate
 
-bench: simulator ## measure simulation, generator, software and training, beside PyTorch if there is one (BENCH_OUT=DIR, BROWNOUT_PYTHON=its python)
+bench: simulator ## measure simulation, generator, software and training, beside PyTorch if there is one (BENCH_OUT=DIR, TOPIC=NAME, BROWNOUT_PYTHON=its python)
 	@echo "Measuring; this takes minutes, and an idle machine ..."
-	BROWNOUT_BENCH_COMMAND='make bench$(if $(filter-out target/bench,$(BENCH_OUT)), BENCH_OUT=$(BENCH_OUT))' $(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)"
+	BROWNOUT_BENCH_COMMAND='make bench$(if $(filter-out target/bench,$(BENCH_OUT)), BENCH_OUT=$(BENCH_OUT))$(if $(TOPIC), TOPIC=$(TOPIC))' $(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)" $(if $(TOPIC),--topic "$(TOPIC)")
 
 synth: synthesizer ## place and route the datasheet's accelerators on an ECP5 (resumes; SEEDS=0..3 placements each, 1)
 	@echo "Synthesizing into target/synth/ (Yosys, nextpnr-ecp5; up to an hour) ..."

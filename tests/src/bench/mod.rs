@@ -37,6 +37,8 @@ use std::path::PathBuf;
 pub struct Options {
     /// Small arrays and few repetitions: shows that everything works, and no speed.
     pub quick: bool,
+    /// The only topic to measure; `None` is all of them.
+    pub topic: Option<String>,
     /// Where the JSON files go.
     pub folder: PathBuf,
     /// Repetitions of what is measured in turn.
@@ -60,7 +62,19 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
         ("simulation", simulation::measure),
         ("profile", profile::measure),
     ];
+    if let Some(wanted) = &options.topic
+        && topics.iter().all(|(topic, _)| topic != wanted)
+    {
+        let allowed = topics.map(|(topic, _)| topic).join(", ");
+        return Err(BenchError::Topic {
+            wanted: wanted.clone(),
+            allowed,
+        });
+    }
     for (topic, measure) in topics {
+        if options.topic.as_ref().is_some_and(|wanted| wanted != topic) {
+            continue;
+        }
         let mut figures = measure(options)?;
         if options.quick {
             // Too short and too small to be judged.

@@ -22,6 +22,14 @@ use thiserror::Error;
 /// Why nothing was measured.
 #[derive(Debug, Error)]
 pub enum BenchError {
+    /// No such topic.
+    #[error("--topic is {wanted:?}; allowed are {allowed}")]
+    Topic {
+        /// The name given.
+        wanted: String,
+        /// All names.
+        allowed: String,
+    },
     /// A tool is missing.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),

@@ -15,6 +15,9 @@ struct Arguments {
     /// How often speeds that are compared are measured
     #[arg(long, value_name = "NUMBER", default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..))]
     repetitions: u16,
+    /// Only this topic: utilization, emission, software, training, simulation or profile
+    #[arg(long, value_name = "NAME")]
+    topic: Option<String>,
     /// Only show that everything works, on small arrays: these figures say nothing
     #[arg(long)]
     quick: bool,
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let options = Options {
         quick: arguments.quick,
+        topic: arguments.topic,
         folder: arguments.out,
         repetitions: arguments.repetitions.into(),
     };

@@ -111,7 +111,7 @@ pub fn checkpoint(checkpoint: Checkpoint) {
         quantization,
     };
     let stored = network.stored();
-    assert_eq!(stored.hamming_distance(&network.stored()), 0);
+    assert_eq!(stored.hamming_distance(&network.stored(), u8::MAX), 0);
     network.evaluator(&stored);
 }
 
