@@ -43,6 +43,16 @@ pub struct WeightGrid {
     channels: Vec<Grid>,
 }
 
+/// Which weights are throttled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Throttle {
+    /// All: of a grid that stays as it is.
+    All,
+    /// Those of constrained output channels: where the grid follows the weights or learns
+    /// from those beyond it, to scale all of them would pull both down together.
+    Constrained,
+}
+
 /// A layer's weights as they are stored, and as they are computed with, both
 /// `[output][kernel row][kernel column][input]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -193,17 +203,26 @@ impl WeightGrid {
         })
     }
 
-    /// Brings every weight into its range, as WOT's throttling does: where the rounded
-    /// weight is out of bounds, the float weight is scaled by bound / rounded.
+    /// Brings weights into their range, as WOT's throttling does: where the rounded weight
+    /// is out of bounds, the float weight is scaled by bound / rounded.
     ///
-    /// Grids that are not equal steps around zero are left alone; no code that
+    /// With [`Throttle::Constrained`] channels that may store every integer of the width are
+    /// left alone. So are grids that are not equal steps around zero; no code that
     /// constrains weights goes with them. Returns how many weights were changed.
-    pub fn throttle(&self, weight: &mut Array4<f32>, ranges: &[(i8, i8)]) -> usize {
+    pub fn throttle(
+        &self,
+        weight: &mut Array4<f32>,
+        ranges: &[(i8, i8)],
+        which: Throttle,
+    ) -> usize {
         let mut changed = 0;
         for (output, mut weight) in weight.outer_iter_mut().enumerate() {
             let Some(grid) = self.channel(output).uniform() else {
                 continue;
             };
+            if which == Throttle::Constrained && ranges[output] == grid.width().range() {
+                continue;
+            }
             let (low, high) = intersection(ranges[output], grid.bounds());
             let (low, high) = (f32::from(low), f32::from(high));
             for w in &mut weight {

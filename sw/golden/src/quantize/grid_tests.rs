@@ -30,9 +30,13 @@ fn throttling_leaves_no_constrained_weight_out_of_range() {
             let grid = WeightGrid::least_error(&weight, bits.into(), &ranges, granularity);
             // Larger weights than those the step was chosen for.
             weight *= 3.0;
-            assert!(grid.throttle(&mut weight, &ranges) > 0);
+            assert!(grid.throttle(&mut weight, &ranges, Throttle::All) > 0);
             let before = weight.clone();
-            assert_eq!(grid.throttle(&mut weight, &ranges), 0, "{name} {bits}");
+            assert_eq!(
+                grid.throttle(&mut weight, &ranges, Throttle::All),
+                0,
+                "{name} {bits}"
+            );
             assert_eq!(weight, before);
             let quantized = grid.quantize(&weight, &ranges);
             for ((output, ..), &q) in quantized.integers.indexed_iter() {
@@ -104,4 +108,21 @@ fn grids_from_outside_are_checked() {
     let two = WeightGrid::channels(vec![*grid.channel(0); 2]);
     assert!(two.validate(3, width).unwrap_err().contains("1 and 3"));
     assert!(two.validate(2, width).is_ok());
+}
+
+#[test]
+fn throttling_of_constrained_channels_leaves_the_others_alone() {
+    let ranges = ranges(CodeName::Inplace32_26, WeightBits::Four, 16);
+    let mut weight = random_weights(16);
+    let grid = WeightGrid::least_error(&weight, BitWidth::FOUR, &ranges, Granularity::Tensor);
+    weight *= 3.0;
+    let before = weight.clone();
+    assert!(grid.throttle(&mut weight, &ranges, Throttle::Constrained) > 0);
+    for (output, (new, old)) in weight.outer_iter().zip(before.outer_iter()).enumerate() {
+        assert_eq!(new == old, output % 8 >= 6, "channel {output}");
+    }
+    let mut free = before.clone();
+    let all = crate::quantized::allowed_ranges(CodeName::None, BitWidth::FOUR, 16);
+    assert_eq!(grid.throttle(&mut free, &all, Throttle::Constrained), 0);
+    assert!(grid.throttle(&mut free, &all, Throttle::All) > 0);
 }

@@ -35,7 +35,7 @@ pub mod width;
 pub use activation::{ActivationCodes, ActivationGrid, Calibrated, Pact, RangeObserver};
 pub use error::QuantizeError;
 pub use fixed_point::{FixedPoint, FixedPointGrid};
-pub use grid::{Granularity, Grid, QuantizedWeights, WeightGrid};
+pub use grid::{Granularity, Grid, QuantizedWeights, Throttle, WeightGrid};
 pub use lsq::Lsq;
 pub use per_channel::PerChannel;
 pub use range::RangeInitialization;

@@ -7,7 +7,7 @@
 //! | random bit error training, RandBET | [`Scheme::Randbet`] | Stutz et al., MLSys 2021, algorithm 1 |
 //! | its variants | [`Scheme`], [`Perturbation::curricular`] | the same, appendix |
 //! | bit-flip noise | [`Scheme::Noise`] | Chitsaz et al., TMLR 2023, section 3.4 |
-//! | fixed-pattern training, PattBET | [`Perturbation::chips`] | Stutz et al., MLSys 2021, section 5.3 |
+//! | fixed-pattern training, PattBET | [`Perturbation::chips`], [`Perturbation::profile`] | Stutz et al., MLSys 2021, section 5.3 |
 //! | adversarial bits | [`Adversarial`](super::Adversarial) | Chitsaz et al., appendix E |
 //! | training through the decoder | [`Perturbation::memory`] with a code | this project |
 
@@ -16,6 +16,7 @@ use crate::network::{Architecture, Norm, Parameters};
 use crate::quantize::Exposure;
 use crate::quantized::MemoryRules;
 use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::fault::profile::Profile;
 use brownout_spec::quantity::BitErrorRate;
 use serde::{Deserialize, Serialize};
 
@@ -171,8 +172,13 @@ pub struct Perturbation {
     pub scheme: Scheme,
     /// How two gradients become one.
     pub combine: Combine,
-    /// Seeds of the chips to train on, one after the other; empty draws a chip for every step.
+    /// Seeds of the chips to train on, one after the other; empty draws a chip for every
+    /// step, or of profiled ones takes the run's seed.
     pub chips: Vec<u64>,
+    /// Chips are arrays like this profiled one, and `rate` does not count; every step is
+    /// another read of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// The rate grows from a twentieth to all of it over the first half of the epochs.
     pub curricular: bool,
     /// The loss below which disturbed weights are trained on.
@@ -190,6 +196,7 @@ impl Default for Perturbation {
             scheme: Scheme::Randbet,
             combine: Combine::Average,
             chips: Vec::new(),
+            profile: None,
             curricular: false,
             gate: 1.75,
             clamp: 0.05,
@@ -200,6 +207,8 @@ impl Default for Perturbation {
 
 /// By how much the clean loss may exceed the gate for it to be looked at at all.
 const GATE_MARGIN: f32 = 1.15;
+/// Most profiled arrays that a run holds, at some MB each.
+const MOST_ARRAYS: usize = 64;
 /// Steps of the curriculum's ramp.
 const RAMP: usize = 20;
 
@@ -210,6 +219,12 @@ impl Perturbation {
             "perturbation.rate",
             self.rate.get(),
             "0 to 0.5",
+        )?;
+        check(
+            self.profile.is_none() || self.chips.len() <= MOST_ARRAYS,
+            "perturbation.chips",
+            format!("{} profiled chips", self.chips.len()),
+            "64 profiled ones at most",
         )?;
         check(
             self.gate > 0.0 && self.gate.is_finite(),

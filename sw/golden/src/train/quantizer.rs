@@ -5,8 +5,8 @@ use crate::quantize::expected_error::Faults;
 use crate::quantize::fixed_point::{FixedPoint, Formula, Fraction, Range, Sign};
 use crate::quantize::wcat::{GradientScale, StepRule, WcatRules, WeightGradient};
 use crate::quantize::{
-    BitWidth, Exposure, Granularity, Grid, Lsq, QuantizeError, RangeInitialization, Uniform, Wcat,
-    WeightGrid,
+    BitWidth, Exposure, Granularity, Grid, Lsq, QuantizeError, RangeInitialization, Throttle,
+    Uniform, Wcat, WeightGrid,
 };
 use crate::quantized::allowed_ranges;
 use brownout_spec::quantity::BitErrorRate;
@@ -283,6 +283,14 @@ impl LayerQuantizer {
                     None => Uniform::symmetric(width, weights).map(Grid::Uniform),
                 })
             }
+        }
+    }
+
+    /// Which weights out of range are scaled into it.
+    pub fn throttle(&self) -> Throttle {
+        match self {
+            Self::Fixed(_) => Throttle::All,
+            Self::Fitted | Self::Wcat(_) | Self::Lsq(_) => Throttle::Constrained,
         }
     }
 

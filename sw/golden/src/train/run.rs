@@ -11,6 +11,8 @@ use crate::model::InputTable;
 use crate::network::{Architecture, Chunk, Evaluator};
 use crate::quantize::ActivationGrid;
 use crate::quantized::{Quantization, QuantizedNetwork, StoredMemory};
+use brownout_spec::fault::profile::ProfiledArray;
+use brownout_spec::quantity::ChipSeed;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -75,6 +77,8 @@ pub struct Run<'d> {
     pub(super) ranges: Vec<f32>,
     /// Where disturbed weights come from.
     pub(super) memory: Option<StoredMemory>,
+    /// The profiled arrays to train on, if any.
+    pub(super) arrays: Vec<ProfiledArray>,
     /// Whether the gate of perturbed training is open.
     pub(super) gate: bool,
     /// Steps that have been taken.
@@ -112,6 +116,7 @@ impl<'d> Run<'d> {
             quantizers: vec![None; layers],
             ranges: vec![0.0; layers + 1],
             memory: None,
+            arrays: arrays(options),
             gate: false,
             step: 0,
             losses: Vec::new(),
@@ -249,6 +254,25 @@ impl<'d> Run<'d> {
             losses: self.losses,
         })
     }
+}
+
+/// The arrays of a run on profiled chips.
+fn arrays(options: &TrainingOptions) -> Vec<ProfiledArray> {
+    let Some(perturbation) = &options.perturbation else {
+        return Vec::new();
+    };
+    let Some(profile) = &perturbation.profile else {
+        return Vec::new();
+    };
+    let own = [options.seed];
+    let seeds = match &perturbation.chips[..] {
+        [] => &own[..],
+        chips => chips,
+    };
+    let seeds = seeds.iter().map(|&seed| ChipSeed(seed));
+    seeds
+        .map(|seed| ProfiledArray::generate(profile, seed))
+        .collect()
 }
 
 fn check_data(

@@ -2,7 +2,7 @@ use super::*;
 use crate::data::glyph;
 use crate::model::InputMap;
 use crate::network::Builtin;
-use crate::quantize::BitWidth;
+use crate::quantize::{BitWidth, Throttle};
 use crate::quantized::allowed_ranges;
 use crate::train::QuantizerName;
 use brownout_spec::code::CodeName;
@@ -77,7 +77,11 @@ fn after_training_every_weight_is_in_the_range_of_the_code() {
                     continue;
                 };
                 let ranges = allowed_ranges(name, bits, layer.bias.len());
-                assert_eq!(grid.throttle(&mut layer.weight, &ranges), 0, "{quantizer}");
+                assert_eq!(
+                    grid.throttle(&mut layer.weight, &ranges, Throttle::Constrained),
+                    0,
+                    "{quantizer}"
+                );
             }
         }
     }

@@ -227,7 +227,7 @@ impl Run<'_> {
             let quantizer = quantizer.as_ref().expect("it was just made");
             let grid = quantizer.grid(&layer.weight, options).map_err(diverged)?;
             let ranges = allowed_ranges(options.code, options.weight_bits, layer.bias.len());
-            grid.throttle(&mut layer.weight, &ranges);
+            grid.throttle(&mut layer.weight, &ranges, quantizer.throttle());
             let quantized = grid.quantize(&layer.weight, &ranges);
             snapshot.grids.push(Some(grid));
             snapshot.stored.0.push(Some(quantized.integers));
@@ -245,8 +245,15 @@ impl Run<'_> {
         epoch: usize,
     ) -> Result<Vec<Option<Array4<f32>>>, TrainError> {
         let memory = self.memory.as_ref().expect("a perturbed run has a memory");
-        let faults = self.faults(perturbation, epoch);
-        let reading = memory.read(stored, faults, Pass(0))?;
+        let reading = match &self.arrays[..] {
+            [] => memory.read(stored, self.faults(perturbation, epoch), Pass(0))?,
+            arrays => {
+                let array = &arrays[self.step % arrays.len()];
+                let (words, bits) = (memory.layout().words(), memory.layout().code().n());
+                let map = array.fault_map(words, bits, 0, Pass(self.step as u32));
+                memory.read_with_map(stored, &map)?
+            }
+        };
         Ok(reading.weights.values(grids))
     }
 

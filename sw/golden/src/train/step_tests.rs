@@ -9,6 +9,7 @@ use crate::train::{
     ActivationOptions, Combine, QuantizerName, TrainingMemory, TrainingOptions, train,
 };
 use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::fault::profile::ProfiledArray;
 use brownout_spec::quantity::BitErrorRate;
 
 fn data() -> Dataset {
@@ -328,4 +329,41 @@ fn a_learned_range_moves_where_an_observed_one_would_not() {
         .collect();
     // Input, two convolutions with pools that keep their grid, a dense layer, and the logits.
     assert_eq!(moved, [false, true, false, true, false, true, false]);
+}
+
+#[test]
+fn training_on_a_profiled_chip_reads_its_array_and_another_read_at_every_step() {
+    let data = data();
+    let on = |profile: &str, chips: Vec<u64>| TrainingOptions {
+        code: CodeName::None,
+        perturbation: perturbed(|p| {
+            p.profile = Some(profile.parse().unwrap());
+            p.chips = chips;
+        }),
+        ..options()
+    };
+    let options = on("chip2:1.01", vec![5]);
+    let perturbation = options.perturbation.clone().unwrap();
+    let mut run = Run::new(start(&data), &data, &options).unwrap();
+    let mut reads = Vec::new();
+    let snapshot = run.constrain().unwrap().unwrap();
+    for step in 0..2 {
+        let read = run
+            .disturb(&snapshot.stored, &snapshot.grids, &perturbation, 0)
+            .unwrap();
+        let profile = perturbation.profile.unwrap();
+        let array = ProfiledArray::generate(&profile, ChipSeed(5));
+        let memory = run.memory.as_ref().unwrap();
+        let (words, bits) = (memory.layout().words(), memory.layout().code().n());
+        let map = array.fault_map(words, bits, 0, Pass(step));
+        let expected = memory.read_with_map(&snapshot.stored, &map).unwrap();
+        assert!(read == expected.weights.values(&snapshot.grids));
+        assert!(read != snapshot.values);
+        reads.push(read);
+        run.step += 1;
+    }
+    assert!(reads[0] != reads[1], "transient cells read anew");
+    let trained = |options: &TrainingOptions| trained(options);
+    assert!(trained(&options) != trained(&on("chip2:1.01", vec![6])));
+    assert!(trained(&options) != trained(&on("chip2:0.136", vec![5])));
 }

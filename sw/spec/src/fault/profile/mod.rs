@@ -15,6 +15,7 @@ mod fit;
 
 pub use array::{FaultyCell, ProfiledArray, alignment};
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -34,7 +35,8 @@ pub enum Pattern {
 
 /// What was measured on one chip at one voltage. Rates are means over all cells of the
 /// probability that a read fails, from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Profile {
     /// Number of the chip in the paper.
     pub chip: u8,
@@ -109,6 +111,20 @@ impl FromStr for Profile {
     fn from_str(name: &str) -> Result<Self, UnknownProfile> {
         let found = Self::ALL.into_iter().find(|p| p.to_string() == name);
         found.ok_or_else(|| UnknownProfile(name.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Profile {
+    type Error = UnknownProfile;
+
+    fn try_from(name: String) -> Result<Self, UnknownProfile> {
+        name.parse()
+    }
+}
+
+impl From<Profile> for String {
+    fn from(profile: Profile) -> String {
+        profile.to_string()
     }
 }
 
