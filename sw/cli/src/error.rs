@@ -18,7 +18,7 @@ pub const MISMATCH: u8 = 1;
 /// Exit status when a flag, a file or the machine is at fault.
 pub const REFUSED: u8 = 2;
 /// Exit status of a run that Ctrl-C has ended, as shells have it: 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, Error)]

@@ -116,6 +116,7 @@ fn a_state_of_another_run_is_refused_and_left_alone() {
     let state = fs::read(sandbox.path("state")).unwrap();
     for (more, expected) in [
         (&["--epochs", "2"][..], "epochs is 1, this run's is 2"),
+        (&["--epochs", "1", "--network", "mlp"], "network cnn"),
         (&["--epochs", "1", "--data", "glyphs:7"], "hash"),
     ] {
         let answer = run(more);
@@ -165,6 +166,11 @@ fn a_recipe_that_is_not_allowed_is_refused_with_what_is() {
         ("clip = { range = -1.0 }", "clip.range is -1"),
         ("perturbation = { rate = 0.6 }", "perturbation.rate is 0.6"),
         ("perturbation = { rate = 1.5 }", "1.5"),
+        ("perturbation = { rate = -0.2 }", "-0.2; allowed is 0 to 1"),
+        (
+            "code = \"none\"\nperturbation = { memory = { decode = true } }",
+            "decodes nothing",
+        ),
         ("perturbation = { gate = inf }", "perturbation.gate is inf"),
         (
             "perturbation = { memory = { exposure = \"live-bits\", decode = true } }",
@@ -193,6 +199,33 @@ fn a_recipe_that_is_not_allowed_is_refused_with_what_is() {
     );
     let twice = sandbox.run(&["train", "--out", "m", "--checkpoint", "./m"]);
     assert!(twice.err.contains("written twice"), "{}", twice.err);
+    for out in ["--out", "--checkpoint", "--state"] {
+        let over = [
+            "train",
+            "--config",
+            "recipe.toml",
+            "--checkpoint",
+            "c",
+            out,
+            "./recipe.toml",
+        ];
+        let over = match out {
+            "--checkpoint" => sandbox.run(
+                &over[..3]
+                    .iter()
+                    .chain(&over[5..])
+                    .copied()
+                    .collect::<Vec<_>>(),
+            ),
+            _ => sandbox.run(&over),
+        };
+        assert_eq!(over.status, Some(2));
+        assert!(over.err.contains("written over"), "{}", over.err);
+    }
+    assert_eq!(
+        fs::read_to_string(sandbox.path("recipe.toml")).unwrap(),
+        RECIPE
+    );
     let nothing = sandbox.run(&["train"]);
     assert!(nothing.err.contains("--checkpoint FILE"), "{}", nothing.err);
     assert!(!sandbox.path("m").exists());

@@ -16,7 +16,7 @@ impl fmt::Display for Millivolts {
 
 /// A bit error rate: the probability, in `[0, 1]`, that one memory cell is faulty.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct BitErrorRate(f64);
 
 impl BitErrorRate {
@@ -37,6 +37,20 @@ impl BitErrorRate {
     pub fn threshold(self) -> Threshold {
         // A float-to-integer cast saturates, which is the documented behaviour.
         Threshold((self.0 * 4_294_967_296.0).round() as u32)
+    }
+}
+
+impl TryFrom<f64> for BitErrorRate {
+    type Error = String;
+
+    fn try_from(rate: f64) -> Result<Self, String> {
+        Self::new(rate).ok_or_else(|| format!("a rate is {rate}; allowed is 0 to 1"))
+    }
+}
+
+impl From<BitErrorRate> for f64 {
+    fn from(rate: BitErrorRate) -> f64 {
+        rate.0
     }
 }
 

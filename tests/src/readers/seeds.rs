@@ -197,7 +197,8 @@ pub fn training() -> (Dataset, TrainingOptions) {
     (data, options)
 }
 
-fn start(data: &Dataset) -> FloatModel {
+/// The network that the run of [`training_states`] starts from.
+pub fn start(data: &Dataset) -> FloatModel {
     let images = (data.shape(), data.classes);
     let model = FloatModel::random(Builtin::Mlp, images, InputMap::Halve, 3);
     model.expect("an mlp takes any image")

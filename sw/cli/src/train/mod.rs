@@ -97,7 +97,7 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
         let text = toml::to_string(&recipe).map_err(|e| Error::Recipe(e.to_string()))?;
         return output.result(&recipe, &text);
     }
-    let plan = recipe.plan()?;
+    let plan = recipe.plan(arguments)?;
     let from = plan.from.as_deref().map(FloatModel::read).transpose()?;
     let split = plan.data.split(plan.train_images, output)?;
     let start = match from {
@@ -109,13 +109,16 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
         check_options(&plan.options)?;
     }
     let run = train_model(start, &split, &plan, output)?;
+    // What cannot be exported leaves no checkpoint either.
+    let model = match &plan.out {
+        Some(_) => Some(export(&run.trained.network, Some(&run.trained.options))?),
+        None => None,
+    };
     if let Some(path) = &plan.checkpoint {
         files::write(path, &run.trained.network.to_bytes())?;
     }
-    let exported = match &plan.out {
-        None => None,
-        Some(path) => {
-            let model = export(&run.trained.network, Some(&run.trained.options))?;
+    let exported = match (model, &plan.out) {
+        (Some(model), Some(path)) => {
             let measured = run.measure(&model, &split.test, output);
             let model = model.with_accuracy(Accuracy {
                 float: measured.accuracy_quantized,
@@ -125,6 +128,7 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
             write(&model, path)?;
             Some(measured)
         }
+        _ => None,
     };
     let name = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
     let (float, quantized) = match exported {
@@ -191,7 +195,8 @@ pub fn make(
     announce(&start, split, options, output);
     let time = Instant::now();
     let trained = train(start, &split.train, options)?;
-    let run = Run::new(trained, split, time);
+    let images = options.epochs * split.train.len();
+    let run = Run::new(trained, images, time);
     let model = export(&run.trained.network, Some(&run.trained.options))?;
     let measured = run.measure(&model, &split.test, output);
     let model = model.with_accuracy(Accuracy {
@@ -222,22 +227,23 @@ fn train_model(
 ) -> Result<Run, Error> {
     announce(&start, split, &plan.options, output);
     let time = Instant::now();
-    let trained = match &plan.state {
+    let (trained, steps) = match &plan.state {
         None => {
             let run = brownout_golden::train::Run::new(start, &split.train, &plan.options)?;
             state::without(run)?
         }
         Some(path) => state::with(path, start, &split.train, &plan.options, output)?,
     };
-    Ok(Run::new(trained, split, time))
+    Ok(Run::new(trained, steps * plan.options.batch, time))
 }
 
 impl Run {
-    fn new(trained: Trained, split: &Split, start: Instant) -> Self {
+    /// A run that has trained on so many images since `start`.
+    fn new(trained: Trained, images: usize, start: Instant) -> Self {
         let seconds = start.elapsed().as_secs_f64();
         Self {
             seconds,
-            images_per_second: (trained.options.epochs * split.train.len()) as f64 / seconds,
+            images_per_second: images as f64 / seconds,
             trained,
         }
     }

@@ -10,7 +10,7 @@ use brownout_golden::quantize::{ActivationCodes, BitWidth};
 use brownout_golden::train::{Perturbation, Scheme, TrainingOptions};
 use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that decides a training run, and where its results go.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -62,6 +62,28 @@ pub struct Plan {
     pub options: TrainingOptions,
 }
 
+/// Refuses outputs that are an input or another output.
+fn check_outputs(inputs: &[&Path], outputs: &[&Path]) -> Result<(), Error> {
+    for (index, path) in outputs.iter().enumerate() {
+        if outputs[..index]
+            .iter()
+            .any(|other| files::are_same(path, other))
+        {
+            return Err(Error::Recipe(format!(
+                "{} is to be written twice; allowed are different files for model, checkpoint and state",
+                path.display()
+            )));
+        }
+        if inputs.iter().any(|input| files::are_same(path, input)) {
+            return Err(Error::Recipe(format!(
+                "{} is read and would be written over; allowed is another file for the results",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 impl Recipe {
     /// The recipe that flags, a recipe file and defaults make.
     ///
@@ -100,7 +122,7 @@ impl Recipe {
     ///
     /// # Errors
     /// When a name or a setting is not allowed, or nothing is to be written.
-    pub fn plan(self) -> Result<Plan, Error> {
+    pub fn plan(self, arguments: &TrainArguments) -> Result<Plan, Error> {
         if self.network.is_some() && self.from.is_some() {
             return Err(Error::Recipe(
                 "both network and from are given; allowed is one of them".to_owned(),
@@ -123,19 +145,12 @@ impl Recipe {
         {
             files::check_writable(path)?;
         }
-        let outputs = [&self.out, &self.checkpoint, &self.state];
-        let named: Vec<_> = outputs.into_iter().flatten().collect();
-        for (index, path) in named.iter().enumerate() {
-            if named[..index]
-                .iter()
-                .any(|other| files::are_same(path, other))
-            {
-                return Err(Error::Recipe(format!(
-                    "{} is to be written twice; allowed are different files for model, checkpoint and state",
-                    path.display()
-                )));
-            }
+        fn given<'a>(paths: &[&'a Option<PathBuf>]) -> Vec<&'a Path> {
+            paths.iter().filter_map(|path| path.as_deref()).collect()
         }
+        let inputs = given(&[&self.from, &arguments.config]);
+        let outputs = given(&[&self.out, &self.checkpoint, &self.state]);
+        check_outputs(&inputs, &outputs)?;
         Ok(Plan {
             network,
             from: self.from,

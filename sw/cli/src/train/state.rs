@@ -1,6 +1,6 @@
 //! Runs that can be interrupted: by Ctrl-C, or by anything else between two savings.
 
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::files;
 use crate::output::Output;
 use brownout_golden::data::Dataset;
@@ -16,6 +16,8 @@ const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Set by Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// Whether there is a run that looks at it.
+static RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// Why a run is broken off.
 enum Stop {
@@ -23,18 +25,23 @@ enum Stop {
     Failed(Error),
 }
 
-/// Trains to the end; nothing is kept of a run that is interrupted.
+/// Trains to the end, and says how many steps that took; nothing is kept of a run that is
+/// interrupted.
 ///
 /// # Errors
 /// When training diverges or is interrupted.
-pub fn without(mut run: Run<'_>) -> Result<Trained, Error> {
+pub fn without(mut run: Run<'_>) -> Result<(Trained, usize), Error> {
     listen();
     let end = run.advance(|_| match INTERRUPTED.load(Ordering::Relaxed) {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
-    })?;
-    match end {
-        ControlFlow::Continue(()) => Ok(run.finish()?),
+    });
+    RUNNING.store(false, Ordering::Relaxed);
+    match end? {
+        ControlFlow::Continue(()) => {
+            let steps = run.steps();
+            Ok((run.finish()?, steps))
+        }
         ControlFlow::Break(()) => Err(Error::Interrupted(format!(
             "training was interrupted after {} of {} steps; nothing is kept without --state FILE",
             run.steps_taken(),
@@ -43,7 +50,7 @@ pub fn without(mut run: Run<'_>) -> Result<Trained, Error> {
     }
 }
 
-/// Trains to the end, going on from the state in `path` if there is one, and keeps it there
+/// Trains to the end, and says how many steps that took, going on from the state in `path` if there is one, and keeps it there
 /// after every epoch, every minute and when it is interrupted.
 ///
 /// # Errors
@@ -54,10 +61,10 @@ pub fn with(
     data: &Dataset,
     options: &TrainingOptions,
     output: Output,
-) -> Result<Trained, Error> {
+) -> Result<(Trained, usize), Error> {
     let mut run = if path.exists() {
         let bytes = files::read_up_to(path, MAX_FILE_BYTES)?;
-        let run = Run::resume(&bytes, data, options).map_err(Error::content(path))?;
+        let run = Run::resume(&bytes, &start, data, options).map_err(Error::content(path))?;
         output.remark(format!(
             "going on after {} of {} steps, from {}",
             run.steps_taken(),
@@ -69,6 +76,7 @@ pub fn with(
         Run::new(start, data, options)?
     };
     listen();
+    let before = run.steps_taken();
     let mut saved = (Instant::now(), run.losses().len());
     let end = run.advance(|run| {
         let interrupted = INTERRUPTED.load(Ordering::Relaxed);
@@ -83,9 +91,13 @@ pub fn with(
             true => ControlFlow::Break(Stop::Interrupted),
             false => ControlFlow::Continue(()),
         }
-    })?;
-    match end {
-        ControlFlow::Continue(()) => Ok(run.finish()?),
+    });
+    RUNNING.store(false, Ordering::Relaxed);
+    match end? {
+        ControlFlow::Continue(()) => {
+            let steps = run.steps() - before;
+            Ok((run.finish()?, steps))
+        }
         ControlFlow::Break(Stop::Failed(error)) => Err(error),
         ControlFlow::Break(Stop::Interrupted) => Err(Error::Interrupted(format!(
             "training was interrupted after {} of {} steps; its state is in {}, and the same command goes on from it",
@@ -96,8 +108,15 @@ pub fn with(
     }
 }
 
-/// Lets Ctrl-C end the run after its present step. Where there are no such signals a run
+/// Lets Ctrl-C end the run after its present step, and the process at once where there is
+/// no run, or when it comes again. Where there are no such signals a run
 /// ends at once, and its last saving is as good.
 fn listen() {
-    let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
+    RUNNING.store(true, Ordering::Relaxed);
+    let _ = ctrlc::set_handler(|| {
+        let again = INTERRUPTED.swap(true, Ordering::Relaxed);
+        if again || !RUNNING.load(Ordering::Relaxed) {
+            std::process::exit(error::INTERRUPTED.into());
+        }
+    });
 }

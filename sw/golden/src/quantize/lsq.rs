@@ -68,7 +68,11 @@ impl LearnedStep {
     /// Moves the step by `change`; it never leaves the positive numbers, as it does in
     /// implementations that do not care.
     pub fn learn(&mut self, change: f32) {
-        self.step = (self.step + change).max(LEAST);
+        let moved = self.step + change;
+        // A diverging run asks for what is no number; its loss then says so.
+        if moved.is_finite() {
+            self.step = moved.max(LEAST);
+        }
     }
 
     /// Turns the gradient of the quantized values into that of the values, in place

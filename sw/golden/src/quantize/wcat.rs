@@ -108,7 +108,11 @@ impl Wcat {
 
     /// Moves the range by `change`; it never leaves the positive numbers.
     pub fn learn(&mut self, change: f32) {
-        self.alpha = (self.alpha + change).max(LEAST);
+        let moved = self.alpha + change;
+        // A diverging run asks for what is no number; its loss then says so.
+        if moved.is_finite() {
+            self.alpha = moved.max(LEAST);
+        }
     }
 
     /// The grid at the present range.

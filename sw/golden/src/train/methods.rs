@@ -31,7 +31,8 @@ pub struct Clipping {
     pub range: f32,
     /// Each layer has a range of its own: max(0.2, max|w| / largest max|w| of a layer) · `range`.
     pub per_layer: bool,
-    /// Biases, and scales of normalisations around one, are clipped as well.
+    /// Biases, and scales of normalisations around one, are clipped as well, as RandBET's
+    /// published code does; here only weights live in the failing memory.
     pub norms: bool,
 }
 
@@ -179,7 +180,7 @@ pub struct Perturbation {
     /// another read of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
-    /// The rate grows from a twentieth to all of it over the first half of the epochs.
+    /// The rate grows from a twentieth to all of it over the first half of the quantized steps.
     pub curricular: bool,
     /// The loss below which disturbed weights are trained on.
     pub gate: f32,
@@ -238,6 +239,12 @@ impl Perturbation {
             self.clamp,
             "above 0 and finite (1e9 clamps nothing)",
         )?;
+        check(
+            !self.memory.decode || options.code != CodeName::None,
+            "perturbation.memory.decode",
+            self.memory.decode,
+            "false with code none, which decodes nothing",
+        )?;
         let live = self.memory.exposure == Exposure::LiveBits;
         check(
             !(live && self.memory.decode),
@@ -267,14 +274,13 @@ impl Perturbation {
         }
     }
 
-    /// The rate in an epoch: of a ramp of p·(i + 1)/20 from epoch i·(epochs/2)/20 on, if
-    /// it is curricular.
-    pub fn rate_in(&self, epoch: usize, epochs: usize) -> BitErrorRate {
+    /// The rate in the step that follows `step` of `steps` quantized ones: if it is
+    /// curricular, of a ramp of p·(i + 1)/20 from the share i/40 of the steps on.
+    pub fn rate_in(&self, step: usize, steps: usize) -> BitErrorRate {
         if !self.curricular {
             return self.rate;
         }
-        // The largest i with i·(epochs/2)/20 ≤ epoch.
-        let reached = (2 * RAMP * epoch / epochs.max(1)).min(RAMP - 1);
+        let reached = (2 * RAMP * step / steps.max(1)).min(RAMP - 1);
         let share = (reached + 1) as f64 / RAMP as f64;
         BitErrorRate::new(share * self.rate.get()).expect("a part of a rate is one")
     }
@@ -317,13 +323,13 @@ mod tests {
     }
 
     #[test]
-    fn the_curriculum_takes_twenty_steps_over_half_of_the_epochs() {
+    fn the_curriculum_takes_twenty_steps_over_half_of_the_run() {
         let curricular = Perturbation {
             curricular: true,
             ..Perturbation::default()
         };
         let rates: Vec<f64> = (0..100)
-            .map(|epoch| curricular.rate_in(epoch, 100).get())
+            .map(|step| curricular.rate_in(step, 100).get())
             .collect();
         assert!((rates[0] - 0.0005).abs() < 1e-12);
         assert!((rates[25] - 0.0055).abs() < 1e-12, "{}", rates[25]);

@@ -5,6 +5,7 @@ use super::methods::Perturbation;
 use super::optimizer::Momentum;
 use super::options::TrainingOptions;
 use super::quantizer::LayerQuantizer;
+use super::state::StartMark;
 use crate::data::Dataset;
 use crate::float::FloatModel;
 use crate::model::InputTable;
@@ -87,6 +88,8 @@ pub struct Run<'d> {
     pub(super) losses: Vec<f32>,
     /// Sum of the losses of this epoch's steps.
     pub(super) epoch_loss: f32,
+    /// What the run started from.
+    pub(super) start: StartMark,
     order: Vec<usize>,
 }
 
@@ -121,6 +124,7 @@ impl<'d> Run<'d> {
             step: 0,
             losses: Vec::new(),
             epoch_loss: 0.0,
+            start: StartMark::of(&start),
             order: Vec::new(),
             options: options.clone(),
             model: start,
@@ -213,7 +217,12 @@ impl<'d> Run<'d> {
 
     /// Whether weights and activations are rounded in the next step.
     pub(super) fn is_quantized(&self) -> bool {
-        self.step >= (self.options.float_share * self.steps() as f32) as usize
+        self.step >= self.float_steps()
+    }
+
+    /// Steps before quantization begins.
+    pub(super) fn float_steps(&self) -> usize {
+        (self.options.float_share * self.steps() as f32) as usize
     }
 
     /// Whether statistics and ranges stand still in the next step.

@@ -11,20 +11,23 @@ use super::options::TrainingOptions;
 use super::quantizer::LayerQuantizer;
 use super::run::Run;
 use crate::data::Dataset;
-use crate::float::{Part, StateParts, Taker, decode, encode};
-use crate::network::{LayerGradients, Parameters};
-use crate::quantize::WeightGrid;
+use crate::float::{FloatModel, Part, StateParts, Taker, decode, encode};
+use crate::model::InputMap;
+use crate::network::{LayerGradients, LayerParameters, Parameters};
+use crate::quantize::{Granularity, WeightGrid};
+use brownout_spec::program::Shape;
 use brownout_spec::text::printable;
 use serde::{Deserialize, Serialize};
 
 /// Version of the state that this program writes and goes on from.
-pub const STATE_VERSION: u32 = 1;
+pub const STATE_VERSION: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
     version: u32,
     options: TrainingOptions,
+    start: StartMark,
     data: DataMark,
     step: usize,
     gate: bool,
@@ -79,6 +82,44 @@ impl DataMark {
     }
 }
 
+/// What tells the network that a run started from from others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StartMark {
+    network: String,
+    image: Shape,
+    classes: usize,
+    input: InputMap,
+    /// BLAKE3 of its parameters, in hexadecimal.
+    hash: String,
+}
+
+impl StartMark {
+    pub fn of(model: &FloatModel) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        let mut add = |values: &mut dyn Iterator<Item = &f32>| {
+            for value in values {
+                hasher.update(&value.to_le_bytes());
+            }
+        };
+        for layer in model.parameters.layers.iter().flatten() {
+            add(&mut layer.weight.iter());
+            let optional = [&layer.offset, &layer.gain].into_iter().flatten();
+            let vectors = [&layer.bias, &layer.mean, &layer.variance];
+            for vector in vectors.into_iter().chain(optional) {
+                add(&mut vector.iter());
+            }
+        }
+        Self {
+            network: model.network.to_string(),
+            image: model.image,
+            classes: model.architecture.classes(),
+            input: model.input,
+            hash: hasher.finalize().to_hex().to_string(),
+        }
+    }
+}
+
 const PARTS: [&str; 4] = ["weight", "offset", "bias", "gain"];
 
 fn fields(layer: &LayerGradients) -> [&Vec<f32>; 4] {
@@ -110,6 +151,7 @@ impl<'d> Run<'d> {
         let state = State {
             version: STATE_VERSION,
             options: self.options.clone(),
+            start: self.start.clone(),
             data: DataMark::of(self.data),
             step: self.step,
             gate: self.gate,
@@ -140,17 +182,19 @@ impl<'d> Run<'d> {
         encode(&self.model, None, Some(parts))
     }
 
-    /// The run that wrote these bytes, with the data and the options that it had.
+    /// The run that wrote these bytes, with the network that it started from, the data and
+    /// the options that it had.
     ///
     /// # Errors
-    /// A sentence when they are no state, or one of other data or options.
+    /// A sentence when they are no state, or one of another network, other data or options.
     pub fn resume(
         bytes: &[u8],
+        start: &FloatModel,
         data: &'d Dataset,
         options: &TrainingOptions,
     ) -> Result<Self, TrainError> {
         let (checkpoint, (state, velocities)) = decode(bytes, |text, parameters, taker| {
-            read(text, parameters, taker, data, options)
+            read(text, parameters, taker, (start, data, options))
         })
         .map_err(TrainError::State)?;
         let mut run = Self::new(checkpoint.model, data, options)?;
@@ -168,34 +212,38 @@ impl<'d> Run<'d> {
                 "the state has taken more steps or finished other epochs than such a run has",
             ));
         }
-        let mut numbers = state.ranges.iter().chain(&state.range_velocities);
-        if !numbers.all(|r| r.is_finite()) {
-            return Err(problem("a range of the state is not finite"));
+        let numbers = state.ranges.iter().chain(&state.range_velocities);
+        let numbers = numbers.chain(&state.losses).chain([&state.epoch_loss]);
+        if !(numbers.chain(state.learned.iter().flatten())).all(|n| n.is_finite()) {
+            return Err(problem("a number of the state is not finite"));
         }
+        let begun = state.step > run.float_steps();
         for (index, saved) in state.quantizers.into_iter().enumerate() {
-            let Some(saved) = saved else { continue };
-            let Some(layer) = &run.model.parameters.layers[index] else {
-                return Err(problem(
-                    "the state has a quantizer of a layer without weights",
-                ));
+            let layer = run.model.parameters.layers[index].as_ref();
+            let (saved, layer) = match (saved, layer) {
+                (Some(saved), Some(layer)) if begun => (saved, layer),
+                (None, Some(_)) if !begun => continue,
+                (None, None) => continue,
+                _ => {
+                    return Err(problem(
+                        "the state has quantizers where its run has none, or none where it has some",
+                    ));
+                }
             };
-            let outputs = layer.bias.len();
-            let quantizer = LayerQuantizer::resume(saved.fixed, &saved.learned, options)
-                .and_then(|quantizer| {
-                    let grid = quantizer.grid(&layer.weight, options);
-                    let grid = grid.map_err(|e| e.to_string())?;
-                    grid.validate(outputs, options.weight_bits)?;
-                    Ok(quantizer)
-                })
+            let quantizer = quantizer(saved, layer, options)
                 .map_err(|e| TrainError::State(format!("layer {index}: {e}")))?;
-            if state.learned[index].len() > quantizer.learned().len() {
-                return Err(problem("the state has more velocities than learned ranges"));
+            let velocities = state.learned[index].len();
+            if velocities != quantizer.learned().len() {
+                return Err(problem(
+                    "the state has other velocities than learned ranges",
+                ));
             }
             run.quantizers[index] = Some(quantizer);
         }
         run.optimizer.velocities = velocities;
         run.optimizer.learned = state.learned;
         run.optimizer.ranges = state.range_velocities;
+        run.start = state.start;
         run.ranges = state.ranges;
         run.gate = state.gate;
         run.step = state.step;
@@ -205,14 +253,37 @@ impl<'d> Run<'d> {
     }
 }
 
+/// A layer's quantizer as it was kept.
+fn quantizer(
+    saved: QuantizerState,
+    layer: &LayerParameters,
+    options: &TrainingOptions,
+) -> Result<LayerQuantizer, String> {
+    let outputs = layer.bias.len();
+    let expected = match options.granularity {
+        Granularity::Tensor => 1,
+        Granularity::Channel => outputs,
+    };
+    let quantizer = LayerQuantizer::resume(saved.fixed, &saved.learned, options)?;
+    let grid = quantizer.grid(&layer.weight, options);
+    let grid = grid.map_err(|e| e.to_string())?;
+    grid.validate(outputs, options.weight_bits)?;
+    if grid.len() != expected {
+        return Err(format!(
+            "the state has {} grids; its run has {expected}",
+            grid.len()
+        ));
+    }
+    Ok(quantizer)
+}
+
 type Velocities = Vec<Option<LayerGradients>>;
 
 fn read(
     header: Option<serde_json::Value>,
     parameters: &Parameters,
     taker: &mut Taker<'_, '_>,
-    data: &Dataset,
-    options: &TrainingOptions,
+    (start, data, options): (&FloatModel, &Dataset, &TrainingOptions),
 ) -> Result<(State, Velocities), String> {
     let header = header.ok_or("this is a network without the state of its training")?;
     let unreadable = |e: serde_json::Error| {
@@ -228,6 +299,16 @@ fn read(
     let state: State = serde_json::from_value(header).map_err(unreadable)?;
     if let Some(difference) = difference(&state.options, options) {
         return Err(difference);
+    }
+    let mark = StartMark::of(start);
+    if state.start != mark {
+        return Err(format!(
+            "it belongs to another run: it started from network {} with parameters of hash {}, this run from {} with {}",
+            printable(&state.start.network),
+            printable(&state.start.hash),
+            mark.network,
+            mark.hash
+        ));
     }
     let mark = DataMark::of(data);
     if state.data != mark {

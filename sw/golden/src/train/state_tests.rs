@@ -72,7 +72,7 @@ fn a_run_broken_off_after_any_step_ends_with_the_same_bits() {
         let mut run = Run::new(start(&data), &data, &options).unwrap();
         for step in 0..run.steps() {
             let bytes = run.to_bytes();
-            let resumed = Run::resume(&bytes, &data, &options).unwrap();
+            let resumed = Run::resume(&bytes, &start(&data), &data, &options).unwrap();
             assert!(resumed.to_bytes() == bytes, "step {step}");
             let resumed = finish(resumed);
             let name = options.quantizer;
@@ -93,7 +93,8 @@ fn a_state_of_other_data_options_or_version_is_refused_with_what_differs() {
     }
     let bytes = run.to_bytes();
     let refuse = |bytes: &[u8], data: &Dataset, options: &TrainingOptions| {
-        Run::resume(bytes, data, options).unwrap_err().to_string()
+        let error = Run::resume(bytes, &start(data), data, options).unwrap_err();
+        error.to_string()
     };
     let other = TrainingOptions {
         momentum: 0.8,
@@ -123,10 +124,50 @@ fn a_state_of_other_data_options_or_version_is_refused_with_what_differs() {
         changed[at..at + to.len()].copy_from_slice(to.as_bytes());
         refuse(&changed, &data, &options)
     };
-    let message = change("\\\"version\\\":1}}", "\\\"version\\\":7}}");
-    assert!(message.contains("is 7; allowed is 1"), "{message}");
+    let message = change("\\\"version\\\":2}}", "\\\"version\\\":7}}");
+    assert!(message.contains("is 7; allowed is 2"), "{message}");
     let message = change("\\\"step\\\":4", "\\\"step\\\":9");
     assert!(message.contains("other epochs"), "{message}");
     let message = change("velocity0.gain", "velocity0.pain");
     assert!(message.contains("no tensor"), "{message}");
+}
+
+#[test]
+fn a_state_of_another_network_or_other_first_weights_is_refused() {
+    let data = data();
+    let options = runs().swap_remove(0);
+    let bytes = Run::new(start(&data), &data, &options).unwrap().to_bytes();
+    let images = (data.shape(), data.classes);
+    for other in [
+        FloatModel::random(Builtin::Mlp, images, InputMap::Halve, 1).unwrap(),
+        FloatModel::random(Builtin::Cnn, images, InputMap::Halve, 2).unwrap(),
+        FloatModel::random(Builtin::Cnn, images, InputMap::Centre, 1).unwrap(),
+    ] {
+        let error = Run::resume(&bytes, &other, &data, &options).unwrap_err();
+        assert!(error.to_string().contains("another run"), "{error}");
+    }
+    assert!(Run::resume(&bytes, &start(&data), &data, &options).is_ok());
+}
+
+#[test]
+fn a_state_whose_quantizers_are_not_those_of_its_run_is_refused() {
+    let data = data();
+    for options in runs() {
+        let mut run = Run::new(start(&data), &data, &options).unwrap();
+        while !run.is_quantized() {
+            run.step().unwrap();
+        }
+        run.step().unwrap();
+        let refuse = |change: &dyn Fn(&mut Run<'_>)| {
+            let bytes = run.to_bytes();
+            let mut changed = Run::resume(&bytes, &start(&data), &data, &options).unwrap();
+            change(&mut changed);
+            let bytes = changed.to_bytes();
+            Run::resume(&bytes, &start(&data), &data, &options).is_err()
+        };
+        assert!(refuse(&|run| run.quantizers.fill(None)));
+        assert!(refuse(&|run| run.optimizer.learned[0].push(0.0)));
+        assert!(refuse(&|run| run.ranges[1] = f32::INFINITY));
+        assert!(!refuse(&|_| ()));
+    }
 }

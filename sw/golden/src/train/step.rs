@@ -12,7 +12,7 @@ use super::quantizer::LayerQuantizer;
 use super::run::Run;
 use crate::data::Draw;
 use crate::model::InputTable;
-use crate::network::{Chunk, LayerGradients, Norm, Prepared, Statistics};
+use crate::network::{Chunk, LayerGradients, LayerParameters, Norm, Prepared, Statistics};
 use crate::quantize::{ActivationGrid, QuantizeError, WeightGrid};
 use crate::quantized::{StoredWeights, allowed_ranges};
 use brownout_spec::fault::{ChipFaults, FaultMode};
@@ -60,7 +60,7 @@ impl Run<'_> {
         let adversarial = self.options.adversarial;
         let loss = match (&snapshot, self.options.perturbation.clone()) {
             (Some(snapshot), Some(perturbation)) => {
-                self.perturbed_step(snapshot, &perturbation, &labels, epoch)?
+                self.perturbed_step(snapshot, &perturbation, &labels)?
             }
             (Some(snapshot), None) if let Some(adversarial) = adversarial => {
                 self.adversarial_step(snapshot, &adversarial, &labels)?
@@ -94,10 +94,9 @@ impl Run<'_> {
         clean: &Snapshot,
         perturbation: &Perturbation,
         labels: &[u8],
-        epoch: usize,
     ) -> Result<f32, TrainError> {
         if perturbation.scheme == Scheme::Noise {
-            let disturbed = self.disturb(&clean.stored, &clean.grids, perturbation, epoch)?;
+            let disturbed = self.disturb(&clean.stored, &clean.grids, perturbation)?;
             let loss = self.pass(&disturbed, &clean.activations, labels, true)?;
             self.observe();
             let gradients = self.sum_gradients();
@@ -116,9 +115,9 @@ impl Run<'_> {
         }
         let mut gradients = self.sum_gradients();
         if perturbation.scheme == Scheme::Alternating {
-            return self.alternating_step(gradients, loss, perturbation, labels, epoch);
+            return self.alternating_step(gradients, loss, perturbation, labels);
         }
-        let disturbed = self.disturb(&clean.stored, &clean.grids, perturbation, epoch)?;
+        let disturbed = self.disturb(&clean.stored, &clean.grids, perturbation)?;
         let perturbed_loss = self.pass(&disturbed, &clean.activations, labels, true)?;
         let mut perturbed = self.sum_gradients();
         perturbed.clamp(perturbation.clamp);
@@ -139,11 +138,10 @@ impl Run<'_> {
         loss: f32,
         perturbation: &Perturbation,
         labels: &[u8],
-        epoch: usize,
     ) -> Result<f32, TrainError> {
         self.update(gradients);
         let now = self.constrain()?.expect("quantization has begun");
-        let disturbed = self.disturb(&now.stored, &now.grids, perturbation, epoch)?;
+        let disturbed = self.disturb(&now.stored, &now.grids, perturbation)?;
         let perturbed_loss = self.pass(&disturbed, &now.activations, labels, true)?;
         let mut perturbed = self.sum_gradients();
         perturbed.clamp(perturbation.clamp);
@@ -242,11 +240,10 @@ impl Run<'_> {
         stored: &StoredWeights,
         grids: &[Option<WeightGrid>],
         perturbation: &Perturbation,
-        epoch: usize,
     ) -> Result<Vec<Option<Array4<f32>>>, TrainError> {
         let memory = self.memory.as_ref().expect("a perturbed run has a memory");
         let reading = match &self.arrays[..] {
-            [] => memory.read(stored, self.faults(perturbation, epoch), Pass(0))?,
+            [] => memory.read(stored, self.faults(perturbation), Pass(0))?,
             arrays => {
                 let array = &arrays[self.step % arrays.len()];
                 let (words, bits) = (memory.layout().words(), memory.layout().code().n());
@@ -265,15 +262,17 @@ impl Run<'_> {
     }
 
     /// The chip of this step.
-    pub(super) fn faults(&self, perturbation: &Perturbation, epoch: usize) -> ChipFaults {
+    pub(super) fn faults(&self, perturbation: &Perturbation) -> ChipFaults {
         let seed = match &perturbation.chips[..] {
             [] => self.draw_seed(),
             chips => chips[self.step % chips.len()],
         };
+        let begin = self.float_steps();
+        let rate = perturbation.rate_in(self.step.saturating_sub(begin), self.steps() - begin);
         ChipFaults {
             seed: ChipSeed(seed),
             mode: FaultMode::Persistent,
-            threshold: perturbation.rate_in(epoch, self.options.epochs).threshold(),
+            threshold: rate.threshold(),
         }
     }
 
@@ -332,14 +331,21 @@ impl Run<'_> {
             return;
         }
         let share = 1.0 / self.chunks.len() as f32;
-        // Nothing has been observed yet, unless quantization began at once.
-        let first = self.step == 0 && self.ranges.iter().all(|&r| r == 0.0);
-        let weight = if first { 1.0 } else { OBSERVATION };
-        let toward = |old: &mut f32, new: f32| *old += weight * (new - *old);
+        // The first observation counts fully, unless ranges or statistics are there already:
+        // of an early calibration, or of a network that was trained before.
+        let first = |there: bool| match self.step == 0 && !there {
+            true => 1.0,
+            false => OBSERVATION,
+        };
+        let range_weight = first(self.ranges.iter().any(|&r| r != 0.0));
+        let trained = |l: &LayerParameters| l.mean.iter().any(|&m| m != 0.0);
+        let layers = self.model.parameters.layers.iter().flatten();
+        let moment_weight = first(layers.into_iter().any(trained));
+        let toward = |old: &mut f32, new: f32, weight: f32| *old += weight * (new - *old);
         let learned = self.learns_ranges();
         for tensor in (1..self.ranges.len()).filter(|_| !learned) {
             let seen: f32 = self.chunks.iter().map(|c| c.maxima()[tensor] * share).sum();
-            toward(&mut self.ranges[tensor], seen);
+            toward(&mut self.ranges[tensor], seen, range_weight);
         }
         let styles = &self.model.architecture.styles;
         for (index, layer) in self.model.parameters.layers.iter_mut().enumerate() {
@@ -354,8 +360,8 @@ impl Run<'_> {
             for channel in 0..layer.mean.len() {
                 let mean = moments.iter().map(|m| m.0[channel] * share).sum();
                 let variance = moments.iter().map(|m| m.1[channel] * share).sum();
-                toward(&mut layer.mean[channel], mean);
-                toward(&mut layer.variance[channel], variance);
+                toward(&mut layer.mean[channel], mean, moment_weight);
+                toward(&mut layer.variance[channel], variance, moment_weight);
             }
         }
     }
@@ -381,8 +387,8 @@ impl Run<'_> {
     /// One step of the optimizer along the gradients of quantized weights.
     pub(super) fn update(&mut self, mut gradients: Gradients) {
         let options = &self.options;
-        let steps = options.epochs * (self.data.len() / options.batch);
-        let rate = learning_rate(options.schedule, options.learning_rate, self.step, steps);
+        let peak = options.learning_rate;
+        let rate = learning_rate(options.schedule, peak, self.step, self.steps());
         let layers = self.model.parameters.layers.iter();
         let learned: Vec<Vec<f32>> = layers
             .zip(&self.quantizers)
