@@ -14,6 +14,7 @@
 mod activations;
 mod adversarial;
 mod error;
+mod gradients;
 mod loss;
 mod methods;
 mod optimizer;

@@ -1,8 +1,10 @@
 //! Stochastic gradient descent with momentum, and its learning rate.
 
+use super::gradients::SLICE;
 use super::options::{Decay, Schedule, TrainingOptions};
 use super::quantizer::{LayerQuantizer, QuantizerName};
 use crate::network::{LayerGradients, Parameters};
+use rayon::prelude::*;
 
 /// Share of the steps over which the learning rate rises to its peak.
 const WARM_UP_SHARE: f32 = 0.03;
@@ -57,20 +59,28 @@ impl Momentum {
             Decay::Weights => 0.0,
             Decay::All => decay,
         };
-        let layers = parameters.layers.iter_mut().zip(&mut self.velocities);
-        for ((layer, velocity), gradient) in layers.zip(gradients) {
+        let layers = parameters.layers.par_iter_mut();
+        let layers = layers.zip(&mut self.velocities).zip(gradients);
+        layers.for_each(|((layer, velocity), gradient)| {
             let (Some(layer), Some(v), Some(g)) = (layer, velocity, gradient) else {
-                continue;
+                return;
             };
-            rule.update(layer.weight.iter_mut(), &mut v.weight, &g.weight, decay);
-            if let Some(offset) = &mut layer.offset {
-                rule.update(offset.iter_mut(), &mut v.offset, &g.offset, others);
+            let weight = layer.weight.as_slice_mut();
+            let weight = weight.expect("weights are in standard layout");
+            let slices = weight.par_chunks_mut(SLICE);
+            let slices = slices.zip(v.weight.par_chunks_mut(SLICE));
+            slices
+                .zip(g.weight.par_chunks(SLICE))
+                .for_each(|((weight, v), g)| rule.update(weight, v, g, decay));
+            for (values, v, g) in [
+                (layer.offset.as_mut(), &mut v.offset, &g.offset),
+                (Some(&mut layer.bias), &mut v.bias, &g.bias),
+                (layer.gain.as_mut(), &mut v.gain, &g.gain),
+            ] {
+                let values = values.and_then(|values| values.as_slice_mut());
+                rule.update(values.unwrap_or_default(), v, g, others);
             }
-            rule.update(layer.bias.iter_mut(), &mut v.bias, &g.bias, others);
-            if let Some(gain) = &mut layer.gain {
-                rule.update(gain.iter_mut(), &mut v.gain, &g.gain, others);
-            }
-        }
+        });
     }
 
     /// One step of the ranges of activations; those without a gradient, of pools and of
@@ -90,7 +100,7 @@ impl Momentum {
             if *gradient != 0.0 || *velocity != 0.0 {
                 let decay = options.activations.decay;
                 let (velocity, gradient) = (std::slice::from_mut(velocity), &[*gradient]);
-                rule.update(std::iter::once(&mut *range), velocity, gradient, decay);
+                rule.update(std::slice::from_mut(range), velocity, gradient, decay);
                 *range = range.max(LEAST);
             }
         }
@@ -113,7 +123,7 @@ impl Momentum {
             _ => 0.0,
         };
         let mut after = before.clone();
-        Rule::new(options, rate).update(after.iter_mut(), velocities, gradients, decay);
+        Rule::new(options, rate).update(&mut after, velocities, gradients, decay);
         let changes: Vec<f32> = after.iter().zip(&before).map(|(a, b)| a - b).collect();
         quantizer.learn(&changes);
     }
@@ -128,15 +138,9 @@ impl Rule {
         }
     }
 
-    fn update<'a>(
-        self,
-        values: impl Iterator<Item = &'a mut f32>,
-        velocities: &mut [f32],
-        gradients: &[f32],
-        decay: f32,
-    ) {
+    fn update(self, values: &mut [f32], velocities: &mut [f32], gradients: &[f32], decay: f32) {
         let mu = self.momentum;
-        for ((w, v), g) in values.zip(velocities).zip(gradients) {
+        for ((w, v), g) in values.iter_mut().zip(velocities).zip(gradients) {
             let g = g + decay * *w;
             *v = mu * *v + g;
             *w -= self.rate * if self.nesterov { g + mu * *v } else { *v };
@@ -199,7 +203,7 @@ mod tests {
             let rule = Rule::new(&options(nesterov), 0.1);
             let (mut w, mut v) = ([0.0], [0.0]);
             for expected in expected {
-                rule.update(w.iter_mut(), &mut v, &[1.0], 0.0);
+                rule.update(&mut w, &mut v, &[1.0], 0.0);
                 assert!((w[0] - expected).abs() < 1e-6, "{} {expected}", w[0]);
             }
         }

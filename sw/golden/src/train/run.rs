@@ -1,6 +1,7 @@
 //! A training run: what it knows between two steps, and the loop over them.
 
 use super::error::TrainError;
+use super::gradients::Gradients;
 use super::methods::Perturbation;
 use super::optimizer::Momentum;
 use super::options::TrainingOptions;
@@ -72,6 +73,8 @@ pub struct Run<'d> {
     pub(super) pixels: InputTable<f32>,
     pub(super) optimizer: Momentum,
     pub(super) chunks: Vec<Chunk>,
+    /// Buffers for the next step's gradients.
+    pub(super) spare: Option<Gradients>,
     /// `None` until quantization begins, and in layers without weights.
     pub(super) quantizers: Vec<Option<LayerQuantizer>>,
     /// Running mean of each tensor's largest value, or its learned range.
@@ -111,6 +114,7 @@ impl<'d> Run<'d> {
             .map(|_| Chunk::new(architecture, &start.parameters, options.chunk));
         let mut run = Self {
             chunks: chunks.collect(),
+            spare: None,
             pixels: match options.activations.quantize {
                 true => start.input.rounded_table(),
                 false => start.input.real_table(),

@@ -5,15 +5,17 @@
 //! both; the gradient passes straight through to the float weights.
 
 use super::error::TrainError;
+use super::gradients::Gradients;
 use super::loss::cross_entropy;
 use super::methods::{Perturbation, Scheme};
 use super::optimizer::learning_rate;
+use super::options::TrainingOptions;
 use super::quantizer::LayerQuantizer;
 use super::run::Run;
 use crate::data::Draw;
 use crate::model::InputTable;
-use crate::network::{Chunk, LayerGradients, LayerParameters, Norm, Prepared, Statistics};
-use crate::quantize::{ActivationGrid, QuantizeError, WeightGrid};
+use crate::network::{Chunk, LayerParameters, Norm, Prepared, Statistics};
+use crate::quantize::{ActivationGrid, QuantizeError, QuantizedWeights, WeightGrid};
 use crate::quantized::{StoredWeights, allowed_ranges};
 use brownout_spec::fault::{ChipFaults, FaultMode};
 use brownout_spec::quantity::{ChipSeed, Pass};
@@ -34,13 +36,6 @@ pub(super) struct Snapshot {
     pub grids: Vec<Option<WeightGrid>>,
     pub stored: StoredWeights,
     pub values: Vec<Option<Array4<f32>>>,
-}
-
-/// The gradients of a batch.
-pub(super) struct Gradients {
-    layers: Vec<Option<LayerGradients>>,
-    /// Of the ranges of all tensors; zero unless they are learned.
-    ranges: Vec<f32>,
 }
 
 impl Run<'_> {
@@ -204,32 +199,26 @@ impl Run<'_> {
         };
         let activations = self.activations();
         let options = &self.options;
-        let layers = self.model.parameters.layers.iter_mut();
+        let layers = self.model.parameters.layers.par_iter_mut();
+        let layers: Vec<_> = layers
+            .zip(&mut self.quantizers)
+            .map(|(layer, quantizer)| {
+                let rounded = layer.as_mut().map(|layer| round(layer, quantizer, options));
+                rounded.transpose()
+            })
+            .collect();
         let mut snapshot = Snapshot {
             activations,
-            grids: Vec::with_capacity(self.quantizers.len()),
-            stored: StoredWeights(Vec::with_capacity(self.quantizers.len())),
-            values: Vec::with_capacity(self.quantizers.len()),
+            grids: Vec::with_capacity(layers.len()),
+            stored: StoredWeights(Vec::with_capacity(layers.len())),
+            values: Vec::with_capacity(layers.len()),
         };
-        for (layer, quantizer) in layers.zip(&mut self.quantizers) {
-            let Some(layer) = layer else {
-                snapshot.grids.push(None);
-                snapshot.stored.0.push(None);
-                snapshot.values.push(None);
-                continue;
-            };
-            if quantizer.is_none() {
-                let first = LayerQuantizer::begin(&layer.weight, options).map_err(diverged)?;
-                *quantizer = Some(first);
-            }
-            let quantizer = quantizer.as_ref().expect("it was just made");
-            let grid = quantizer.grid(&layer.weight, options).map_err(diverged)?;
-            let ranges = allowed_ranges(options.code, options.weight_bits, layer.bias.len());
-            grid.throttle(&mut layer.weight, &ranges, quantizer.throttle());
-            let quantized = grid.quantize(&layer.weight, &ranges);
-            snapshot.grids.push(Some(grid));
-            snapshot.stored.0.push(Some(quantized.integers));
-            snapshot.values.push(Some(quantized.values));
+        for layer in layers {
+            let (grid, weights) = layer.map_err(diverged)?.unzip();
+            let (integers, values) = weights.map(|w| (w.integers, w.values)).unzip();
+            snapshot.grids.push(grid);
+            snapshot.stored.0.push(integers);
+            snapshot.values.push(values);
         }
         Ok(Some(snapshot))
     }
@@ -372,15 +361,11 @@ impl Run<'_> {
         options.quantize && options.learned && self.is_quantized() && !self.is_frozen()
     }
 
-    /// The chunks' gradients added in the chunks' order, whatever thread made them.
-    pub(super) fn sum_gradients(&self) -> Gradients {
-        let mut sum = Gradients {
-            layers: self.chunks[0].gradients().to_vec(),
-            ranges: self.chunks[0].ceiling_gradients().to_vec(),
-        };
-        for chunk in &self.chunks[1..] {
-            sum.add(chunk.gradients(), chunk.ceiling_gradients());
-        }
+    /// The sum of the chunks' gradients.
+    pub(super) fn sum_gradients(&mut self) -> Gradients {
+        let new = || Gradients::zeros(&self.model.parameters);
+        let mut sum = self.spare.take().unwrap_or_else(new);
+        sum.gather(&self.chunks);
         sum
     }
 
@@ -389,7 +374,7 @@ impl Run<'_> {
         let options = &self.options;
         let peak = options.learning_rate;
         let rate = learning_rate(options.schedule, peak, self.step, self.steps());
-        let layers = self.model.parameters.layers.iter();
+        let layers = self.model.parameters.layers.par_iter();
         let learned: Vec<Vec<f32>> = layers
             .zip(&self.quantizers)
             .zip(&mut gradients.layers)
@@ -416,7 +401,25 @@ impl Run<'_> {
                     .learn(index, quantizer, gradient, options, rate);
             }
         }
+        self.spare = Some(gradients);
     }
+}
+
+/// Throttles a layer's weights and rounds them, on a grid that is made if there is none yet.
+fn round(
+    layer: &mut LayerParameters,
+    quantizer: &mut Option<LayerQuantizer>,
+    options: &TrainingOptions,
+) -> Result<(WeightGrid, QuantizedWeights), QuantizeError> {
+    let quantizer = match quantizer {
+        Some(quantizer) => quantizer,
+        None => quantizer.insert(LayerQuantizer::begin(&layer.weight, options)?),
+    };
+    let grid = quantizer.grid(&layer.weight, options)?;
+    let ranges = allowed_ranges(options.code, options.weight_bits, layer.bias.len());
+    grid.throttle(&mut layer.weight, &ranges, quantizer.throttle());
+    let weights = grid.quantize(&layer.weight, &ranges);
+    Ok((grid, weights))
 }
 
 /// Fills a chunk's input with what the pixels of images mean.
@@ -426,43 +429,6 @@ fn fill<'d>(chunk: &mut Chunk, table: &InputTable<f32>, images: impl Iterator<It
         for (x, value) in target.iter_mut().zip(table.apply(image)) {
             *x = value;
         }
-    }
-}
-
-impl Gradients {
-    /// Adds the gradients on other weights, and takes a share of the sum.
-    pub fn combine(&mut self, others: &Self, share: f32) {
-        self.add(&others.layers, &others.ranges);
-        self.each(|g| *g *= share);
-    }
-
-    fn add(&mut self, layers: &[Option<LayerGradients>], ranges: &[f32]) {
-        for (sum, part) in self.layers.iter_mut().zip(layers) {
-            if let (Some(sum), Some(part)) = (sum, part) {
-                sum.add(part);
-            }
-        }
-        let ranges = self.ranges.iter_mut().zip(ranges);
-        ranges.for_each(|(sum, part)| *sum += part);
-    }
-
-    fn each(&mut self, mut change: impl FnMut(&mut f32)) {
-        for layer in self.layers.iter_mut().flatten() {
-            for part in [
-                &mut layer.weight,
-                &mut layer.offset,
-                &mut layer.bias,
-                &mut layer.gain,
-            ] {
-                part.iter_mut().for_each(&mut change);
-            }
-        }
-        self.ranges.iter_mut().for_each(change);
-    }
-
-    /// Limits the magnitude of every component.
-    pub fn clamp(&mut self, most: f32) {
-        self.each(|g| *g = g.clamp(-most, most));
     }
 }
 
