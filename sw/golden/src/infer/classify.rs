@@ -3,9 +3,11 @@
 use super::{IntegerNetwork, Workspace};
 use crate::data::Dataset;
 use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
-/// Images that one thread classifies before it takes the next.
-const BATCH: usize = 64;
+/// Images that one thread classifies before it takes the next: few, so that threads end
+/// at nearly the same time.
+const BATCH: usize = 16;
 
 impl IntegerNetwork<'_> {
     /// The class of every image, in order: the largest logit's, of equal ones the first.
@@ -27,16 +29,20 @@ impl IntegerNetwork<'_> {
         image: impl Fn(usize, &mut Workspace) + Sync,
     ) -> Vec<u16> {
         let mut classes = vec![0; images];
-        classes.par_chunks_mut(BATCH).enumerate().for_each_init(
-            || self.workspace(),
-            |workspace, (batch, classes)| {
-                for (i, class) in classes.iter_mut().enumerate() {
-                    image(batch * BATCH + i, workspace);
-                    // A layer has at most 16,384 channels.
-                    *class = workspace.class() as u16;
-                }
-            },
-        );
+        // Every batch is a task of its own, and there are as many workspaces as threads.
+        let spare = Mutex::new(Vec::new());
+        let lock = || spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let batches = classes.par_chunks_mut(BATCH).enumerate();
+        batches.with_max_len(1).for_each(|(batch, classes)| {
+            let known = lock().pop();
+            let mut workspace = known.unwrap_or_else(|| self.workspace());
+            for (i, class) in classes.iter_mut().enumerate() {
+                image(batch * BATCH + i, &mut workspace);
+                // A layer has at most 16,384 channels.
+                *class = workspace.class() as u16;
+            }
+            lock().push(workspace);
+        });
         classes
     }
 
