@@ -9,7 +9,6 @@
 use super::chunk::shortcut;
 use super::normalization::{Affine, Moments, Spread};
 use super::pointwise::{Clip, activate, largest, quantize};
-use super::tiles::convolve;
 use super::windows::{self, Forward};
 use super::{Architecture, Norm, Parameters, pooling};
 use crate::data::Dataset;
@@ -20,6 +19,7 @@ use brownout_spec::program::Operation;
 use ndarray::Array4;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// Images that one thread takes at once.
 const BATCH: usize = 32;
@@ -55,6 +55,8 @@ pub struct Values {
     /// The input and every layer's output, `[row][column][channel]`.
     tensors: Vec<Tensor>,
     padded: Vec<Vec<f32>>,
+    /// Where convolutions work.
+    buffer: Vec<f32>,
     linear: Vec<f32>,
     gathered: Vec<f32>,
     /// Of each layer whose normalisation depends on the image.
@@ -223,6 +225,8 @@ impl<'a> Evaluator<'a> {
         let padded = |l: &Convolution| vec![0.0; l.forward.padded_length(group(l))];
         let linear = |l: &Convolution| group(l) * l.forward.output_volume();
         let linear = self.layers.iter().flatten().map(linear).max();
+        let buffer = |l: &Convolution| l.forward.buffer_length(group(l));
+        let buffer = self.layers.iter().flatten().map(buffer).max();
         let largest = shapes.iter().map(|s| s.volume()).max().unwrap_or(0);
         let affines = self.layers.iter().zip(&self.architecture.styles);
         let affines = affines.map(|(layer, style)| {
@@ -237,6 +241,7 @@ impl<'a> Evaluator<'a> {
                 .iter()
                 .map(|l| l.as_ref().map_or(Vec::new(), padded))
                 .collect(),
+            buffer: vec![0.0; buffer.unwrap_or(0)],
             linear: vec![0.0; linear.unwrap_or(0)],
             gathered: vec![0.0; largest],
             affines: affines.collect(),
@@ -326,9 +331,8 @@ impl<'a> Evaluator<'a> {
         let y = after[0].of_mut(&images);
         let padded = layer.forward.pad(x, &mut values.padded[index]);
         let z = &mut values.linear[..y.len()];
-        let outputs = layer.forward.outputs();
-        let windows = layer.forward.windows(images.len());
-        convolve(padded, &windows, &layer.packed, outputs, z);
+        let buffer = &mut values.buffer;
+        (layer.forward).convolve(padded, images.len(), &layer.packed, buffer, z);
         let volume = layer.forward.output_volume();
         let shortcut = shortcut(self.architecture, index);
         let mut most = f32::MIN;
@@ -385,26 +389,15 @@ impl<'a> Evaluator<'a> {
             data.shape().volume(),
             self.architecture.network.input.volume()
         );
-        let starts: Vec<usize> = (0..data.len()).step_by(BATCH).collect();
-        let parts: Vec<Score> = starts
-            .into_par_iter()
-            .map_init(
-                || self.values_of(BATCH),
-                |values, start| {
-                    let images = start..(start + BATCH).min(data.len());
-                    let inputs = images.clone().map(|i| input.apply(data.image(i)));
-                    self.run_all(inputs, values);
-                    let mut score = Score::default();
-                    for (place, i) in images.enumerate() {
-                        let (logits, label) =
-                            (values.logits_of(place), usize::from(data.labels[i]));
-                        score.correct += usize::from(arg_max(logits) == label);
-                        score.loss += loss(logits, label);
-                    }
-                    score
-                },
-            )
-            .collect();
+        let parts = self.batches(input, data, |images, values| {
+            let mut score = Score::default();
+            for (place, i) in images.enumerate() {
+                let (logits, label) = (values.logits_of(place), usize::from(data.labels[i]));
+                score.correct += usize::from(arg_max(logits) == label);
+                score.loss += loss(logits, label);
+            }
+            score
+        });
         let images = data.len();
         Score {
             correct: parts.iter().map(|p| p.correct).sum(),
@@ -423,22 +416,35 @@ impl<'a> Evaluator<'a> {
             data.shape().volume(),
             self.architecture.network.input.volume()
         );
-        let starts: Vec<usize> = (0..data.len()).step_by(BATCH).collect();
-        let groups: Vec<Vec<f32>> = starts
-            .into_par_iter()
-            .map_init(
-                || self.values_of(BATCH),
-                |values, start| {
-                    let images = start..(start + BATCH).min(data.len());
-                    self.run_all(images.map(|i| input.apply(data.image(i))), values);
-                    values.maxima().to_vec()
-                },
-            )
-            .collect();
+        let groups = self.batches(input, data, |_, values| values.maxima().to_vec());
         let share = 1.0 / groups.len().max(1) as f32;
         (0..self.activations.len())
             .map(|tensor| groups.iter().map(|g| g[tensor] * share).sum())
             .collect()
+    }
+
+    /// Runs all images batch by batch, each a task of its own, and collects what `result`
+    /// makes of them, in order. There are as many buffers as threads.
+    fn batches<R: Send>(
+        &self,
+        input: &InputTable<f32>,
+        data: &Dataset,
+        result: impl Fn(Range<usize>, &Values) -> R + Sync,
+    ) -> Vec<R> {
+        let starts: Vec<usize> = (0..data.len()).step_by(BATCH).collect();
+        let spare = Mutex::new(Vec::new());
+        let lock = || spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = |start: usize| {
+            let known = lock().pop();
+            let mut values = known.unwrap_or_else(|| self.values_of(BATCH));
+            let images = start..(start + BATCH).min(data.len());
+            let inputs = images.clone().map(|i| input.apply(data.image(i)));
+            self.run_all(inputs, &mut values);
+            let result = result(images, &values);
+            lock().push(values);
+            result
+        };
+        starts.into_par_iter().with_max_len(1).map(run).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use super::chunk::{Prepared, Statistics};
 use super::normalization::{Affine, Coefficients, Moments, Spread, Sums};
 use super::parameters::LayerGradients;
 use super::pointwise::{Clip, activate, gate, spread};
-use super::tiles::{convolve, correlate};
+use super::tiles::correlate;
 use super::windows::{self, Backward, Forward};
 use super::{LayerParameters, Norm};
 use brownout_spec::program::LayerShapes;
@@ -59,6 +59,8 @@ pub(super) struct Convolution {
     padded: Vec<f32>,
     /// The output's gradients of a group inside their zero border.
     padded_gradient: Vec<f32>,
+    /// Where convolutions work, forward and backward.
+    buffer: Vec<f32>,
     /// The convolution's results, z, of all images.
     linear: Vec<f32>,
     /// One where the gradient passes ReLU and clipping, zero elsewhere.
@@ -88,6 +90,12 @@ impl Convolution {
             images,
             padded: vec![0.0; forward.padded_length(group)],
             padded_gradient: vec![0.0; backward.padded_length(group)],
+            buffer: vec![
+                0.0;
+                forward
+                    .buffer_length(group)
+                    .max(backward.buffer_length(group))
+            ],
             linear: vec![0.0; images * volume],
             pass: vec![0; images * volume],
             coefficients: Coefficients::new(&affine),
@@ -114,10 +122,10 @@ impl Convolution {
         let x = &x[images.start * volumes.0..images.end * volumes.0];
         let z = &mut self.linear[images.start * volumes.1..images.end * volumes.1];
         let padded = self.forward.pad(x, &mut self.padded);
-        let windows = self.forward.windows(images.len());
-        let outputs = self.forward.outputs();
-        convolve(padded, &windows, &context.packed.forward, outputs, z);
-        let pixels = volumes.1 / outputs;
+        let weights = &context.packed.forward;
+        let buffer = &mut self.buffer;
+        (self.forward).convolve(padded, images.len(), weights, buffer, z);
+        let pixels = volumes.1 / self.forward.outputs();
         for (image, z) in images.zip(z.chunks_exact(volumes.1)) {
             let [last, all] = &mut self.spreads;
             match (self.norm, context.statistics) {
@@ -243,18 +251,17 @@ impl Convolution {
         let windows = self.backward.correlated(&self.forward, count);
         let gradient = &mut self.packed_gradient;
         correlate(padded, &windows, &self.padded_gradient, gradient);
-        let weights = &context.packed.backward;
+        let (weights, padded) = (&context.packed.backward, &self.padded_gradient);
+        let buffer = &mut self.buffer;
         match dx {
             None => {}
             Some((dx, false)) => {
-                let padded = &self.padded_gradient;
-                self.backward.convolve(padded, weights, count, dx);
+                self.backward.convolve(padded, count, weights, buffer, dx);
             }
             Some((dx, true)) => {
                 self.contribution.resize(dx.len(), 0.0);
                 let part = &mut self.contribution;
-                let padded = &self.padded_gradient;
-                self.backward.convolve(padded, weights, count, part);
+                self.backward.convolve(padded, count, weights, buffer, part);
                 dx.iter_mut().zip(part).for_each(|(dx, part)| *dx += *part);
             }
         }

@@ -25,6 +25,7 @@ mod pooling;
 mod residual;
 mod tiles;
 mod windows;
+mod winograd;
 
 pub use architecture::{Architecture, ArchitectureError, Builder, Norm, Style};
 pub use builtin::{Builtin, Depth, Shortcut};

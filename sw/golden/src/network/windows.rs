@@ -6,6 +6,7 @@
 
 use super::level::LANES;
 use super::tiles;
+use super::winograd::Winograd;
 use brownout_spec::program::{LayerShapes, Shape};
 
 /// Output pixels that are worth one turn of the inner loops: smaller maps are taken
@@ -54,6 +55,8 @@ pub(super) struct Forward {
     padding: usize,
     padded: Shape,
     table: Table,
+    /// The same with fewer products, where the layer fits.
+    winograd: Option<Winograd>,
 }
 
 impl Forward {
@@ -78,7 +81,10 @@ impl Forward {
             bases.push((pixel * padded.channels) as u32);
         }
         let targets = (0..bases.len()).map(|p| (p * output.channels) as u32);
+        let rows = shapes.kernel_height;
+        let fast = Winograd::fits(&shapes);
         Self {
+            winograd: fast.then(|| Winograd::new(padded, output, rows, images)),
             input,
             output,
             padding,
@@ -87,7 +93,7 @@ impl Forward {
                 targets: targets.collect(),
                 bases,
                 pixels: output.pixels(),
-                rows: shapes.kernel_height,
+                rows,
                 row_stride: padded.width * padded.channels,
                 row_length: shapes.kernel_width * padded.channels,
             },
@@ -117,7 +123,13 @@ impl Forward {
         }
     }
 
-    /// Length of all blocks of packed weights.
+    /// Length of the buffer that [`Forward::convolve`] works in.
+    pub fn buffer_length(&self, images: usize) -> usize {
+        let winograd = self.winograd.as_ref();
+        winograd.map_or(0, |w| w.buffer_length(images))
+    }
+
+    /// Length of a weight gradient as [`tiles::correlate`] adds to it.
     pub fn packed_length(&self) -> usize {
         self.table.packed_length(self.outputs())
     }
@@ -145,8 +157,29 @@ impl Forward {
         buffer
     }
 
-    /// Packs weights `[output][row][column][input]`.
+    /// Convolves that many images inside their border with packed weights, overwriting.
+    pub fn convolve(
+        &self,
+        padded: &[f32],
+        images: usize,
+        packed: &[f32],
+        buffer: &mut [f32],
+        y: &mut [f32],
+    ) {
+        match &self.winograd {
+            Some(winograd) => winograd.convolve(padded, images, packed, buffer, y),
+            None => tiles::convolve(padded, &self.windows(images), packed, self.outputs(), y),
+        }
+    }
+
+    /// Packs weights `[output][row][column][input]` for [`Forward::convolve`].
     pub fn pack(&self, weight: &[f32]) -> Vec<f32> {
+        if let Some(winograd) = &self.winograd {
+            let (rows, inputs) = (self.table.rows, self.input.channels);
+            return winograd.pack(|output, row, column, input| {
+                weight[((output * rows + row) * 3 + column) * inputs + input]
+            });
+        }
         let mut packed = vec![0.0; self.packed_length()];
         let block = self.table.windows(0).block_length();
         for (output, weight) in weight.chunks_exact(block / LANES).enumerate() {
@@ -158,7 +191,7 @@ impl Forward {
         packed
     }
 
-    /// The inverse of [`Forward::pack`].
+    /// The weight gradient `[output][row][column][input]` from that of [`tiles::correlate`].
     pub fn unpack(&self, packed: &[f32], weight: &mut [f32]) {
         let block = self.table.windows(0).block_length();
         for (output, weight) in weight.chunks_exact_mut(block / LANES).enumerate() {
@@ -188,6 +221,8 @@ pub(super) struct Backward {
     /// Where each output pixel's gradient lies there.
     places: Vec<u32>,
     classes: Vec<Class>,
+    /// The one class with fewer products, where the layer fits.
+    winograd: Option<Winograd>,
 }
 
 /// Input pixels whose coordinates have the same remainders.
@@ -285,7 +320,9 @@ impl Backward {
                 });
             }
         }
+        let fast = Winograd::fits(&shapes);
         Self {
+            winograd: fast.then(|| Winograd::new(padded, input, kernel.0, images)),
             output,
             input,
             kernel,
@@ -329,6 +366,12 @@ impl Backward {
     /// Packs weights `[output][row][column][input]` for [`Backward::convolve`].
     pub fn pack(&self, weight: &[f32]) -> Vec<f32> {
         let (outputs, inputs) = (self.output.channels, self.input.channels);
+        if let Some(winograd) = &self.winograd {
+            let last = self.kernel.0 - 1;
+            return winograd.pack(|input, row, column, output| {
+                weight[((output * (last + 1) + last - row) * 3 + 2 - column) * inputs + input]
+            });
+        }
         let length = |class: &Class| class.table.packed_length(inputs);
         let mut packed = vec![0.0; self.classes.iter().map(length).sum()];
         let mut rest = &mut packed[..];
@@ -353,8 +396,24 @@ impl Backward {
         packed
     }
 
+    /// Length of the buffer that [`Backward::convolve`] works in.
+    pub fn buffer_length(&self, images: usize) -> usize {
+        let winograd = self.winograd.as_ref();
+        winograd.map_or(0, |w| w.buffer_length(images))
+    }
+
     /// The input's gradient of that many images from their padded output's, overwriting.
-    pub fn convolve(&self, padded: &[f32], packed: &[f32], images: usize, dx: &mut [f32]) {
+    pub fn convolve(
+        &self,
+        padded: &[f32],
+        images: usize,
+        packed: &[f32],
+        buffer: &mut [f32],
+        dx: &mut [f32],
+    ) {
+        if let Some(winograd) = &self.winograd {
+            return winograd.convolve(padded, images, packed, buffer, dx);
+        }
         let inputs = self.input.channels;
         let is_met = |class: &Class| class.table.row_length * class.table.rows > 0;
         if !self.classes.iter().all(is_met) {
