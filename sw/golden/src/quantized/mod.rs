@@ -19,6 +19,11 @@ use crate::train::ActivationOptions;
 use brownout_spec::code::{Code, CodeName};
 use serde::{Deserialize, Serialize};
 
+/// Rows and columns of the array that weight images are cut for, where nobody says otherwise.
+///
+/// Training, attacks and evaluations share it, so that the same seed is the same chip to all.
+pub const ARRAY: usize = 16;
+
 /// How a network's weights and activations are rounded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -11,7 +11,7 @@ use super::run::Run;
 use super::step::Snapshot;
 use crate::attack::{AscentOptions, FlipOptions, Search, Victim, adversarial_flips, ascent};
 use crate::quantize::Exposure;
-use crate::quantized::{MemoryRules, StoredMemory, StoredWeights};
+use crate::quantized::{ARRAY, MemoryRules, StoredMemory, StoredWeights};
 use brownout_spec::code::{CodeName, Policy};
 use serde::{Deserialize, Serialize};
 
@@ -174,8 +174,8 @@ impl Run<'_> {
         }
         // Without a code the array's size only orders the words.
         let rules = MemoryRules {
-            rows: 16,
-            columns: 16,
+            rows: ARRAY,
+            columns: ARRAY,
             code: CodeName::None,
             policy: Policy::Keep,
             exposure: Exposure::LiveBits,

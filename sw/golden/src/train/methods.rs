@@ -14,7 +14,7 @@
 use super::options::{OptionsError, TrainingOptions, check};
 use crate::network::{Architecture, Norm, Parameters};
 use crate::quantize::Exposure;
-use crate::quantized::MemoryRules;
+use crate::quantized::{ARRAY, MemoryRules};
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::fault::profile::Profile;
 use brownout_spec::quantity::BitErrorRate;
@@ -154,8 +154,8 @@ pub struct TrainingMemory {
 impl Default for TrainingMemory {
     fn default() -> Self {
         Self {
-            rows: 16,
-            columns: 16,
+            rows: ARRAY,
+            columns: ARRAY,
             decode: false,
             policy: Policy::Keep,
             exposure: Exposure::WholeLane,
