@@ -14,7 +14,8 @@
 //!
 //! Memory in use does not grow with chips, rates or images: one weight image, one
 //! reading of it and one network at a time, with transient faults one of each a thread,
-//! and a few hundred bytes for each chip's result.
+//! a few hundred bytes for each chip's result, and at most 512 MiB of activations that layers
+//! without a wrong weight need not compute again.
 
 mod plan;
 mod reader;

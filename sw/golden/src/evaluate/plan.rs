@@ -71,7 +71,7 @@ pub struct Plan {
     /// The chips of each point.
     pub chips: Chips,
     /// Of a profiled array, at how many places the weights are laid into it, evenly apart.
-    /// Each counts as a chip.
+    /// They are no chips of their own: a chip is as good as they are on average.
     pub offsets: usize,
     /// A chip is good if it classifies at least this share right; gives the yield.
     pub yield_at: Option<f64>,
@@ -188,12 +188,19 @@ impl Point {
 }
 
 impl Plan {
-    /// How many chips a point has: those of the plan at every offset, or one for a map.
-    pub fn chips_of(&self, point: &Point) -> usize {
+    /// How many results a point has: one for each chip at every place, or one for a map.
+    pub fn results_of(&self, point: &Point) -> usize {
         match point.disturbance {
             Disturbance::Map(_) => 1,
-            Disturbance::Cells { .. } => self.chips.count,
-            Disturbance::Profile { .. } => self.chips.count * self.offsets,
+            _ => self.chips.count * self.places_of(point),
+        }
+    }
+
+    /// At how many places the weights lie in a chip's memory, one after the other.
+    pub fn places_of(&self, point: &Point) -> usize {
+        match point.disturbance {
+            Disturbance::Map(_) | Disturbance::Cells { .. } => 1,
+            Disturbance::Profile { .. } => self.offsets,
         }
     }
 

@@ -73,9 +73,9 @@ pub struct RecordedPoint {
     /// Energy of the weight memory relative to the same weights without a code at the
     /// voltage model's nominal voltage.
     pub sram_energy_relative: Option<f64>,
-    /// Share of images classified wrong, over chips.
+    /// Share of images classified wrong, on average over a chip's places, over chips.
     pub error: Spread,
-    /// Share of images wrong with these weights or with undisturbed ones, over chips.
+    /// Share of images wrong with these weights or with undisturbed ones, likewise.
     pub robust_error: Spread,
     /// Share of good chips.
     #[serde(rename = "yield")]
@@ -84,7 +84,7 @@ pub struct RecordedPoint {
     pub guarantee: Option<f64>,
     /// Sums over chips.
     pub counters: Counters,
-    /// One entry a chip.
+    /// One entry a chip, or of profiled arrays one for each place of each chip.
     pub chips: Vec<ChipResult>,
 }
 

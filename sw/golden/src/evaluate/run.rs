@@ -85,11 +85,11 @@ pub struct PointResult {
     /// The rate applied: threshold / 2³², the share of a map's cells among all, or what an
     /// array's reads fail with, on average over the chips.
     pub rate_applied: f64,
-    /// One entry a chip.
+    /// One entry a chip, or of profiled arrays one for each place of each chip.
     pub chips: Vec<ChipResult>,
-    /// Share of images classified wrong, over chips.
+    /// Share of images classified wrong, on average over a chip's places, over chips.
     pub error: Spread,
-    /// Robust error, over chips.
+    /// Robust error, likewise.
     pub robust_error: Spread,
     /// Share of good chips, if the plan says what a good one is.
     pub good: Option<Yield>,
@@ -151,8 +151,8 @@ pub fn evaluate(
             reader.memory_with_map(map)?;
         }
     }
-    let classifier = subject.classifier();
-    let clean = classifier.all(reader.stored(), data);
+    let classifier = subject.classifier(data);
+    let clean = classifier.all(reader.stored());
     let bench = Bench {
         data,
         reader,
@@ -286,7 +286,7 @@ impl Bench<'_> {
     fn classes(&self, tensors: &[Vec<i8>]) -> Vec<u16> {
         match tensors == self.reader.stored() {
             true => self.clean.clone(),
-            false => self.classifier.all(tensors, self.data),
+            false => self.classifier.all(tensors),
         }
     }
 
@@ -308,11 +308,15 @@ impl Bench<'_> {
         rate_applied: f64,
         chips: Vec<ChipResult>,
     ) -> PointResult {
-        let images = self.data.len();
-        let spread = |of: fn(&ChipResult) -> usize| {
-            let counts: Vec<usize> = chips.iter().map(of).collect();
-            Spread::of_shares(&counts, images, plan.bootstrap)
+        // Places in one array share its faulty rows and columns, so only seeds are independent.
+        // Sums of counts are the averages over places, exactly.
+        let places = plan.places_of(point);
+        let total = self.data.len() * places;
+        let sums = |of: fn(&ChipResult) -> usize| -> Vec<usize> {
+            let seeds = chips.chunks(places);
+            seeds.map(|seed| seed.iter().map(of).sum()).collect()
         };
+        let spread = |of| Spread::of_shares(&sums(of), total, plan.bootstrap);
         let robust_error = spread(|chip| chip.wrong_or_clean_wrong);
         let mut counters = Counters::default();
         for chip in &chips {
@@ -323,13 +327,14 @@ impl Bench<'_> {
             rate_applied,
             error: spread(|chip| chip.wrong),
             good: plan.yield_at.map(|at| {
-                // In counts, so that a chip exactly at the bound is good.
-                let right = |chip: &&ChipResult| (images - chip.wrong) as f64 >= at * images as f64;
-                Yield::new(at, chips.iter().filter(right).count(), chips.len())
+                let wrong = sums(|chip| chip.wrong);
+                let good = |&&wrong: &&usize| Yield::is_reached(at, total - wrong, total);
+                Yield::new(at, wrong.iter().filter(good).count(), wrong.len())
             }),
-            guarantee: plan
-                .guarantee
-                .map(|delta| robust_error.mean + guarantee(images, chips.len(), delta)),
+            guarantee: plan.guarantee.map(|delta| {
+                let seeds = chips.len() / places;
+                robust_error.mean + guarantee(self.data.len(), seeds, delta)
+            }),
             robust_error,
             counters,
             chips,

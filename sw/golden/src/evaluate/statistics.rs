@@ -132,6 +132,14 @@ pub struct Yield {
 }
 
 impl Yield {
+    /// Whether `right` of `total` are at least the share `at`.
+    ///
+    /// The quotient is the number nearest to the share, as the one that a person wrote is; the
+    /// product of `at` and `total` need not be whole where it should (0.55 · 100).
+    pub fn is_reached(at: f64, right: usize, total: usize) -> bool {
+        right as f64 / total as f64 >= at
+    }
+
     /// `good` of `chips` chips classify at least the share `at` right.
     ///
     /// # Panics
@@ -255,6 +263,19 @@ mod tests {
         let spread = Spread::of_shares(&[1], 4, Bootstrap::default());
         assert_eq!((spread.mean, spread.std), (0.25, 0.0));
         assert_eq!((spread.std_sample, spread.interval), (None, None));
+    }
+
+    #[test]
+    fn a_share_is_reached_by_exactly_its_count_and_more() {
+        for total in [1, 3, 7, 10, 49, 100, 107, 1000, 9000] {
+            for bound in 0..=total {
+                let at = bound as f64 / total as f64;
+                assert!(Yield::is_reached(at, bound, total), "{bound} of {total}");
+                assert!(bound == 0 || !Yield::is_reached(at, bound - 1, total));
+            }
+        }
+        // As it is written, and as its product with the total is not.
+        assert!(Yield::is_reached(0.55, 55, 100) && 0.55 * 100.0 > 55.0);
     }
 
     #[test]

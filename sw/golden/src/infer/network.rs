@@ -149,6 +149,19 @@ impl<'m> IntegerNetwork<'m> {
         &self.shapes
     }
 
+    /// Multiplications that each layer makes for an image, padding's included; pools make none.
+    pub fn multiplications(&self) -> Vec<usize> {
+        let layers = self.model.network.layers.iter().zip(&self.shapes);
+        let of = layers.map(|(layer, shapes)| match layer.operation {
+            Operation::Convolution { .. } => {
+                let window = shapes.kernel_height * shapes.kernel_width;
+                shapes.output.volume() * shapes.input.channels * window
+            }
+            Operation::MaxPool { .. } | Operation::GlobalAveragePool => 0,
+        });
+        of.collect()
+    }
+
     /// Buffers for [`IntegerNetwork::run`].
     pub fn workspace(&self) -> Workspace {
         let last = self.shapes.len() - 1;
