@@ -23,6 +23,7 @@ mod output;
 mod placement;
 #[cfg(feature = "simulate")]
 mod points;
+mod provenance;
 mod recipe;
 #[cfg(feature = "simulate")]
 mod reproduce;

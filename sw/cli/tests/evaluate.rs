@@ -181,15 +181,69 @@ fn checkpoints_are_evaluated_as_they_are_or_quantized_first() {
         bits(&live),
         bits(&own)
     );
-    let other = evaluate(&[
-        "--weight-bits",
-        "8",
-        "--quantizer",
-        "symmetric",
-        "--float-activations",
-    ]);
-    assert_eq!(other["protocol"]["weight_bits"], 8);
-    assert!(bits(&other) > bits(&own));
+    // Activations alone change: the same integers are in the same cells.
+    for flags in [
+        &["--float-activations"][..],
+        &["--calibration-images", "100"],
+    ] {
+        let other = evaluate(flags);
+        assert_eq!(other["protocol"], own["protocol"], "{flags:?}");
+        assert_eq!(
+            other["points"][0]["counters"], own["points"][0]["counters"],
+            "{flags:?}"
+        );
+    }
+    for (flags, said) in [
+        (
+            &["--weight-bits", "8"][..],
+            "--weight-bits is 8; allowed is none, since net.float is quantized already",
+        ),
+        (
+            &["--quantizer", "symmetric", "--float-activations"],
+            "--quantizer is symmetric; allowed is none",
+        ),
+        (
+            &["--float-activations", "--calibration-images", "9"],
+            "--calibration-images is 9; allowed is none with --float-activations",
+        ),
+    ] {
+        let run = ["evaluate", "net.float", "--data", "glyphs"];
+        let answer = sandbox.run(&with(&run, flags));
+        assert_eq!(answer.status, Some(2), "{flags:?}: {}", answer.err);
+        assert!(answer.err.contains(said), "{flags:?}: {}", answer.err);
+    }
+}
+
+#[test]
+fn without_a_configuration_the_array_is_that_of_training() {
+    let sandbox = Sandbox::with_model();
+    for (flags, rows, columns) in [
+        (&[][..], 16, 16),
+        (&["--rows", "8"], 8, 16),
+        (&["--config", "small.toml"], 4, 8),
+        (&["--config", "small.toml", "--columns", "16"], 4, 16),
+    ] {
+        let document = json(&sandbox.ok(&with(&with(&RUN, &["--json"]), flags)).out);
+        assert_eq!(document["protocol"]["rows"], rows, "{flags:?}");
+        assert_eq!(document["protocol"]["columns"], columns, "{flags:?}");
+    }
+}
+
+#[test]
+fn results_name_the_commit_they_come_from() {
+    let sandbox = Sandbox::with_model();
+    let document = json(&sandbox.ok(&with(&RUN, &["--json"])).out);
+    let commit = &document["provenance"]["commit"];
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    // A worktree has a file in place of the folder; an archive has neither.
+    if !std::path::Path::new(root).join(".git").exists() {
+        assert_eq!(*commit, Value::Null);
+        return;
+    }
+    let commit = commit.as_str().unwrap();
+    let hash = commit.strip_suffix("-dirty").unwrap_or(commit);
+    let hexadecimal = hash.chars().all(|c| c.is_ascii_hexdigit());
+    assert!(hash.len() == 40 && hexadecimal, "{commit}");
 }
 
 #[test]
@@ -211,6 +265,9 @@ fn profiled_chips_are_evaluated_at_several_places() {
     assert_eq!(point["profile"], "chip1:2.744");
     assert_eq!(point["chips"].as_array().unwrap().len(), 6);
     assert_eq!(point["chips"][1]["offset"], 2048 * 64);
+    let text = sandbox.ok(&run[..run.len() - 1]).out;
+    let said = "3 chips from seed 100, each the average of 2 places";
+    assert!(text.contains(said), "{text}");
 }
 
 #[test]

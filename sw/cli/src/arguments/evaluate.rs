@@ -28,7 +28,7 @@ use std::path::PathBuf;
 A recipe is a TOML file with these settings, with _ for - in their names, lists as [0, 1e-3], and
 the network's file as `file`.")]
 pub struct EvaluateArguments {
-    /// Recipe, a TOML file; flags count more
+    /// Recipe, a TOML file with these settings; flags count more. (--config is the accelerator's)
     #[arg(long, value_name = "FILE")]
     pub recipe: Option<PathBuf>,
     #[command(flatten)]
@@ -69,7 +69,8 @@ pub struct EvaluateSettings {
     #[arg(long, value_name = "CHIP,..", value_delimiter = ',', help_heading = "Faults", conflicts_with_all = ["rates", "voltages", "map"])]
     #[serde(deserialize_with = "from_texts")]
     pub profile: Option<Vec<Profile>>,
-    /// Places at which weights are laid into each profiled array [default: 1]
+    /// Places at which weights are laid into each profiled array; a chip's errors are their average
+    /// [default: 1]
     #[arg(long, value_name = "N", help_heading = "Faults", conflicts_with_all = ["rates", "voltages", "map"])]
     pub offsets: Option<usize>,
     /// What faulty cells do: persistent, transient (each image reads anew), stuck-at or
@@ -77,8 +78,8 @@ pub struct EvaluateSettings {
     #[arg(long, value_name = "MODE", help_heading = "Faults")]
     pub mode: Option<FaultMode>,
 
-    /// Configuration of the accelerator, a TOML file [default: 8 x 8 with the network's weight bits
-    /// and code]
+    /// Configuration of the accelerator, a TOML file [default: 16 x 16, as in training and attacks,
+    /// with the network's weight bits and code]
     #[arg(long, value_name = "FILE", help_heading = "Weight memory")]
     pub config: Option<PathBuf>,
     /// Rows of the array, instead of the configuration's
@@ -108,10 +109,11 @@ pub struct EvaluateSettings {
     #[arg(long, value_name = "N", help_heading = "Statistics")]
     pub resamples: Option<usize>,
 
-    /// Quantize a checkpoint to this many bits a weight: 2 to 8 [default: 8]
+    /// Quantize a checkpoint that is not yet to this many bits a weight: 2 to 8 [default: 8]
     #[arg(long, value_name = "BITS", value_parser = width, help_heading = "Quantization of a checkpoint")]
     pub weight_bits: Option<BitWidth>,
-    /// Quantize a checkpoint with this quantizer; see `train --help` [default: least-error]
+    /// Quantize a checkpoint that is not yet with this quantizer; see `train --help` [default:
+    /// least-error]
     #[arg(
         long,
         value_name = "NAME",
@@ -122,7 +124,8 @@ pub struct EvaluateSettings {
     /// Leave activations in floating point, as papers on weight faults do
     #[arg(long, help_heading = "Quantization of a checkpoint")]
     pub float_activations: bool,
-    /// Training images on which activations are observed [default: 1000]
+    /// Training images on which activations are observed, anew for a checkpoint that is quantized
+    /// [default: 1000]
     #[arg(long, value_name = "N", help_heading = "Quantization of a checkpoint")]
     pub calibration_images: Option<usize>,
 

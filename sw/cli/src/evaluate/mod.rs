@@ -12,10 +12,10 @@ use crate::data::{DataSource, check_count};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
+use crate::provenance;
 use crate::recipe;
-use crate::shell;
 use brownout_golden::data::Dataset;
-use brownout_golden::evaluate::{Plan, Provenance, Record, evaluate};
+use brownout_golden::evaluate::{Plan, Record, evaluate};
 use std::path::Path;
 
 /// Runs the command.
@@ -43,17 +43,7 @@ pub fn run(arguments: &EvaluateArguments, global: &Global, output: Output) -> Re
         bar.finish_and_clear();
         measured.map_err(|e| plan::explain(e, &plan, map.as_deref()))?
     };
-    let words: Vec<String> = std::env::args_os()
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
-    let provenance = Provenance {
-        brownout: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: option_env!("BROWNOUT_COMMIT").map(str::to_owned),
-        command: shell::command(&words),
-        model: file.display().to_string(),
-        data: data.to_string(),
-    };
-    let record = Record::new(provenance, &subject, &plan, evaluation);
+    let record = Record::new(provenance::of(&file, &data), &subject, &plan, evaluation);
     let outputs = [
         (&settings.out_csv, Record::to_csv as fn(&Record) -> String),
         (&settings.out_json, Record::to_json),
@@ -67,9 +57,12 @@ pub fn run(arguments: &EvaluateArguments, global: &Global, output: Output) -> Re
     output.result(&record, &report::render(&record))
 }
 
-/// Results that the run will have, each of a chip.
+/// Results that the run will have, each of a chip at a place.
 fn chips(plan: &Plan) -> u64 {
-    let each = plan.points.iter().map(|point| plan.chips_of(point) as u64);
+    let each = plan
+        .points
+        .iter()
+        .map(|point| plan.results_of(point) as u64);
     each.sum()
 }
 

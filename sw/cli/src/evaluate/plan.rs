@@ -7,7 +7,7 @@ use crate::files;
 use brownout_golden::evaluate::statistics::Bootstrap;
 use brownout_golden::evaluate::{Chips, EvaluateError, Plan, Point, Subject};
 use brownout_golden::quantize::Exposure;
-use brownout_golden::quantized::{MemoryRules, StoredMemoryError};
+use brownout_golden::quantized::{ARRAY, MemoryRules, StoredMemoryError};
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::WeightBits;
 use brownout_spec::fault::{FaultMap, FaultMode};
@@ -32,9 +32,14 @@ pub fn make(
 ) -> Result<(Plan, Option<PathBuf>), Error> {
     let chosen = accelerator(subject, file, settings)?;
     let configuration = &chosen.configuration;
+    // Without a configuration the array is training's: the same seed is then the same chip.
+    let (rows, columns) = match settings.config {
+        Some(_) => (configuration.rows, configuration.columns),
+        None => (ARRAY, ARRAY),
+    };
     let memory = MemoryRules {
-        rows: settings.rows.unwrap_or(configuration.rows),
-        columns: settings.columns.unwrap_or(configuration.columns),
+        rows: settings.rows.unwrap_or(rows),
+        columns: settings.columns.unwrap_or(columns),
         code: configuration.code,
         policy: settings.policy.unwrap_or_default(),
         exposure: settings.exposure.unwrap_or(Exposure::WholeLane),

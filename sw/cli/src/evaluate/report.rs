@@ -10,7 +10,13 @@ pub fn render(record: &Record) -> String {
     let memory = &protocol.memory;
     let chips = match record.points.iter().map(|p| p.chips.len()).max() {
         Some(1) | None => "1 chip".to_owned(),
-        Some(count) => format!("{count} chips from seed {}", protocol.first_chip),
+        Some(_) => {
+            let chips = format!("{} chips from seed {}", protocol.chips, protocol.first_chip);
+            match protocol.offsets {
+                1 => chips,
+                places => format!("{chips}, each the average of {places} places"),
+            }
+        }
     };
     format!(
         "{}\n{} with weights of {} bits in {}, {} x {} array, code {}, policy {}, faults in {}\n\

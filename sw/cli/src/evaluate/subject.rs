@@ -6,6 +6,7 @@ use crate::data::{DataSource, check_count};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
+use brownout_golden::data::Dataset;
 use brownout_golden::evaluate::Subject;
 use brownout_golden::float::{Checkpoint, FloatModel, MAX_FILE_BYTES};
 use brownout_golden::model::IntegerModel;
@@ -16,6 +17,8 @@ use std::path::Path;
 
 /// Training images on which activations are observed.
 const CALIBRATION_IMAGES: usize = 1000;
+/// The flag that says how many.
+const CALIBRATION_FLAG: &str = "--calibration-images";
 
 /// Reads the network of a file.
 ///
@@ -44,26 +47,72 @@ pub fn read(
     }
     let checkpoint = Checkpoint::from_bytes(&bytes, path)?;
     drop(bytes);
-    match (checkpoint.quantization, quantization_setting(settings)) {
-        (Some(quantization), None) => Ok(QuantizedNetwork {
-            model: checkpoint.model,
-            quantization,
+    match checkpoint.quantization {
+        None => quantize(&checkpoint.model, data, settings, output),
+        Some(quantization) => {
+            if let Some((flag, value)) = weight_setting(settings) {
+                let allowed = format!(
+                    "none, since {} is quantized already; a checkpoint that is not can be quantized here",
+                    path.display()
+                );
+                return Err(Error::flag(flag, value, allowed));
+            }
+            let network = QuantizedNetwork {
+                model: checkpoint.model,
+                quantization,
+            };
+            Ok(with_activations(network, data, settings, output)?.into())
         }
-        .into()),
-        _ => quantize(&checkpoint.model, data, settings, output),
     }
+}
+
+/// A quantized network with its own weights' grids, and activations as settings say.
+fn with_activations(
+    mut network: QuantizedNetwork,
+    data: &DataSource,
+    settings: &EvaluateSettings,
+    output: Output,
+) -> Result<QuantizedNetwork, Error> {
+    match (settings.float_activations, settings.calibration_images) {
+        (false, None) => Ok(network),
+        (true, None) => {
+            network.quantization.activations.fill(None);
+            Ok(network)
+        }
+        (true, Some(count)) => {
+            let allowed = "none with --float-activations, whose activations are not rounded";
+            Err(Error::flag(CALIBRATION_FLAG, count, allowed))
+        }
+        (false, Some(_)) => {
+            let images = calibration_images(data, settings, output)?;
+            if images.shape() != network.model.image {
+                let found = format!("{data}, whose images are {}", images.shape());
+                let allowed = format!("images of {}", network.model.image);
+                return Err(Error::flag("--data", found, allowed));
+            }
+            let spinner = output.spinner("observing activations");
+            let network = network.with_observed_activations(&images, &ActivationOptions::default());
+            spinner.finish_and_clear();
+            Ok(network)
+        }
+    }
+}
+
+/// The first setting that asks for other integers than a file's own.
+fn weight_setting(settings: &EvaluateSettings) -> Option<(&'static str, String)> {
+    let bits = settings.weight_bits.map(|b| b.to_string());
+    let quantizer = settings.quantizer.map(|q| q.to_string());
+    let bits = bits.map(|b| ("--weight-bits", b));
+    bits.or(quantizer.map(|q| ("--quantizer", q)))
 }
 
 /// The first setting that asks for another quantization than a file's own.
 fn quantization_setting(settings: &EvaluateSettings) -> Option<(&'static str, String)> {
     let count = settings.calibration_images;
     let float = settings.float_activations;
-    None.or(settings
-        .weight_bits
-        .map(|b| ("--weight-bits", b.to_string())))
-        .or(settings.quantizer.map(|q| ("--quantizer", q.to_string())))
+    weight_setting(settings)
         .or(float.then(|| ("--float-activations", "given".to_owned())))
-        .or(count.map(|n| ("--calibration-images", n.to_string())))
+        .or(count.map(|n| (CALIBRATION_FLAG, n.to_string())))
 }
 
 fn quantize(
@@ -88,10 +137,22 @@ fn quantize(
         code,
         ..defaults
     };
+    let images = calibration_images(data, settings, output)?;
+    let spinner = output.spinner("observing activations");
+    let network = model.calibrate(&images, &options)?;
+    spinner.finish_and_clear();
+    Ok(network.into())
+}
+
+/// Training images on which activations are observed.
+fn calibration_images(
+    data: &DataSource,
+    settings: &EvaluateSettings,
+    output: Output,
+) -> Result<Dataset, Error> {
     let count = settings.calibration_images.unwrap_or(CALIBRATION_IMAGES);
-    let flag = "--calibration-images";
     if count == 0 {
-        return Err(Error::flag(flag, count, "1 or more"));
+        return Err(Error::flag(CALIBRATION_FLAG, count, "1 or more"));
     }
     let images = match data {
         // As many as are asked for are drawn.
@@ -103,9 +164,6 @@ fn quantize(
         None => count.min(images.len()),
         Some(count) => count,
     };
-    check_count(flag, count, images.len())?;
-    let spinner = output.spinner("observing activations");
-    let network = model.calibrate(&images.first(count), &options)?;
-    spinner.finish_and_clear();
-    Ok(network.into())
+    check_count(CALIBRATION_FLAG, count, images.len())?;
+    Ok(images.first(count))
 }
