@@ -12,7 +12,7 @@ use brownout_golden::export::export;
 use brownout_golden::float::{Checkpoint, FloatModel};
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::Accuracy;
-use brownout_golden::quantize::BitWidth;
+use brownout_golden::quantize::{BitWidth, Granularity, WeightGrid};
 use brownout_golden::quantized::{Quantization, QuantizedNetwork};
 use brownout_golden::train::TrainingOptions;
 use brownout_spec::code::CodeName;
@@ -47,11 +47,18 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
         model,
         quantization,
     } = checkpoint;
+    let rounding = &arguments.rounding;
     let trained = match quantization {
-        Some(quantization) if !arguments.rounding.any() => {
-            as_trained(model, quantization, &calibration)?
+        Some(own) if !rounding.any() => as_trained(model, own, &calibration)?,
+        own => {
+            let options = options(rounding, own.as_ref());
+            let mut network = model.calibrate(&calibration, &options)?;
+            // The flags are about weights.
+            if let Some(own) = own.filter(|own| own.activations[0].is_some()) {
+                network.quantization.activations = own.activations;
+            }
+            network
         }
-        _ => model.calibrate(&calibration, &options(&arguments.rounding))?,
     };
     let model = &trained.model;
     let exported = export(&trained, None)?;
@@ -94,14 +101,21 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     Ok(())
 }
 
-fn options(arguments: &RoundingArguments) -> TrainingOptions {
+/// What flags ask for, and for the rest what the checkpoint was trained with.
+fn options(arguments: &RoundingArguments, own: Option<&Quantization>) -> TrainingOptions {
     let defaults = TrainingOptions::default();
+    let (width, code) = own.map_or((defaults.weight_bits, CodeName::None), |own| {
+        (own.width, own.code)
+    });
+    let grids = own.into_iter().flat_map(|own| own.grids.iter().flatten());
+    let granularity = match grids.map(WeightGrid::len).any(|scales| scales > 1) {
+        true => Granularity::Channel,
+        false => defaults.granularity,
+    };
     TrainingOptions {
-        weight_bits: arguments
-            .weight_bits
-            .map_or(defaults.weight_bits, Into::into),
-        code: arguments.code.unwrap_or(CodeName::None),
-        granularity: arguments.scale.map_or(defaults.granularity, Into::into),
+        weight_bits: arguments.weight_bits.map_or(width, Into::into),
+        code: arguments.code.unwrap_or(code),
+        granularity: arguments.scale.map_or(granularity, Into::into),
         ..defaults
     }
 }

@@ -252,3 +252,45 @@ fn a_model_is_no_checkpoint_and_a_network_without_a_hardware_form_is_not_exporte
     let export = ["export", "x", "--data", "glyphs", "--out", "y"];
     assert!(sandbox.run(&export).err.contains("group norm"));
 }
+
+#[test]
+fn what_no_flag_of_export_asks_for_stays_as_it_was_trained() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&[
+        "train",
+        "--train-images",
+        "640",
+        "--epochs",
+        "1",
+        "--weight-bits",
+        "4",
+        "--code",
+        "inplace-32-26",
+        "--scale",
+        "channel",
+        "--checkpoint",
+        "q4.checkpoint",
+        "--quiet",
+    ]);
+    let scales = |model: &IntegerModel| {
+        let channels = model.layers[0].channels.iter();
+        let mut multipliers: Vec<i16> = channels.map(|c| c.multiplier).collect();
+        multipliers.sort_unstable();
+        multipliers.dedup();
+        multipliers.len()
+    };
+    for (flags, bits, code, per_channel) in [
+        (&["--scale", "channel"][..], 4, "inplace-32-26", true),
+        (&["--scale", "tensor"], 4, "inplace-32-26", false),
+        (&["--code", "none"], 4, "none", true),
+        (&["--weight-bits", "8", "--code", "none"], 8, "none", true),
+    ] {
+        let export = ["export", "q4.checkpoint", "--data", "glyphs", "--json"];
+        let run = [&export[..], &["--out", "q4.model"], flags].concat();
+        let report: serde_json::Value = serde_json::from_str(&sandbox.ok(&run).out).unwrap();
+        assert_eq!(report["weight_bits"], bits, "{flags:?}");
+        assert_eq!(report["code"], code, "{flags:?}");
+        let model = IntegerModel::read(&sandbox.path("q4.model")).unwrap();
+        assert_eq!(scales(&model) > 1, per_channel, "{flags:?}");
+    }
+}
