@@ -39,7 +39,7 @@ fn report(sandbox: &Sandbox, more: &[&str]) -> Value {
 fn a_report_agrees_with_its_logs_and_a_seed_gives_both_again() {
     let sandbox = sandbox("inplace-64-57");
     let flags = ["--seeds", "2", "--max-flips", "12", "--stop-accuracy", "0"];
-    let with = |log| [&flags[..], &["--log", log]].concat();
+    let with = |log| [&flags[..], &["--code", "none", "--log", log]].concat();
     let one = report(&sandbox, &with("flips.csv"));
     let csv = std::fs::read_to_string(sandbox.path("flips.csv")).unwrap();
     let attacks = one["attacks"].as_array().unwrap();
@@ -56,7 +56,8 @@ fn a_report_agrees_with_its_logs_and_a_seed_gives_both_again() {
     assert_eq!(one["n_flip"]["mean"].as_f64().unwrap(), sum / 2.0);
     let json = [
         &flags[..4],
-        &["--stop-accuracy", "0", "--log", "flips.json"],
+        &["--stop-accuracy", "0", "--code", "none"],
+        &["--log", "flips.json"],
     ]
     .concat();
     let two = report(&sandbox, &json);
@@ -93,6 +94,80 @@ fn through_a_decoder_an_attacker_needs_more_cells_for_less() {
             assert!(loss(&protected) < loss(&plain), "{code} {policy}");
             assert_eq!(protected["memory"]["code"], *code);
         }
+    }
+}
+
+#[test]
+fn without_a_code_the_memory_has_that_of_the_checkpoint() {
+    let sandbox = sandbox("inplace-64-57");
+    let flags = ["--max-flips", "2", "--max-iterations", "1"];
+    let own = report(&sandbox, &flags);
+    assert_eq!(own["memory"]["code"], "inplace-64-57");
+    assert_eq!(own["memory"]["exposure"], "whole-lane");
+    let plain = report(&sandbox, &[&flags[..], &["--code", "none"]].concat());
+    assert_eq!(plain["memory"]["code"], "none");
+    assert_eq!(
+        (&own["memory"]["rows"], &own["memory"]["columns"]),
+        (&16.into(), &16.into())
+    );
+}
+
+#[test]
+fn a_recipe_says_the_same_as_flags_and_reports_say_what_was_asked_for() {
+    let sandbox = sandbox("inplace-64-57");
+    let recipe = "\
+checkpoint = \"net.checkpoint\"
+data = \"glyphs\"
+images = 200
+attack_images = 32
+method = \"t-bfa-1-to-1\"
+source = 1
+target = 3
+seeds = 4
+max_iterations = 2
+labels = \"true\"
+";
+    sandbox.write("attack.toml", recipe);
+    let run = ["attack", "--recipe", "attack.toml", "--seeds", "1"];
+    let by_recipe = sandbox.ok(&[&run[..], &["--quiet", "--json"]].concat());
+    let mut by_recipe: Value = serde_json::from_str(&by_recipe.out).unwrap();
+    let flags = ["--method", "t-bfa-1-to-1", "--source", "1", "--target", "3"];
+    let more = ["--max-iterations", "2", "--labels", "true"];
+    let mut by_flags = report(&sandbox, &[&flags[..], &more].concat());
+    for document in [&mut by_recipe, &mut by_flags] {
+        let commit = &document["provenance"]["commit"];
+        assert!(commit.is_null() || commit.is_string());
+        document["provenance"]["command"] = Value::Null;
+        document["attacks"][0]["seconds"] = Value::Null;
+    }
+    assert_eq!(by_recipe, by_flags);
+    let settings = &by_flags["settings"];
+    assert_eq!(
+        (&settings["source"], &settings["target"]),
+        (&1.into(), &3.into())
+    );
+    assert_eq!(
+        (&settings["seeds"], &settings["top"]),
+        (&1.into(), &10.into())
+    );
+    assert_eq!(settings["labels"], "true");
+    assert_eq!(
+        by_flags["provenance"]["brownout"],
+        env!("CARGO_PKG_VERSION")
+    );
+    for (text, said) in [
+        ("max_flip = 3\n", "line 1: unknown field `max_flip`"),
+        ("sedes = 3\n", "did you mean `seeds`?"),
+        (
+            "checkpoint = \"net.checkpoint\"\n",
+            "--data SOURCE is missing",
+        ),
+        ("data = \"glyphs\"\n", "CHECKPOINT is missing"),
+    ] {
+        sandbox.write("bad.toml", text);
+        let answer = sandbox.run(&["attack", "--recipe", "bad.toml"]);
+        assert_eq!(answer.status, Some(2), "{text}");
+        assert!(answer.err.contains(said), "{text}: {}", answer.err);
     }
 }
 

@@ -1,5 +1,6 @@
 //! `brownout attack`: bit-flip attacks on a network's stored weights.
 
+mod asked;
 mod plan;
 mod report;
 
@@ -7,6 +8,7 @@ use crate::arguments::{AttackArguments, Global};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
+use asked::Asked;
 use brownout_golden::attack::{
     AttackLog, Attacked, Batch, Measurement, Victim, bfa, draw, random, targeted,
 };
@@ -24,7 +26,8 @@ use std::time::Instant;
 /// # Errors
 /// When checkpoint, data or flags are not allowed, or the log cannot be written.
 pub fn run(arguments: &AttackArguments, global: &Global, output: Output) -> Result<(), Error> {
-    let plan = Plan::new(arguments, global.seed())?;
+    let arguments = Asked::new(arguments)?;
+    let plan = Plan::new(&arguments, global.seed())?;
     let split = arguments.data.split(None, output)?;
     let network = plan.network(&split)?;
     plan.check_data(&network, &split)?;
@@ -62,7 +65,7 @@ pub fn run(arguments: &AttackArguments, global: &Global, output: Output) -> Resu
         };
         files::write(path, text.as_bytes())?;
     }
-    let report = Report::new(arguments, &subject, results);
+    let report = Report::new(&arguments, &subject, results);
     output.result(&report, &report.render())?;
     if let Some(path) = &arguments.log {
         output.remark(format!("every flip is in {}", path.display()));

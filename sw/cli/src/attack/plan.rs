@@ -1,6 +1,7 @@
 //! What was asked for, checked.
 
-use crate::arguments::{AtZeroGradient, AttackArguments, LabelSource, Method, RandomDraw, Stealth};
+use super::asked::Asked;
+use crate::arguments::{AtZeroGradient, LabelSource, Method, RandomDraw, Stealth};
 use crate::data::check_count;
 use crate::error::Error;
 use crate::files;
@@ -11,7 +12,7 @@ use brownout_golden::attack::{
 use brownout_golden::data::{Dataset, Split};
 use brownout_golden::float::Checkpoint;
 use brownout_golden::quantize::Exposure;
-use brownout_golden::quantized::{MemoryRules, QuantizedNetwork, StoredMemory};
+use brownout_golden::quantized::{ARRAY, MemoryRules, QuantizedNetwork, StoredMemory};
 use brownout_golden::train::TrainingOptions;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
@@ -23,15 +24,14 @@ const MOST_FLIPS: usize = 100_000_000;
 const MOST_ITERATIONS: usize = 1_000_000;
 /// Training images on which the activations of a network that is not quantized yet are observed.
 const CALIBRATION_IMAGES: usize = 1000;
-/// The array that the weight image is cut for: its size only orders the words.
-const ARRAY: usize = 16;
 /// Accuracy that counts as guessing, in shares of guessing itself: 11 % of ten classes.
 const GUESSING: f64 = 1.1;
 
 /// What was asked for.
 pub struct Plan<'a> {
-    arguments: &'a AttackArguments,
+    arguments: &'a Asked,
     checkpoint: Checkpoint,
+    code: CodeName,
     first_seed: u64,
     /// Whether the log is a JSON document.
     pub log_is_json: bool,
@@ -52,7 +52,7 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// One sentence with the flag or file and what is allowed.
-    pub fn new(arguments: &'a AttackArguments, first_seed: u64) -> Result<Self, Error> {
+    pub fn new(arguments: &'a Asked, first_seed: u64) -> Result<Self, Error> {
         for (flag, value, most) in [
             ("--seeds", arguments.seeds, MOST_SEEDS),
             ("--max-flips", arguments.max_flips, MOST_FLIPS),
@@ -78,17 +78,20 @@ impl<'a> Plan<'a> {
         {
             return Err(Error::flag("--stop-accuracy", share, "0 to 1"));
         }
-        if !arguments.policy.supported_by(arguments.code) {
-            let allowed = format!("keep or zero with code {}", arguments.code);
-            return Err(Error::flag("--policy", arguments.policy, allowed));
-        }
         let log_is_json = log_is_json(arguments)?;
         let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
+        let own = checkpoint.quantization.as_ref().map(|own| own.code);
+        let code = arguments.code.or(own).unwrap_or(CodeName::None);
+        if !arguments.policy.supported_by(code) {
+            let allowed = format!("keep or zero with code {code}");
+            return Err(Error::flag("--policy", arguments.policy, allowed));
+        }
         check_classes(arguments, checkpoint.model.architecture.classes())?;
-        check_width(arguments, &checkpoint)?;
+        check_width(arguments, &checkpoint, code)?;
         Ok(Self {
             arguments,
             checkpoint,
+            code,
             first_seed,
             log_is_json,
         })
@@ -117,7 +120,7 @@ impl<'a> Plan<'a> {
                 .weight_bits
                 .unwrap_or(WeightBits::Eight)
                 .into(),
-            code: self.arguments.code,
+            code: self.code,
             ..TrainingOptions::default()
         };
         let images = split.train.first(CALIBRATION_IMAGES);
@@ -171,9 +174,9 @@ impl<'a> Plan<'a> {
         let rules = MemoryRules {
             rows: ARRAY,
             columns: ARRAY,
-            code: self.arguments.code,
+            code: self.code,
             policy: self.arguments.policy,
-            exposure: match self.arguments.code {
+            exposure: match self.code {
                 CodeName::None => Exposure::LiveBits,
                 _ => Exposure::WholeLane,
             },
@@ -252,7 +255,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn log_is_json(arguments: &AttackArguments) -> Result<bool, Error> {
+fn log_is_json(arguments: &Asked) -> Result<bool, Error> {
     let Some(path) = &arguments.log else {
         return Ok(false);
     };
@@ -276,7 +279,7 @@ fn log_is_json(arguments: &AttackArguments) -> Result<bool, Error> {
 }
 
 /// Checks that the classes go with method and network.
-fn check_classes(arguments: &AttackArguments, classes: usize) -> Result<(), Error> {
+fn check_classes(arguments: &Asked, classes: usize) -> Result<(), Error> {
     let (from, to) = match arguments.method {
         Method::Bfa | Method::Random => (false, false),
         Method::NToOne => (false, true),
@@ -315,7 +318,7 @@ fn check_classes(arguments: &AttackArguments, classes: usize) -> Result<(), Erro
 }
 
 /// Checks that width and code go together.
-fn check_width(arguments: &AttackArguments, checkpoint: &Checkpoint) -> Result<(), Error> {
+fn check_width(arguments: &Asked, checkpoint: &Checkpoint, code: CodeName) -> Result<(), Error> {
     let stored = checkpoint.quantization.as_ref().map(|q| q.width);
     if let (Some(width), Some(asked)) = (stored, arguments.weight_bits) {
         return Err(Error::flag(
@@ -328,9 +331,9 @@ fn check_width(arguments: &AttackArguments, checkpoint: &Checkpoint) -> Result<(
         Some(width) => width.lane(),
         None => arguments.weight_bits.unwrap_or(WeightBits::Eight),
     };
-    if arguments.code.supports(lane) {
+    if code.supports(lane) {
         return Ok(());
     }
     let allowed = format!("none, secded-72-64 or inplace-64-57 with {lane}-bit weights");
-    Err(Error::flag("--code", arguments.code, allowed))
+    Err(Error::flag("--code", code, allowed))
 }

@@ -1,10 +1,12 @@
 //! What attacks have done, as a table and as a document.
 
 use super::Subject;
-use crate::arguments::AttackArguments;
+use super::asked::Asked;
+use crate::provenance;
 use crate::table::Table;
 use crate::train::percent;
 use brownout_golden::attack::{Attacked, Distribution, Stop};
+use brownout_golden::evaluate::Provenance;
 use brownout_golden::quantize::BitWidth;
 use brownout_golden::quantized::MemoryRules;
 use serde::Serialize;
@@ -60,12 +62,12 @@ impl Outcome {
 /// The result of the command.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    provenance: Provenance,
     network: String,
-    data: String,
     weight_bits: BitWidth,
     memory: MemoryRules,
-    attack_images: usize,
-    images: usize,
+    /// What was asked for; of it, limits and labels decide an attack.
+    settings: Asked,
     /// Accuracy at or below which an attack that is not targeted has reached its aim.
     stop_accuracy: f64,
     /// Attacks that reached their aim.
@@ -79,15 +81,14 @@ pub struct Report {
 
 impl Report {
     /// Of these attacks.
-    pub fn new(arguments: &AttackArguments, subject: &Subject<'_>, attacks: Vec<Outcome>) -> Self {
+    pub fn new(arguments: &Asked, subject: &Subject<'_>, attacks: Vec<Outcome>) -> Self {
         Self {
             network: subject.network.model.architecture.name.clone(),
-            data: arguments.data.to_string(),
+            provenance: provenance::of(&arguments.checkpoint, &arguments.data),
             weight_bits: subject.network.quantization.width,
             memory: *subject.memory.rules(),
             stop_accuracy: subject.bound,
-            attack_images: arguments.attack_images,
-            images: arguments.images,
+            settings: arguments.clone(),
             succeeded: attacks.iter().filter(|a| a.has_succeeded()).count(),
             n_flip: Distribution::of(attacks.iter().map(|a| a.n_flip as f64)),
             accuracy_after: Distribution::of(attacks.iter().filter_map(|a| a.accuracy_after)),
