@@ -190,7 +190,9 @@ fn every_method_runs_and_targeted_ones_report_their_success() {
             "{method}"
         );
     }
-    let text = sandbox.ok(&arguments(&["--max-flips", "3"])).out;
+    let text = sandbox
+        .ok(&arguments(&["--max-flips", "3", "--code", "none"]))
+        .out;
     assert!(
         text.contains("N_flip 3.0 ± 0.0 (3 to 3) over 1 attacks"),
         "{text}"
