@@ -37,6 +37,14 @@ struct Report<'a> {
 /// When checkpoint, data or flags are not allowed, or the network has no integer form.
 pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     files::check_writable(&arguments.out)?;
+    if files::are_same(&arguments.out, &arguments.checkpoint) {
+        let out = arguments.out.display();
+        return Err(Error::flag(
+            "--out",
+            out,
+            "another file than the checkpoint",
+        ));
+    }
     let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
     let split = arguments.data.split(None, output)?;
     let count = arguments.calibration_images;

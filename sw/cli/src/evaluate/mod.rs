@@ -32,7 +32,7 @@ pub fn run(arguments: &EvaluateArguments, global: &Global, output: Output) -> Re
     let file = file.ok_or_else(|| needed("FILE, an integer model or a checkpoint,"))?;
     let data = settings.data.clone();
     let data = data.ok_or_else(|| needed("--data SOURCE"))?;
-    check_outputs(&settings, &file)?;
+    check_outputs(&settings, &file, arguments.recipe.as_deref())?;
 
     let subject = subject::read(&file, &data, &settings, output)?;
     let (plan, map) = plan::make(&subject, &file, &settings, global)?;
@@ -79,7 +79,11 @@ fn images(source: &DataSource, count: Option<usize>, output: Output) -> Result<D
 
 /// Refuses, before long work, results that cannot be written or would replace something
 /// that is read.
-fn check_outputs(settings: &EvaluateSettings, file: &Path) -> Result<(), Error> {
+fn check_outputs(
+    settings: &EvaluateSettings,
+    file: &Path,
+    recipe: Option<&Path>,
+) -> Result<(), Error> {
     let outputs = [
         ("--out-csv", &settings.out_csv),
         ("--out-json", &settings.out_json),
@@ -88,6 +92,7 @@ fn check_outputs(settings: &EvaluateSettings, file: &Path) -> Result<(), Error> 
         Some(file),
         settings.config.as_deref(),
         settings.map.as_deref(),
+        recipe,
     ];
     for (flag, path) in outputs {
         let Some(path) = path else { continue };

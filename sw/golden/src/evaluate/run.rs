@@ -133,7 +133,12 @@ pub fn evaluate(
     mut progress: impl FnMut(),
 ) -> Result<Evaluation, EvaluateError> {
     plan.validate()?;
-    if data.is_empty() || data.shape() != subject.image() || data.classes > subject.classes() {
+    // A flat network takes images of any shape with as many values.
+    let fits = match subject.image().pixels() {
+        1 => data.shape().volume() == subject.image().volume(),
+        _ => data.shape() == subject.image(),
+    };
+    if data.is_empty() || !fits || data.classes > subject.classes() {
         return Err(EvaluateError::Data {
             data: data.name.clone(),
             images: data.len(),
