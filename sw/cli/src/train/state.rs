@@ -2,7 +2,7 @@
 
 use crate::error::{self, Error};
 use crate::files;
-use crate::output::Output;
+use crate::output::{self, Output};
 use brownout_golden::data::Dataset;
 use brownout_golden::float::{FloatModel, MAX_FILE_BYTES};
 use brownout_golden::train::{Run, Trained, TrainingOptions};
@@ -116,6 +116,9 @@ fn listen() {
     let _ = ctrlc::set_handler(|| {
         let again = INTERRUPTED.swap(true, Ordering::Relaxed);
         if again || !RUNNING.load(Ordering::Relaxed) {
+            output::complain(
+                "brownout: interrupted outside of training; a state that was kept stays",
+            );
             std::process::exit(error::INTERRUPTED.into());
         }
     });
