@@ -23,6 +23,8 @@ const CHUNK: usize = 32;
 const CLASSES: usize = 10;
 /// Batches of one turn.
 const BATCHES: usize = 2;
+/// The same of inference in integers, of which 256 images are over before all cores are awake.
+const INTEGER_BATCHES: usize = 8;
 
 /// Something that is timed in turn with PyTorch.
 struct Contest {
@@ -120,9 +122,10 @@ impl Contest {
         options: &Options,
         mut pytorch: Option<&mut PyTorch>,
     ) -> Result<Vec<Figure>, BenchError> {
-        let (batch, batches) = match options.quick {
-            true => (CHUNK, 1),
-            false => (BATCH, BATCHES),
+        let (batch, batches) = match (options.quick, &self.ours) {
+            (true, _) => (CHUNK, 1),
+            (false, Work::Count) => (BATCH, INTEGER_BATCHES),
+            (false, _) => (BATCH, BATCHES),
         };
         let images = (batch * batches) as f64;
         let data = noise(image(self.network), batch * batches);
