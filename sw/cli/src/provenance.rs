@@ -5,6 +5,11 @@ use crate::shell;
 use brownout_golden::evaluate::Provenance;
 use std::path::Path;
 
+/// The commit of this program, which the build script knows but outside a checkout.
+pub fn commit() -> Option<&'static str> {
+    option_env!("BROWNOUT_COMMIT")
+}
+
 /// Of results about the network of a file on some images.
 pub fn of(model: &Path, data: &DataSource) -> Provenance {
     let words: Vec<String> = std::env::args_os()
@@ -12,8 +17,7 @@ pub fn of(model: &Path, data: &DataSource) -> Provenance {
         .collect();
     Provenance {
         brownout: env!("CARGO_PKG_VERSION").to_owned(),
-        // The build script sets it, but outside a checkout.
-        commit: option_env!("BROWNOUT_COMMIT").map(str::to_owned),
+        commit: commit().map(str::to_owned),
         command: shell::command(&words),
         model: model.display().to_string(),
         data: data.to_string(),

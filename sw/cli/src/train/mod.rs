@@ -10,6 +10,7 @@ use crate::data::DataSource;
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
+use crate::provenance;
 use crate::table::Table;
 use brownout_golden::data::{Dataset, Split};
 use brownout_golden::export::{check_form, check_options, export};
@@ -75,8 +76,11 @@ struct Report<'a> {
     /// Null without --out.
     accuracy_integer: Option<f64>,
     images: usize,
+    /// Of this run: what an earlier one left in a state file is not counted.
     seconds: f64,
     images_per_second: f64,
+    /// The program's commit; null when it was not built in a checkout.
+    commit: Option<&'static str>,
 }
 
 /// A finished training run.
@@ -154,6 +158,7 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
         images: split.test.len(),
         seconds: run.seconds,
         images_per_second: run.images_per_second,
+        commit: provenance::commit(),
     };
     output.result(&report, &render(&report))?;
     for (what, path) in [("model", &report.file), ("checkpoint", &report.checkpoint)] {
