@@ -21,6 +21,8 @@ mod import;
 mod info;
 mod output;
 mod placement;
+#[allow(dead_code)]
+mod plot;
 #[cfg(feature = "simulate")]
 mod points;
 mod provenance;

@@ -1,0 +1,281 @@
+//! Plots as SVG text: series of points with intervals over a linear or a logarithmic axis.
+//!
+//! Colours are those of Okabe and Ito (*Color Universal Design*, 2008), which colour-blind
+//! readers tell apart, and each series has a marker too. Ink is `currentColor`, so a plot inside
+//! a page takes the page's, dark or light. Text is measured by its length, without a font, so
+//! the same plot gives the same bytes on every machine.
+
+mod axis;
+mod marks;
+
+use axis::Scale;
+use marks::{Failure, Mark, Place};
+use plotters::backend::SVGBackend;
+use plotters::chart::ChartBuilder;
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, IntoDrawingArea};
+use plotters::element::Text;
+use plotters::prelude::DrawingBackend;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{BLACK, Color, IntoFont, TRANSPARENT, TextStyle};
+
+/// A point, and where the number it stands for may lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlotPoint {
+    /// Place on the x axis.
+    pub x: f64,
+    /// Place on the y axis.
+    pub y: f64,
+    /// Lower and upper end of the bar through the point.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// Points that belong together; a line joins them from left to right.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Its name in the legend.
+    pub label: String,
+    /// Its points, in any order; those that no axis can show are left out.
+    pub points: Vec<PlotPoint>,
+}
+
+/// How numbers are spread along the x axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// Evenly.
+    Linear,
+    /// By their logarithm. Zero is drawn one step, a decade, left of the smallest positive
+    /// number, and labelled `0`.
+    Log,
+}
+
+/// A plot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plot {
+    /// What it shows.
+    pub title: String,
+    /// Quantity and unit of the x axis.
+    pub x_label: String,
+    /// Quantity and unit of the y axis.
+    pub y_label: String,
+    /// Spread of the x axis.
+    pub x_axis: Axis,
+    /// What is drawn; of more than 30 series, the first 30.
+    pub series: Vec<Series>,
+}
+
+/// Series that are drawn; more would not be told apart.
+const MOST_SERIES: usize = 30;
+/// Points of a series up to which each has a marker; more would be a band.
+const MOST_MARKERS: usize = 60;
+/// Characters of a text that are drawn.
+const MOST_CHARACTERS: usize = 80;
+/// Width of the drawing; it has no unit, the reader's screen gives one.
+const WIDTH: u32 = 800;
+/// Height of the drawing without its legend.
+const HEIGHT: u32 = 440;
+/// Height of a legend's line.
+const LINE: u32 = 22;
+/// Width of a character of the legend.
+const CHARACTER: usize = 8;
+/// Space at the drawing's border.
+const MARGIN: u32 = 16;
+/// The drawing backend writes a font's size divided by this.
+const FONT: f64 = 1.24;
+
+impl Plot {
+    /// The plot as a complete SVG document, as wide as where it is put.
+    pub fn svg(&self) -> String {
+        let legend = Legend::of(&self.series);
+        let size = (WIDTH, HEIGHT + legend.height());
+        let mut text = String::new();
+        {
+            let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
+            self.draw(&root, &legend)
+                .and_then(|()| root.present())
+                .expect("text takes every drawing, and no font is looked for");
+        }
+        let body = text.split_once('>').map_or("", |(_, body)| body);
+        let body = body
+            .replace("fill=\"#000000\"", "fill=\"currentColor\"")
+            .replace("stroke=\"#000000\"", "stroke=\"currentColor\"");
+        let title = escaped(&shown(&self.title));
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{title}\">{body}",
+            size.0, size.1
+        )
+    }
+
+    fn draw<B: DrawingBackend>(
+        &self,
+        root: &DrawingArea<B, Shift>,
+        legend: &Legend,
+    ) -> Result<(), Failure<B>> {
+        let drawn = || self.series.iter().take(MOST_SERIES);
+        let points = || drawn().flat_map(|series| &series.points);
+        let x = match self.x_axis {
+            Axis::Linear => Scale::linear(points().map(|p| p.x)),
+            Axis::Log => Scale::log(points().map(|p| p.x)),
+        };
+        let y = Scale::linear(points().flat_map(|p| {
+            let (low, high) = p.interval.unwrap_or((p.y, p.y));
+            [p.y, low, high]
+        }));
+        let (upper, lower) = root.split_vertically(HEIGHT);
+        let y_width = 34 + 8 * y.widest_label() as u32;
+        let mut chart = ChartBuilder::on(&upper)
+            .margin(MARGIN)
+            .caption(shown(&self.title), ("sans-serif", 16.0 * FONT))
+            .x_label_area_size(48)
+            .y_label_area_size(y_width)
+            .build_cartesian_2d(x.clone(), y.clone())?;
+        chart
+            .configure_mesh()
+            .x_desc(shown(&self.x_label))
+            .y_desc(shown(&self.y_label))
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.15))
+            .axis_style(BLACK.mix(0.6))
+            .label_style(style(12.0))
+            .axis_desc_style(style(13.0))
+            .draw()?;
+        let area = chart.plotting_area();
+        let place = |px: f64, py: f64| -> Option<Place> {
+            Some(area.map_coordinate(&(x.place(px)?, y.place(py)?)))
+        };
+        let mut is_empty = true;
+        for (number, series) in drawn().enumerate() {
+            is_empty &= !draw_series(root, Mark::of(number), series, &place)?;
+        }
+        if is_empty {
+            let middle = (WIDTH as i32 / 2, HEIGHT as i32 / 2);
+            let text = style(13.0).pos(Pos::new(HPos::Center, VPos::Center));
+            root.draw(&Text::new("there is no point to draw", middle, text))?;
+        }
+        legend.draw(&lower, root)
+    }
+}
+
+/// Draws a line, bars and markers; says whether there was any point to draw.
+fn draw_series<B: DrawingBackend>(
+    root: &DrawingArea<B, Shift>,
+    mark: Mark,
+    series: &Series,
+    place: &dyn Fn(f64, f64) -> Option<Place>,
+) -> Result<bool, Failure<B>> {
+    let mut points: Vec<(Place, &PlotPoint)> = series
+        .points
+        .iter()
+        .filter_map(|point| Some((place(point.x, point.y)?, point)))
+        .collect();
+    points.sort_by(|(_, a), (_, b)| a.x.total_cmp(&b.x));
+    let mut line: Vec<Place> = points.iter().map(|(place, _)| *place).collect();
+    line.dedup();
+    if line.len() > 1 {
+        mark.path(root, line, 2)?;
+    }
+    for (at, point) in &points {
+        let Some((low, high)) = point.interval else {
+            continue;
+        };
+        if let (Some(low), Some(high)) = (place(point.x, low), place(point.x, high)) {
+            mark.bar(root, at.0, (low.1, high.1))?;
+        }
+    }
+    if points.len() <= MOST_MARKERS {
+        for (at, _) in &points {
+            mark.point(root, *at)?;
+        }
+    }
+    Ok(!points.is_empty())
+}
+
+/// The names of the series under the plot, in columns.
+struct Legend {
+    names: Vec<String>,
+    /// Series that are not drawn.
+    more: usize,
+    columns: usize,
+}
+
+impl Legend {
+    fn of(series: &[Series]) -> Self {
+        let names: Vec<String> = series
+            .iter()
+            .take(MOST_SERIES)
+            .map(|series| shown(&series.label))
+            .collect();
+        let widest = names.iter().map(|name| name.chars().count()).max();
+        let width = CHARACTER * widest.unwrap_or(0) + 60;
+        Self {
+            columns: ((WIDTH - 2 * MARGIN) as usize / width).max(1),
+            more: series.len() - names.len(),
+            names,
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.names.len().div_ceil(self.columns)
+    }
+
+    fn height(&self) -> u32 {
+        let rows = self.rows() + usize::from(self.more > 0);
+        rows as u32 * LINE + MARGIN / 2
+    }
+
+    fn draw<B: DrawingBackend>(
+        &self,
+        lower: &DrawingArea<B, Shift>,
+        root: &DrawingArea<B, Shift>,
+    ) -> Result<(), Failure<B>> {
+        let top = lower.get_base_pixel().1 + LINE as i32 / 2;
+        let width = (WIDTH - 2 * MARGIN) as usize / self.columns;
+        let text = || style(13.0).pos(Pos::new(HPos::Left, VPos::Center));
+        for (number, name) in self.names.iter().enumerate() {
+            let (row, column) = (number / self.columns, number % self.columns);
+            let x = MARGIN as i32 + (column * width) as i32;
+            let y = top + row as i32 * LINE as i32;
+            let mark = Mark::of(number);
+            mark.path(root, [(x, y), (x + 28, y)], 2)?;
+            mark.point(root, (x + 14, y))?;
+            root.draw(&Text::new(&name[..], (x + 36, y), text()))?;
+        }
+        if self.more > 0 {
+            let y = top + (self.rows() as u32 * LINE) as i32;
+            let more = format!("{} more are not drawn", self.more);
+            root.draw(&Text::new(more, (MARGIN as i32, y), text()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Ink of a size as a reader sees it.
+fn style(size: f64) -> TextStyle<'static> {
+    TextStyle::from(("sans-serif", size * FONT).into_font()).color(&BLACK)
+}
+
+/// The text as it is drawn: on one line, not longer than there is room, without characters that
+/// SVG does not allow.
+fn shown(text: &str) -> String {
+    let is_allowed = |c: char| !c.is_control() && c != '\u{fffe}' && c != '\u{ffff}';
+    let mut shown: String = text
+        .chars()
+        .take(MOST_CHARACTERS)
+        .map(|c| if is_allowed(c) { c } else { '\u{fffd}' })
+        .collect();
+    if text.chars().nth(MOST_CHARACTERS).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// A text as an attribute's value.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests;
