@@ -4,7 +4,9 @@ mod attack;
 mod evaluate;
 mod train;
 
-pub use attack::{AtZeroGradient, AttackArguments, LabelSource, Method, RandomDraw, Stealth};
+pub use attack::{
+    AtZeroGradient, AttackArguments, AttackSettings, LabelSource, Method, RandomDraw, Stealth,
+};
 pub use evaluate::{EvaluateArguments, EvaluateSettings};
 pub use train::TrainArguments;
 
@@ -87,6 +89,8 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Train, generate and simulate while the voltage falls: the whole path, as `make sim` runs it
     Sweep(SweepArguments),
+    /// Train and measure what a recipe says, and make tables, plots and a page of it
+    Study(StudyArguments),
     /// Explain a model, a configuration, a weight image or a code
     Info(InfoArguments),
 }
@@ -170,6 +174,33 @@ impl RoundingArguments {
     pub fn any(&self) -> bool {
         self.weight_bits.is_some() || self.code.is_some() || self.scale.is_some()
     }
+}
+
+/// Flags of `study`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  brownout study recipes/wcat-4bit.toml --data cifar10:DIR --start resnet20.safetensors
+  brownout study recipes/silicon.toml --data cifar10:DIR
+  brownout study mine.toml --data glyphs --out results
+
+A recipe names networks (trained, rounded or another study's) and what is measured on them: readings
+on many chips, attacks, runs on the simulated hardware. Results are kept in the folder's ledger.json
+as they are made: what is in it is not done again, and a study that was broken off goes on where it
+was. Its README.md, CSV files and SVG plots are made from the ledger; recipes/README.md explains the
+recipe's fields.")]
+pub struct StudyArguments {
+    /// Recipe, a TOML file
+    pub recipe: PathBuf,
+    /// Images, as in `train`; needed for what is not done yet
+    #[arg(long, value_name = "SOURCE")]
+    pub data: Option<DataSource>,
+    /// Network that trainings start from: a checkpoint, or a PyTorch state dict (safetensors)
+    #[arg(long, value_name = "FILE")]
+    pub start: Option<PathBuf>,
+    /// Folder of the results; it is created if it is missing [default: the recipe's name without its
+    /// ending]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// What is trained on what, for how long.

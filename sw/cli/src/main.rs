@@ -21,7 +21,6 @@ mod import;
 mod info;
 mod output;
 mod placement;
-#[allow(dead_code)]
 mod plot;
 #[cfg(feature = "simulate")]
 mod points;
@@ -34,6 +33,7 @@ mod run;
 mod shell;
 #[cfg(feature = "simulate")]
 mod simulate;
+mod study;
 #[cfg(feature = "simulate")]
 mod summary;
 #[cfg(feature = "simulate")]
@@ -105,6 +105,10 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         Command::Sweep(arguments) => {
             start_threads()?;
             sweep::run(arguments, global, output)
+        }
+        Command::Study(arguments) => {
+            start_threads()?;
+            study::run(arguments, output)
         }
         Command::Info(arguments) => info::run(arguments, output),
     }

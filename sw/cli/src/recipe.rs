@@ -50,7 +50,11 @@ where
     all.map(Some).map_err(D::Error::custom)
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+/// Reads the text of a recipe.
+///
+/// # Errors
+/// As [`read`], with the line.
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map_or_else(String::new, |span| {
             let before = text.get(..span.start).unwrap_or(text);

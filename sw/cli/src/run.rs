@@ -54,16 +54,22 @@ pub struct Record {
     pub provenance: Provenance,
 }
 
+/// What a run gave.
+pub struct Outcome {
+    /// What was measured.
+    pub summary: Summary,
+    /// The difference that ended it.
+    pub mismatch: Option<Mismatch>,
+    /// How long the simulation took, without the building of models.
+    pub seconds: f64,
+}
+
 impl Run<'_> {
     /// Runs all points up to the first mismatch.
     ///
     /// # Errors
     /// When an accelerator cannot be driven; a mismatch is no error.
-    pub fn all(
-        &self,
-        record: Record,
-        output: Output,
-    ) -> Result<(Summary, Option<Mismatch>), Error> {
+    pub fn all(&self, record: Record, output: Output) -> Result<Outcome, Error> {
         let images = self.points.count() * self.data.len();
         let bar = output.bar("simulating", images as u64, "images");
         let mut summaries = Vec::new();
@@ -97,7 +103,11 @@ impl Run<'_> {
             training: record.training,
             provenance: record.provenance,
         };
-        Ok((summary, mismatch))
+        Ok(Outcome {
+            summary,
+            mismatch,
+            seconds,
+        })
     }
 
     fn point(

@@ -10,7 +10,7 @@ use crate::output::Output;
 use crate::placement::Placement;
 use crate::points::Points;
 use crate::reproduce::Recipe;
-use crate::run::{Placed, Record, Run, report};
+use crate::run::{Outcome, Placed, Record, Run, report};
 use crate::summary::Provenance;
 use brownout_golden::data::Dataset;
 use brownout_golden::model::IntegerModel;
@@ -21,6 +21,20 @@ use brownout_spec::program::Shape;
 /// # Errors
 /// When a flag or a file is not allowed, a tool is missing, or RTL and golden model differ.
 pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Result<(), Error> {
+    let outcome = measure(arguments, global.seed(), output)?;
+    report(
+        &outcome.summary,
+        outcome.mismatch,
+        arguments.out.as_deref(),
+        output,
+    )
+}
+
+/// Simulates, and stops at the first mismatch.
+///
+/// # Errors
+/// When a flag or a file is not allowed, or a tool is missing.
+pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Result<Outcome, Error> {
     let model = IntegerModel::read(&arguments.model)?;
     let chosen = configuration::read_for(arguments.config.as_deref(), &model)?;
     let points = Points::from_flags(arguments, &chosen)?;
@@ -51,7 +65,7 @@ pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Re
         model: arguments.model.clone(),
         config: arguments.config.clone(),
         data: arguments.data.clone(),
-        seed: global.seed(),
+        seed,
         first_image: arguments.skip,
     };
     let run = Run {
@@ -71,8 +85,7 @@ pub fn run(arguments: &SimulateArguments, global: &Global, output: Output) -> Re
         training: None,
         provenance: Provenance::new(&workshop, &recipe, &model, &chosen),
     };
-    let (summary, mismatch) = run.all(record, output)?;
-    report(&summary, mismatch, arguments.out.as_deref(), output)
+    run.all(record, output)
 }
 
 /// Checks that the files to write can be written, and are neither one file nor one that is read.

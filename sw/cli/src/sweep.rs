@@ -13,7 +13,7 @@ use crate::hardware::Workshop;
 use crate::output::Output;
 use crate::points::Points;
 use crate::reproduce::Recipe;
-use crate::run::{Placed, Record, Run, report};
+use crate::run::{Outcome, Placed, Record, Run, report};
 use crate::simulate::place_all;
 use crate::summary::{GoldenAccuracy, Provenance};
 use crate::train::{self, Made, percent};
@@ -197,7 +197,9 @@ impl Job<'_> {
             training: Some(measured),
             provenance: Provenance::new(&self.workshop, &recipe, &model, &self.chosen),
         };
-        let (summary, mismatch) = run.all(record, self.output)?;
+        let Outcome {
+            summary, mismatch, ..
+        } = run.all(record, self.output)?;
         report(&summary, mismatch, Some(&self.files.summary), self.output)
     }
 }

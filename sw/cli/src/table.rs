@@ -76,6 +76,42 @@ impl Table {
         }
         text
     }
+
+    /// The table in Markdown.
+    pub fn markdown(&self) -> String {
+        let line = |cells: &[String]| {
+            let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            format!("| {} |\n", cells.join(" | "))
+        };
+        let headers: Vec<String> = self.columns.iter().map(|(h, _)| h.clone()).collect();
+        let rules = self.columns.iter().map(|(_, align)| match align {
+            Align::Left => "---".to_owned(),
+            Align::Right => "---:".to_owned(),
+        });
+        let rows = self.rows.iter().map(|row| line(row));
+        line(&headers) + &line(&rules.collect::<Vec<_>>()) + &rows.collect::<String>()
+    }
+
+    /// The table as CSV (RFC 4180), with its header.
+    pub fn csv(&self) -> String {
+        let line = |cells: &mut dyn Iterator<Item = &String>| {
+            let cells: Vec<String> = cells.map(|cell| quoted(cell)).collect();
+            cells.join(",") + "\n"
+        };
+        let mut text = line(&mut self.columns.iter().map(|(header, _)| header));
+        for row in &self.rows {
+            text += &line(&mut row.iter());
+        }
+        text
+    }
+}
+
+/// A cell in quotes where it needs them (RFC 4180).
+fn quoted(cell: &str) -> String {
+    match cell.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.to_owned(),
+    }
 }
 
 /// Named facts, one a line, values aligned.

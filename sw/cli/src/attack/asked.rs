@@ -1,9 +1,8 @@
 //! What was asked for: flags over a recipe over defaults.
 
-use crate::arguments::{AtZeroGradient, AttackArguments, LabelSource, Method, RandomDraw, Stealth};
+use crate::arguments::{AtZeroGradient, AttackSettings, LabelSource, Method, RandomDraw, Stealth};
 use crate::data::DataSource;
 use crate::error::Error;
-use crate::recipe;
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::WeightBits;
 use serde::Serialize;
@@ -62,16 +61,11 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Reads the recipe, if there is one.
+    /// Settings, and defaults where there are none.
     ///
     /// # Errors
-    /// When it cannot be read or has a key or value that is not allowed, or there is no checkpoint
-    /// or no source of images.
-    pub fn new(arguments: &AttackArguments) -> Result<Self, Error> {
-        let mut settings = arguments.settings.clone();
-        if let Some(recipe) = &arguments.recipe {
-            settings = settings.over(recipe::read(recipe)?);
-        }
+    /// When there is no checkpoint or no source of images.
+    pub fn new(settings: AttackSettings) -> Result<Self, Error> {
         let needed = |what: &str| Error::Recipe(format!("{what} is missing; it is needed"));
         let checkpoint = settings.checkpoint;
         let data = settings.data;

@@ -4,11 +4,12 @@ mod asked;
 mod plan;
 mod report;
 
-use crate::arguments::{AttackArguments, Global};
+use crate::arguments::{AttackArguments, AttackSettings, Global};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
-use asked::Asked;
+use crate::recipe;
+pub use asked::Asked;
 use brownout_golden::attack::{
     AttackLog, Attacked, Batch, Measurement, Victim, bfa, draw, random, targeted,
 };
@@ -18,7 +19,8 @@ use brownout_golden::quantized::{
     QuantizedNetwork, StoredMemory, StoredMemoryError, StoredWeights,
 };
 use plan::{Attack, Plan};
-use report::{Outcome, Report};
+pub use report::Outcome;
+pub use report::Report;
 use std::time::Instant;
 
 /// Runs the command.
@@ -26,8 +28,30 @@ use std::time::Instant;
 /// # Errors
 /// When checkpoint, data or flags are not allowed, or the log cannot be written.
 pub fn run(arguments: &AttackArguments, global: &Global, output: Output) -> Result<(), Error> {
-    let arguments = Asked::new(arguments)?;
-    let plan = Plan::new(&arguments, global.seed())?;
+    let mut settings = arguments.settings.clone();
+    if let Some(recipe) = &arguments.recipe {
+        settings = settings.over(recipe::read(recipe)?);
+    }
+    let log = settings.log.clone();
+    let (report, _) = measure(settings, global.seed(), output)?;
+    output.result(&report, &report.render())?;
+    if let Some(path) = log {
+        output.remark(format!("every flip is in {}", path.display()));
+    }
+    Ok(())
+}
+
+/// Attacks the network of a checkpoint, and writes the log if one is asked for.
+///
+/// # Errors
+/// When checkpoint, data or settings are not allowed, or the log cannot be written.
+pub fn measure(
+    settings: AttackSettings,
+    seed: u64,
+    output: Output,
+) -> Result<(Report, Vec<AttackLog>), Error> {
+    let arguments = Asked::new(settings)?;
+    let plan = Plan::new(&arguments, seed)?;
     let split = arguments.data.split(None, output)?;
     let network = plan.network(&split)?;
     plan.check_data(&network, &split)?;
@@ -66,11 +90,7 @@ pub fn run(arguments: &AttackArguments, global: &Global, output: Output) -> Resu
         files::write(path, text.as_bytes())?;
     }
     let report = Report::new(&arguments, &subject, results);
-    output.result(&report, &report.render())?;
-    if let Some(path) = &arguments.log {
-        output.remark(format!("every flip is in {}", path.display()));
-    }
-    Ok(())
+    Ok((report, logs))
 }
 
 /// What is attacked, and what with.

@@ -64,24 +64,24 @@ impl Outcome {
 pub struct Report {
     provenance: Provenance,
     network: String,
-    weight_bits: BitWidth,
-    memory: MemoryRules,
+    pub weight_bits: BitWidth,
+    pub memory: MemoryRules,
     /// What was asked for; of it, limits and labels decide an attack.
-    settings: Asked,
+    pub settings: Asked,
     /// Accuracy at or below which an attack that is not targeted has reached its aim.
-    stop_accuracy: f64,
+    pub stop_accuracy: f64,
     /// Attacks that reached their aim.
-    succeeded: usize,
+    pub succeeded: usize,
     /// Over all attacks, those that did not reach their aim included.
-    n_flip: Option<Distribution>,
-    accuracy_after: Option<Distribution>,
-    success: Option<Distribution>,
-    attacks: Vec<Outcome>,
+    pub n_flip: Option<Distribution>,
+    pub accuracy_after: Option<Distribution>,
+    pub success: Option<Distribution>,
+    pub attacks: Vec<Outcome>,
 }
 
 impl Report {
     /// Of these attacks.
-    pub fn new(arguments: &Asked, subject: &Subject<'_>, attacks: Vec<Outcome>) -> Self {
+    pub(super) fn new(arguments: &Asked, subject: &Subject<'_>, attacks: Vec<Outcome>) -> Self {
         Self {
             network: subject.network.model.architecture.name.clone(),
             provenance: provenance::of(&arguments.checkpoint, &arguments.data),

@@ -33,17 +33,7 @@ pub fn run(arguments: &EvaluateArguments, global: &Global, output: Output) -> Re
     let data = settings.data.clone();
     let data = data.ok_or_else(|| needed("--data SOURCE"))?;
     check_outputs(&settings, &file, arguments.recipe.as_deref())?;
-
-    let subject = subject::read(&file, &data, &settings, output)?;
-    let (plan, map) = plan::make(&subject, &file, &settings, global)?;
-    let images = images(&data, settings.images, output)?;
-    let evaluation = {
-        let bar = output.bar("chips", chips(&plan), "chips");
-        let measured = evaluate(&subject, &images, &plan, || bar.inc(1));
-        bar.finish_and_clear();
-        measured.map_err(|e| plan::explain(e, &plan, map.as_deref()))?
-    };
-    let record = Record::new(provenance::of(&file, &data), &subject, &plan, evaluation);
+    let record = measure(&file, &data, &settings, global.seed(), output)?;
     let outputs = [
         (&settings.out_csv, Record::to_csv as fn(&Record) -> String),
         (&settings.out_json, Record::to_json),
@@ -55,6 +45,30 @@ pub fn run(arguments: &EvaluateArguments, global: &Global, output: Output) -> Re
         }
     }
     output.result(&record, &report::render(&record))
+}
+
+/// Measures the network of a file on images; of `settings` files to read and write do not count.
+///
+/// # Errors
+/// When the file, the data or a setting is not allowed.
+pub fn measure(
+    file: &Path,
+    data: &DataSource,
+    settings: &EvaluateSettings,
+    seed: u64,
+    output: Output,
+) -> Result<Record, Error> {
+    let subject = subject::read(file, data, settings, output)?;
+    let (plan, map) = plan::make(&subject, file, settings, seed)?;
+    let images = images(data, settings.images, output)?;
+    let evaluation = {
+        let bar = output.bar("chips", chips(&plan), "chips");
+        let measured = evaluate(&subject, &images, &plan, || bar.inc(1));
+        bar.finish_and_clear();
+        measured.map_err(|e| plan::explain(e, &plan, map.as_deref()))?
+    };
+    let provenance = provenance::of(file, data);
+    Ok(Record::new(provenance, &subject, &plan, evaluation))
 }
 
 /// Results that the run will have, each of a chip at a place.

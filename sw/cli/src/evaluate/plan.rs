@@ -1,6 +1,6 @@
 //! From settings to what is measured.
 
-use crate::arguments::{EvaluateSettings, Global};
+use crate::arguments::EvaluateSettings;
 use crate::configuration::{self, Chosen};
 use crate::error::Error;
 use crate::files;
@@ -28,7 +28,7 @@ pub fn make(
     subject: &Subject,
     file: &Path,
     settings: &EvaluateSettings,
-    global: &Global,
+    seed: u64,
 ) -> Result<(Plan, Option<PathBuf>), Error> {
     let chosen = accelerator(subject, file, settings)?;
     let configuration = &chosen.configuration;
@@ -62,7 +62,7 @@ pub fn make(
         guarantee: settings.guarantee,
         bootstrap: Bootstrap {
             resamples: settings.resamples.unwrap_or(Bootstrap::default().resamples),
-            seed: global.seed(),
+            seed,
         },
     };
     let flags = [

@@ -23,8 +23,9 @@ use brownout_golden::quantize::BitWidth;
 use brownout_golden::train::train;
 use brownout_golden::train::{QuantizerName, Trained, TrainingOptions};
 use brownout_spec::code::CodeName;
-use recipe::{Plan, Recipe};
-use serde::Serialize;
+pub use recipe::Plan;
+use recipe::Recipe;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -56,31 +57,50 @@ pub struct Measured {
 }
 
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+struct Report {
     /// The integer model; null without --out.
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint: Option<String>,
-    network: &'a str,
-    data: &'a str,
-    weight_bits: BitWidth,
-    quantizer: QuantizerName,
-    code: CodeName,
-    seed: u64,
-    epochs: usize,
-    /// Mean loss of each epoch.
-    losses: &'a [f32],
-    weights: usize,
-    accuracy_float: f64,
-    accuracy_quantized: f64,
-    /// Null without --out.
-    accuracy_integer: Option<f64>,
-    images: usize,
-    /// Of this run: what an earlier one left in a state file is not counted.
-    seconds: f64,
-    images_per_second: f64,
+    #[serde(flatten)]
+    done: Done,
     /// The program's commit; null when it was not built in a checkout.
     commit: Option<&'static str>,
+}
+
+/// A training run whose results are written, and what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// Name of the network.
+    pub network: String,
+    /// Where its images come from.
+    pub data: String,
+    /// Live bits of a weight.
+    pub weight_bits: BitWidth,
+    /// What made integers of weights.
+    pub quantizer: QuantizerName,
+    /// The code whose constraint they satisfy.
+    pub code: CodeName,
+    /// Of what is random.
+    pub seed: u64,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Mean loss of each epoch.
+    pub losses: Vec<f32>,
+    /// Weights of all layers.
+    pub weights: usize,
+    /// Share classified right in floating point, nothing rounded.
+    pub accuracy_float: f64,
+    /// Share classified right in floating point with rounded weights and activations.
+    pub accuracy_quantized: f64,
+    /// Share classified right in integers; null without an integer model.
+    pub accuracy_integer: Option<f64>,
+    /// Held-out images.
+    pub images: usize,
+    /// Seconds of training; what an earlier run left in a state file is not counted.
+    pub seconds: f64,
+    /// Training images a second.
+    pub images_per_second: f64,
 }
 
 /// A finished training run.
@@ -112,7 +132,35 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
         check_form(&start.architecture)?;
         check_options(&plan.options)?;
     }
-    let run = train_model(start, &split, &plan, output)?;
+    let done = complete(start, &split, &plan, output)?;
+    let name = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
+    let report = Report {
+        file: name(&plan.out),
+        checkpoint: name(&plan.checkpoint),
+        done,
+        commit: provenance::commit(),
+    };
+    output.result(&report, &render(&report))?;
+    for (what, path) in [("model", &report.file), ("checkpoint", &report.checkpoint)] {
+        if let Some(path) = path {
+            output.remark(format!("the {what} is in {path}"));
+        }
+    }
+    Ok(())
+}
+
+/// Trains a network, and writes what the plan asks for.
+///
+/// # Errors
+/// When training diverges or is interrupted, or the network has no integer form but one is to be
+/// written.
+pub fn complete(
+    start: FloatModel,
+    split: &Split,
+    plan: &Plan,
+    output: Output,
+) -> Result<Done, Error> {
+    let run = train_model(start, split, plan, output)?;
     // What cannot be exported leaves no checkpoint either.
     let model = match &plan.out {
         Some(_) => Some(export(&run.trained.network, Some(&run.trained.options))?),
@@ -134,23 +182,20 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
         }
         _ => None,
     };
-    let name = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
     let (float, quantized) = match exported {
         Some(measured) => (measured.accuracy_float, measured.accuracy_quantized),
         None => run.float_accuracies(&split.test),
     };
     let options = &plan.options;
-    let report = Report {
-        file: name(&plan.out),
-        checkpoint: name(&plan.checkpoint),
-        network: &run.trained.network.model.architecture.name,
-        data: &run.trained.network.model.origin,
+    Ok(Done {
+        network: run.trained.network.model.architecture.name.clone(),
+        data: run.trained.network.model.origin.clone(),
         weight_bits: options.weight_bits,
         quantizer: options.quantizer,
         code: options.code,
         seed: options.seed,
         epochs: options.epochs,
-        losses: &run.trained.losses,
+        losses: run.trained.losses.clone(),
         weights: run.weights(),
         accuracy_float: float,
         accuracy_quantized: quantized,
@@ -158,22 +203,14 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
         images: split.test.len(),
         seconds: run.seconds,
         images_per_second: run.images_per_second,
-        commit: provenance::commit(),
-    };
-    output.result(&report, &render(&report))?;
-    for (what, path) in [("model", &report.file), ("checkpoint", &report.checkpoint)] {
-        if let Some(path) = path {
-            output.remark(format!("the {what} is in {path}"));
-        }
-    }
-    Ok(())
+    })
 }
 
 /// A network with random parameters.
 ///
 /// # Errors
 /// When it has no form for the images.
-fn fresh(
+pub fn fresh(
     network: Builtin,
     data: &DataSource,
     split: &Split,
@@ -301,7 +338,8 @@ pub fn write(model: &IntegerModel, path: &Path) -> Result<(), Error> {
 }
 
 /// The accuracies as a table.
-fn render(report: &Report<'_>) -> String {
+fn render(report: &Report) -> String {
+    let report = &report.done;
     let mut table = Table::new(&["arithmetic", ">accuracy"]);
     for (name, accuracy) in [
         ("floating point", Some(report.accuracy_float)),

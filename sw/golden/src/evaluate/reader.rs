@@ -8,14 +8,14 @@ use crate::quantized::{MemoryRules, StoredMemory};
 use brownout_spec::fault::{ChipFaults, FaultMap, FaultMode};
 use brownout_spec::image::WeightImage;
 use brownout_spec::quantity::Pass;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
 
 /// What was counted while a chip's words were read; sums over its reads.
 ///
 /// All but the last count whole words, padding and sign copies included, as the
 /// hardware's registers do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Times that all words were read.
     pub reads: u64,

@@ -7,7 +7,7 @@ use super::statistics::{Bootstrap, CONFIDENCE, Spread, Yield};
 use super::subject::Subject;
 use crate::quantize::BitWidth;
 use crate::quantized::MemoryRules;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 /// Where numbers come from.
@@ -26,7 +26,7 @@ pub struct Provenance {
 }
 
 /// How it was measured.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Protocol {
     /// Name of the network.
     pub network: String,

@@ -2,7 +2,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::function::beta::inv_beta_reg;
 
 /// Probability with which intervals contain what they are about.
@@ -11,7 +11,7 @@ pub const CONFIDENCE: f64 = 0.95;
 /// How the interval of a mean is found: by the percentiles of the means of samples that
 /// are drawn from the chips with replacement (Efron and Tibshirani, *An Introduction to
 /// the Bootstrap*, 1993, chapter 13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bootstrap {
     /// Samples drawn.
     pub resamples: usize,
@@ -29,7 +29,7 @@ impl Default for Bootstrap {
 }
 
 /// Two numbers that contain a third with probability [`CONFIDENCE`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The lower one.
     pub low: f64,
@@ -38,7 +38,7 @@ pub struct Interval {
 }
 
 /// How a number differs over chips.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// Mean.
     pub mean: f64,

@@ -1,0 +1,230 @@
+//! What a study has done: every result with what it was made from, in one file.
+//!
+//! A result's key is a digest of everything that decided it. What is in the ledger under the
+//! same key is not done again; pages and tables are made from the ledger alone.
+
+use crate::error::Error;
+use crate::files;
+use crate::train::Done;
+use brownout_golden::attack::Distribution;
+use brownout_golden::evaluate::statistics::Spread;
+use brownout_golden::evaluate::{Counters, Protocol};
+use brownout_golden::quantized::MemoryRules;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The ledger's file in a folder of results.
+pub const FILE: &str = "ledger.json";
+/// Largest ledger that is read.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// All results of a study by their names; measurements as `MEASUREMENT/NETWORK`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// Which images, without their folder.
+    pub data: Option<String>,
+    /// Digest of the network that trainings started from.
+    pub start: Option<String>,
+    /// Networks.
+    pub networks: BTreeMap<String, Entry<NetworkResult>>,
+    /// Measurements on many chips.
+    pub readings: BTreeMap<String, Entry<ReadingResult>>,
+    /// Attacks.
+    pub attacks: BTreeMap<String, Entry<AttackResult>>,
+    /// Co-simulations.
+    pub silicon: BTreeMap<String, Entry<SiliconResult>>,
+}
+
+/// A result and where it comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry<T> {
+    /// Digest of everything that decided it.
+    pub key: String,
+    /// Commit of the program that made it, if that is known.
+    pub commit: Option<String>,
+    /// How long it took.
+    pub seconds: f64,
+    /// What came out.
+    pub result: T,
+}
+
+/// A network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkResult {
+    /// It was trained here.
+    Trained(Done),
+    /// It was rounded without training.
+    Rounded {
+        /// Share of held-out images classified right in integers.
+        accuracy_integer: f64,
+        /// Held-out images.
+        images: usize,
+    },
+}
+
+/// A measurement of a network on many chips.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReadingResult {
+    /// How it was measured.
+    pub protocol: Protocol,
+    /// Share of images classified wrong with undisturbed weights.
+    pub clean_error: f64,
+    /// One entry an operating point.
+    pub points: Vec<ReadingPoint>,
+}
+
+/// What was measured at an operating point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReadingPoint {
+    /// What faulty cells do.
+    pub mode: String,
+    /// The profiled chip.
+    pub profile: Option<String>,
+    /// Supply of the weight memory.
+    pub voltage_mv: Option<u16>,
+    /// The rate asked for, or the voltage model's or the profile's.
+    pub rate: Option<f64>,
+    /// The rate applied.
+    pub rate_applied: f64,
+    /// Energy of the weight memory, relative to nominal voltage without a code.
+    pub sram_energy_relative: Option<f64>,
+    /// Share of images classified wrong, over chips.
+    pub error: Spread,
+    /// Share of images wrong with these weights or with undisturbed ones.
+    pub robust_error: Spread,
+    /// Chips.
+    pub chips: usize,
+    /// Images that the first chip classified wrong.
+    pub first_chip_wrong: usize,
+    /// Sums over chips.
+    pub counters: Counters,
+}
+
+/// Attacks on a network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttackResult {
+    /// Array, code, policy and exposure.
+    pub memory: MemoryRules,
+    /// Test images that measured what they did.
+    pub images: usize,
+    /// Images that the attacker looked at.
+    pub attack_images: usize,
+    /// Accuracy at or below which an attack has reached its aim.
+    pub stop_accuracy: f64,
+    /// Cells that an attack could invert.
+    pub max_flips: usize,
+    /// Attacks.
+    pub attacks: usize,
+    /// Those that reached their aim.
+    pub succeeded: usize,
+    /// Cells inverted.
+    pub n_flip: Option<Distribution>,
+    /// Accuracy in the end.
+    pub accuracy_after: Option<Distribution>,
+    /// Share of the images that should change class and do, of targeted attacks.
+    pub success: Option<Distribution>,
+    /// Flips in each layer, over all attacks.
+    pub flips_per_layer: Vec<usize>,
+}
+
+/// A network on the simulated hardware.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SiliconResult {
+    /// Version line of the simulator.
+    pub verilator: String,
+    /// Rows, columns and weight bits of the accelerator.
+    pub array: (usize, usize, usize),
+    /// Multiplications and additions of an image, as H · W · k² · Cin · Cout of each layer.
+    pub macs_per_image: u64,
+    /// One entry for each code and voltage.
+    pub points: Vec<SiliconPoint>,
+}
+
+/// What was simulated at an operating point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SiliconPoint {
+    /// The code of the weight memory.
+    pub code: String,
+    /// Supply of the weight memory.
+    pub voltage_mv: Option<u16>,
+    /// The rate applied.
+    pub rate_applied: f64,
+    /// Images run.
+    pub images: usize,
+    /// Share that the RTL classified right.
+    pub accuracy_rtl: f64,
+    /// Share that the golden model classified right.
+    pub accuracy_golden: f64,
+    /// Logits that were compared.
+    pub logits_compared: u64,
+    /// Images that differed in a logit, a counter or a clock.
+    pub mismatches: u64,
+    /// Words corrected, over all images.
+    pub corrected: u64,
+    /// Words with a detected error, over all images.
+    pub detected: u64,
+    /// Code words read, over all images.
+    pub words_read: u64,
+    /// Clocks of an image in the RTL.
+    pub cycles_per_image: u64,
+    /// Clocks of an image by the specification's formula.
+    pub cycles_predicted: u64,
+    /// Energy of the weight memory, relative to nominal voltage without a code.
+    pub sram_energy_relative: Option<f64>,
+    /// Energy of an image in microjoules: all on-chip memories and the array.
+    pub energy_uj: Option<f64>,
+}
+
+impl<T> Entry<T> {
+    /// Whether it was made from the same.
+    pub fn is(&self, key: &str) -> bool {
+        self.key == key
+    }
+}
+
+impl Ledger {
+    /// The ledger of a folder; an empty one if there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no ledger.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = file(folder);
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let text = files::text(&path, files::read_up_to(&path, MOST_BYTES)?)?;
+        serde_json::from_str(&text).map_err(|problem| {
+            Error::content(&path)(format!(
+                "this is no ledger of a study: {problem}; allowed is what `brownout study` wrote, or no file"
+            ))
+        })
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+        let mut text =
+            serde_json::to_string_pretty(self).expect("a ledger is plain data with text keys");
+        text.push('\n');
+        files::write(&file(folder), text.as_bytes())
+    }
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join(FILE)
+}
+
+/// Digest of what decides a result.
+pub fn key(parts: &[&[u8]]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
+}

@@ -1,0 +1,84 @@
+//! `brownout study`: networks, and what is measured on them, as one recipe says.
+//!
+//! `recipe` reads it, `steps` does what is not done yet, `silicon` that on simulated hardware,
+//! `ledger` remembers it, and `page` makes tables, plots and a page of the ledger.
+
+mod ledger;
+mod page;
+mod recipe;
+#[cfg(feature = "simulate")]
+mod silicon;
+mod steps;
+
+use crate::arguments::StudyArguments;
+use crate::error::Error;
+use crate::files;
+use crate::output::Output;
+use recipe::Study;
+use serde::Serialize;
+use std::path::PathBuf;
+use steps::Work;
+
+#[derive(Debug, Serialize)]
+struct Report {
+    folder: String,
+    /// Results that were made now.
+    made: usize,
+    /// Results in all.
+    results: usize,
+    files: Vec<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the recipe, a setting or a file is not allowed, training is interrupted, or RTL and golden
+/// model differ. What is done by then is kept.
+pub fn run(arguments: &StudyArguments, output: Output) -> Result<(), Error> {
+    let study = Study::read(&arguments.recipe)?;
+    let folder = folder(arguments)?;
+    files::create_folder(&folder)?;
+    let (data, start) = (arguments.data.as_ref(), arguments.start.as_deref());
+    let places = (arguments.recipe.as_path(), folder.as_path());
+    let mut work = Work::new(&study, places, (data, start), output)?;
+    let made = work.all()?;
+    let ledger = work.ledger;
+    let pages = page::render(&study, &ledger, &arguments.recipe);
+    for (name, text) in &pages {
+        files::write(&folder.join(name), text.as_bytes())?;
+    }
+    let report = Report {
+        folder: folder.display().to_string(),
+        made,
+        results: ledger.networks.len()
+            + ledger.readings.len()
+            + ledger.attacks.len()
+            + ledger.silicon.len(),
+        files: pages.into_iter().map(|(name, _)| name).collect(),
+    };
+    let text = format!(
+        "{} of {} results are new; {} and {} other files are in {}\n",
+        report.made,
+        report.results,
+        page::PAGE,
+        report.files.len() - 1,
+        report.folder
+    );
+    output.result(&report, &text)
+}
+
+/// The folder of results: the recipe's name without its ending, unless it is given.
+fn folder(arguments: &StudyArguments) -> Result<PathBuf, Error> {
+    if let Some(folder) = &arguments.out {
+        return Ok(folder.clone());
+    }
+    let folder = arguments.recipe.with_extension("");
+    match folder == arguments.recipe {
+        false => Ok(folder),
+        true => Err(Error::flag(
+            "the recipe",
+            arguments.recipe.display(),
+            "a name with an ending, as in NAME.toml, or --out DIR",
+        )),
+    }
+}

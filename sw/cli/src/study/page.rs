@@ -1,0 +1,600 @@
+//! A ledger as tables, plots and a page.
+
+use super::ledger::{Ledger, NetworkResult, ReadingPoint, ReadingResult};
+use super::recipe::{Attack, Network, Reading, Study};
+use crate::plot::{Axis, Plot, PlotPoint, Series};
+use crate::table::Table;
+use crate::train::percent;
+use brownout_golden::evaluate::statistics::Interval;
+use std::fmt::Write;
+use std::path::Path;
+
+/// The page's file.
+pub const PAGE: &str = "README.md";
+const READINGS: &str = "readings.csv";
+const ATTACKS: &str = "attacks.csv";
+const SILICON: &str = "silicon.csv";
+
+/// All files by their names; the page is the first.
+pub fn render(study: &Study, ledger: &Ledger, recipe: &Path) -> Vec<(String, String)> {
+    let mut files = vec![(PAGE.to_owned(), page(study, ledger, recipe))];
+    for reading in &study.readings {
+        let text = plot(study, ledger, reading).svg();
+        files.push((format!("{}.svg", reading.name), text));
+    }
+    let tables = [
+        (
+            READINGS,
+            readings_csv(study, ledger),
+            study.readings.is_empty(),
+        ),
+        (
+            ATTACKS,
+            attacks_csv(study, ledger),
+            study.attacks.is_empty(),
+        ),
+        (
+            SILICON,
+            silicon_csv(study, ledger),
+            study.silicon.is_empty(),
+        ),
+    ];
+    let tables = tables.into_iter().filter(|(.., empty)| !empty);
+    files.extend(tables.map(|(name, table, _)| (name.to_owned(), table.csv())));
+    files
+}
+
+fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
+    let mut text = format!("# {}\n\n{}\n\n", study.title, study.question.trim());
+    if !study.findings.trim().is_empty() {
+        let _ = write!(text, "## Findings\n\n{}\n\n", study.findings.trim());
+    }
+    for reading in &study.readings {
+        let label = reading.label.as_ref().unwrap_or(&reading.name);
+        let _ = write!(text, "## {label}\n\n");
+        text += &reading_table(study, ledger, reading);
+        let _ = write!(text, "\n![{label}]({}.svg)\n\n", reading.name);
+    }
+    if !study.attacks.is_empty() {
+        text += "## Attacks\n\n";
+        text += &attacks_table(study, ledger);
+        text += "\nN_flip, the number of inverted cells: mean (least to most); with the attacks that reached their aim where not all did.\n\n";
+    }
+    if !study.silicon.is_empty() {
+        text += "## On simulated hardware\n\n";
+        text += &silicon_table(study, ledger);
+        text += "\nEvery logit, counter and clock of these images was equal to the golden model's; a single difference would have ended the run.\n\n";
+    }
+    text += "## Networks\n\n";
+    text += &networks_table(study, ledger).markdown();
+    text += &conditions(study, ledger, recipe);
+    text
+}
+
+/// What identifies a point in a table's head.
+fn head(point: &ReadingPoint) -> String {
+    if let Some(voltage) = point.voltage_mv {
+        return format!("{voltage} mV");
+    }
+    if let Some(profile) = &point.profile {
+        return profile.clone();
+    }
+    rate(point.rate.unwrap_or(point.rate_applied))
+}
+
+/// A rate as people write it.
+fn rate(rate: f64) -> String {
+    match rate {
+        0.0 => "0".to_owned(),
+        r if r >= 1e-4 => format!("{} %", round(r * 100.0)),
+        r => format!("{r:.1e}"),
+    }
+}
+
+/// Three significant digits, without zeros at the end.
+fn round(x: f64) -> f64 {
+    let scale = 10f64.powi(2 - x.abs().log10().floor() as i32);
+    (x * scale).round() / scale
+}
+
+fn label(network: &Network) -> &str {
+    network.label.as_ref().unwrap_or(&network.name)
+}
+
+/// Results of a reading, in the order of the study's networks.
+fn results<'a>(
+    study: &'a Study,
+    ledger: &'a Ledger,
+    reading: &'a Reading,
+) -> Vec<(&'a Network, &'a ReadingResult)> {
+    let networks = study.chosen(&reading.networks);
+    let found = networks.filter_map(|network| {
+        let name = format!("{}/{}", reading.name, network.name);
+        Some((network, &ledger.readings.get(&name)?.result))
+    });
+    found.collect()
+}
+
+/// Accuracies of networks at points; the best one of a point is bold, and those whose
+/// interval reaches into its interval are marked.
+fn reading_table(study: &Study, ledger: &Ledger, reading: &Reading) -> String {
+    let rows = results(study, ledger, reading);
+    let Some((_, first)) = rows.first() else {
+        return "Not measured yet.\n".to_owned();
+    };
+    let mut headers = vec!["network".to_owned()];
+    headers.extend(first.points.iter().map(|point| format!(">{}", head(point))));
+    let mut table = Table::new(&headers.iter().map(String::as_str).collect::<Vec<_>>());
+    for (network, result) in &rows {
+        let cells = result.points.iter().enumerate().map(|(index, point)| {
+            let others = rows.iter().filter_map(|(_, r)| r.points.get(index));
+            cell(point, others)
+        });
+        table.row([label(network).to_owned()].into_iter().chain(cells));
+    }
+    if first
+        .points
+        .iter()
+        .any(|p| p.sram_energy_relative.is_some())
+    {
+        let cells = first.points.iter().map(|point| {
+            let energy = point.sram_energy_relative;
+            energy.map_or_else(String::new, |energy| format!("{energy:.3}"))
+        });
+        table.row(
+            ["*energy of the weight memory*".to_owned()]
+                .into_iter()
+                .chain(cells),
+        );
+    }
+    let protocol = &first.protocol;
+    let memory = &protocol.memory;
+    format!(
+        "{}\nAccuracy in percent, mean ± standard deviation over {} chips (seeds {} to {}), {} test images; \
+         code {}, policy {}, faults in {} of {} x {} arrays. Bold: the best at a point; ≈: its 95 % interval \
+         (bootstrap over chips) meets that of the best, the difference is not significant.\n",
+        table.markdown(),
+        protocol.chips,
+        protocol.first_chip,
+        protocol.first_chip + protocol.chips as u64 - 1,
+        protocol.images,
+        memory.code,
+        memory.policy.as_str(),
+        memory.exposure,
+        memory.rows,
+        memory.columns,
+    )
+}
+
+fn cell<'a>(point: &ReadingPoint, all: impl Iterator<Item = &'a ReadingPoint>) -> String {
+    let accuracy = 100.0 * (1.0 - point.error.mean);
+    let text = match point.error.interval {
+        None => format!("{accuracy:.2}"),
+        Some(_) => format!("{accuracy:.2} ± {:.2}", 100.0 * point.error.std),
+    };
+    let best = all.min_by(|a, b| a.error.mean.total_cmp(&b.error.mean));
+    match best {
+        Some(best) if best.error.mean >= point.error.mean => format!("**{text}**"),
+        Some(best) if meet(best.error.interval, point.error.interval) => format!("{text} ≈"),
+        _ => text,
+    }
+}
+
+fn meet(a: Option<Interval>, b: Option<Interval>) -> bool {
+    matches!((a, b), (Some(a), Some(b)) if a.low <= b.high && b.low <= a.high)
+}
+
+fn plot(study: &Study, ledger: &Ledger, reading: &Reading) -> Plot {
+    let rows = results(study, ledger, reading);
+    let supplies = rows.iter().flat_map(|(_, r)| &r.points);
+    let voltages = supplies.clone().any(|p| p.voltage_mv.is_some());
+    let series = rows.iter().map(|(network, result)| Series {
+        label: label(network).to_owned(),
+        points: (result.points.iter().map(|point| PlotPoint {
+            x: match point.voltage_mv {
+                Some(voltage) => f64::from(voltage),
+                None => point.rate.unwrap_or(point.rate_applied),
+            },
+            y: 100.0 * (1.0 - point.error.mean),
+            interval: (point.error.interval)
+                .map(|i| (100.0 * (1.0 - i.high), 100.0 * (1.0 - i.low))),
+        }))
+        .collect(),
+    });
+    Plot {
+        title: reading.label.as_ref().unwrap_or(&reading.name).clone(),
+        x_label: match voltages {
+            true => "supply voltage of the weight memory, mV".to_owned(),
+            false => "share of faulty cells".to_owned(),
+        },
+        y_label: "accuracy, %".to_owned(),
+        x_axis: match voltages {
+            true => Axis::Linear,
+            false => Axis::Log,
+        },
+        series: series.collect(),
+    }
+}
+
+fn attack_cell(ledger: &Ledger, attack: &Attack, network: &Network) -> String {
+    let Some(entry) = ledger
+        .attacks
+        .get(&format!("{}/{}", attack.name, network.name))
+    else {
+        return String::new();
+    };
+    let result = &entry.result;
+    let flips = result.n_flip.map_or_else(String::new, |n| {
+        format!("{:.1} ({} to {})", n.mean, n.least, n.most)
+    });
+    match result.succeeded == result.attacks {
+        true => flips,
+        false => format!("{flips}, {} of {}", result.succeeded, result.attacks),
+    }
+}
+
+fn attacks_table(study: &Study, ledger: &Ledger) -> String {
+    let mut headers = vec!["network".to_owned()];
+    let labels = study
+        .attacks
+        .iter()
+        .map(|a| a.label.as_ref().unwrap_or(&a.name));
+    headers.extend(labels.map(|label| format!(">{label}")));
+    let mut table = Table::new(&headers.iter().map(String::as_str).collect::<Vec<_>>());
+    for network in &study.networks {
+        let cells = study
+            .attacks
+            .iter()
+            .map(|attack| attack_cell(ledger, attack, network));
+        table.row([label(network).to_owned()].into_iter().chain(cells));
+    }
+    table.markdown()
+}
+
+fn silicon_table(study: &Study, ledger: &Ledger) -> String {
+    let mut table = Table::new(&[
+        "network",
+        "code",
+        ">voltage",
+        ">images",
+        ">accuracy",
+        ">logits compared",
+        ">differences",
+        ">clocks an image",
+        ">utilization",
+        ">energy an image",
+        ">images/s",
+    ]);
+    for (network, entry) in silicon(study, ledger) {
+        let result = &entry.result;
+        let images: usize = result.points.iter().map(|p| p.images).sum();
+        let (rows, columns, _) = result.array;
+        for point in &result.points {
+            let busy = result.macs_per_image as f64 / (rows * columns) as f64;
+            table.row([
+                label(network).to_owned(),
+                point.code.clone(),
+                point
+                    .voltage_mv
+                    .map_or_else(String::new, |mv| format!("{mv} mV")),
+                point.images.to_string(),
+                percent(point.accuracy_rtl),
+                point.logits_compared.to_string(),
+                point.mismatches.to_string(),
+                point.cycles_per_image.to_string(),
+                format!(
+                    "{:.1} %",
+                    100.0 * busy / point.cycles_per_image.max(1) as f64
+                ),
+                point
+                    .energy_uj
+                    .map_or_else(String::new, |e| format!("{e:.2} µJ")),
+                format!("{:.2}", images as f64 / entry.seconds),
+            ]);
+        }
+    }
+    table.markdown()
+}
+
+fn silicon<'a>(
+    study: &'a Study,
+    ledger: &'a Ledger,
+) -> impl Iterator<
+    Item = (
+        &'a Network,
+        &'a super::ledger::Entry<super::ledger::SiliconResult>,
+    ),
+> {
+    study.silicon.iter().flat_map(move |silicon| {
+        study.chosen(&silicon.networks).filter_map(move |network| {
+            let name = format!("{}/{}", silicon.name, network.name);
+            Some((network, ledger.silicon.get(&name)?))
+        })
+    })
+}
+
+fn networks_table(study: &Study, ledger: &Ledger) -> Table {
+    let mut table = Table::new(&[
+        "network",
+        "made by",
+        ">float, rounded",
+        ">integers",
+        ">of images",
+        ">time",
+        "commit",
+    ]);
+    for network in &study.networks {
+        let Some(entry) = ledger.networks.get(&network.name) else {
+            let from = network
+                .file
+                .as_ref()
+                .map(|file| format!("`{}`", file.display()));
+            table.row([label(network).to_owned(), from.unwrap_or_default()]);
+            continue;
+        };
+        let (made, float, integer, images) = match &entry.result {
+            NetworkResult::Trained(done) => (
+                format!(
+                    "{} epochs, {} bits, {}, code {}",
+                    done.epochs, done.weight_bits, done.quantizer, done.code
+                ),
+                percent(done.accuracy_quantized),
+                done.accuracy_integer.map_or_else(String::new, percent),
+                done.images,
+            ),
+            NetworkResult::Rounded {
+                accuracy_integer,
+                images,
+            } => (
+                "rounding".to_owned(),
+                String::new(),
+                percent(*accuracy_integer),
+                *images,
+            ),
+        };
+        let commit = entry.commit.as_ref().map_or("", |c| &c[..c.len().min(10)]);
+        table.row([
+            label(network).to_owned(),
+            made,
+            float,
+            integer,
+            images.to_string(),
+            format!("{:.0} s", entry.seconds),
+            commit.to_owned(),
+        ]);
+    }
+    table
+}
+
+fn conditions(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
+    let name = recipe
+        .file_name()
+        .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let start = match study.start {
+        Some(_) => " --start FILE",
+        None => "",
+    };
+    let mut commits: Vec<&str> = (ledger.readings.values().map(|e| e.commit.as_deref()))
+        .chain(ledger.attacks.values().map(|e| e.commit.as_deref()))
+        .chain(ledger.silicon.values().map(|e| e.commit.as_deref()))
+        .flatten()
+        .map(|commit| &commit[..commit.len().min(10)])
+        .collect();
+    commits.sort_unstable();
+    commits.dedup();
+    let seconds: f64 = (ledger.readings.values().map(|e| e.seconds))
+        .chain(ledger.attacks.values().map(|e| e.seconds))
+        .chain(ledger.silicon.values().map(|e| e.seconds))
+        .sum();
+    format!(
+        "\n## Conditions\n\nMade by `brownout study {name} --data SOURCE{start}` from `{name}`, which holds every \
+         setting; images: {}; measured in {seconds:.0} s at commit {}. `{}` holds every figure; what is in it is \
+         not done again.\n",
+        ledger.data.as_deref().unwrap_or("none yet"),
+        commits.join(", "),
+        super::ledger::FILE,
+    )
+}
+
+fn optional(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+fn readings_csv(study: &Study, ledger: &Ledger) -> Table {
+    let mut table = Table::new(&[
+        "reading",
+        "network",
+        "label",
+        "code",
+        "policy",
+        "exposure",
+        "weight_bits",
+        "arithmetic",
+        "rows",
+        "columns",
+        "mode",
+        "profile",
+        "voltage_mv",
+        "rate",
+        "rate_applied",
+        "sram_energy_relative",
+        "chips",
+        "first_chip",
+        "images",
+        "accuracy",
+        "std",
+        "low",
+        "high",
+        "robust_error",
+        "corrected_words",
+        "detected_words",
+        "weight_bits_wrong",
+        "seconds",
+        "commit",
+    ]);
+    for reading in &study.readings {
+        for network in study.chosen(&reading.networks) {
+            let name = format!("{}/{}", reading.name, network.name);
+            let Some(entry) = ledger.readings.get(&name) else {
+                continue;
+            };
+            let protocol = &entry.result.protocol;
+            let memory = &protocol.memory;
+            for point in &entry.result.points {
+                let reads = point.counters.reads.max(1) as f64;
+                let each = |count: u64| (count as f64 / reads).to_string();
+                table.row([
+                    reading.name.clone(),
+                    network.name.clone(),
+                    label(network).to_owned(),
+                    memory.code.to_string(),
+                    memory.policy.as_str().to_owned(),
+                    memory.exposure.as_str().to_owned(),
+                    protocol.weight_bits.to_string(),
+                    protocol.arithmetic.clone(),
+                    memory.rows.to_string(),
+                    memory.columns.to_string(),
+                    point.mode.clone(),
+                    optional(point.profile.as_ref()),
+                    optional(point.voltage_mv),
+                    optional(point.rate),
+                    point.rate_applied.to_string(),
+                    optional(point.sram_energy_relative),
+                    point.chips.to_string(),
+                    protocol.first_chip.to_string(),
+                    protocol.images.to_string(),
+                    (1.0 - point.error.mean).to_string(),
+                    point.error.std.to_string(),
+                    optional(point.error.interval.map(|i| 1.0 - i.high)),
+                    optional(point.error.interval.map(|i| 1.0 - i.low)),
+                    point.robust_error.mean.to_string(),
+                    each(point.counters.corrected),
+                    each(point.counters.detected),
+                    each(point.counters.weight_bit_errors),
+                    format!("{:.1}", entry.seconds),
+                    optional(entry.commit.as_ref()),
+                ]);
+            }
+        }
+    }
+    table
+}
+
+fn attacks_csv(study: &Study, ledger: &Ledger) -> Table {
+    let mut table = Table::new(&[
+        "attack",
+        "network",
+        "label",
+        "code",
+        "policy",
+        "attack_images",
+        "images",
+        "stop_accuracy",
+        "max_flips",
+        "attacks",
+        "first_seed",
+        "succeeded",
+        "n_flip_mean",
+        "n_flip_deviation",
+        "n_flip_least",
+        "n_flip_most",
+        "accuracy_after",
+        "success",
+        "flips_per_layer",
+        "seconds",
+        "commit",
+    ]);
+    for attack in &study.attacks {
+        for network in study.chosen(&attack.networks) {
+            let name = format!("{}/{}", attack.name, network.name);
+            let Some(entry) = ledger.attacks.get(&name) else {
+                continue;
+            };
+            let result = &entry.result;
+            let layers = result.flips_per_layer.iter().map(usize::to_string);
+            table.row([
+                attack.name.clone(),
+                network.name.clone(),
+                label(network).to_owned(),
+                result.memory.code.to_string(),
+                result.memory.policy.as_str().to_owned(),
+                result.attack_images.to_string(),
+                result.images.to_string(),
+                result.stop_accuracy.to_string(),
+                result.max_flips.to_string(),
+                result.attacks.to_string(),
+                attack.first_seed.to_string(),
+                result.succeeded.to_string(),
+                optional(result.n_flip.map(|n| n.mean)),
+                optional(result.n_flip.map(|n| n.deviation)),
+                optional(result.n_flip.map(|n| n.least)),
+                optional(result.n_flip.map(|n| n.most)),
+                optional(result.accuracy_after.map(|a| a.mean)),
+                optional(result.success.map(|s| s.mean)),
+                layers.collect::<Vec<_>>().join(" "),
+                format!("{:.1}", entry.seconds),
+                optional(entry.commit.as_ref()),
+            ]);
+        }
+    }
+    table
+}
+
+fn silicon_csv(study: &Study, ledger: &Ledger) -> Table {
+    let mut table = Table::new(&[
+        "network",
+        "code",
+        "voltage_mv",
+        "rate_applied",
+        "rows",
+        "columns",
+        "weight_bits",
+        "images",
+        "accuracy_rtl",
+        "accuracy_golden",
+        "logits_compared",
+        "mismatches",
+        "corrected",
+        "detected",
+        "words_read",
+        "cycles_per_image",
+        "cycles_predicted",
+        "macs_per_image",
+        "sram_energy_relative",
+        "energy_uj",
+        "seconds",
+        "verilator",
+        "commit",
+    ]);
+    for (network, entry) in silicon(study, ledger) {
+        let result = &entry.result;
+        for point in &result.points {
+            table.row([
+                network.name.clone(),
+                point.code.clone(),
+                optional(point.voltage_mv),
+                point.rate_applied.to_string(),
+                result.array.0.to_string(),
+                result.array.1.to_string(),
+                result.array.2.to_string(),
+                point.images.to_string(),
+                point.accuracy_rtl.to_string(),
+                point.accuracy_golden.to_string(),
+                point.logits_compared.to_string(),
+                point.mismatches.to_string(),
+                point.corrected.to_string(),
+                point.detected.to_string(),
+                point.words_read.to_string(),
+                point.cycles_per_image.to_string(),
+                point.cycles_predicted.to_string(),
+                result.macs_per_image.to_string(),
+                optional(point.sram_energy_relative),
+                optional(point.energy_uj),
+                format!("{:.1}", entry.seconds),
+                result.verilator.clone(),
+                optional(entry.commit.as_ref()),
+            ]);
+        }
+    }
+    table
+}

@@ -1,0 +1,362 @@
+//! What a study says: networks, and what is measured on them.
+
+use crate::error::Error;
+use crate::recipe;
+use brownout_golden::model::InputMap;
+use brownout_golden::network::Builtin;
+use brownout_golden::quantize::BitWidth;
+use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::quantity::Millivolts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Most networks, and most measurements of each kind.
+const MOST: usize = 100;
+
+/// A study's recipe.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Study {
+    /// Title of its page.
+    pub title: String,
+    /// What it is to settle.
+    pub question: String,
+    /// What was found, as Markdown; written when the results are there.
+    #[serde(default)]
+    pub findings: String,
+    /// Network that is trained, from random parameters without `start`.
+    #[serde(default)]
+    pub network: Option<String>,
+    /// A network that was trained before, from which training starts.
+    #[serde(default)]
+    pub start: Option<Start>,
+    /// Training images to use, all without it.
+    #[serde(default)]
+    pub train_images: Option<usize>,
+    /// Settings that all trainings share.
+    #[serde(default)]
+    pub training: toml::Table,
+    /// The networks.
+    pub networks: Vec<Network>,
+    /// What is measured on many chips.
+    #[serde(default)]
+    pub readings: Vec<Reading>,
+    /// Attacks.
+    #[serde(default)]
+    pub attacks: Vec<Attack>,
+    /// Co-simulations.
+    #[serde(default)]
+    pub silicon: Vec<Silicon>,
+}
+
+/// Where training starts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// How the pixels of a state dict's images were normalised; see `import --help`.
+    pub input: String,
+}
+
+/// A network of a study: trained, rounded without training, or another study's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Name of its files, of letters, digits, `-` and `_`.
+    pub name: String,
+    /// What tables call it, its name without it.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Settings of its training, over those that all share.
+    #[serde(default)]
+    pub training: Option<toml::Table>,
+    /// The start, rounded without any training.
+    #[serde(default)]
+    pub rounded: Option<Rounded>,
+    /// A network of another study: its file beside this recipe, without the ending.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+}
+
+/// Rounding without training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rounded {
+    /// Bits of a weight.
+    pub weight_bits: BitWidth,
+    /// The code whose constraint weights will satisfy.
+    pub code: CodeName,
+    /// Whether each output channel has a scale of its own.
+    #[serde(default)]
+    pub per_channel: bool,
+}
+
+/// A measurement on many chips.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    /// Its name.
+    pub name: String,
+    /// What its table is called, its name without it.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// The networks, all without it.
+    #[serde(default)]
+    pub networks: Option<Vec<String>>,
+    /// Settings, as in a recipe of `evaluate`, without files.
+    pub evaluate: toml::Table,
+}
+
+/// Attacks on networks.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attack {
+    /// Their name.
+    pub name: String,
+    /// What their column is called, their name without it.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// The networks, all without it.
+    #[serde(default)]
+    pub networks: Option<Vec<String>>,
+    /// Seed of the first attack.
+    #[serde(default = "one")]
+    pub first_seed: u64,
+    /// Settings, as in a recipe of `attack`, without files.
+    pub attack: toml::Table,
+}
+
+/// Runs on the simulated hardware.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Silicon {
+    /// Their name.
+    pub name: String,
+    /// The networks, all without it.
+    #[serde(default)]
+    pub networks: Option<Vec<String>>,
+    /// How.
+    pub simulate: SimulateSettings,
+}
+
+/// Settings of `simulate`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulateSettings {
+    /// Configuration of the accelerator, a file beside this recipe.
+    pub config: PathBuf,
+    /// Codes, each of which gives an accelerator of its own.
+    pub codes: Vec<CodeName>,
+    /// Supply voltages.
+    pub voltages: Vec<Millivolts>,
+    /// What is read from a word with a detected error.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Test images at each point, the first ones.
+    pub images: usize,
+    /// Seed of the chip.
+    #[serde(default = "one")]
+    pub chip: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+impl Study {
+    /// Reads a recipe and checks what can be checked without running anything.
+    ///
+    /// # Errors
+    /// When the file cannot be read, has an unknown key or a value that is not allowed, or names
+    /// what it does not have.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let study: Self = recipe::read(path)?;
+        study.check().map_err(Error::content(path))?;
+        Ok(study)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.builtin()?;
+        if let Some(start) = &self.start {
+            start
+                .input
+                .parse::<InputMap>()
+                .map_err(|e| format!("start.input: {e}"))?;
+        }
+        check_names("networks", self.networks.iter().map(|n| n.name.as_str()))?;
+        check_names("readings", self.readings.iter().map(|r| r.name.as_str()))?;
+        check_names("attacks", self.attacks.iter().map(|a| a.name.as_str()))?;
+        check_names("silicon", self.silicon.iter().map(|s| s.name.as_str()))?;
+        if self.networks.is_empty() {
+            return Err("networks is empty; allowed are 1 or more".to_owned());
+        }
+        for network in &self.networks {
+            let name = &network.name;
+            let given = [
+                network.training.is_some(),
+                network.rounded.is_some(),
+                network.file.is_some(),
+            ];
+            if given.iter().filter(|given| **given).count() != 1 {
+                return Err(format!(
+                    "network {name:?} needs exactly one of training, rounded and file"
+                ));
+            }
+            if network.rounded.is_some() && self.start.is_none() {
+                return Err(format!(
+                    "network {name:?} is rounded without training, which needs a [start]"
+                ));
+            }
+        }
+        let lists = (self.readings.iter().map(|r| (&r.name, &r.networks)))
+            .chain(self.attacks.iter().map(|a| (&a.name, &a.networks)))
+            .chain(self.silicon.iter().map(|s| (&s.name, &s.networks)));
+        for (of, list) in lists {
+            for name in list.iter().flatten() {
+                if !self.networks.iter().any(|network| network.name == *name) {
+                    return Err(format!(
+                        "{of:?} is to be measured on network {name:?}, which is not in networks"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The network that is trained.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn builtin(&self) -> Result<Builtin, String> {
+        let name = self.network.as_deref().unwrap_or("cnn");
+        name.parse().map_err(|e| format!("network: {e}"))
+    }
+
+    /// The settings of a network's training: its own over those that all share.
+    pub fn training(&self, own: &toml::Table) -> toml::Table {
+        let mut all = self.training.clone();
+        lay_over(&mut all, own);
+        all
+    }
+
+    /// The networks of a list, all without one.
+    pub fn chosen<'a>(
+        &'a self,
+        names: &'a Option<Vec<String>>,
+    ) -> impl Iterator<Item = &'a Network> {
+        self.networks.iter().filter(move |network| {
+            names
+                .as_ref()
+                .is_none_or(|names| names.contains(&network.name))
+        })
+    }
+}
+
+/// Settings of a table as those of a command.
+///
+/// # Errors
+/// When there is an unknown key, for which the nearest known one is named, or a value that is not
+/// allowed.
+pub fn settings<T: DeserializeOwned>(table: &toml::Table, of: &str) -> Result<T, Error> {
+    let text = toml::to_string(table).map_err(|e| Error::Recipe(format!("{of}: {e}")))?;
+    recipe::parse(&text).map_err(|e| Error::Recipe(format!("{of}: {e}")))
+}
+
+/// Lays a table over another: tables are merged, everything else is replaced.
+fn lay_over(base: &mut toml::Table, own: &toml::Table) {
+    for (key, value) in own {
+        match (base.get_mut(key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(own)) => lay_over(base, own),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if name.is_empty() || name.len() > 60 || !name.chars().all(allowed) {
+            return Err(format!(
+                "{what} has the name {name:?}; allowed are 1 to 60 letters, digits, - and _"
+            ));
+        }
+        if !seen.insert(name) {
+            return Err(format!("{what} has the name {name:?} twice"));
+        }
+    }
+    match seen.len() <= MOST {
+        true => Ok(()),
+        false => Err(format!(
+            "{what} has {} entries; allowed are {MOST}",
+            seen.len()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn study(text: &str) -> Result<Study, String> {
+        let study: Study = recipe::parse(&format!("title = \"t\"\nquestion = \"q\"\n{text}"))?;
+        study.check().map(|()| study)
+    }
+
+    #[test]
+    fn a_networks_own_settings_count_more_and_tables_are_merged() {
+        let study = study(
+            r#"
+            [training]
+            epochs = 3
+            [training.perturbation]
+            rate = 0.01
+            scheme = "noise"
+            [[networks]]
+            name = "a"
+            training = { epochs = 4, perturbation = { rate = 0.02 } }
+            "#,
+        )
+        .unwrap();
+        let merged = study.training(study.networks[0].training.as_ref().unwrap());
+        assert_eq!(merged["epochs"].as_integer(), Some(4));
+        assert_eq!(merged["perturbation"]["rate"].as_float(), Some(0.02));
+        assert_eq!(merged["perturbation"]["scheme"].as_str(), Some("noise"));
+    }
+
+    #[test]
+    fn what_a_study_does_not_have_is_named() {
+        let network = "[[networks]]\nname = \"a\"\ntraining = {}\n";
+        for (text, part) in [
+            ("networks = []".to_owned(), "networks is empty"),
+            (format!("network = \"x\"\n{network}"), "network: "),
+            (format!("{network}{network}"), "\"a\" twice"),
+            (network.replace("\"a\"", "\"a/b\""), "\"a/b\"; allowed are"),
+            (
+                network.replace("training = {}", ""),
+                "exactly one of training",
+            ),
+            (
+                network.replace(
+                    "training = {}",
+                    "rounded = { weight_bits = 8, code = \"none\" }",
+                ),
+                "needs a [start]",
+            ),
+            (
+                format!("{network}[[readings]]\nname = \"r\"\nnetworks = [\"b\"]\nevaluate = {{}}"),
+                "network \"b\", which is not in networks",
+            ),
+            (
+                network.replace("training", "trainin"),
+                "did you mean `training`?",
+            ),
+        ] {
+            let message = study(&text).unwrap_err();
+            assert!(message.contains(part), "{message:?} lacks {part:?}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Networks of a study on simulated hardware.
+
+use super::ledger::{SiliconPoint, SiliconResult, key};
+use super::recipe::{Network, Silicon};
+use super::steps::{Work, entry};
+use crate::arguments::SimulateArguments;
+use crate::error::Error;
+use crate::simulate;
+use brownout_golden::energy::Accesses;
+use brownout_golden::model::IntegerModel;
+use brownout_sim::campaign::PointSummary;
+use brownout_spec::code::CodeName;
+use brownout_spec::config::Configuration;
+use brownout_spec::fault::FaultMode;
+use brownout_spec::program::{Program, Step};
+use brownout_spec::quantity::Millivolts;
+use brownout_spec::voltage::VoltageModel;
+
+impl Work<'_> {
+    /// Simulates a network, unless it is done.
+    ///
+    /// # Errors
+    /// When a setting or a file is not allowed, or RTL and golden model differ.
+    pub(super) fn silicon(&mut self, silicon: &Silicon, network: &Network) -> Result<bool, Error> {
+        let settings = &silicon.simulate;
+        let config = self.beside.join(&settings.config);
+        let configuration = crate::configuration::read(Some(&config))?.configuration;
+        let key = key(&[
+            b"silicon",
+            self.network_key(network)?.as_bytes(),
+            format!("{settings:?} {configuration:?}").as_bytes(),
+        ]);
+        let name = format!("{}/{}", silicon.name, network.name);
+        if self.ledger.silicon.get(&name).is_some_and(|e| e.is(&key)) {
+            return Ok(false);
+        }
+        self.output
+            .remark(format!("silicon {} of {}", silicon.name, network.name));
+        let path = self.model(network);
+        let model = IntegerModel::read(&path)?;
+        let arguments = SimulateArguments {
+            model: path,
+            config: Some(config),
+            voltages: Some(settings.voltages.clone()),
+            rates: None,
+            codes: Some(settings.codes.clone()),
+            modes: vec![FaultMode::Persistent],
+            map: None,
+            policies: vec![settings.policy],
+            data: self.source()?.clone(),
+            images: settings.images,
+            skip: 0,
+            threads: None,
+            out: None,
+            trace: None,
+        };
+        let outcome = simulate::measure(&arguments, settings.chip, self.output)?;
+        let summary = outcome.summary;
+        if let Some(mismatch) = outcome.mismatch {
+            return Err(Error::Mismatch(mismatch.to_string()));
+        }
+        let points = summary
+            .points
+            .iter()
+            .map(|p| point(p, &configuration, &model));
+        let result = SiliconResult {
+            verilator: summary.provenance.verilator,
+            array: (
+                configuration.rows,
+                configuration.columns,
+                configuration.weight_bits.bits(),
+            ),
+            macs_per_image: macs(&configuration, &model)?,
+            points: points.collect::<Result<_, _>>()?,
+        };
+        let entry = entry(key, outcome.seconds, result);
+        self.ledger.silicon.insert(name, entry);
+        self.ledger.write(self.folder)?;
+        Ok(true)
+    }
+}
+
+/// Multiplications of all layers, H · W · k² · Cin · Cout each.
+fn macs(configuration: &Configuration, model: &IntegerModel) -> Result<u64, Error> {
+    let program = program(configuration, model)?;
+    let of = program.steps.iter().map(Step::multiply_accumulates);
+    Ok(of.sum::<usize>() as u64)
+}
+
+fn program(configuration: &Configuration, model: &IntegerModel) -> Result<Program, Error> {
+    let named = |e| Error::Recipe(format!("{} does not fit: {e}", model.origin.name));
+    Program::new(configuration, &model.network).map_err(named)
+}
+
+fn point(
+    point: &PointSummary,
+    configuration: &Configuration,
+    model: &IntegerModel,
+) -> Result<SiliconPoint, Error> {
+    let code: CodeName = point
+        .code
+        .parse()
+        .map_err(|_| Error::Recipe(point.code.clone()))?;
+    let configuration = Configuration {
+        code,
+        ..configuration.clone()
+    };
+    let accesses = Accesses::count(&configuration, &program(&configuration, model)?);
+    let voltages = VoltageModel::from_configuration(&configuration)
+        .map_err(|e| Error::Recipe(e.to_string()))?;
+    let supply = point.voltage_mv.map(Millivolts);
+    let scale = supply.and_then(|supply| voltages.relative_energy(supply).ok());
+    Ok(SiliconPoint {
+        code: point.code.clone(),
+        voltage_mv: point.voltage_mv,
+        rate_applied: point.ber_applied,
+        images: point.images,
+        accuracy_rtl: point.accuracy_rtl,
+        accuracy_golden: point.accuracy_golden,
+        logits_compared: point.logits_compared,
+        mismatches: point.mismatches,
+        corrected: point.corrected,
+        detected: point.detected,
+        words_read: point.words_read,
+        cycles_per_image: point.cycles_per_image,
+        cycles_predicted: point.cycles_predicted,
+        sram_energy_relative: point.sram_energy_relative,
+        energy_uj: scale.map(|s| accesses.energy(&configuration, s).total_pj() / 1e6),
+    })
+}
