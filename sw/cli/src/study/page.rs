@@ -18,9 +18,9 @@ const SILICON: &str = "silicon.csv";
 /// All files by their names; the page is the first.
 pub fn render(study: &Study, ledger: &Ledger, recipe: &Path) -> Vec<(String, String)> {
     let mut files = vec![(PAGE.to_owned(), page(study, ledger, recipe))];
-    for reading in &study.readings {
-        let text = plot(study, ledger, reading).svg();
-        files.push((format!("{}.svg", reading.name), text));
+    for group in groups(study) {
+        let text = plot(study, ledger, &group).svg();
+        files.push((format!("{}.svg", group.file), text));
     }
     let tables = [
         (
@@ -49,11 +49,11 @@ fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
     if !study.findings.trim().is_empty() {
         let _ = write!(text, "## Findings\n\n{}\n\n", study.findings.trim());
     }
-    for reading in &study.readings {
-        let label = reading.label.as_ref().unwrap_or(&reading.name);
-        let _ = write!(text, "## {label}\n\n");
-        text += &reading_table(study, ledger, reading);
-        let _ = write!(text, "\n![{label}]({}.svg)\n\n", reading.name);
+    for group in groups(study) {
+        let Group { title, file, .. } = group;
+        let _ = write!(text, "## {title}\n\n");
+        text += &reading_table(study, ledger, &group);
+        let _ = write!(text, "\n![{title}]({file}.svg)\n\n");
     }
     if !study.attacks.is_empty() {
         text += "## Attacks\n\n";
@@ -101,36 +101,68 @@ fn label(network: &Network) -> &str {
     network.label.as_ref().unwrap_or(&network.name)
 }
 
-/// Results of a reading, in the order of the study's networks.
+/// Readings that are shown in one table and one plot.
+struct Group<'a> {
+    title: &'a str,
+    /// Name of the plot's file, without its ending.
+    file: &'a str,
+    readings: Vec<&'a Reading>,
+}
+
+/// All readings: those with the same title are together.
+fn groups(study: &Study) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for reading in &study.readings {
+        let own = reading.label.as_ref().unwrap_or(&reading.name);
+        let title = reading.table.as_ref().unwrap_or(own);
+        match groups.iter_mut().find(|group| group.title == title) {
+            Some(group) => group.readings.push(reading),
+            None => groups.push(Group {
+                title,
+                file: &reading.name,
+                readings: vec![reading],
+            }),
+        }
+    }
+    groups
+}
+
+/// Results of a group by their labels, in the order of the study.
 fn results<'a>(
     study: &'a Study,
     ledger: &'a Ledger,
-    reading: &'a Reading,
-) -> Vec<(&'a Network, &'a ReadingResult)> {
-    let networks = study.chosen(&reading.networks);
-    let found = networks.filter_map(|network| {
-        let name = format!("{}/{}", reading.name, network.name);
-        Some((network, &ledger.readings.get(&name)?.result))
+    group: &Group<'a>,
+) -> Vec<(String, &'a ReadingResult)> {
+    let found = group.readings.iter().flat_map(|reading| {
+        study.chosen(&reading.networks).filter_map(|network| {
+            let name = format!("{}/{}", reading.name, network.name);
+            let result = &ledger.readings.get(&name)?.result;
+            let text = match (&reading.label, group.readings.len()) {
+                (_, 1) | (None, _) => label(network).to_owned(),
+                (Some(own), _) => format!("{}, {own}", label(network)),
+            };
+            Some((text, result))
+        })
     });
     found.collect()
 }
 
 /// Accuracies of networks at points; the best one of a point is bold, and those whose
 /// interval reaches into its interval are marked.
-fn reading_table(study: &Study, ledger: &Ledger, reading: &Reading) -> String {
-    let rows = results(study, ledger, reading);
+fn reading_table(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
+    let rows = results(study, ledger, group);
     let Some((_, first)) = rows.first() else {
         return "Not measured yet.\n".to_owned();
     };
     let mut headers = vec!["network".to_owned()];
     headers.extend(first.points.iter().map(|point| format!(">{}", head(point))));
     let mut table = Table::new(&headers.iter().map(String::as_str).collect::<Vec<_>>());
-    for (network, result) in &rows {
+    for (label, result) in &rows {
         let cells = result.points.iter().enumerate().map(|(index, point)| {
             let others = rows.iter().filter_map(|(_, r)| r.points.get(index));
             cell(point, others)
         });
-        table.row([label(network).to_owned()].into_iter().chain(cells));
+        table.row([label.clone()].into_iter().chain(cells));
     }
     if first
         .points
@@ -149,17 +181,27 @@ fn reading_table(study: &Study, ledger: &Ledger, reading: &Reading) -> String {
     }
     let protocol = &first.protocol;
     let memory = &protocol.memory;
+    // What differs between rows is in their labels.
+    let same = |of: fn(&ReadingResult) -> String| {
+        let of_first = of(first);
+        let all = rows.iter().all(|(_, result)| of(result) == of_first);
+        if all {
+            of_first
+        } else {
+            "as each row says".to_owned()
+        }
+    };
     format!(
         "{}\nAccuracy in percent, mean ± standard deviation over {} chips (seeds {} to {}), {} test images; \
-         code {}, policy {}, faults in {} of {} x {} arrays. Bold: the best at a point; ≈: its 95 % interval \
+         code: {}; policy: {}; faults in {} of {} x {} arrays. Bold: the best at a point; ≈: its 95 % interval \
          (bootstrap over chips) meets that of the best, the difference is not significant.\n",
         table.markdown(),
         protocol.chips,
         protocol.first_chip,
         protocol.first_chip + protocol.chips as u64 - 1,
         protocol.images,
-        memory.code,
-        memory.policy.as_str(),
+        same(|r| r.protocol.memory.code.to_string()),
+        same(|r| r.protocol.memory.policy.as_str().to_owned()),
         memory.exposure,
         memory.rows,
         memory.columns,
@@ -184,12 +226,12 @@ fn meet(a: Option<Interval>, b: Option<Interval>) -> bool {
     matches!((a, b), (Some(a), Some(b)) if a.low <= b.high && b.low <= a.high)
 }
 
-fn plot(study: &Study, ledger: &Ledger, reading: &Reading) -> Plot {
-    let rows = results(study, ledger, reading);
+fn plot(study: &Study, ledger: &Ledger, group: &Group<'_>) -> Plot {
+    let rows = results(study, ledger, group);
     let supplies = rows.iter().flat_map(|(_, r)| &r.points);
     let voltages = supplies.clone().any(|p| p.voltage_mv.is_some());
-    let series = rows.iter().map(|(network, result)| Series {
-        label: label(network).to_owned(),
+    let series = rows.iter().map(|(label, result)| Series {
+        label: label.clone(),
         points: (result.points.iter().map(|point| PlotPoint {
             x: match point.voltage_mv {
                 Some(voltage) => f64::from(voltage),
@@ -202,7 +244,7 @@ fn plot(study: &Study, ledger: &Ledger, reading: &Reading) -> Plot {
         .collect(),
     });
     Plot {
-        title: reading.label.as_ref().unwrap_or(&reading.name).clone(),
+        title: group.title.to_owned(),
         x_label: match voltages {
             true => "supply voltage of the weight memory, mV".to_owned(),
             false => "share of faulty cells".to_owned(),

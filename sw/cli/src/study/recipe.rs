@@ -98,9 +98,13 @@ pub struct Rounded {
 pub struct Reading {
     /// Its name.
     pub name: String,
-    /// What its table is called, its name without it.
+    /// What its rows are called beside those of other readings in one table, and its own
+    /// table if it is alone.
     #[serde(default)]
     pub label: Option<String>,
+    /// Title of the table that it shares with other readings at the same points.
+    #[serde(default)]
+    pub table: Option<String>,
     /// The networks, all without it.
     #[serde(default)]
     pub networks: Option<Vec<String>>,
