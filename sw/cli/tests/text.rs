@@ -9,7 +9,8 @@ fn the_help_of_every_command_is_the_expected_one() {
     let sandbox = Sandbox::new();
     expect("help", &sandbox.ok(&["--help"]).out);
     for command in [
-        "train", "import", "export", "attack", "generate", "simulate", "evaluate", "sweep", "info",
+        "train", "import", "export", "attack", "generate", "simulate", "evaluate", "sweep",
+        "study", "info",
     ] {
         let help = sandbox.ok(&[command, "--help"]).out;
         assert!(help.contains("Examples:"), "{command}");

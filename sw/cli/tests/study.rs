@@ -1,0 +1,261 @@
+//! `brownout study`: what it makes, what it does not make twice, what it refuses.
+
+mod common;
+
+use common::Sandbox;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::thread;
+use std::time::Duration;
+
+/// Two small networks, readings in one table and an attack.
+const STUDY: &str = r#"
+title = "Clipping"
+question = "Does it help?"
+network = "mlp"
+train_images = 320
+
+[training]
+epochs = 1
+code = "none"
+
+[[networks]]
+name = "normal"
+training = {}
+
+[[networks]]
+name = "clip"
+label = "Clip | 0.1"
+training = { clip = { range = 0.1 } }
+
+[[readings]]
+name = "keep"
+label = "persistent"
+table = "Faults"
+evaluate = { rates = [0, 1e-2, 5e-2], chips = 4, images = 60 }
+
+[[readings]]
+name = "transient"
+label = "transient"
+table = "Faults"
+networks = ["clip"]
+evaluate = { rates = [0, 1e-2, 5e-2], chips = 4, images = 60, mode = "transient" }
+
+[[readings]]
+name = "supply"
+networks = ["clip"]
+evaluate = { voltages = [800, 392], chips = 3, images = 60 }
+
+[[attacks]]
+name = "bfa"
+networks = ["normal"]
+attack = { seeds = 2, images = 60, attack_images = 32, max_flips = 4 }
+"#;
+
+fn sandbox(study: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("clipping.toml", study);
+    sandbox
+}
+
+/// Runs the study; how many results are new.
+fn run(sandbox: &Sandbox, flags: &[&str]) -> u64 {
+    let start = ["study", "clipping.toml", "--quiet", "--json"];
+    let answer = sandbox.ok(&[&start[..], flags].concat());
+    let report: Value = serde_json::from_str(&answer.out).unwrap();
+    report["made"].as_u64().unwrap()
+}
+
+fn ledger(sandbox: &Sandbox) -> Value {
+    let text = fs::read_to_string(sandbox.path("clipping/ledger.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn a_study_makes_tables_plots_and_a_page_and_makes_nothing_twice() {
+    let sandbox = sandbox(STUDY);
+    assert_eq!(run(&sandbox, &["--data", "glyphs"]), 7);
+    let names = common::names(&sandbox.path("clipping"));
+    for name in [
+        "README.md",
+        "attacks.csv",
+        "clip.float",
+        "clip.safetensors",
+        "keep.clip.json",
+        "keep.svg",
+        "ledger.json",
+        "readings.csv",
+        "supply.svg",
+    ] {
+        assert!(
+            names.iter().any(|n| n == name),
+            "{name} is not in {names:?}"
+        );
+    }
+    assert!(!names.iter().any(|n| n.ends_with(".state")), "{names:?}");
+
+    // The page, the CSV file and the record of a reading hold one figure.
+    let record = fs::read_to_string(sandbox.path("clipping/keep.clip.json")).unwrap();
+    let record: Value = serde_json::from_str(&record).unwrap();
+    let error = record["points"][2]["error"]["mean"].as_f64().unwrap();
+    assert_eq!(
+        ledger(&sandbox)["readings"]["keep/clip"]["result"]["points"][2]["error"]["mean"],
+        error
+    );
+    let page = fs::read_to_string(sandbox.path("clipping/README.md")).unwrap();
+    assert!(
+        page.contains(&format!("{:.2} ± ", 100.0 * (1.0 - error))),
+        "{page}"
+    );
+    assert!(page.contains("Clip \\| 0.1, persistent"), "{page}");
+    assert!(page.contains("Clip \\| 0.1, transient"), "{page}");
+    assert!(page.contains("| network | 800 mV | 392 mV |"), "{page}");
+    let csv = fs::read_to_string(sandbox.path("clipping/readings.csv")).unwrap();
+    assert!(csv.contains(&format!(",{},", 1.0 - error)), "{csv}");
+
+    // The second time nothing is needed, and nothing changes.
+    let before = fs::read(sandbox.path("clipping/README.md")).unwrap();
+    assert_eq!(run(&sandbox, &[]), 0);
+    assert_eq!(
+        fs::read(sandbox.path("clipping/README.md")).unwrap(),
+        before
+    );
+}
+
+#[test]
+fn what_a_change_concerns_is_done_again_and_nothing_else() {
+    let sandbox = sandbox(STUDY);
+    run(&sandbox, &["--data", "glyphs"]);
+    let before = ledger(&sandbox);
+    // Another rate: one reading of two networks.
+    sandbox.write(
+        "clipping.toml",
+        STUDY.replace("chips = 4, images = 60 }", "chips = 5, images = 60 }"),
+    );
+    assert_eq!(run(&sandbox, &["--data", "glyphs"]), 2);
+    let after = ledger(&sandbox);
+    assert_ne!(
+        before["readings"]["keep/clip"],
+        after["readings"]["keep/clip"]
+    );
+    assert_eq!(
+        before["readings"]["transient/clip"],
+        after["readings"]["transient/clip"]
+    );
+    assert_eq!(before["networks"], after["networks"]);
+    // Another training of one network: that one, its reading, and its attack.
+    sandbox.write(
+        "clipping.toml",
+        STUDY.replace("training = {}", "training = { seed = 2 }"),
+    );
+    assert_eq!(run(&sandbox, &["--data", "glyphs"]), 1 + 1 + 1 + 1);
+    // Words for people decide nothing.
+    let reworded = STUDY.replace("training = {}", "training = { seed = 2 }");
+    sandbox.write(
+        "clipping.toml",
+        format!("findings = \"It does.\"\n{reworded}"),
+    );
+    assert_eq!(run(&sandbox, &[]), 0);
+    let page = fs::read_to_string(sandbox.path("clipping/README.md")).unwrap();
+    assert!(page.contains("## Findings\n\nIt does."), "{page}");
+}
+
+#[test]
+fn a_study_that_was_killed_goes_on_to_the_same_results() {
+    let whole = sandbox(STUDY);
+    run(&whole, &["--data", "glyphs"]);
+    let killed = sandbox(STUDY);
+    for pause in [20, 60, 120, 240] {
+        let mut child = killed
+            .command(&["study", "clipping.toml", "--data", "glyphs", "--quiet"])
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_millis(pause));
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
+        assert!(status.success() || status.signal() == Some(9), "{status:?}");
+    }
+    run(&killed, &["--data", "glyphs"]);
+    let (whole, killed) = (ledger(&whole), ledger(&killed));
+    for kind in ["networks", "readings", "attacks"] {
+        for (name, entry) in whole[kind].as_object().unwrap() {
+            let other = &killed[kind][name];
+            assert_eq!(entry["key"], other["key"]);
+            let result = |entry: &Value| {
+                let mut result = entry["result"].clone();
+                // Times differ from run to run.
+                if let Some(trained) = result.get_mut("trained").and_then(Value::as_object_mut) {
+                    trained.retain(|key, _| {
+                        !key.starts_with("seconds") && !key.starts_with("images_per")
+                    });
+                }
+                result
+            };
+            assert_eq!(result(entry), result(other), "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_studied_is_a_sentence_and_nothing_is_lost() {
+    let done = sandbox(STUDY);
+    run(&done, &["--data", "glyphs"]);
+    let ledger = fs::read(done.path("clipping/ledger.json")).unwrap();
+    let refused = |study: &str, flags: &[&str], part: &str| {
+        done.write("clipping.toml", study);
+        let answer = done.run(&[&["study", "clipping.toml", "--quiet"], flags].concat());
+        assert_eq!(answer.status, Some(2), "{}", answer.err);
+        assert!(answer.err.contains(part), "{:?} lacks {part:?}", answer.err);
+        assert_eq!(answer.err.lines().count(), 1, "{}", answer.err);
+        assert_eq!(fs::read(done.path("clipping/ledger.json")).unwrap(), ledger);
+    };
+    refused(
+        &STUDY.replace("epochs", "epoch"),
+        &["--data", "glyphs"],
+        "did you mean `epochs`?",
+    );
+    refused(
+        &STUDY.replace("epochs = 1", "epochs = 0"),
+        &[],
+        "epochs is 0",
+    );
+    refused(
+        &STUDY.replace("chips = 4", "chip = 4"),
+        &[],
+        "did you mean `chips`?",
+    );
+    refused(
+        &STUDY.replace("max_flips", "max_flip"),
+        &[],
+        "did you mean `max_flips`?",
+    );
+    refused(
+        &STUDY.replace("epochs = 1", "epochs = 2"),
+        &[],
+        "--data SOURCE is missing",
+    );
+    refused(
+        STUDY,
+        &["--data", "glyphs:7"],
+        "glyphs, which the results in clipping are about",
+    );
+    refused(
+        &format!("{STUDY}[start]\ninput = \"x\""),
+        &[],
+        "start.input",
+    );
+    refused(
+        &STUDY.replace("training = {}", "file = \"nowhere/x\""),
+        &[],
+        "nowhere/x.safetensors",
+    );
+    done.write("clipping/ledger.json", "{\"networks\": 3}");
+    let answer = done.run(&["study", "clipping.toml", "--quiet"]);
+    assert_eq!(answer.status, Some(2));
+    assert!(
+        answer.err.contains("no ledger of a study"),
+        "{}",
+        answer.err
+    );
+}
