@@ -32,3 +32,6 @@ pub use subject::Subject;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod prefix_tests;

@@ -435,3 +435,7 @@ fn fill<'d>(chunk: &mut Chunk, table: &InputTable<f32>, images: impl Iterator<It
 #[cfg(test)]
 #[path = "step_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "gradient_tests.rs"]
+mod gradient_tests;
