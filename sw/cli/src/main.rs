@@ -26,6 +26,7 @@ mod plot;
 mod points;
 mod provenance;
 mod recipe;
+mod report;
 #[cfg(feature = "simulate")]
 mod reproduce;
 #[cfg(feature = "simulate")]
@@ -110,6 +111,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
             start_threads()?;
             study::run(arguments, output)
         }
+        Command::Report(arguments) => report::run(arguments, output),
         Command::Info(arguments) => info::run(arguments, output),
     }
 }

@@ -68,6 +68,8 @@ pub struct Plot {
 const MOST_SERIES: usize = 30;
 /// Points of a series up to which each has a marker; more would be a band.
 const MOST_MARKERS: usize = 60;
+/// Points of a series that are drawn, at most; of more, every so many-th.
+const MOST_POINTS: usize = 2000;
 /// Characters of a text that are drawn.
 const MOST_CHARACTERS: usize = 80;
 /// Width of the drawing; it has no unit, the reader's screen gives one.
@@ -166,6 +168,7 @@ fn draw_series<B: DrawingBackend>(
     let mut points: Vec<(Place, &PlotPoint)> = series
         .points
         .iter()
+        .step_by(series.points.len().div_ceil(MOST_POINTS).max(1))
         .filter_map(|point| Some((place(point.x, point.y)?, point)))
         .collect();
     points.sort_by(|(_, a), (_, b)| a.x.total_cmp(&b.x));
