@@ -97,7 +97,7 @@ pub fn complain(text: &str) {
 const MOST_CHARACTERS: usize = 4000;
 
 /// The text without control characters, which a foreign file could send to the terminal.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .take(MOST_CHARACTERS)

@@ -11,6 +11,7 @@ fn the_help_of_every_command_is_the_expected_one() {
     for command in [
         "train", "import", "export", "attack", "generate", "simulate", "evaluate", "sweep",
         "study", "info",
+        "report", "info",
     ] {
         let help = sandbox.ok(&[command, "--help"]).out;
         assert!(help.contains("Examples:"), "{command}");

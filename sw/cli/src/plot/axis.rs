@@ -9,6 +9,8 @@ const LARGEST: f64 = 1e100;
 const SMALLEST: f64 = 1e-100;
 /// Differences below this share of the numbers themselves are none: they are rounding.
 const SAME: f64 = 1e-9;
+/// Margin beside the numbers, as a share of their range.
+const MARGIN: f64 = 0.04;
 /// Steps between written numbers, at most.
 const MOST_STEPS: f64 = 6.0;
 /// Decades over which 2 and 5 times a power of ten are written too.
@@ -25,26 +27,33 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// A linear axis over these numbers, from written number to written number.
-    pub fn linear(numbers: impl Iterator<Item = f64>) -> Self {
-        let (low, high) = extent(numbers.filter(|n| n.abs() <= LARGEST)).unwrap_or((0.0, 1.0));
-        let size = low.abs().max(high.abs());
-        let (low, high) = match high - low > SAME * size {
-            true => (low, high),
-            // Equal numbers lie in the middle of a range that is theirs.
-            false if size == 0.0 => (-0.5, 0.5),
-            false => (low - size / 4.0, high + size / 4.0),
+    /// A linear axis over these numbers, with a margin on both sides.
+    pub fn across(numbers: impl Iterator<Item = f64> + Clone) -> Self {
+        let (low, high) = range_of(numbers.clone());
+        let step = step_for(low, high, numbers);
+        let margin = MARGIN * (high - low);
+        let (low, high) = (low - margin, high + margin);
+        Self {
+            low,
+            high,
+            ticks: ticks((low / step).ceil(), (high / step).floor(), step),
+            zero: None,
+        }
+    }
+
+    /// A linear axis over these numbers, from written number to written number; from zero where
+    /// it is not far.
+    pub fn up(numbers: impl Iterator<Item = f64> + Clone) -> Self {
+        let (low, high) = match range_of(numbers.clone()) {
+            (low, high) if (0.0..high / 2.0).contains(&low) => (0.0, high),
+            other => other,
         };
-        let step = nice_step((high - low) / MOST_STEPS);
+        let step = step_for(low, high, numbers);
         let (first, last) = ((low / step).floor(), (high / step).ceil());
-        let ticks = (0..=(last - first) as usize)
-            .map(|i| (first + i as f64) * step)
-            .map(|tick| (tick, label(tick, step)))
-            .collect();
         Self {
             low: first * step,
             high: last * step,
-            ticks,
+            ticks: ticks(first, last, step),
             zero: None,
         }
     }
@@ -127,6 +136,34 @@ fn extent(numbers: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
+/// The range of these numbers that can be drawn, never empty.
+fn range_of(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = extent(numbers.filter(|n| n.abs() <= LARGEST)).unwrap_or((0.0, 1.0));
+    let size = low.abs().max(high.abs());
+    match high - low > SAME * size {
+        true => (low, high),
+        // Equal numbers lie in the middle of a range that is theirs.
+        false if size == 0.0 => (-0.5, 0.5),
+        false => (low - size / 4.0, high + size / 4.0),
+    }
+}
+
+/// A step from written number to written number; a whole one between whole numbers.
+fn step_for(low: f64, high: f64, mut numbers: impl Iterator<Item = f64>) -> f64 {
+    let step = nice_step((high - low) / MOST_STEPS);
+    match numbers.all(|n| n.fract() == 0.0) && high - low >= 1.0 {
+        true => step.max(1.0),
+        false => step,
+    }
+}
+
+/// Multiples of a step with their labels.
+fn ticks(first: f64, last: f64, step: f64) -> Vec<(f64, String)> {
+    let count = (last - first).max(0.0) as usize;
+    let ticks = (0..=count).map(|i| (first + i as f64) * step);
+    ticks.map(|tick| (tick, label(tick, step))).collect()
+}
+
 /// The smallest of 1, 2 and 5 times a power of ten that is not below.
 fn nice_step(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
@@ -175,14 +212,23 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_axis_goes_from_written_number_to_written_number() {
-        let scale = Scale::linear([62.0, 97.3].into_iter());
+    fn heights_go_from_written_number_to_written_number() {
+        let scale = Scale::up([62.0, 97.3].into_iter());
         assert_eq!(labels(&scale), ["60", "70", "80", "90", "100"]);
         assert_eq!(scale.range(), 60.0..100.0);
-        let scale = Scale::linear([0.1, 0.2].into_iter());
+        let scale = Scale::up([0.1, 0.19].into_iter());
         assert_eq!(labels(&scale)[..2], ["0.10", "0.12"]);
-        let scale = Scale::linear([1e-7, 3e-7].into_iter());
-        assert_eq!(labels(&scale)[..2], ["1.0e-7", "1.5e-7"]);
+        let scale = Scale::up([1e-7, 1.9e-7].into_iter());
+        assert_eq!(labels(&scale)[..2], ["1.0e-7", "1.2e-7"]);
+        let from_zero = Scale::up([12.0, 97.3].into_iter());
+        assert_eq!(from_zero.range(), 0.0..100.0);
+    }
+
+    #[test]
+    fn whole_numbers_are_written_whole_and_none_lies_on_the_border() {
+        let scale = Scale::across([1.0, 2.0].into_iter());
+        assert_eq!(labels(&scale), ["1", "2"]);
+        assert!(scale.low < 1.0 && scale.high > 2.0);
     }
 
     #[test]
@@ -197,10 +243,12 @@ mod tests {
             &[1e-300, 2e-300],
             &[f64::NAN, f64::INFINITY],
         ] {
-            let scale = Scale::linear(numbers.iter().copied());
-            assert!(scale.low < scale.high, "{numbers:?}");
-            assert!((2..=20).contains(&scale.ticks.len()), "{numbers:?}");
-            let scale = Scale::log(numbers.iter().copied());
+            let numbers = numbers.iter().copied();
+            for scale in [Scale::up(numbers.clone()), Scale::across(numbers.clone())] {
+                assert!(scale.low < scale.high, "{numbers:?}");
+                assert!((1..=20).contains(&scale.ticks.len()), "{numbers:?}");
+            }
+            let scale = Scale::log(numbers.clone());
             assert!(scale.low < scale.high, "{numbers:?}");
         }
     }

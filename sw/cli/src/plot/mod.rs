@@ -76,6 +76,8 @@ const MOST_CHARACTERS: usize = 80;
 const WIDTH: u32 = 800;
 /// Height of the drawing without its legend.
 const HEIGHT: u32 = 440;
+/// Height of the title.
+const TITLE: u32 = 44;
 /// Height of a legend's line.
 const LINE: u32 = 22;
 /// Width of a character of the legend.
@@ -116,10 +118,10 @@ impl Plot {
         let drawn = || self.series.iter().take(MOST_SERIES);
         let points = || drawn().flat_map(|series| &series.points);
         let x = match self.x_axis {
-            Axis::Linear => Scale::linear(points().map(|p| p.x)),
+            Axis::Linear => Scale::across(points().map(|p| p.x)),
             Axis::Log => Scale::log(points().map(|p| p.x)),
         };
-        let y = Scale::linear(points().flat_map(|p| {
+        let y = Scale::up(points().flat_map(|p| {
             let (low, high) = p.interval.unwrap_or((p.y, p.y));
             [p.y, low, high]
         }));
@@ -127,7 +129,7 @@ impl Plot {
         let y_width = 34 + 8 * y.widest_label() as u32;
         let mut chart = ChartBuilder::on(&upper)
             .margin(MARGIN)
-            .caption(shown(&self.title), ("sans-serif", 16.0 * FONT))
+            .margin_top(TITLE)
             .x_label_area_size(48)
             .y_label_area_size(y_width)
             .build_cartesian_2d(x.clone(), y.clone())?;
@@ -141,6 +143,9 @@ impl Plot {
             .label_style(style(12.0))
             .axis_desc_style(style(13.0))
             .draw()?;
+        let title = style(16.0).pos(Pos::new(HPos::Center, VPos::Center));
+        let middle = (WIDTH as i32 / 2, TITLE as i32 / 2);
+        root.draw(&Text::new(shown(&self.title), middle, title))?;
         let area = chart.plotting_area();
         let place = |px: f64, py: f64| -> Option<Place> {
             Some(area.map_coordinate(&(x.place(px)?, y.place(py)?)))

@@ -14,7 +14,7 @@ mod tables;
 use crate::arguments::ReportArguments;
 use crate::error::Error;
 use crate::files;
-use crate::output::Output;
+use crate::output::{self, Output};
 use folder::{Folder, NotUnderstood};
 use serde::Serialize;
 
@@ -55,9 +55,19 @@ pub fn run(arguments: &ReportArguments, output: Output) -> Result<(), Error> {
 
 impl Written<'_> {
     fn render(&self) -> String {
-        let mut text = format!("{} shows {} results\n", self.file, self.results);
+        let all = self.results + self.not_understood.len();
+        let plural = |count| if count == 1 { "" } else { "s" };
+        let mut text = format!(
+            "{} shows {} result{} of {all} JSON file{}\n",
+            self.file,
+            self.results,
+            plural(self.results),
+            plural(all)
+        );
         for file in self.not_understood {
-            text.push_str(&format!("not understood: {}: {}\n", file.name, file.reason));
+            // Names and reasons hold foreign text, which is for a terminal here.
+            let reason = output::harmless(&format!("{}: {}", file.name, file.reason));
+            text.push_str(&format!("not understood: {reason}\n"));
         }
         text
     }

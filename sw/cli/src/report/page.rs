@@ -48,7 +48,14 @@ pub fn render(folder: &Folder) -> String {
             } }
         }
     };
-    page.into_string()
+    harmless(&page.into_string())
+}
+
+/// A page without control characters, which foreign text can hold and which HTML does not allow.
+fn harmless(page: &str) -> String {
+    let is_harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    let harmless = |c| if is_harmless(c) { c } else { '\u{fffd}' };
+    page.chars().map(harmless).collect()
 }
 
 impl<'a> Sorted<'a> {
@@ -77,15 +84,16 @@ impl<'a> Sorted<'a> {
 
 fn summary(folder: &Folder, sorted: &Sorted<'_>) -> Markup {
     let counts = [
-        ("evaluations", sorted.evaluations.len()),
-        ("co-simulations", sorted.simulations.len()),
-        ("attack files", sorted.attacks.len()),
-        ("trainings", sorted.trainings.len()),
-        ("files not understood", folder.not_understood.len()),
+        ("of evaluations", sorted.evaluations.len()),
+        ("of co-simulations", sorted.simulations.len()),
+        ("of attacks", sorted.attacks.len()),
+        ("of trainings", sorted.trainings.len()),
+        ("not understood", folder.not_understood.len()),
     ];
     let (logits, mismatches) = sorted.compared();
     html! {
         ul.summary {
+            li { "Files:" }
             @for (what, count) in counts {
                 @if count > 0 { li { strong { (count) } " " (what) } }
             }
@@ -234,7 +242,7 @@ fn figure(captioned: &Captioned) -> Markup {
     let svg = svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", "", 1);
     html! {
         figure {
-            (PreEscaped(svg))
+            div.scroll { (PreEscaped(svg)) }
             figcaption { (captioned.caption) }
         }
     }
@@ -244,9 +252,9 @@ fn table(table: &Table) -> Markup {
     let is_number = |header: &str| header.starts_with('>');
     let more = table.rows.len().saturating_sub(MOST_ROWS);
     html! {
-        div.scroll {
-            table {
-                caption { (table.caption) }
+        figure {
+            figcaption { (table.caption) }
+            div.scroll { table {
                 thead { tr {
                     @for header in &table.headers {
                         th scope="col" .number[is_number(header)] { (header.trim_start_matches('>')) }
@@ -261,7 +269,7 @@ fn table(table: &Table) -> Markup {
                         }
                     }
                 }
-            }
+            } }
         }
         @if more > 0 { p { (more) " more rows are in the file." } }
     }

@@ -25,7 +25,8 @@ const RATE: Over = Over {
     title: "Accuracy over rate of faulty cells",
     x_label: "rate of faulty cells",
     x_axis: Axis::Log,
-    evaluated: |point| point.rate,
+    // The one that a voltage stands for can be far below what is applied, which is none.
+    evaluated: |point| point.rate.map(|_| point.rate_applied),
     simulated: |point| Some(point.ber_applied),
 };
 const VOLTAGE: Over = Over {

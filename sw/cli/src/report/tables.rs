@@ -12,7 +12,8 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-/// A column with the cell of a row; it is left out where no row has one.
+/// A column with the cell of a row; it is left out where no row has one. Where its name begins
+/// with `=` and all rows have the same, the caption says it instead.
 type Column<T> = (&'static str, fn(&T) -> Option<String>);
 
 const EVALUATED: [Column<EvaluatedPoint>; 13] = [
@@ -20,7 +21,7 @@ const EVALUATED: [Column<EvaluatedPoint>; 13] = [
     ("chip", |p| p.profile.clone()),
     (">rate", |p| p.rate.map(rate)),
     (">applied", |p| Some(rate(p.rate_applied))),
-    ("mode", |p| Some(p.mode.clone())),
+    ("=mode", |p| Some(p.mode.clone())),
     (">mean accuracy", |p| Some(percent(1.0 - p.error.mean))),
     (">std", |p| Some(percent(p.error.std))),
     (">95 % interval", |p| {
@@ -30,13 +31,9 @@ const EVALUATED: [Column<EvaluatedPoint>; 13] = [
     (">RErr", |p| Some(percent(p.robust_error.mean))),
     (">yield", |p| {
         let good = p.good.as_ref()?;
-        let (low, high) = (good.interval.low, good.interval.high);
-        let at = percent(good.at);
-        Some(format!(
-            "{} ({}) at {at}",
-            percent(good.share),
-            range(low, high)
-        ))
+        let [share, low, high] =
+            [good.share, good.interval.low, good.interval.high].map(|share| 100.0 * share);
+        Some(format!("{share:.0} % ({low:.0} .. {high:.0})"))
     }),
     (">corrected", |p| {
         Some(average(p.counters.corrected, p.counters.reads))
@@ -50,9 +47,9 @@ const EVALUATED: [Column<EvaluatedPoint>; 13] = [
 const SIMULATED: [Column<SimulatedPoint>; 13] = [
     (">voltage", |p| voltage(p.voltage_mv)),
     (">applied", |p| Some(rate(p.ber_applied))),
-    ("code", |p| Some(p.code.clone())),
-    ("mode", |p| Some(p.mode.clone())),
-    ("policy", |p| Some(p.policy.clone())),
+    ("=code", |p| Some(p.code.clone())),
+    ("=mode", |p| Some(p.mode.clone())),
+    ("=policy", |p| Some(p.policy.clone())),
     (">accuracy RTL", |p| Some(percent(p.accuracy_rtl))),
     (">accuracy golden", |p| Some(percent(p.accuracy_golden))),
     (">corrected", |p| Some(average(p.corrected, p.images))),
@@ -80,7 +77,11 @@ pub fn evaluation(file: &ResultFile, evaluation: &Evaluation) -> Table {
         shown(&evaluation.provenance, "data"),
         percent(1.0 - evaluation.clean_error),
     );
-    table(caption, &EVALUATED, &evaluation.points)
+    let good = evaluation.points.iter().find_map(|p| p.good.as_ref());
+    let good = good.map_or_else(String::new, |good| {
+        format!("; a chip is good with {} and more", percent(good.at))
+    });
+    table(caption + &good, &EVALUATED, &evaluation.points)
 }
 
 /// A co-simulation, a row for each point.
@@ -218,15 +219,30 @@ pub fn trainings(trainings: &[(&ResultFile, &Training)]) -> Table {
     }
 }
 
-/// The columns in which some row has a cell.
-fn table<T>(caption: String, columns: &[Column<T>], points: &[T]) -> Table {
-    let is_shown = |column: &&Column<T>| points.iter().any(|point| column.1(point).is_some());
-    let columns: Vec<&Column<T>> = columns.iter().filter(is_shown).collect();
-    let row = |point: &T| columns.iter().map(|column| dash(column.1(point))).collect();
+/// The columns in which rows have something to say.
+fn table<T>(mut caption: String, columns: &[Column<T>], points: &[T]) -> Table {
+    let mut headers = Vec::new();
+    let mut shown = Vec::new();
+    for (header, cell) in columns {
+        let cells: Vec<Option<String>> = points.iter().map(cell).collect();
+        if cells.iter().all(Option::is_none) {
+            continue;
+        }
+        let all_equal = cells.iter().all(|cell| *cell == cells[0]);
+        match (header.strip_prefix('='), &cells[0]) {
+            (Some(name), Some(value)) if all_equal => {
+                caption.push_str(&format!("; {name} {value}"));
+                continue;
+            }
+            (name, _) => headers.push(name.unwrap_or(header)),
+        }
+        shown.push(cells);
+    }
+    let row = |i: usize| shown.iter().map(|cells| dash(cells[i].clone())).collect();
     Table {
         caption,
-        headers: columns.iter().map(|column| column.0).collect(),
-        rows: points.iter().map(row).collect(),
+        headers,
+        rows: (0..points.len()).map(row).collect(),
     }
 }
 
