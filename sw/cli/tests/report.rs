@@ -3,6 +3,8 @@
 mod common;
 
 use common::Sandbox;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -369,6 +371,66 @@ fn folders_and_pages_that_cannot_be_are_refused() {
         fs::read_to_string(sandbox.path("good/a.json")).unwrap(),
         SIMULATION
     );
+}
+
+/// A document with one thing in it changed.
+fn damage(bytes: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let at = random.random_range(0..bytes.len());
+    match random.random_range(0..4) {
+        0 => bytes.truncate(at),
+        1 => bytes[at] = random.random_range(0..=255),
+        2 => drop(bytes.splice(at..(at + 30).min(bytes.len()), [])),
+        _ => {
+            // A number becomes something else that JSON has a form for.
+            let is_part = |b: u8| b.is_ascii_digit() || b"-+.eE".contains(&b);
+            let start = (at..bytes.len()).find(|&i| bytes[i].is_ascii_digit());
+            let start = start.unwrap_or(at);
+            let length = bytes[start..].iter().take_while(|b| is_part(**b)).count();
+            let values = [
+                "0",
+                "-1",
+                "1e308",
+                "1e-308",
+                "1e15",
+                "18446744073709551615",
+                "null",
+                "[]",
+                "\"x\"",
+            ];
+            let value = values[random.random_range(0..values.len())];
+            drop(bytes.splice(start..start + length, value.bytes()));
+        }
+    }
+    bytes
+}
+
+#[test]
+fn damaged_results_are_shown_or_named_and_end_nothing() {
+    let sandbox = Sandbox::new();
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let names = ["training", "attack", "rates", "volts", "hardware"];
+    for name in names {
+        let path = results().path(&format!("results/{name}.json"));
+        let bytes = fs::read(path).unwrap();
+        for number in 0..190 {
+            let damaged = damage(&bytes, &mut random);
+            sandbox.write(&format!("{name}-{number}.json"), damaged);
+        }
+    }
+    let answer = sandbox.ok(&["report", ".", "--json"]);
+    let written: Value = serde_json::from_str(&answer.out).unwrap();
+    let shown = written["results"].as_u64().unwrap();
+    let not_understood = written["not_understood"].as_array().unwrap();
+    assert_eq!(shown + not_understood.len() as u64, 950);
+    assert!(shown > 50 && not_understood.len() > 50, "{shown}");
+    check(&fs::read_to_string(sandbox.path("report.html")).unwrap());
+    for extra in 0..51 {
+        sandbox.write(&format!("{extra}.json"), "");
+    }
+    let answer = sandbox.run(&["report", "."]);
+    assert_eq!(answer.status, Some(2));
+    assert!(answer.err.contains("at most 1000"), "{}", answer.err);
 }
 
 /// A browser that can print what it made of a page.

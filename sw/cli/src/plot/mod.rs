@@ -3,7 +3,7 @@
 //! Colours are those of Okabe and Ito (*Color Universal Design*, 2008), which colour-blind
 //! readers tell apart, and each series has a marker too. Ink is `currentColor`, so a plot inside
 //! a page takes the page's, dark or light. Text is measured by its length, without a font, so
-//! the same plot gives the same bytes on every machine.
+//! the same plot gives the same bytes.
 
 mod axis;
 mod marks;

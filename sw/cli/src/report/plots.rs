@@ -173,7 +173,7 @@ pub fn losses(folder: &Folder) -> Option<Captioned> {
         x_axis: Axis::Linear,
         series: series.collect(),
     };
-    let caption = "Methods that train on disturbed weights as well have losses that are no measure \
-        of each other.";
+    let caption = "Losses of different methods are no measure of each other: some add the \
+        loss on disturbed weights.";
     (!plot.series.is_empty()).then_some(Captioned { plot, caption })
 }
