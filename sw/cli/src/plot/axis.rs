@@ -128,6 +128,16 @@ impl ValueFormatter<f64> for Scale {
     }
 }
 
+/// Whether a linear axis can show a number.
+pub fn is_linear(number: f64) -> bool {
+    number.abs() <= LARGEST
+}
+
+/// Whether a logarithmic axis can show a number.
+pub fn is_logarithmic(number: f64) -> bool {
+    number == 0.0 || (SMALLEST..=LARGEST).contains(&number)
+}
+
 /// The smallest and the largest of the numbers; `None` if there are none.
 fn extent(numbers: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     numbers.fold(None, |extent, n| {
@@ -138,7 +148,7 @@ fn extent(numbers: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 
 /// The range of these numbers that can be drawn, never empty.
 fn range_of(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) = extent(numbers.filter(|n| n.abs() <= LARGEST)).unwrap_or((0.0, 1.0));
+    let (low, high) = extent(numbers.filter(|n| is_linear(*n))).unwrap_or((0.0, 1.0));
     let size = low.abs().max(high.abs());
     match high - low > SAME * size {
         true => (low, high),
@@ -149,9 +159,9 @@ fn range_of(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 /// A step from written number to written number; a whole one between whole numbers.
-fn step_for(low: f64, high: f64, mut numbers: impl Iterator<Item = f64>) -> f64 {
+fn step_for(low: f64, high: f64, numbers: impl Iterator<Item = f64>) -> f64 {
     let step = nice_step((high - low) / MOST_STEPS);
-    match numbers.all(|n| n.fract() == 0.0) && high - low >= 1.0 {
+    match numbers.filter(|n| is_linear(*n)).all(|n| n.fract() == 0.0) && high - low >= 1.0 {
         true => step.max(1.0),
         false => step,
     }

@@ -110,13 +110,25 @@ impl Plot {
         )
     }
 
+    /// Whether a point has a place on both axes.
+    fn can_show(&self, point: &PlotPoint) -> bool {
+        let has_x = match self.x_axis {
+            Axis::Linear => axis::is_linear(point.x),
+            Axis::Log => axis::is_logarithmic(point.x),
+        };
+        has_x && axis::is_linear(point.y)
+    }
+
     fn draw<B: DrawingBackend>(
         &self,
         root: &DrawingArea<B, Shift>,
         legend: &Legend,
     ) -> Result<(), Failure<B>> {
         let drawn = || self.series.iter().take(MOST_SERIES);
-        let points = || drawn().flat_map(|series| &series.points);
+        let points = || {
+            let points = drawn().flat_map(|series| &series.points);
+            points.filter(|point| self.can_show(point))
+        };
         let x = match self.x_axis {
             Axis::Linear => Scale::across(points().map(|p| p.x)),
             Axis::Log => Scale::log(points().map(|p| p.x)),
