@@ -10,8 +10,7 @@ fn the_help_of_every_command_is_the_expected_one() {
     expect("help", &sandbox.ok(&["--help"]).out);
     for command in [
         "train", "import", "export", "attack", "generate", "simulate", "evaluate", "sweep",
-        "study", "info",
-        "report", "info",
+        "study", "report", "info",
     ] {
         let help = sandbox.ok(&[command, "--help"]).out;
         assert!(help.contains("Examples:"), "{command}");
