@@ -1,5 +1,7 @@
 //! Tables of text with aligned columns.
 
+use brownout_golden::csv;
+
 /// How the cells of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
@@ -95,7 +97,7 @@ impl Table {
     /// The table as CSV (RFC 4180), with its header.
     pub fn csv(&self) -> String {
         let line = |cells: &mut dyn Iterator<Item = &String>| {
-            let cells: Vec<String> = cells.map(|cell| quoted(cell)).collect();
+            let cells: Vec<String> = cells.map(|cell| csv::cell(cell)).collect();
             cells.join(",") + "\n"
         };
         let mut text = line(&mut self.columns.iter().map(|(header, _)| header));
@@ -103,14 +105,6 @@ impl Table {
             text += &line(&mut row.iter());
         }
         text
-    }
-}
-
-/// A cell in quotes where it needs them (RFC 4180).
-fn quoted(cell: &str) -> String {
-    match cell.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.to_owned(),
     }
 }
 

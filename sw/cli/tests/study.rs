@@ -114,6 +114,26 @@ fn a_study_makes_tables_plots_and_a_page_and_makes_nothing_twice() {
     let csv = fs::read_to_string(sandbox.path("clipping/readings.csv")).unwrap();
     assert!(csv.contains(&format!(",{},", 1.0 - error)), "{csv}");
 
+    // The ledger alone makes the page of all results, too.
+    fs::create_dir(sandbox.path("alone")).unwrap();
+    fs::copy(
+        sandbox.path("clipping/ledger.json"),
+        sandbox.path("alone/ledger.json"),
+    )
+    .unwrap();
+    for folder in ["clipping", "alone"] {
+        let answer = sandbox.ok(&["report", folder]);
+        assert_eq!(
+            answer.out,
+            format!("{folder}/report.html shows 7 results\n")
+        );
+        let page = fs::read_to_string(sandbox.path(&format!("{folder}/report.html"))).unwrap();
+        assert!(
+            page.contains(&format!("{:.2}", 100.0 * (1.0 - error))),
+            "{folder}"
+        );
+    }
+
     // The second time nothing is needed, and nothing changes.
     let before = fs::read(sandbox.path("clipping/README.md")).unwrap();
     assert_eq!(run(&sandbox, &[]), 0);

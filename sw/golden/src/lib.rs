@@ -13,6 +13,7 @@
 //! floating-point half ends at export: [`infer`] contains integers only.
 
 pub mod attack;
+pub mod csv;
 pub mod data;
 pub mod energy;
 pub mod evaluate;

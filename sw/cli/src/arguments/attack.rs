@@ -90,7 +90,7 @@ A recipe is a TOML file with these settings, with _ for - in their names, and th
 `checkpoint`.")]
 pub struct AttackArguments {
     /// Recipe, a TOML file with these settings; flags count more
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", visible_alias = "config")]
     pub recipe: Option<PathBuf>,
     #[command(flatten)]
     pub settings: AttackSettings,

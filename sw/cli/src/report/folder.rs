@@ -1,6 +1,7 @@
 //! The files of a folder, each read with a limit.
 
 use super::documents::Document;
+use super::ledger;
 use crate::error::Error;
 use crate::files;
 use serde::Serialize;
@@ -76,18 +77,40 @@ impl Folder {
             files: Vec::new(),
             not_understood: Vec::new(),
         };
+        let mut ledgers = Vec::new();
         for path in paths {
             let name = path.file_name().unwrap_or_default();
             let name = name.to_string_lossy().into_owned();
             match read(path) {
-                Ok(document) => found.files.push(ResultFile { name, document }),
-                Err(reason) => found.not_understood.push(NotUnderstood { name, reason }),
+                Err(reason) => found.refuse(name, reason),
+                Ok(bytes) => match ledger::documents(&bytes) {
+                    Some(documents) => ledgers.extend(documents),
+                    None => found.take(name, &bytes),
+                },
             }
         }
+        // A file of its own says more about a result than the ledger does.
+        for (name, document) in ledgers {
+            if !found.files.iter().any(|file| file.stem() == name) {
+                found.take(name, document.to_string().as_bytes());
+            }
+        }
+        found.files.sort_by(|a, b| a.name.cmp(&b.name));
         match found.files.is_empty() {
             false => Ok(found),
             true => Err(Error::content(folder)(found.nothing())),
         }
+    }
+
+    fn take(&mut self, name: String, bytes: &[u8]) {
+        match Document::parse(bytes) {
+            Ok(document) => self.files.push(ResultFile { name, document }),
+            Err(reason) => self.refuse(name, reason),
+        }
+    }
+
+    fn refuse(&mut self, name: String, reason: String) {
+        self.not_understood.push(NotUnderstood { name, reason });
     }
 
     fn nothing(&self) -> String {
@@ -99,7 +122,7 @@ impl Folder {
             });
         format!(
             "the folder holds no result{why}; allowed are JSON files of `evaluate --out-json`, \
-             `attack --json`, `train --json`, `simulate --out` and `sweep --out`"
+             `attack --json`, `train --json`, `simulate --out` and `sweep --out`, and ledgers of `study`"
         )
     }
 }
@@ -111,11 +134,10 @@ impl ResultFile {
     }
 }
 
-fn read(path: &Path) -> Result<Document, String> {
-    let bytes = files::read_up_to(path, MOST_BYTES).map_err(|error| match error {
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    files::read_up_to(path, MOST_BYTES).map_err(|error| match error {
         Error::Content { problem, .. } => problem,
         Error::File { source, .. } => format!("it could not be read: {source}"),
         other => other.to_string(),
-    })?;
-    Document::parse(&bytes)
+    })
 }

@@ -1,12 +1,13 @@
 //! `brownout report`: a folder of results as one page.
 //!
-//! `folder` finds and reads the files, `documents` says what each is, `plots` and `tables` show
+//! `folder` finds and reads the files, `ledger` takes a study's apart, `documents` says what each is, `plots` and `tables` show
 //! them, `page` puts all together. The page needs nothing but itself: no script, no font, no
 //! picture from elsewhere. The same folder gives the same bytes.
 
 mod documents;
 mod facts;
 mod folder;
+mod ledger;
 mod page;
 mod plots;
 mod tables;
@@ -23,7 +24,7 @@ use serde::Serialize;
 struct Written<'a> {
     /// The page.
     file: String,
-    /// Files whose results it shows.
+    /// Results that it shows.
     results: usize,
     /// Files that it only names.
     not_understood: &'a [NotUnderstood],
@@ -55,15 +56,8 @@ pub fn run(arguments: &ReportArguments, output: Output) -> Result<(), Error> {
 
 impl Written<'_> {
     fn render(&self) -> String {
-        let all = self.results + self.not_understood.len();
-        let plural = |count| if count == 1 { "" } else { "s" };
-        let mut text = format!(
-            "{} shows {} result{} of {all} JSON file{}\n",
-            self.file,
-            self.results,
-            plural(self.results),
-            plural(all)
-        );
+        let plural = if self.results == 1 { "" } else { "s" };
+        let mut text = format!("{} shows {} result{plural}\n", self.file, self.results);
         for file in self.not_understood {
             // Names and reasons hold foreign text, which is for a terminal here.
             let reason = output::harmless(&format!("{}: {}", file.name, file.reason));

@@ -148,10 +148,14 @@ pub struct SiliconResult {
 pub struct SiliconPoint {
     /// The code of the weight memory.
     pub code: String,
+    /// What faulty cells do.
+    pub mode: String,
+    /// What is read from a word with a detected error.
+    pub policy: String,
     /// Supply of the weight memory.
     pub voltage_mv: Option<u16>,
     /// The rate applied.
-    pub rate_applied: f64,
+    pub ber_applied: f64,
     /// Images run.
     pub images: usize,
     /// Share that the RTL classified right.

@@ -615,7 +615,7 @@ fn silicon_csv(study: &Study, ledger: &Ledger) -> Table {
                 network.name.clone(),
                 point.code.clone(),
                 optional(point.voltage_mv),
-                point.rate_applied.to_string(),
+                point.ber_applied.to_string(),
                 result.array.0.to_string(),
                 result.array.1.to_string(),
                 result.array.2.to_string(),

@@ -113,7 +113,9 @@ fn point(
     Ok(SiliconPoint {
         code: point.code.clone(),
         voltage_mv: point.voltage_mv,
-        rate_applied: point.ber_applied,
+        mode: point.mode.clone(),
+        policy: point.policy.clone(),
+        ber_applied: point.ber_applied,
         images: point.images,
         accuracy_rtl: point.accuracy_rtl,
         accuracy_golden: point.accuracy_golden,

@@ -3,6 +3,7 @@
 use super::batch::Batch;
 use super::cells::{AttackedMemory, CellAddress, WordOutcome};
 use super::victim::Victim;
+use crate::csv;
 use crate::quantized::{MemoryRules, StoredMemory, StoredMemoryError, StoredWeights};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -87,7 +88,7 @@ impl AttackLog {
             || ",".repeat(9),
             |w| {
                 let [o, i, y, x] = w.place;
-                let (layer, name) = (w.layer, quoted(&w.name));
+                let (layer, name) = (w.layer, csv::cell(&w.name));
                 let (index, bit, before, after) = (w.index, w.bit, w.before, w.after);
                 format!("{layer},{name},{o},{i},{y},{x},{index},{bit},{before},{after}")
             },
@@ -112,14 +113,6 @@ impl AttackLog {
     pub fn to_json(logs: &[Self]) -> String {
         let text = serde_json::to_string_pretty(logs);
         text.expect("a log is plain data with text keys") + "\n"
-    }
-}
-
-/// A cell of a CSV file.
-fn quoted(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@ use super::reader::Counters;
 use super::run::{ChipResult, Evaluation, PointResult};
 use super::statistics::{Bootstrap, CONFIDENCE, Spread, Yield};
 use super::subject::Subject;
+use crate::csv;
 use crate::quantize::BitWidth;
 use crate::quantized::MemoryRules;
 use serde::{Deserialize, Serialize};
@@ -259,18 +260,10 @@ impl Record {
         let mut text = COLUMNS.map(|(name, _)| name).join(",") + "\n";
         for point in &self.points {
             for chip in &point.chips {
-                let cells = COLUMNS.map(|(_, cell)| quoted(&cell(self, point, chip)));
+                let cells = COLUMNS.map(|(_, cell)| csv::cell(&cell(self, point, chip)));
                 writeln!(text, "{}", cells.join(",")).expect("text takes any text");
             }
         }
         text
-    }
-}
-
-/// A cell in quotes where it needs them (RFC 4180).
-fn quoted(cell: &str) -> String {
-    match cell.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.to_owned(),
     }
 }
