@@ -1,7 +1,7 @@
 //! Exports the Verilator runtime, in which models loaded at run time find theirs, and tells
 //! the command which commit it is built from.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 fn main() {
@@ -17,7 +17,7 @@ fn main() {
 
 /// The checked-out commit, with `-dirty` behind it if files differ from it or are not in it.
 fn commit() -> Option<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = here().join("../..");
     // An archive unpacked inside another project's checkout is not of that project's commit.
     let top = PathBuf::from(git(&["rev-parse", "--show-toplevel"])?);
     if top.canonicalize().ok()? != root.canonicalize().ok()? {
@@ -30,7 +30,7 @@ fn commit() -> Option<String> {
             continue;
         };
         // A file that is not there would have cargo build anew each time.
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let path = here().join(path);
         if path.exists() {
             println!("cargo::rerun-if-changed={}", path.display());
         }
@@ -39,12 +39,16 @@ fn commit() -> Option<String> {
     Some(if clean { commit } else { commit + "-dirty" })
 }
 
+/// This package's folder, as it is now: this program may have been built in another checkout that
+/// shares the folder of build results.
+fn here() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| ".".into(), PathBuf::from)
+}
+
 /// What git answers here, without the last end of line; `None` if it is missing or refuses.
 fn git(arguments: &[&str]) -> Option<String> {
     let mut command = Command::new("git");
-    command
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(arguments).current_dir(here());
     let answer = command.output().ok().filter(|a| a.status.success())?;
     let text = String::from_utf8(answer.stdout).ok()?;
     Some(text.trim_end().to_owned())
