@@ -91,6 +91,9 @@ pub struct ReadingPoint {
     pub rate_applied: f64,
     /// Energy of the weight memory, relative to nominal voltage without a code.
     pub sram_energy_relative: Option<f64>,
+    /// Energy of an image in microjoules, where the accelerator is configured.
+    #[serde(default)]
+    pub energy_uj: Option<f64>,
     /// Share of images classified wrong, over chips.
     pub error: Spread,
     /// Share of images wrong with these weights or with undisturbed ones.

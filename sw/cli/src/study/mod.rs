@@ -1,8 +1,10 @@
 //! `brownout study`: networks, and what is measured on them, as one recipe says.
 //!
 //! `recipe` reads it, `steps` does what is not done yet, `silicon` that on simulated hardware,
-//! `ledger` remembers it, and `page` makes tables, plots and a page of the ledger.
+//! `ledger` remembers it, and `page` and `figures` make of the ledger what people and programs read.
 
+mod energy;
+mod figures;
 mod ledger;
 mod page;
 mod recipe;

@@ -1,20 +1,19 @@
 //! Networks of a study on simulated hardware.
 
+use super::energy;
 use super::ledger::{SiliconPoint, SiliconResult, key};
 use super::recipe::{Network, Silicon};
 use super::steps::{Work, entry};
 use crate::arguments::SimulateArguments;
 use crate::error::Error;
 use crate::simulate;
-use brownout_golden::energy::Accesses;
 use brownout_golden::model::IntegerModel;
 use brownout_sim::campaign::PointSummary;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::Configuration;
 use brownout_spec::fault::FaultMode;
-use brownout_spec::program::{Program, Step};
+use brownout_spec::program::Step;
 use brownout_spec::quantity::Millivolts;
-use brownout_spec::voltage::VoltageModel;
 
 impl Work<'_> {
     /// Simulates a network, unless it is done.
@@ -82,14 +81,9 @@ impl Work<'_> {
 
 /// Multiplications of all layers, H · W · k² · Cin · Cout each.
 fn macs(configuration: &Configuration, model: &IntegerModel) -> Result<u64, Error> {
-    let program = program(configuration, model)?;
+    let program = energy::program(configuration, model)?;
     let of = program.steps.iter().map(Step::multiply_accumulates);
     Ok(of.sum::<usize>() as u64)
-}
-
-fn program(configuration: &Configuration, model: &IntegerModel) -> Result<Program, Error> {
-    let named = |e| Error::Recipe(format!("{} does not fit: {e}", model.origin.name));
-    Program::new(configuration, &model.network).map_err(named)
 }
 
 fn point(
@@ -105,11 +99,8 @@ fn point(
         code,
         ..configuration.clone()
     };
-    let accesses = Accesses::count(&configuration, &program(&configuration, model)?);
-    let voltages = VoltageModel::from_configuration(&configuration)
-        .map_err(|e| Error::Recipe(e.to_string()))?;
     let supply = point.voltage_mv.map(Millivolts);
-    let scale = supply.and_then(|supply| voltages.relative_energy(supply).ok());
+    let energy = supply.map(|supply| energy::of_image(&configuration, model, supply));
     Ok(SiliconPoint {
         code: point.code.clone(),
         voltage_mv: point.voltage_mv,
@@ -127,6 +118,6 @@ fn point(
         cycles_per_image: point.cycles_per_image,
         cycles_predicted: point.cycles_predicted,
         sram_energy_relative: point.sram_energy_relative,
-        energy_uj: scale.map(|s| accesses.energy(&configuration, s).total_pj() / 1e6),
+        energy_uj: energy.transpose()?,
     })
 }

@@ -1,5 +1,6 @@
 //! Doing what is not in the ledger yet: training, rounding and measuring.
 
+use super::energy;
 use super::ledger::{AttackResult, Entry, Ledger, NetworkResult, ReadingPoint, ReadingResult, key};
 use super::recipe::{Attack, Network, Reading, Rounded, Study, settings};
 use crate::arguments::{AttackSettings, EvaluateSettings};
@@ -7,7 +8,7 @@ use crate::data::DataSource;
 use crate::error::Error;
 use crate::output::Output;
 use crate::train::{self, Plan};
-use crate::{attack, evaluate, files, provenance};
+use crate::{attack, configuration, evaluate, files, provenance};
 use brownout_golden::data::Split;
 use brownout_golden::evaluate::{Record, RecordedPoint};
 use brownout_golden::export::{check_form, check_options, export};
@@ -15,8 +16,10 @@ use brownout_golden::files::folder_of;
 use brownout_golden::float::{Checkpoint, FloatModel, MAX_FILE_BYTES};
 use brownout_golden::import::{Target, read_state_dict};
 use brownout_golden::infer::IntegerNetwork;
+use brownout_golden::model::IntegerModel;
 use brownout_golden::quantize::Granularity;
 use brownout_golden::train::TrainingOptions;
+use brownout_spec::quantity::Millivolts;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -305,10 +308,7 @@ impl<'a> Work<'a> {
         let study = self.study;
         let name = |of: &str| format!("{of}/{}", network.name);
         for reading in &study.readings {
-            let (_, key) = (
-                self.reading_settings(reading)?,
-                reading_key(network_key, reading),
-            );
+            let key = self.reading_key(network_key, reading)?;
             let entry = self.ledger.readings.get(&name(&reading.name));
             let wanted = study
                 .chosen(&reading.networks)
@@ -390,16 +390,32 @@ impl<'a> Work<'a> {
             found.out_csv.is_some(),
             found.out_json.is_some(),
         ];
-        match files.contains(&true) {
-            true => Err(Error::Recipe(format!(
+        if files.contains(&true) {
+            return Err(Error::Recipe(format!(
                 "{of}: file, data, out_csv and out_json are the study's; allowed is evaluate without them"
-            ))),
-            false => Ok(found),
+            )));
         }
+        let beside = |path: PathBuf| self.beside.join(path);
+        Ok(EvaluateSettings {
+            config: found.config.map(beside),
+            map: found.map.map(beside),
+            ..found
+        })
+    }
+
+    /// What decides a reading of a network.
+    fn reading_key(&self, network_key: &str, reading: &Reading) -> Result<String, Error> {
+        let settings = self.reading_settings(reading)?;
+        let text = reading.evaluate.to_string();
+        let mut parts = vec![b"reading".to_vec(), network_key.into(), text.into()];
+        for path in [settings.config, settings.map].into_iter().flatten() {
+            parts.push(files::read(&path)?);
+        }
+        Ok(key(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>()))
     }
 
     fn reading(&mut self, reading: &Reading, network: &Network) -> Result<bool, Error> {
-        let key = reading_key(&self.network_key(network)?, reading);
+        let key = self.reading_key(&self.network_key(network)?, reading)?;
         let name = format!("{}/{}", reading.name, network.name);
         if self.ledger.readings.get(&name).is_some_and(|e| e.is(&key)) {
             return Ok(false);
@@ -414,7 +430,11 @@ impl<'a> Work<'a> {
             .folder
             .join(format!("{}.{}.json", reading.name, network.name));
         files::write(&path, record.to_json().as_bytes())?;
-        let entry = entry(key, start.elapsed().as_secs_f64(), reading_result(record));
+        let mut result = reading_result(record);
+        if let Some(config) = &settings.config {
+            price(&mut result, config, &file)?;
+        }
+        let entry = entry(key, start.elapsed().as_secs_f64(), result);
         self.ledger.readings.insert(name, entry);
         self.ledger.write(self.folder)?;
         Ok(true)
@@ -482,11 +502,6 @@ fn kind(data: &DataSource) -> String {
     }
 }
 
-fn reading_key(network: &str, reading: &Reading) -> String {
-    let settings = reading.evaluate.to_string();
-    key(&[b"reading", network.as_bytes(), settings.as_bytes()])
-}
-
 fn attack_key(network: &str, attack: &Attack) -> String {
     let settings = format!("{}\n{}", attack.first_seed, attack.attack);
     key(&[b"attack", network.as_bytes(), settings.as_bytes()])
@@ -502,6 +517,27 @@ pub(super) fn entry<T>(key: String, seconds: f64, result: T) -> Entry<T> {
     }
 }
 
+/// Says what images cost, of integer models at voltages.
+fn price(result: &mut ReadingResult, config: &Path, file: &Path) -> Result<(), Error> {
+    let mut configuration = configuration::read(Some(config))?.configuration;
+    configuration.code = result.protocol.memory.code;
+    let bytes = files::read_up_to(file, MAX_FILE_BYTES)?;
+    if Checkpoint::recognizes(&bytes) {
+        return Ok(());
+    }
+    let model = IntegerModel::from_bytes(&bytes, file)?;
+    for point in &mut result.points {
+        if let Some(supply) = point.voltage_mv {
+            point.energy_uj = Some(energy::of_image(
+                &configuration,
+                &model,
+                Millivolts(supply),
+            )?);
+        }
+    }
+    Ok(())
+}
+
 fn reading_result(record: Record) -> ReadingResult {
     let point = |point: RecordedPoint| ReadingPoint {
         chips: point.chips.len(),
@@ -512,6 +548,7 @@ fn reading_result(record: Record) -> ReadingResult {
         rate: point.rate,
         rate_applied: point.rate_applied,
         sram_energy_relative: point.sram_energy_relative,
+        energy_uj: None,
         error: point.error,
         robust_error: point.robust_error,
         counters: point.counters,
