@@ -15,7 +15,7 @@ fn main() {
     }
 }
 
-/// The checked-out commit, with `-dirty` behind it if files differ from it or are not in it.
+/// The checked-out commit, with `-dirty` behind it if sources differ from it or are not in it.
 fn commit() -> Option<String> {
     let root = here().join("../..");
     // An archive unpacked inside another project's checkout is not of that project's commit.
@@ -25,7 +25,10 @@ fn commit() -> Option<String> {
     }
     let commit = git(&["rev-parse", "--verify", "HEAD"])?;
     let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
-    for name in ["HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
+    for name in ["HEAD", "logs/HEAD", "packed-refs"]
+        .into_iter()
+        .chain(branch.as_deref())
+    {
         let Some(path) = git(&["rev-parse", "--git-path", name]) else {
             continue;
         };
@@ -35,7 +38,10 @@ fn commit() -> Option<String> {
             println!("cargo::rerun-if-changed={}", path.display());
         }
     }
-    let clean = git(&["status", "--porcelain"])?.is_empty();
+    // Only what becomes part of the program counts, not results beside it.
+    let sources = [":/sw", ":/hdl", ":/sim", ":/Cargo.toml", ":/Cargo.lock"];
+    let changes = git(&[&["status", "--porcelain", "--"][..], &sources].concat())?;
+    let clean = changes.is_empty();
     Some(if clean { commit } else { commit + "-dirty" })
 }
 

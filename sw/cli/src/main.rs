@@ -109,7 +109,7 @@ fn run(arguments: &Arguments) -> Result<(), Error> {
         }
         Command::Study(arguments) => {
             start_threads()?;
-            study::run(arguments, output)
+            study::run(arguments, global, output)
         }
         Command::Report(arguments) => report::run(arguments, output),
         Command::Info(arguments) => info::run(arguments, output),

@@ -82,7 +82,10 @@ impl Table {
     /// The table in Markdown.
     pub fn markdown(&self) -> String {
         let line = |cells: &[String]| {
-            let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            let cells: Vec<String> = cells
+                .iter()
+                .map(|cell| cell.replace('|', "\\|").replace(['\r', '\n'], " "))
+                .collect();
             format!("| {} |\n", cells.join(" | "))
         };
         let headers: Vec<String> = self.columns.iter().map(|(h, _)| h.clone()).collect();

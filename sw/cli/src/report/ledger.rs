@@ -53,7 +53,7 @@ pub fn documents(bytes: &[u8]) -> Option<Vec<(String, Value)>> {
             // Single attacks are not in a ledger.
             ("attacks".to_owned(), json!([])),
         ]);
-        found.push((file_name(name), document.into()));
+        found.push((format!("attack.{}", file_name(name)), document.into()));
     }
     for (name, entry) in silicon? {
         let mut document = object(&entry["result"]).unwrap_or_default();
@@ -69,7 +69,7 @@ pub fn documents(bytes: &[u8]) -> Option<Vec<(String, Value)>> {
             ("mismatches".to_owned(), sum("mismatches").into()),
             ("provenance".to_owned(), provenance.into()),
         ]);
-        found.push((file_name(name), document.into()));
+        found.push((format!("silicon.{}", file_name(name)), document.into()));
     }
     Some(found)
 }

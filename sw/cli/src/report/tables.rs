@@ -97,6 +97,15 @@ pub fn simulation(file: &ResultFile, simulation: &Simulation) -> Table {
     table(caption, &SIMULATED, &simulation.points)
 }
 
+/// Attacks of a file; a ledger has only their number.
+fn count(attack: &Attack) -> u64 {
+    let number = attack
+        .settings
+        .get("attacks")
+        .and_then(serde_json::Value::as_u64);
+    number.unwrap_or(attack.attacks.len() as u64)
+}
+
 /// All attack files, a row for each.
 pub fn attacks(attacks: &[(&ResultFile, &Attack)]) -> Table {
     let row = |(number, (file, attack)): (usize, &(&ResultFile, &Attack))| {
@@ -111,7 +120,7 @@ pub fn attacks(attacks: &[(&ResultFile, &Attack)]) -> Table {
             shown(&attack.memory, "code"),
             shown(&attack.memory, "policy"),
             shown(&attack.settings, "method"),
-            format!("{} of {}", attack.succeeded, attack.attacks.len()),
+            format!("{} of {}", attack.succeeded, count(attack)),
             dash(n.map(|n| format!("{:.1} ± {:.1}", n.mean, n.deviation))),
             dash(n.map(|n| format!("{} .. {}", n.least, n.most))),
             percent(attack.stop_accuracy),

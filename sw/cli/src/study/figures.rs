@@ -1,5 +1,6 @@
 //! The figures of a ledger as tables for programs.
 
+use super::keys;
 use super::ledger::Ledger;
 use super::page::{self, label};
 use super::recipe::Study;
@@ -45,7 +46,7 @@ pub fn readings(study: &Study, ledger: &Ledger) -> Table {
     ]);
     for reading in &study.readings {
         for network in study.chosen(&reading.networks) {
-            let name = format!("{}/{}", reading.name, network.name);
+            let name = keys::name(&reading.name, network);
             let Some(entry) = ledger.readings.get(&name) else {
                 continue;
             };
@@ -119,7 +120,7 @@ pub fn attacks(study: &Study, ledger: &Ledger) -> Table {
     ]);
     for attack in &study.attacks {
         for network in study.chosen(&attack.networks) {
-            let name = format!("{}/{}", attack.name, network.name);
+            let name = keys::name(&attack.name, network);
             let Some(entry) = ledger.attacks.get(&name) else {
                 continue;
             };
@@ -159,6 +160,9 @@ pub fn silicon(study: &Study, ledger: &Ledger) -> Table {
         "network",
         "code",
         "voltage_mv",
+        "mode",
+        "policy",
+        "chip",
         "rate_applied",
         "rows",
         "columns",
@@ -187,6 +191,9 @@ pub fn silicon(study: &Study, ledger: &Ledger) -> Table {
                 network.name.clone(),
                 point.code.clone(),
                 optional(point.voltage_mv),
+                point.mode.clone(),
+                point.policy.clone(),
+                result.chip.to_string(),
                 point.ber_applied.to_string(),
                 result.array.0.to_string(),
                 result.array.1.to_string(),

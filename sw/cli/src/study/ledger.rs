@@ -1,6 +1,6 @@
 //! What a study has done: every result with what it was made from, in one file.
 //!
-//! A result's key is a digest of everything that decided it. What is in the ledger under the
+//! A result's key is a digest of the settings and the weights that decided it. What is in the ledger under the
 //! same key is not done again; pages and tables are made from the ledger alone.
 
 use crate::error::Error;
@@ -27,6 +27,9 @@ pub struct Ledger {
     pub data: Option<String>,
     /// Digest of the network that trainings started from.
     pub start: Option<String>,
+    /// Digests of the networks' files.
+    #[serde(default)]
+    pub weights: BTreeMap<String, WeightFiles>,
     /// Networks.
     pub networks: BTreeMap<String, Entry<NetworkResult>>,
     /// Measurements on many chips.
@@ -35,6 +38,15 @@ pub struct Ledger {
     pub attacks: BTreeMap<String, Entry<AttackResult>>,
     /// Co-simulations.
     pub silicon: BTreeMap<String, Entry<SiliconResult>>,
+}
+
+/// Digests of a network's files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightFiles {
+    /// Of its integer model.
+    pub model: Option<String>,
+    /// Of its checkpoint.
+    pub checkpoint: Option<String>,
 }
 
 /// A result and where it comes from.
@@ -100,8 +112,9 @@ pub struct ReadingPoint {
     pub robust_error: Spread,
     /// Chips.
     pub chips: usize,
-    /// Images that the first chip classified wrong.
-    pub first_chip_wrong: usize,
+    /// Images that each chip classified wrong.
+    #[serde(default)]
+    pub wrong: Vec<usize>,
     /// Sums over chips.
     pub counters: Counters,
 }
@@ -142,6 +155,9 @@ pub struct SiliconResult {
     pub array: (usize, usize, usize),
     /// Multiplications and additions of an image, as H · W · k² · Cin · Cout of each layer.
     pub macs_per_image: u64,
+    /// Seed of the chip.
+    #[serde(default)]
+    pub chip: u64,
     /// One entry for each code and voltage.
     pub points: Vec<SiliconPoint>,
 }
@@ -186,6 +202,17 @@ pub struct SiliconPoint {
 }
 
 impl<T> Entry<T> {
+    /// The commit as people read it, with its remark if there were changes.
+    pub fn short_commit(&self) -> String {
+        let commit = self.commit.as_deref().unwrap_or("unknown");
+        let (hash, rest) = match commit.split_once('-') {
+            Some((hash, rest)) => (hash, format!("-{rest}")),
+            None => (commit, String::new()),
+        };
+        let short: String = hash.chars().take(10).collect();
+        short + &rest
+    }
+
     /// Whether it was made from the same.
     pub fn is(&self, key: &str) -> bool {
         self.key == key

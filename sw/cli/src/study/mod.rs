@@ -1,24 +1,29 @@
 //! `brownout study`: networks, and what is measured on them, as one recipe says.
 //!
-//! `recipe` reads it, `steps` does what is not done yet, `silicon` that on simulated hardware,
-//! `ledger` remembers it, and `page` and `figures` make of the ledger what people and programs read.
+//! `recipe` reads it, `keys` says what decides a result, `steps` does what is not done yet, with
+//! `networks` and `silicon`, `ledger` remembers it, and `page` and `figures` make of the ledger what people and programs read.
 
 mod energy;
 mod figures;
+mod keys;
 mod ledger;
+mod networks;
+#[cfg(not(feature = "simulate"))]
+mod no_silicon;
 mod page;
 mod recipe;
 #[cfg(feature = "simulate")]
 mod silicon;
 mod steps;
 
-use crate::arguments::StudyArguments;
+use crate::arguments::{Global, StudyArguments};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
 use recipe::Study;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use steps::Work;
 
 #[derive(Debug, Serialize)]
@@ -36,10 +41,15 @@ struct Report {
 /// # Errors
 /// When the recipe, a setting or a file is not allowed, training is interrupted, or RTL and golden
 /// model differ. What is done by then is kept.
-pub fn run(arguments: &StudyArguments, output: Output) -> Result<(), Error> {
+pub fn run(arguments: &StudyArguments, global: &Global, output: Output) -> Result<(), Error> {
+    if let Some(seed) = global.seed {
+        let allowed = "none: the recipe says the seeds of what it trains and measures";
+        return Err(Error::flag("--seed", seed, allowed));
+    }
     let study = Study::read(&arguments.recipe)?;
     let folder = folder(arguments)?;
     files::create_folder(&folder)?;
+    let _alone = alone(&folder)?;
     let (data, start) = (arguments.data.as_ref(), arguments.start.as_deref());
     let places = (arguments.recipe.as_path(), folder.as_path());
     let mut work = Work::new(&study, places, (data, start), output)?;
@@ -67,6 +77,19 @@ pub fn run(arguments: &StudyArguments, output: Output) -> Result<(), Error> {
         report.folder
     );
     output.result(&report, &text)
+}
+
+/// Keeps other studies out of a folder as long as the returned file is open.
+fn alone(folder: &Path) -> Result<File, Error> {
+    let file = File::open(folder).map_err(Error::file("open the folder", folder))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::content(folder)(
+            "another study is at work in this folder; allowed is one at a time",
+        )),
+        // A system without such locks keeps nobody out.
+        Err(TryLockError::Error(_)) => Ok(file),
+    }
 }
 
 /// The folder of results: the recipe's name without its ending, unless it is given.

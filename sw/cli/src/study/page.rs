@@ -1,12 +1,13 @@
 //! A ledger as tables, plots and a page.
 
 use super::figures;
+use super::keys;
 use super::ledger::{Ledger, NetworkResult, ReadingPoint, ReadingResult};
 use super::recipe::{Attack, Network, Reading, Study};
 use crate::plot::{Axis, Plot, PlotPoint, Series};
 use crate::table::Table;
 use crate::train::percent;
-use brownout_golden::evaluate::statistics::Interval;
+use brownout_golden::evaluate::statistics::Bootstrap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -64,7 +65,7 @@ fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
     if !study.silicon.is_empty() {
         text += "## On simulated hardware\n\n";
         text += &silicon_table(study, ledger);
-        text += "\nEvery logit, counter and clock of these images was equal to the golden model's; a single difference would have ended the run.\n\n";
+        text += "\nDifferences: images whose logits, counters or clocks were not the golden model's; one ends a study. The persistent faults are those of one chip, which is one sample. Images/s: of the simulation, all threads.\n\n";
     }
     text += "## Networks\n\n";
     text += &networks_table(study, ledger).markdown();
@@ -137,8 +138,8 @@ fn results<'a>(
 ) -> Vec<(String, &'a ReadingResult)> {
     let found = group.readings.iter().flat_map(|reading| {
         study.chosen(&reading.networks).filter_map(|network| {
-            let name = format!("{}/{}", reading.name, network.name);
-            let result = &ledger.readings.get(&name)?.result;
+            let entry = ledger.readings.get(&keys::name(&reading.name, network))?;
+            let result = &entry.result;
             let text = match (&reading.label, group.readings.len()) {
                 (_, 1) | (None, _) => label(network).to_owned(),
                 (Some(own), _) => format!("{}, {own}", label(network)),
@@ -149,97 +150,174 @@ fn results<'a>(
     found.collect()
 }
 
-/// Accuracies of networks at points; the best one of a point is bold, and those whose
-/// interval reaches into its interval are marked.
-fn reading_table(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
-    let rows = results(study, ledger, group);
-    let Some((_, first)) = rows.first() else {
-        return "Not measured yet.\n".to_owned();
-    };
-    let mut headers = vec!["network".to_owned()];
-    headers.extend(first.points.iter().map(|point| format!(">{}", head(point))));
-    let mut table = Table::new(&headers.iter().map(String::as_str).collect::<Vec<_>>());
-    for (label, result) in &rows {
-        let cells = result.points.iter().enumerate().map(|(index, point)| {
-            let others = rows.iter().filter_map(|(_, r)| r.points.get(index));
-            cell(point, others)
+/// What a group's rows have in their columns.
+struct Rows<'a> {
+    /// Heads of the points, in the order in which they come first.
+    heads: Vec<String>,
+    rows: Vec<(String, &'a ReadingResult)>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(rows: Vec<(String, &'a ReadingResult)>) -> Self {
+        let mut heads: Vec<String> = Vec::new();
+        for point in rows.iter().flat_map(|(_, result)| &result.points) {
+            let head = head(point);
+            if !heads.contains(&head) {
+                heads.push(head);
+            }
+        }
+        Self { heads, rows }
+    }
+
+    /// A row of cells, one a head; those of points that the result does not have are empty.
+    fn cells(
+        &self,
+        result: &ReadingResult,
+        cell: impl Fn(&str, &ReadingPoint) -> String,
+    ) -> Vec<String> {
+        let of = |wanted: &String| {
+            let point = result.points.iter().find(|p| head(p) == *wanted);
+            point.map_or_else(String::new, |point| cell(wanted, point))
+        };
+        self.heads.iter().map(of).collect()
+    }
+
+    /// The best result at a point, if faults make a difference there at all.
+    fn best(&self, at: &str) -> Option<(&'a ReadingResult, &'a ReadingPoint)> {
+        let points = self.rows.iter().filter_map(|(_, result)| {
+            let point = result.points.iter().find(|p| head(p) == at)?;
+            Some((*result, point))
         });
+        let disturbed = points.clone().any(|(_, p)| p.counters.flipped_bits > 0);
+        let best = points.min_by(|a, b| a.1.error.mean.total_cmp(&b.1.error.mean));
+        best.filter(|_| disturbed)
+    }
+
+    /// What all rows share, or that they do not.
+    fn shared(&self, of: impl Fn(&ReadingResult) -> String) -> String {
+        let mut all: Vec<String> = self.rows.iter().map(|(_, result)| of(result)).collect();
+        all.dedup();
+        match &all[..] {
+            [one] => one.clone(),
+            _ => "as each row says".to_owned(),
+        }
+    }
+}
+
+/// Accuracies of networks at points; the best one of a point is bold, and those that are not
+/// significantly worse are marked.
+fn reading_table(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
+    let rows = Rows::new(results(study, ledger, group));
+    if rows.rows.is_empty() {
+        return "Not measured yet.\n".to_owned();
+    }
+    let heads = rows.heads.iter().map(|head| format!(">{head}"));
+    let headers: Vec<String> = ["network".to_owned()].into_iter().chain(heads).collect();
+    let mut table = Table::new(&headers.iter().map(String::as_str).collect::<Vec<_>>());
+    for (label, result) in &rows.rows {
+        let cells = rows.cells(result, |head, point| cell(result, point, rows.best(head)));
         table.row([label.clone()].into_iter().chain(cells));
     }
-    if first
-        .points
-        .iter()
-        .any(|p| p.sram_energy_relative.is_some())
-    {
-        let cells = first.points.iter().map(|point| {
-            let energy = point.sram_energy_relative;
-            energy.map_or_else(String::new, |energy| format!("{energy:.3}"))
-        });
-        table.row(
-            ["*energy of the weight memory*".to_owned()]
-                .into_iter()
-                .chain(cells),
-        );
-    }
-    for (label, result) in rows
-        .iter()
-        .filter(|(_, r)| r.points.iter().any(|p| p.energy_uj.is_some()))
-    {
-        let cells = result.points.iter().map(|point| {
-            let energy = point.energy_uj;
-            energy.map_or_else(String::new, |energy| format!("{energy:.2} µJ"))
-        });
-        table.row(
-            [format!("*energy of an image, {label}*")]
-                .into_iter()
-                .chain(cells),
-        );
-    }
-    let protocol = &first.protocol;
-    let memory = &protocol.memory;
-    // What differs between rows is in their labels.
-    let same = |of: fn(&ReadingResult) -> String| {
-        let of_first = of(first);
-        let all = rows.iter().all(|(_, result)| of(result) == of_first);
-        if all {
-            of_first
-        } else {
-            "as each row says".to_owned()
+    // Each with the labels of the rows that it is about.
+    type Price = (&'static str, fn(&ReadingPoint) -> Option<String>);
+    let prices: [Price; 2] = [
+        ("energy of the weight memory", |p| {
+            Some(format!("{:.3}", p.sram_energy_relative?))
+        }),
+        ("energy of an image", |p| {
+            Some(format!("{:.2} µJ", p.energy_uj?))
+        }),
+    ];
+    for (what, price) in prices {
+        let mut lines: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+        for (label, result) in &rows.rows {
+            let cells = rows.cells(result, |_, point| price(point).unwrap_or_default());
+            match lines.iter_mut().find(|(_, other)| *other == cells) {
+                Some((labels, _)) => labels.push(label),
+                None => lines.push((vec![label], cells)),
+            }
         }
+        lines.retain(|(_, cells)| cells.iter().any(|cell| !cell.is_empty()));
+        for (labels, cells) in lines {
+            let of = match labels.len() == rows.rows.len() {
+                true => String::new(),
+                false => format!(": {}", labels.join("; ")),
+            };
+            table.row([format!("*{what}{of}*")].into_iter().chain(cells));
+        }
+    }
+    format!("{}\n{}", table.markdown(), note(&rows))
+}
+
+/// How the figures of a table were measured.
+fn note(rows: &Rows<'_>) -> String {
+    let seeds = |result: &ReadingResult| {
+        let protocol = &result.protocol;
+        let last = protocol
+            .first_chip
+            .saturating_add(protocol.chips as u64)
+            .saturating_sub(1);
+        format!(
+            "{} chips (seeds {} to {last})",
+            protocol.chips, protocol.first_chip
+        )
     };
     format!(
-        "{}\nAccuracy in percent, mean ± standard deviation over {} chips (seeds {} to {}), {} test images; \
-         code: {}; policy: {}; faults in {} of {} x {} arrays. Bold: the best at a point; ≈: its 95 % interval \
-         (bootstrap over chips) meets that of the best, the difference is not significant.\n",
-        table.markdown(),
-        protocol.chips,
-        protocol.first_chip,
-        protocol.first_chip + protocol.chips as u64 - 1,
-        protocol.images,
-        same(|r| r.protocol.memory.code.to_string()),
-        same(|r| r.protocol.memory.policy.as_str().to_owned()),
-        memory.exposure,
-        memory.rows,
-        memory.columns,
+        "Accuracy in percent, mean ± standard deviation over chips. Chips: {}; test images: {}; code: {}; policy: {}; \
+         faults: {}, in {} of {} arrays; arithmetic: {}. Bold: the best at a point with faults; ≈: not significantly worse, \
+         since the 95 % interval of the difference (bootstrap over the same chips) contains zero. Differences between networks \
+         are also subject to the choice of test images, which these intervals do not contain.\n",
+        rows.shared(seeds),
+        rows.shared(|r| r.protocol.images.to_string()),
+        rows.shared(|r| r.protocol.memory.code.to_string()),
+        rows.shared(|r| r.protocol.memory.policy.as_str().to_owned()),
+        rows.shared(|r| r
+            .points
+            .first()
+            .map_or_else(String::new, |p| p.mode.clone())),
+        rows.shared(|r| r.protocol.memory.exposure.to_string()),
+        rows.shared(|r| format!("{} x {}", r.protocol.memory.rows, r.protocol.memory.columns)),
+        rows.shared(|r| r.protocol.arithmetic.clone()),
     )
 }
 
-fn cell<'a>(point: &ReadingPoint, all: impl Iterator<Item = &'a ReadingPoint>) -> String {
+fn cell(
+    result: &ReadingResult,
+    point: &ReadingPoint,
+    best: Option<(&ReadingResult, &ReadingPoint)>,
+) -> String {
     let accuracy = 100.0 * (1.0 - point.error.mean);
-    let text = match point.error.interval {
-        None => format!("{accuracy:.2}"),
-        Some(_) => format!("{accuracy:.2} ± {:.2}", 100.0 * point.error.std),
+    let text = match point.counters.flipped_bits {
+        0 => format!("{accuracy:.2}"),
+        _ => format!("{accuracy:.2} ± {:.2}", 100.0 * point.error.std),
     };
-    let best = all.min_by(|a, b| a.error.mean.total_cmp(&b.error.mean));
     match best {
-        Some(best) if best.error.mean >= point.error.mean => format!("**{text}**"),
-        Some(best) if meet(best.error.interval, point.error.interval) => format!("{text} ≈"),
+        Some((_, best)) if best.error.mean >= point.error.mean => format!("**{text}**"),
+        Some((of, best)) if !is_worse((result, point), (of, best)) => format!("{text} ≈"),
         _ => text,
     }
 }
 
-fn meet(a: Option<Interval>, b: Option<Interval>) -> bool {
-    matches!((a, b), (Some(a), Some(b)) if a.low <= b.high && b.low <= a.high)
+/// Whether a result is significantly worse than another at one point: by the differences of the
+/// same chips, else by intervals that do not meet.
+fn is_worse(
+    (result, point): (&ReadingResult, &ReadingPoint),
+    (other, better): (&ReadingResult, &ReadingPoint),
+) -> bool {
+    let (a, b) = (&result.protocol, &other.protocol);
+    let same_chips = (a.first_chip, a.chips, a.offsets, a.images)
+        == (b.first_chip, b.chips, b.offsets, b.images)
+        && point.wrong.len() == better.wrong.len();
+    if same_chips && point.wrong.len() > 1 {
+        let pairs = point.wrong.iter().zip(&better.wrong);
+        let differences: Vec<f64> = pairs.map(|(a, b)| *a as f64 - *b as f64).collect();
+        return Bootstrap::default().interval_of_mean(&differences).low > 0.0;
+    }
+    match (point.error.interval, better.error.interval) {
+        (Some(point), Some(better)) => better.high < point.low,
+        // One chip says nothing about others.
+        _ => false,
+    }
 }
 
 fn plot(study: &Study, ledger: &Ledger, group: &Group<'_>) -> Plot {
@@ -275,10 +353,12 @@ fn plot(study: &Study, ledger: &Ledger, group: &Group<'_>) -> Plot {
 }
 
 fn attack_cell(ledger: &Ledger, attack: &Attack, network: &Network) -> String {
-    let Some(entry) = ledger
-        .attacks
-        .get(&format!("{}/{}", attack.name, network.name))
-    else {
+    let asked = attack
+        .networks
+        .as_ref()
+        .is_none_or(|n| n.contains(&network.name));
+    let entry = ledger.attacks.get(&keys::name(&attack.name, network));
+    let Some(entry) = entry.filter(|_| asked) else {
         return String::new();
     };
     let result = &entry.result;
@@ -325,10 +405,10 @@ fn silicon_table(study: &Study, ledger: &Ledger) -> String {
     ]);
     for (network, entry) in silicon(study, ledger) {
         let result = &entry.result;
-        let images: usize = result.points.iter().map(|p| p.images).sum();
+        let images: f64 = result.points.iter().map(|p| p.images as f64).sum();
         let (rows, columns, _) = result.array;
         for point in &result.points {
-            let busy = result.macs_per_image as f64 / (rows * columns) as f64;
+            let busy = result.macs_per_image as f64 / (rows as f64 * columns as f64);
             table.row([
                 label(network).to_owned(),
                 point.code.clone(),
@@ -347,7 +427,7 @@ fn silicon_table(study: &Study, ledger: &Ledger) -> String {
                 point
                     .energy_uj
                     .map_or_else(String::new, |e| format!("{e:.2} µJ")),
-                format!("{:.2}", images as f64 / entry.seconds),
+                format!("{:.2}", images / entry.seconds),
             ]);
         }
     }
@@ -366,8 +446,8 @@ pub(super) fn silicon<'a>(
 > {
     study.silicon.iter().flat_map(move |silicon| {
         study.chosen(&silicon.networks).filter_map(move |network| {
-            let name = format!("{}/{}", silicon.name, network.name);
-            Some((network, ledger.silicon.get(&name)?))
+            let entry = ledger.silicon.get(&keys::name(&silicon.name, network))?;
+            Some((network, entry))
         })
     })
 }
@@ -383,7 +463,8 @@ fn networks_table(study: &Study, ledger: &Ledger) -> Table {
         "commit",
     ]);
     for network in &study.networks {
-        let Some(entry) = ledger.networks.get(&network.name) else {
+        let entry = ledger.networks.get(&network.name);
+        let Some(entry) = entry.filter(|_| network.file.is_none()) else {
             let from = network
                 .file
                 .as_ref()
@@ -411,7 +492,6 @@ fn networks_table(study: &Study, ledger: &Ledger) -> Table {
                 *images,
             ),
         };
-        let commit = entry.commit.as_ref().map_or("", |c| &c[..c.len().min(10)]);
         table.row([
             label(network).to_owned(),
             made,
@@ -419,35 +499,37 @@ fn networks_table(study: &Study, ledger: &Ledger) -> Table {
             integer,
             images.to_string(),
             format!("{:.0} s", entry.seconds),
-            commit.to_owned(),
+            entry.short_commit(),
         ]);
     }
     table
 }
 
 fn conditions(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
-    let name = recipe
-        .file_name()
-        .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let name = recipe.file_name().unwrap_or_default().to_string_lossy();
     let start = match study.start {
         Some(_) => " --start FILE",
         None => "",
     };
-    let mut commits: Vec<&str> = (ledger.readings.values().map(|e| e.commit.as_deref()))
-        .chain(ledger.attacks.values().map(|e| e.commit.as_deref()))
-        .chain(ledger.silicon.values().map(|e| e.commit.as_deref()))
-        .flatten()
-        .map(|commit| &commit[..commit.len().min(10)])
-        .collect();
+    let mut made: Vec<(String, f64)> = Vec::new();
+    for reading in &study.readings {
+        let found = study.chosen(&reading.networks);
+        let found = found.filter_map(|n| ledger.readings.get(&keys::name(&reading.name, n)));
+        made.extend(found.map(|e| (e.short_commit(), e.seconds)));
+    }
+    for attack in &study.attacks {
+        let found = study.chosen(&attack.networks);
+        let found = found.filter_map(|n| ledger.attacks.get(&keys::name(&attack.name, n)));
+        made.extend(found.map(|e| (e.short_commit(), e.seconds)));
+    }
+    made.extend(silicon(study, ledger).map(|(_, e)| (e.short_commit(), e.seconds)));
+    let seconds: f64 = made.iter().map(|(_, seconds)| seconds).sum();
+    let mut commits: Vec<String> = made.into_iter().map(|(commit, _)| commit).collect();
     commits.sort_unstable();
     commits.dedup();
-    let seconds: f64 = (ledger.readings.values().map(|e| e.seconds))
-        .chain(ledger.attacks.values().map(|e| e.seconds))
-        .chain(ledger.silicon.values().map(|e| e.seconds))
-        .sum();
     format!(
         "\n## Conditions\n\nMade by `brownout study {name} --data SOURCE{start}` from `{name}`, which holds every \
-         setting; images: {}; measured in {seconds:.0} s at commit {}. `{}` holds every figure; what is in it is \
+         setting; images: {}; measured in {seconds:.0} s, at commit {}. `{}` holds every figure; what is in it is \
          not done again.\n",
         ledger.data.as_deref().unwrap_or("none yet"),
         commits.join(", "),

@@ -7,8 +7,8 @@ use brownout_golden::network::Builtin;
 use brownout_golden::quantize::BitWidth;
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::quantity::Millivolts;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -80,7 +80,7 @@ pub struct Network {
 }
 
 /// Rounding without training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rounded {
     /// Bits of a weight.

@@ -1,9 +1,9 @@
 //! Networks of a study on simulated hardware.
 
 use super::energy;
-use super::ledger::{SiliconPoint, SiliconResult, key};
+use super::ledger::{SiliconPoint, SiliconResult};
 use super::recipe::{Network, Silicon};
-use super::steps::{Work, entry};
+use super::steps::{MODEL, Work, entry};
 use crate::arguments::SimulateArguments;
 use crate::error::Error;
 use crate::simulate;
@@ -16,26 +16,22 @@ use brownout_spec::program::Step;
 use brownout_spec::quantity::Millivolts;
 
 impl Work<'_> {
-    /// Simulates a network, unless it is done.
+    /// Simulates a network.
     ///
     /// # Errors
     /// When a setting or a file is not allowed, or RTL and golden model differ.
-    pub(super) fn silicon(&mut self, silicon: &Silicon, network: &Network) -> Result<bool, Error> {
+    pub(super) fn silicon(
+        &mut self,
+        silicon: &Silicon,
+        network: &Network,
+        (name, key): (String, String),
+    ) -> Result<(), Error> {
         let settings = &silicon.simulate;
         let config = self.beside.join(&settings.config);
         let configuration = crate::configuration::read(Some(&config))?.configuration;
-        let key = key(&[
-            b"silicon",
-            self.network_key(network)?.as_bytes(),
-            format!("{settings:?} {configuration:?}").as_bytes(),
-        ]);
-        let name = format!("{}/{}", silicon.name, network.name);
-        if self.ledger.silicon.get(&name).is_some_and(|e| e.is(&key)) {
-            return Ok(false);
-        }
         self.output
             .remark(format!("silicon {} of {}", silicon.name, network.name));
-        let path = self.model(network);
+        let path = self.file(network, MODEL);
         let model = IntegerModel::read(&path)?;
         let arguments = SimulateArguments {
             model: path,
@@ -70,12 +66,13 @@ impl Work<'_> {
                 configuration.weight_bits.bits(),
             ),
             macs_per_image: macs(&configuration, &model)?,
+            chip: settings.chip,
             points: points.collect::<Result<_, _>>()?,
         };
         let entry = entry(key, outcome.seconds, result);
         self.ledger.silicon.insert(name, entry);
         self.ledger.write(self.folder)?;
-        Ok(true)
+        Ok(())
     }
 }
 

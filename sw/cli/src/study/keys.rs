@@ -1,0 +1,171 @@
+//! What decides a result, as a digest: the settings, and the weights that it was measured on.
+
+use super::ledger::{WeightFiles, key};
+use super::recipe::{Attack, Network, Reading, Silicon};
+use super::steps::{CHECKPOINT, MODEL, Work};
+use crate::error::Error;
+use crate::files;
+use brownout_golden::float::MAX_FILE_BYTES;
+use std::path::{Path, PathBuf};
+
+/// The name of a measurement of a network in the ledger.
+pub fn name(of: &str, network: &Network) -> String {
+    format!("{of}/{}", network.name)
+}
+
+impl Work<'_> {
+    /// What decides a network that is made here; the start's own digest is the ledger's.
+    pub(super) fn network_key(&self, network: &Network) -> String {
+        let study = self.study;
+        let base = study.network.as_deref().unwrap_or_default();
+        let start = study.start.as_ref().map_or("random", |s| s.input.as_str());
+        let images = study.train_images.map_or(String::new(), |n| n.to_string());
+        let how = match (&network.training, network.rounded) {
+            (Some(own), _) => study.training(own).to_string(),
+            (None, rounded) => format!(
+                "rounded {}",
+                serde_json::to_string(&rounded).expect("rounding is plain data")
+            ),
+        };
+        key(&[
+            b"network",
+            base.as_bytes(),
+            start.as_bytes(),
+            images.as_bytes(),
+            how.as_bytes(),
+        ])
+    }
+
+    /// Whether a network is in the ledger as it is to be.
+    pub(super) fn network_is_done(&self, network: &Network) -> bool {
+        let entry = self.ledger.networks.get(&network.name);
+        entry.is_some_and(|entry| entry.is(&self.network_key(network)))
+    }
+
+    /// A file of a network.
+    pub(super) fn file(&self, network: &Network, ending: &str) -> PathBuf {
+        let stem = match &network.file {
+            Some(file) => self.beside.join(file),
+            None => self.folder.join(&network.name),
+        };
+        let mut name = stem.into_os_string();
+        name.push(".");
+        name.push(ending);
+        name.into()
+    }
+
+    /// The integer model of a network, or its checkpoint if it has no integer form.
+    pub(super) fn readable(&self, network: &Network) -> Result<PathBuf, Error> {
+        let paths = [MODEL, CHECKPOINT].map(|ending| self.file(network, ending));
+        let found = paths.iter().find(|path| path.exists());
+        found.cloned().ok_or_else(|| {
+            Error::Recipe(format!(
+                "network {:?} has neither {} nor {}",
+                network.name,
+                paths[0].display(),
+                paths[1].display()
+            ))
+        })
+    }
+
+    /// Digests of a network's files: of those that are there, else what the ledger remembers.
+    pub(super) fn weights(&self, network: &Network) -> Result<WeightFiles, Error> {
+        let known = self.ledger.weights.get(&network.name).cloned();
+        let known = known.unwrap_or_default();
+        let digest = |ending: &str, known: Option<String>| -> Result<Option<String>, Error> {
+            let path = self.file(network, ending);
+            match path.exists() {
+                true => Ok(Some(key(&[&files::read_up_to(&path, MAX_FILE_BYTES)?]))),
+                false => Ok(known),
+            }
+        };
+        Ok(WeightFiles {
+            model: digest(MODEL, known.model)?,
+            checkpoint: digest(CHECKPOINT, known.checkpoint)?,
+        })
+    }
+
+    /// What decides a reading of a network.
+    pub(super) fn reading_key(
+        &self,
+        reading: &Reading,
+        network: &Network,
+    ) -> Result<String, Error> {
+        let settings = self.reading_settings(reading)?;
+        let weights = self.weights(network)?;
+        let weights = weights.model.or(weights.checkpoint).unwrap_or_default();
+        let text = reading.evaluate.to_string();
+        let mut parts = vec![b"reading".to_vec(), weights.into(), text.into()];
+        for path in [settings.config, settings.map].into_iter().flatten() {
+            parts.push(files::read(&path)?);
+        }
+        Ok(key(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>()))
+    }
+
+    /// What decides an attack on a network.
+    pub(super) fn attack_key(&self, attack: &Attack, network: &Network) -> Result<String, Error> {
+        let weights = self.weights(network)?.checkpoint.unwrap_or_default();
+        let settings = format!("{}\n{}", attack.first_seed, attack.attack);
+        Ok(key(&[b"attack", weights.as_bytes(), settings.as_bytes()]))
+    }
+
+    /// What decides a co-simulation of a network.
+    pub(super) fn silicon_key(
+        &self,
+        silicon: &Silicon,
+        network: &Network,
+    ) -> Result<String, Error> {
+        let settings = &silicon.simulate;
+        let weights = self.weights(network)?.model.unwrap_or_default();
+        let configuration = files::read(&self.beside.join(&settings.config))?;
+        let text = serde_json::to_string(&(
+            &settings.codes,
+            &settings.voltages,
+            settings.policy,
+            settings.images,
+            settings.chip,
+        ))
+        .expect("settings are plain data");
+        Ok(key(&[
+            b"silicon",
+            weights.as_bytes(),
+            &configuration,
+            text.as_bytes(),
+        ]))
+    }
+
+    /// Whether a file of a network is not there, but something is still to be measured on it.
+    pub(super) fn misses(&self, network: &Network) -> Result<bool, Error> {
+        let study = self.study;
+        let has = |path: &Path| path.exists();
+        let on = |list| study.chosen(list).any(|n| n.name == network.name);
+        if self.readable(network).is_err() {
+            for reading in study.readings.iter().filter(|r| on(&r.networks)) {
+                let entry = self.ledger.readings.get(&name(&reading.name, network));
+                let key = self.reading_key(reading, network)?;
+                if !entry.is_some_and(|entry| entry.is(&key)) {
+                    return Ok(true);
+                }
+            }
+        }
+        if !has(&self.file(network, CHECKPOINT)) {
+            for attack in study.attacks.iter().filter(|a| on(&a.networks)) {
+                let entry = self.ledger.attacks.get(&name(&attack.name, network));
+                let key = self.attack_key(attack, network)?;
+                if !entry.is_some_and(|entry| entry.is(&key)) {
+                    return Ok(true);
+                }
+            }
+        }
+        if !has(&self.file(network, MODEL)) {
+            for silicon in study.silicon.iter().filter(|s| on(&s.networks)) {
+                let entry = self.ledger.silicon.get(&name(&silicon.name, network));
+                let key = self.silicon_key(silicon, network)?;
+                if !entry.is_some_and(|entry| entry.is(&key)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}

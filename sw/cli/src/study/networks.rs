@@ -1,0 +1,180 @@
+//! Making networks: training, and rounding without training.
+
+use super::ledger::{NetworkResult, key};
+use super::recipe::{Network, Rounded, settings};
+use super::steps::{CHECKPOINT, MODEL, Work, entry};
+use crate::error::Error;
+use crate::files;
+use crate::train::{self, Plan};
+use brownout_golden::export::{check_form, check_options, export};
+use brownout_golden::float::{Checkpoint, FloatModel, MAX_FILE_BYTES};
+use brownout_golden::import::{Target, read_state_dict};
+use brownout_golden::infer::IntegerNetwork;
+use brownout_golden::quantize::Granularity;
+use brownout_golden::train::TrainingOptions;
+use std::time::Instant;
+
+/// Training images on which activations are observed where a network is not trained.
+const CALIBRATION_IMAGES: usize = 1000;
+
+/// Ending of the state of a training that is not done; another training has another one.
+fn state(key: &str) -> String {
+    format!("{}.state", key.get(..8).unwrap_or(key))
+}
+
+impl Work<'_> {
+    /// The network that training starts from, and from then on no other one.
+    pub(super) fn start_model(&mut self, options: &TrainingOptions) -> Result<FloatModel, Error> {
+        let study = self.study;
+        let builtin = study.builtin().map_err(Error::Recipe)?;
+        let Some(start) = &study.start else {
+            let data = self.source()?;
+            return train::fresh(builtin, data, self.split()?, options);
+        };
+        let path = self.start.ok_or_else(|| {
+            Error::Recipe(
+                "--start FILE is missing; the study starts from a trained network".to_owned(),
+            )
+        })?;
+        let bytes = files::read_up_to(path, MAX_FILE_BYTES)?;
+        let model = if Checkpoint::recognizes(&bytes) {
+            FloatModel::from_bytes(&bytes, path)?
+        } else {
+            let split = self.split()?;
+            let target = Target {
+                network: builtin,
+                image: split.train.shape(),
+                classes: split.train.classes,
+                input: start.input.parse().map_err(Error::Recipe)?,
+            };
+            read_state_dict(path, &target)?
+        };
+        // Where the file came from is not what the network is.
+        let digest = key(&[&FloatModel {
+            origin: String::new(),
+            ..model.clone()
+        }
+        .to_bytes()]);
+        match &self.ledger.start {
+            Some(other) if *other != digest => Err(Error::flag(
+                "--start",
+                path.display(),
+                format!(
+                    "the network that the results in {} started from, or another folder for the results (--out)",
+                    self.folder.display()
+                ),
+            )),
+            _ => {
+                self.ledger.start = Some(digest);
+                Ok(model)
+            }
+        }
+    }
+
+    /// How a network is trained; `None` if it is not.
+    pub(super) fn options(&self, network: &Network) -> Result<Option<TrainingOptions>, Error> {
+        let Some(own) = &network.training else {
+            return Ok(None);
+        };
+        let of = format!("training of network {:?}", network.name);
+        let mut options: TrainingOptions = settings(&self.study.training(own), &of)?;
+        let named = |e| Error::Recipe(format!("{of}: {e}"));
+        options.validate().map_err(named)?;
+        options.quiet = self.output.quiet;
+        Ok(Some(options))
+    }
+
+    /// Makes a network, unless it is done and its files are there or not needed.
+    ///
+    /// # Errors
+    /// When a setting or a file is not allowed, or training is interrupted.
+    pub(super) fn network(&mut self, network: &Network) -> Result<bool, Error> {
+        if network.file.is_some() {
+            if self.misses(network)? {
+                self.readable(network)?;
+            }
+            let weights = self.weights(network)?;
+            self.ledger.networks.remove(&network.name);
+            self.ledger.weights.insert(network.name.clone(), weights);
+            return Ok(false);
+        }
+        // Files that are not there are only missed where something is still to be measured.
+        if self.network_is_done(network) && !self.misses(network)? {
+            return Ok(false);
+        }
+        let key = self.network_key(network);
+        self.output.remark(format!("network {}", network.name));
+        let start = Instant::now();
+        let result = match (self.options(network)?, network.rounded) {
+            (Some(options), _) => self.train(network, options)?,
+            (None, Some(rounded)) => self.round(network, rounded)?,
+            (None, None) => return Ok(false),
+        };
+        let seconds = match &result {
+            NetworkResult::Trained(done) => done.seconds,
+            NetworkResult::Rounded { .. } => start.elapsed().as_secs_f64(),
+        };
+        let state = self.file(network, &state(&key));
+        let entry = entry(key, seconds, result);
+        // What the ledger remembers of files that are written over is no longer so.
+        self.ledger.weights.remove(&network.name);
+        let weights = self.weights(network)?;
+        self.ledger.weights.insert(network.name.clone(), weights);
+        self.ledger.networks.insert(network.name.clone(), entry);
+        self.ledger.write(self.folder)?;
+        // It is of no use any more, and larger than the network.
+        let _ = std::fs::remove_file(state);
+        Ok(true)
+    }
+
+    fn train(
+        &mut self,
+        network: &Network,
+        options: TrainingOptions,
+    ) -> Result<NetworkResult, Error> {
+        let start = self.start_model(&options)?;
+        let exportable = check_form(&start.architecture).is_ok() && check_options(&options).is_ok();
+        let plan = Plan {
+            network: self.study.builtin().map_err(Error::Recipe)?,
+            from: None,
+            data: self.source()?.clone(),
+            train_images: self.study.train_images,
+            out: exportable.then(|| self.file(network, MODEL)),
+            checkpoint: Some(self.file(network, CHECKPOINT)),
+            state: Some(self.file(network, &state(&self.network_key(network)))),
+            options,
+        };
+        let output = self.output;
+        let done = train::complete(start, self.split()?, &plan, output)?;
+        Ok(NetworkResult::Trained(done))
+    }
+
+    fn round(&mut self, network: &Network, rounded: Rounded) -> Result<NetworkResult, Error> {
+        let options = TrainingOptions {
+            weight_bits: rounded.weight_bits,
+            code: rounded.code,
+            granularity: match rounded.per_channel {
+                true => Granularity::Channel,
+                false => Granularity::Tensor,
+            },
+            ..TrainingOptions::default()
+        };
+        options
+            .validate()
+            .map_err(|e| Error::Recipe(format!("network {:?}: {e}", network.name)))?;
+        let start = self.start_model(&options)?;
+        let (checkpoint, model) = (self.file(network, CHECKPOINT), self.file(network, MODEL));
+        let split = self.split()?;
+        let count = CALIBRATION_IMAGES.min(split.train.len());
+        let quantized = start.calibrate(&split.train.first(count), &options)?;
+        let exported = export(&quantized, None)?;
+        let accuracy = IntegerNetwork::undisturbed(&exported).accuracy(&split.test);
+        let images = split.test.len();
+        files::write(&checkpoint, &quantized.to_bytes())?;
+        train::write(&exported, &model)?;
+        Ok(NetworkResult::Rounded {
+            accuracy_integer: accuracy,
+            images,
+        })
+    }
+}
