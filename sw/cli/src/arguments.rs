@@ -38,7 +38,7 @@ use std::path::PathBuf;
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Exit status: 0 done, 1 RTL and golden model differ, 2 a flag or a file is not allowed."
+    after_help = "Exit status: 0 done, 1 RTL and golden model differ, 2 a flag or a file is not allowed, 130 Ctrl-C."
 )]
 pub struct Arguments {
     /// What to do.

@@ -68,72 +68,76 @@ fn every_committed_page_is_what_its_ledger_says() {
 }
 
 #[test]
-fn the_first_chip_of_every_reading_is_what_the_committed_network_does() {
+fn chips_of_every_reading_and_one_whole_cell_are_what_the_committed_networks_do() {
     let Some(data) = images() else { return };
     for study in studies() {
         let ledger = ledger(&study);
-        for (name, entry) in ledger["readings"].as_object().unwrap() {
+        let readings = ledger["readings"].as_object().unwrap();
+        let mut whole = false;
+        let mut compared = 0;
+        for (name, entry) in readings {
             let (_, network) = name.split_once('/').unwrap();
             let result = &entry["result"];
-            let protocol = &result["protocol"];
             let file = file(&study, network);
-            if protocol["images"].as_u64() > Some(MOST_IMAGES) || !file.is_file() {
+            if result["protocol"]["images"].as_u64() > Some(MOST_IMAGES) || !file.is_file() {
                 continue;
             }
-            let text = |key: &str| {
-                protocol[key]
-                    .as_str()
-                    .map(str::to_owned)
-                    .unwrap_or_else(|| protocol[key].to_string())
-            };
             let points = result["points"].as_array().unwrap();
-            let rates: Option<Vec<String>> = points
-                .iter()
-                .map(|p| {
-                    p["rate"]
-                        .as_f64()
-                        .filter(|_| p["profile"].is_null() && p["mode"] == "persistent")
-                })
-                .map(|r| Some(r?.to_string()))
-                .collect();
-            let Some(rates) = rates else { continue };
-            let sandbox = Sandbox::new();
-            let answer = sandbox.ok(&[
-                "evaluate",
-                &file.display().to_string(),
-                "--data",
-                &data,
-                "--chips",
-                "1",
-                "--rates",
-                &rates.join(","),
-                "--images",
-                &text("images"),
-                "--code",
-                &text("code"),
-                "--policy",
-                &text("policy"),
-                "--first-chip",
-                &text("first_chip"),
-                "--rows",
-                &text("rows"),
-                "--columns",
-                &text("columns"),
-                "--exposure",
-                &text("exposure"),
-                "--quiet",
-                "--json",
-            ]);
-            let again: Value = serde_json::from_str(&answer.out).unwrap();
+            assert!(
+                points
+                    .iter()
+                    .all(|p| p["mode"] == "persistent" && p["profile"].is_null())
+            );
+            let rates: Vec<String> = points.iter().map(|p| p["rate"].to_string()).collect();
+            let again = evaluate(&file, &data, &result["protocol"], "1", &rates.join(","));
+            assert_eq!(again["points"].as_array().unwrap().len(), points.len());
             for (point, again) in points.iter().zip(again["points"].as_array().unwrap()) {
-                assert_eq!(
-                    point["first_chip_wrong"], again["chips"][0]["wrong"],
-                    "{study}: {name} at {}",
-                    point["rate"]
-                );
+                let place = format!("{study}: {name} at {}", point["rate"]);
+                assert_eq!(point["wrong"][0], again["chips"][0]["wrong"], "{place}");
+                compared += 1;
+            }
+            // All chips of the last point, where faults count most: the cell's own figures.
+            if !std::mem::replace(&mut whole, true) {
+                let (point, rate) = (points.last().unwrap(), rates.last().unwrap());
+                let chips = result["protocol"]["chips"].to_string();
+                let again = evaluate(&file, &data, &result["protocol"], &chips, rate);
+                for figure in ["error", "robust_error", "counters"] {
+                    let place = format!("{study}: {name} at {rate}, {figure}");
+                    assert_eq!(point[figure], again["points"][0][figure], "{place}");
+                }
             }
         }
+        assert!(
+            compared > 0 || readings.is_empty(),
+            "{study}: nothing was measured again"
+        );
     }
+}
+
+/// Measures a network again, by the protocol of a reading.
+fn evaluate(file: &Path, data: &str, protocol: &Value, chips: &str, rates: &str) -> Value {
+    let text = |key: &str| match protocol[key].as_str() {
+        Some(text) => text.to_owned(),
+        None => protocol[key].to_string(),
+    };
+    let file = file.display().to_string();
+    let settings = [
+        "images",
+        "code",
+        "policy",
+        "first_chip",
+        "rows",
+        "columns",
+        "exposure",
+    ];
+    let settings = settings.map(|key| (format!("--{}", key.replace('_', "-")), text(key)));
+    let mut words = vec![
+        "evaluate", &file, "--data", data, "--chips", chips, "--rates", rates, "--quiet", "--json",
+    ];
+    for (flag, value) in &settings {
+        words.extend([flag.as_str(), value]);
+    }
+    serde_json::from_str(&Sandbox::new().ok(&words).out).unwrap()
 }
 
 /// The integer model of a network of a study.

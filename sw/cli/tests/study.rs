@@ -258,7 +258,7 @@ fn what_cannot_be_studied_is_a_sentence_and_nothing_is_lost() {
     refused(
         STUDY,
         &["--data", "glyphs:7"],
-        "glyphs, which the results in clipping are about",
+        "allowed is the images that the results in clipping are about (glyphs, test",
     );
     refused(
         &format!("{STUDY}[start]\ninput = \"x\""),

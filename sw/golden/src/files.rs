@@ -141,6 +141,11 @@ pub fn check_target(path: &Path) -> io::Result<()> {
             "it is no regular file; allowed is a new or a regular one",
         )),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        // What the system would say of a file that is to be made in it is less clear.
+        Err(_) if !folder_of(path).exists() => Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("the folder {} does not exist", folder_of(path).display()),
+        )),
         _ => Ok(()),
     }
 }

@@ -15,7 +15,8 @@ use std::path::PathBuf;
 The page is one HTML file that needs nothing else: no script, no font, no network. JSON files in
 the folder that are no results are named at its end.")]
 pub struct ReportArguments {
-    /// Folder with the JSON documents of `evaluate`, `attack`, `train`, `simulate` and `sweep`;
+    /// Folder with the JSON documents of `evaluate`, `attack`, `train`, `simulate` and `sweep`, or the
+    /// ledger of a study;
     /// folders inside it and links are not followed
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,

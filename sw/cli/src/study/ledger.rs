@@ -3,6 +3,8 @@
 //! A result's key is a digest of the settings and the weights that decided it. What is in the ledger under the
 //! same key is not done again; pages and tables are made from the ledger alone.
 
+use super::keys;
+use super::recipe::{Network, Study};
 use crate::error::Error;
 use crate::files;
 use crate::train::Done;
@@ -235,6 +237,28 @@ impl Ledger {
                 "this is no ledger of a study: {problem}; allowed is what `brownout study` wrote, or no file"
             ))
         })
+    }
+
+    /// Keeps what a study names, and forgets everything else.
+    pub fn keep(&mut self, study: &Study) {
+        let networks: Vec<&Network> = study.networks.iter().collect();
+        self.weights
+            .retain(|name, _| networks.iter().any(|n| n.name == *name));
+        self.networks
+            .retain(|name, _| networks.iter().any(|n| n.name == *name));
+        fn names<'a>(
+            study: &'a Study,
+            of: impl Iterator<Item = (&'a String, &'a Option<Vec<String>>)>,
+        ) -> Vec<String> {
+            of.flat_map(|(of, list)| study.chosen(list).map(move |n| keys::name(of, n)))
+                .collect()
+        }
+        let readings = names(study, study.readings.iter().map(|r| (&r.name, &r.networks)));
+        let attacks = names(study, study.attacks.iter().map(|a| (&a.name, &a.networks)));
+        let silicon = names(study, study.silicon.iter().map(|s| (&s.name, &s.networks)));
+        self.readings.retain(|name, _| readings.contains(name));
+        self.attacks.retain(|name, _| attacks.contains(name));
+        self.silicon.retain(|name, _| silicon.contains(name));
     }
 
     /// Writes it.

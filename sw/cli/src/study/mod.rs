@@ -20,6 +20,7 @@ use crate::arguments::{Global, StudyArguments};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
+use ledger::Ledger;
 use recipe::Study;
 use serde::Serialize;
 use std::fs::{File, TryLockError};
@@ -54,7 +55,11 @@ pub fn run(arguments: &StudyArguments, global: &Global, output: Output) -> Resul
     let places = (arguments.recipe.as_path(), folder.as_path());
     let mut work = Work::new(&study, places, (data, start), output)?;
     let made = work.all()?;
-    let ledger = work.ledger;
+    let mut ledger = work.ledger;
+    ledger.keep(&study);
+    if Ledger::read(&folder)? != ledger {
+        ledger.write(&folder)?;
+    }
     let pages = page::render(&study, &ledger, &arguments.recipe);
     for (name, text) in &pages {
         files::write(&folder.join(name), text.as_bytes())?;
@@ -69,12 +74,10 @@ pub fn run(arguments: &StudyArguments, global: &Global, output: Output) -> Resul
         files: pages.into_iter().map(|(name, _)| name).collect(),
     };
     let text = format!(
-        "{} of {} results are new; {} and {} other files are in {}\n",
+        "{} of {} results are new; the page is {}\n",
         report.made,
         report.results,
-        page::PAGE,
-        report.files.len() - 1,
-        report.folder
+        folder.join(page::PAGE).display()
     );
     output.result(&report, &text)
 }

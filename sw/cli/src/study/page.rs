@@ -65,7 +65,7 @@ fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
     if !study.silicon.is_empty() {
         text += "## On simulated hardware\n\n";
         text += &silicon_table(study, ledger);
-        text += "\nDifferences: images whose logits, counters or clocks were not the golden model's; one ends a study. The persistent faults are those of one chip, which is one sample. Images/s: of the simulation, all threads.\n\n";
+        text += "\nDifferences: images whose logits, counters or clocks were not the golden model's; one ends a study. The persistent faults are those of one chip, which is one sample. Energy: all on-chip memories and the array. Simulated images/s: what Verilator's model does on the machine's threads, not what hardware does.\n\n";
     }
     text += "## Networks\n\n";
     text += &networks_table(study, ledger).markdown();
@@ -380,10 +380,13 @@ fn attacks_table(study: &Study, ledger: &Ledger) -> String {
     headers.extend(labels.map(|label| format!(">{label}")));
     let mut table = Table::new(&headers.iter().map(String::as_str).collect::<Vec<_>>());
     for network in &study.networks {
-        let cells = study
-            .attacks
-            .iter()
-            .map(|attack| attack_cell(ledger, attack, network));
+        let cells = study.attacks.iter();
+        let cells: Vec<String> = cells
+            .map(|attack| attack_cell(ledger, attack, network))
+            .collect();
+        if cells.iter().all(String::is_empty) {
+            continue;
+        }
         table.row([label(network).to_owned()].into_iter().chain(cells));
     }
     table.markdown()
@@ -401,7 +404,7 @@ fn silicon_table(study: &Study, ledger: &Ledger) -> String {
         ">clocks an image",
         ">utilization",
         ">energy an image",
-        ">images/s",
+        ">simulated images/s",
     ]);
     for (network, entry) in silicon(study, ledger) {
         let result = &entry.result;
@@ -475,7 +478,7 @@ fn networks_table(study: &Study, ledger: &Ledger) -> Table {
         let (made, float, integer, images) = match &entry.result {
             NetworkResult::Trained(done) => (
                 format!(
-                    "{} epochs, {} bits, {}, code {}",
+                    "{} passes, {} bits, {}, code {}",
                     done.epochs, done.weight_bits, done.quantizer, done.code
                 ),
                 percent(done.accuracy_quantized),

@@ -264,7 +264,13 @@ impl Study {
 /// allowed.
 pub fn settings<T: DeserializeOwned>(table: &toml::Table, of: &str) -> Result<T, Error> {
     let text = toml::to_string(table).map_err(|e| Error::Recipe(format!("{of}: {e}")))?;
-    recipe::parse(&text).map_err(|e| Error::Recipe(format!("{of}: {e}")))
+    recipe::parse(&text).map_err(|problem| {
+        // Its line is one of the merged table, which nobody has seen.
+        let line = problem.strip_prefix("line ");
+        let rest = line.and_then(|line| line.split_once(": "));
+        let problem = rest.map_or(problem.as_str(), |(_, rest)| rest);
+        Error::Recipe(format!("{of}: {problem}"))
+    })
 }
 
 /// Lays a table over another: tables are merged, everything else is replaced.

@@ -99,6 +99,9 @@ impl<'a> Work<'a> {
         for attack in &study.attacks {
             self.attack_settings(attack)?;
         }
+        for silicon in &study.silicon {
+            configuration::read(Some(&self.beside.join(&silicon.simulate.config)))?;
+        }
         if study.start.is_some() && self.start.is_some() {
             self.start_model(&TrainingOptions::default())?;
         }
