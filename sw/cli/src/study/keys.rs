@@ -13,6 +13,14 @@ pub fn name(of: &str, network: &Network) -> String {
     format!("{of}/{}", network.name)
 }
 
+/// The name of a network's files in the ledger; another study's are not this one's.
+pub fn weights_of(network: &Network) -> String {
+    match &network.file {
+        Some(file) => format!("file {}", file.display()),
+        None => network.name.clone(),
+    }
+}
+
 impl Work<'_> {
     /// What decides a network that is made here; the start's own digest is the ledger's.
     pub(super) fn network_key(&self, network: &Network) -> String {
@@ -70,7 +78,7 @@ impl Work<'_> {
 
     /// Digests of a network's files: of those that are there, else what the ledger remembers.
     pub(super) fn weights(&self, network: &Network) -> Result<WeightFiles, Error> {
-        let known = self.ledger.weights.get(&network.name).cloned();
+        let known = self.ledger.weights.get(&weights_of(network)).cloned();
         let known = known.unwrap_or_default();
         let digest = |ending: &str, known: Option<String>| -> Result<Option<String>, Error> {
             let path = self.file(network, ending);

@@ -243,7 +243,7 @@ impl Ledger {
     pub fn keep(&mut self, study: &Study) {
         let networks: Vec<&Network> = study.networks.iter().collect();
         self.weights
-            .retain(|name, _| networks.iter().any(|n| n.name == *name));
+            .retain(|name, _| networks.iter().any(|n| keys::weights_of(n) == *name));
         self.networks
             .retain(|name, _| networks.iter().any(|n| n.name == *name));
         fn names<'a>(

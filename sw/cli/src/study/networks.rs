@@ -1,5 +1,6 @@
 //! Making networks: training, and rounding without training.
 
+use super::keys::weights_of;
 use super::ledger::{NetworkResult, key};
 use super::recipe::{Network, Rounded, settings};
 use super::steps::{CHECKPOINT, MODEL, Work, entry};
@@ -95,7 +96,7 @@ impl Work<'_> {
             }
             let weights = self.weights(network)?;
             self.ledger.networks.remove(&network.name);
-            self.ledger.weights.insert(network.name.clone(), weights);
+            self.ledger.weights.insert(weights_of(network), weights);
             return Ok(false);
         }
         // Files that are not there are only missed where something is still to be measured.
@@ -117,9 +118,9 @@ impl Work<'_> {
         let state = self.file(network, &state(&key));
         let entry = entry(key, seconds, result);
         // What the ledger remembers of files that are written over is no longer so.
-        self.ledger.weights.remove(&network.name);
+        self.ledger.weights.remove(&weights_of(network));
         let weights = self.weights(network)?;
-        self.ledger.weights.insert(network.name.clone(), weights);
+        self.ledger.weights.insert(weights_of(network), weights);
         self.ledger.networks.insert(network.name.clone(), entry);
         self.ledger.write(self.folder)?;
         // It is of no use any more, and larger than the network.
