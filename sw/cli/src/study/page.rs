@@ -478,8 +478,10 @@ fn networks_table(study: &Study, ledger: &Ledger) -> Table {
         let (made, float, integer, images) = match &entry.result {
             NetworkResult::Trained(done) => (
                 format!(
-                    "{} passes, {} bits, {}, code {}",
-                    done.epochs, done.weight_bits, done.quantizer, done.code
+                    "{} epoch{}, {} bits, {}, code {}",
+                    done.epochs,
+                    if done.epochs == 1 { "" } else { "s" },
+                    done.weight_bits, done.quantizer, done.code
                 ),
                 percent(done.accuracy_quantized),
                 done.accuracy_integer.map_or_else(String::new, percent),
