@@ -481,7 +481,9 @@ fn networks_table(study: &Study, ledger: &Ledger) -> Table {
                     "{} epoch{}, {} bits, {}, code {}",
                     done.epochs,
                     if done.epochs == 1 { "" } else { "s" },
-                    done.weight_bits, done.quantizer, done.code
+                    done.weight_bits,
+                    done.quantizer,
+                    done.code
                 ),
                 percent(done.accuracy_quantized),
                 done.accuracy_integer.map_or_else(String::new, percent),
