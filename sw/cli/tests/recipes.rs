@@ -67,6 +67,11 @@ fn every_committed_page_is_what_its_ledger_says() {
     }
 }
 
+// Half a million images: once is enough, with the tests of the whole workspace.
+#[cfg_attr(
+    not(feature = "simulate"),
+    ignore = "it runs with the co-simulation's tests"
+)]
 #[test]
 fn chips_of_every_reading_and_one_whole_cell_are_what_the_committed_networks_do() {
     let Some(data) = images() else { return };
