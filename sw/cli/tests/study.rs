@@ -47,10 +47,27 @@ name = "supply"
 networks = ["clip"]
 evaluate = { voltages = [800, 392], chips = 3, images = 60 }
 
+[[readings]]
+name = "robust"
+networks = ["clip"]
+show = "robust-error"
+evaluate = { rates = [1e-2], chips = 3, images = 60 }
+
+[[readings]]
+name = "classes"
+networks = ["normal"]
+show = "classes"
+evaluate = { rates = [0], chips = 1, images = 60 }
+
 [[attacks]]
 name = "bfa"
 networks = ["normal"]
 attack = { seeds = 2, images = 60, attack_images = 32, max_flips = 4 }
+
+[[attacks]]
+name = "targeted"
+networks = ["normal"]
+attack = { method = "t-bfa-n-to-1", target = 3, seeds = 1, images = 60, attack_images = 32, max_flips = 4 }
 "#;
 
 fn sandbox(study: &str) -> Sandbox {
@@ -75,7 +92,7 @@ fn ledger(sandbox: &Sandbox) -> Value {
 #[test]
 fn a_study_makes_tables_plots_and_a_page_and_makes_nothing_twice() {
     let sandbox = sandbox(STUDY);
-    assert_eq!(run(&sandbox, &["--data", "glyphs"]), 7);
+    assert_eq!(run(&sandbox, &["--data", "glyphs"]), 10);
     let names = common::names(&sandbox.path("clipping"));
     for name in [
         "README.md",
@@ -111,6 +128,35 @@ fn a_study_makes_tables_plots_and_a_page_and_makes_nothing_twice() {
     assert!(page.contains("Clip \\| 0.1, persistent"), "{page}");
     assert!(page.contains("Clip \\| 0.1, transient"), "{page}");
     assert!(page.contains("| network | 800 mV | 392 mV |"), "{page}");
+    let results = ledger(&sandbox);
+    let robust = &results["readings"]["robust/clip"]["result"]["points"][0];
+    let robust = 100.0 * robust["robust_error"]["mean"].as_f64().unwrap();
+    assert!(
+        page.contains(&format!("| {robust:.2} ± ")) || page.contains(&format!("**{robust:.2} ± ")),
+        "{page}"
+    );
+    assert!(page.contains("Robust error (RErr"), "{page}");
+    // Classes have equally many images, so the mean of their accuracies is the whole's.
+    let classes = &results["readings"]["classes/normal"]["result"];
+    let errors = classes["clean_error_of_classes"].as_array().unwrap();
+    let mean = errors.iter().map(|e| e.as_f64().unwrap()).sum::<f64>() / errors.len() as f64;
+    assert_eq!(errors.len(), 10);
+    assert!((mean - classes["clean_error"].as_f64().unwrap()).abs() < 1e-9);
+    assert!(page.contains("| class 9 |"), "{page}");
+    assert!(!names.iter().any(|n| n == "classes.svg"), "{names:?}");
+    // Flips of single attacks are what their distribution is of, and each is in a layer.
+    let bfa = &results["attacks"]["bfa/normal"]["result"];
+    let flips: Vec<f64> = (bfa["flips"].as_array().unwrap().iter())
+        .map(|f| f.as_f64().unwrap())
+        .collect();
+    assert_eq!(bfa["n_flip"]["mean"], flips.iter().sum::<f64>() / 2.0);
+    let targeted = &results["attacks"]["targeted/normal"]["result"];
+    let success = 100.0 * targeted["success"]["mean"].as_f64().unwrap();
+    assert!(
+        page.contains(&format!(", success {success:.1} %, accuracy ")),
+        "{page}"
+    );
+    assert!(page.contains("| flips in layer | "), "{page}");
     let csv = fs::read_to_string(sandbox.path("clipping/readings.csv")).unwrap();
     assert!(csv.contains(&format!(",{},", 1.0 - error)), "{csv}");
 
@@ -125,7 +171,7 @@ fn a_study_makes_tables_plots_and_a_page_and_makes_nothing_twice() {
         let answer = sandbox.ok(&["report", folder]);
         assert_eq!(
             answer.out,
-            format!("{folder}/report.html shows 7 results\n")
+            format!("{folder}/report.html shows 10 results\n")
         );
         let page = fs::read_to_string(sandbox.path(&format!("{folder}/report.html"))).unwrap();
         assert!(
@@ -164,12 +210,13 @@ fn what_a_change_concerns_is_done_again_and_nothing_else() {
         after["readings"]["transient/clip"]
     );
     assert_eq!(before["networks"], after["networks"]);
-    // Another training of one network: that one, its reading, and its attack.
+    // Another training of one network: that one, its readings, and its attacks; and the reading
+    // of the other one that is as it was before.
     sandbox.write(
         "clipping.toml",
         STUDY.replace("training = {}", "training = { seed = 2 }"),
     );
-    assert_eq!(run(&sandbox, &["--data", "glyphs"]), 1 + 1 + 1 + 1);
+    assert_eq!(run(&sandbox, &["--data", "glyphs"]), 1 + 2 + 2 + 1);
     // Words for people decide nothing.
     let reworded = STUDY.replace("training = {}", "training = { seed = 2 }");
     sandbox.write(

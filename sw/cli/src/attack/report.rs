@@ -18,7 +18,7 @@ pub struct Outcome {
     seed: u64,
     method: String,
     /// Cells that differ from what was stored.
-    n_flip: u64,
+    pub n_flip: u64,
     /// Inverted cells, with those taken back.
     flips: usize,
     /// Bits of weights that are read wrong.

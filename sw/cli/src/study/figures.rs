@@ -2,7 +2,7 @@
 
 use super::keys;
 use super::ledger::Ledger;
-use super::page::{self, label};
+use super::page::label;
 use super::recipe::Study;
 use crate::table::Table;
 
@@ -184,7 +184,7 @@ pub fn silicon(study: &Study, ledger: &Ledger) -> Table {
         "verilator",
         "commit",
     ]);
-    for (network, entry) in page::silicon(study, ledger) {
+    for (network, entry) in ledger.hardware(study) {
         let result = &entry.result;
         for point in &result.points {
             table.row([

@@ -6,7 +6,7 @@ use super::steps::{CHECKPOINT, MODEL, Work};
 use crate::error::Error;
 use crate::files;
 use brownout_golden::float::MAX_FILE_BYTES;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The name of a measurement of a network in the ledger.
 pub fn name(of: &str, network: &Network) -> String {
@@ -142,34 +142,56 @@ impl Work<'_> {
         ]))
     }
 
+    /// Whether a reading of a network is in the ledger as it is to be.
+    pub(super) fn reading_is_done(
+        &self,
+        reading: &Reading,
+        network: &Network,
+    ) -> Result<bool, Error> {
+        let entry = self.ledger.readings.get(&name(&reading.name, network));
+        let key = self.reading_key(reading, network)?;
+        Ok(entry.is_some_and(|entry| entry.is(&key)))
+    }
+
+    /// The same of attacks.
+    pub(super) fn attack_is_done(&self, attack: &Attack, network: &Network) -> Result<bool, Error> {
+        let entry = self.ledger.attacks.get(&name(&attack.name, network));
+        let key = self.attack_key(attack, network)?;
+        Ok(entry.is_some_and(|entry| entry.is(&key)))
+    }
+
+    /// The same of co-simulations.
+    pub(super) fn silicon_is_done(
+        &self,
+        silicon: &Silicon,
+        network: &Network,
+    ) -> Result<bool, Error> {
+        let entry = self.ledger.silicon.get(&name(&silicon.name, network));
+        let key = self.silicon_key(silicon, network)?;
+        Ok(entry.is_some_and(|entry| entry.is(&key)))
+    }
+
     /// Whether a file of a network is not there, but something is still to be measured on it.
     pub(super) fn misses(&self, network: &Network) -> Result<bool, Error> {
         let study = self.study;
-        let has = |path: &Path| path.exists();
         let on = |list| study.chosen(list).any(|n| n.name == network.name);
         if self.readable(network).is_err() {
             for reading in study.readings.iter().filter(|r| on(&r.networks)) {
-                let entry = self.ledger.readings.get(&name(&reading.name, network));
-                let key = self.reading_key(reading, network)?;
-                if !entry.is_some_and(|entry| entry.is(&key)) {
+                if !self.reading_is_done(reading, network)? {
                     return Ok(true);
                 }
             }
         }
-        if !has(&self.file(network, CHECKPOINT)) {
+        if !self.file(network, CHECKPOINT).exists() {
             for attack in study.attacks.iter().filter(|a| on(&a.networks)) {
-                let entry = self.ledger.attacks.get(&name(&attack.name, network));
-                let key = self.attack_key(attack, network)?;
-                if !entry.is_some_and(|entry| entry.is(&key)) {
+                if !self.attack_is_done(attack, network)? {
                     return Ok(true);
                 }
             }
         }
-        if !has(&self.file(network, MODEL)) {
+        if !self.file(network, MODEL).exists() {
             for silicon in study.silicon.iter().filter(|s| on(&s.networks)) {
-                let entry = self.ledger.silicon.get(&name(&silicon.name, network));
-                let key = self.silicon_key(silicon, network)?;
-                if !entry.is_some_and(|entry| entry.is(&key)) {
+                if !self.silicon_is_done(silicon, network)? {
                     return Ok(true);
                 }
             }

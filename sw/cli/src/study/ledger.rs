@@ -86,6 +86,9 @@ pub struct ReadingResult {
     pub protocol: Protocol,
     /// Share of images classified wrong with undisturbed weights.
     pub clean_error: f64,
+    /// The same of each class's images; none of a class without any.
+    #[serde(default)]
+    pub clean_error_of_classes: Vec<Option<f64>>,
     /// One entry an operating point.
     pub points: Vec<ReadingPoint>,
 }
@@ -138,7 +141,10 @@ pub struct AttackResult {
     pub attacks: usize,
     /// Those that reached their aim.
     pub succeeded: usize,
-    /// Cells inverted.
+    /// Cells that each attack has inverted in the end.
+    #[serde(default)]
+    pub flips: Vec<u64>,
+    /// The same over attacks.
     pub n_flip: Option<Distribution>,
     /// Accuracy in the end.
     pub accuracy_after: Option<Distribution>,
@@ -236,6 +242,19 @@ impl Ledger {
             Error::content(&path)(format!(
                 "this is no ledger of a study: {problem}; allowed is what `brownout study` wrote, or no file"
             ))
+        })
+    }
+
+    /// Results on simulated hardware, in the order of the study.
+    pub fn hardware<'a>(
+        &'a self,
+        study: &'a Study,
+    ) -> impl Iterator<Item = (&'a Network, &'a Entry<SiliconResult>)> {
+        study.silicon.iter().flat_map(move |silicon| {
+            study.chosen(&silicon.networks).filter_map(move |network| {
+                let entry = self.silicon.get(&keys::name(&silicon.name, network))?;
+                Some((network, entry))
+            })
         })
     }
 

@@ -105,11 +105,27 @@ pub struct Reading {
     /// Title of the table that it shares with other readings at the same points.
     #[serde(default)]
     pub table: Option<String>,
+    /// What of it is shown.
+    #[serde(default)]
+    pub show: Show,
     /// The networks, all without it.
     #[serde(default)]
     pub networks: Option<Vec<String>>,
     /// Settings, as in a recipe of `evaluate`, without files.
     pub evaluate: toml::Table,
+}
+
+/// What a reading's table and plot show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Show {
+    /// Accuracy at each point.
+    #[default]
+    Accuracy,
+    /// Robust error at each point, as in papers on random bit errors.
+    RobustError,
+    /// Accuracy of each class with undisturbed weights; no plot.
+    Classes,
 }
 
 /// Attacks on networks.

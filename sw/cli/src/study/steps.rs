@@ -121,9 +121,9 @@ impl<'a> Work<'a> {
         }
         for silicon in &study.silicon {
             for network in study.chosen(&silicon.networks) {
-                let key = self.silicon_key(silicon, network)?;
-                let name = keys::name(&silicon.name, network);
-                if !self.ledger.silicon.get(&name).is_some_and(|e| e.is(&key)) {
+                if !self.silicon_is_done(silicon, network)? {
+                    let key = self.silicon_key(silicon, network)?;
+                    let name = keys::name(&silicon.name, network);
                     self.silicon(silicon, network, (name, key))?;
                     done += 1;
                 }
@@ -172,11 +172,11 @@ impl<'a> Work<'a> {
     }
 
     fn reading(&mut self, reading: &Reading, network: &Network) -> Result<bool, Error> {
-        let key = self.reading_key(reading, network)?;
-        let name = keys::name(&reading.name, network);
-        if self.ledger.readings.get(&name).is_some_and(|e| e.is(&key)) {
+        if self.reading_is_done(reading, network)? {
             return Ok(false);
         }
+        let key = self.reading_key(reading, network)?;
+        let name = keys::name(&reading.name, network);
         self.output
             .remark(format!("reading {} of {}", reading.name, network.name));
         let settings = self.reading_settings(reading)?;
@@ -209,11 +209,11 @@ impl<'a> Work<'a> {
     }
 
     fn attack(&mut self, attack: &Attack, network: &Network) -> Result<bool, Error> {
-        let key = self.attack_key(attack, network)?;
-        let name = keys::name(&attack.name, network);
-        if self.ledger.attacks.get(&name).is_some_and(|e| e.is(&key)) {
+        if self.attack_is_done(attack, network)? {
             return Ok(false);
         }
+        let key = self.attack_key(attack, network)?;
+        let name = keys::name(&attack.name, network);
         self.output
             .remark(format!("attack {} on {}", attack.name, network.name));
         let settings = AttackSettings {
@@ -238,6 +238,7 @@ impl<'a> Work<'a> {
             max_flips: report.settings.max_flips,
             attacks: report.settings.seeds,
             succeeded: report.succeeded,
+            flips: report.attacks.iter().map(|a| a.n_flip).collect(),
             n_flip: report.n_flip,
             accuracy_after: report.accuracy_after,
             success: report.success,
@@ -315,6 +316,7 @@ fn reading_result(record: Record) -> ReadingResult {
     ReadingResult {
         protocol: record.protocol,
         clean_error: record.clean_error,
+        clean_error_of_classes: record.clean_error_of_classes,
         points: record.points.into_iter().map(point).collect(),
     }
 }

@@ -98,6 +98,8 @@ pub struct Record {
     pub protocol: Protocol,
     /// Share of images classified wrong with undisturbed weights.
     pub clean_error: f64,
+    /// The same of each class's images; null of a class without any.
+    pub clean_error_of_classes: Vec<Option<f64>>,
     /// One entry an operating point.
     pub points: Vec<RecordedPoint>,
 }
@@ -238,6 +240,7 @@ impl Record {
                 guarantee_delta: plan.guarantee,
             },
             clean_error: evaluation.clean_error(),
+            clean_error_of_classes: evaluation.clean_error_of_classes.clone(),
             points: evaluation
                 .points
                 .into_iter()

@@ -106,6 +106,9 @@ pub struct Evaluation {
     pub images: usize,
     /// Of these wrong with undisturbed weights.
     pub clean_wrong: usize,
+    /// Share of each class's images classified wrong with undisturbed weights; `None` of a class
+    /// without images.
+    pub clean_error_of_classes: Vec<Option<f64>>,
     /// Words and bits of a word of the weight memory.
     pub memory: (usize, usize),
     /// One entry an operating point.
@@ -171,6 +174,7 @@ pub fn evaluate(
     Ok(Evaluation {
         images: data.len(),
         clean_wrong: bench.wrong(&bench.clean).0,
+        clean_error_of_classes: bench.clean_error_of_classes(subject.classes()),
         memory: bench.reader.size(),
         points,
     })
@@ -304,6 +308,17 @@ impl Bench<'_> {
             counts.1 += usize::from(class != label || clean != label);
         }
         counts
+    }
+
+    fn clean_error_of_classes(&self, classes: usize) -> Vec<Option<f64>> {
+        let mut counts = vec![(0usize, 0usize); classes];
+        for (&clean, &label) in self.clean.iter().zip(&self.data.labels) {
+            let (wrong, images) = &mut counts[usize::from(label)];
+            *wrong += usize::from(clean != u16::from(label));
+            *images += 1;
+        }
+        let share = |(wrong, images)| (images > 0).then(|| wrong as f64 / images as f64);
+        counts.into_iter().map(share).collect()
     }
 
     fn summary(

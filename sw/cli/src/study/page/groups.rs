@@ -1,0 +1,56 @@
+//! Readings that belong into one table and one plot.
+
+use super::label;
+use crate::study::keys;
+use crate::study::ledger::{Ledger, ReadingResult};
+use crate::study::recipe::{Reading, Show, Study};
+
+/// Readings that are shown in one table and one plot.
+pub struct Group<'a> {
+    /// What is above both.
+    pub title: &'a str,
+    /// Name of the plot's file, without its ending.
+    pub file: &'a str,
+    /// What is shown of them: what the first one says.
+    pub show: Show,
+    readings: Vec<&'a Reading>,
+}
+
+/// All readings: those with the same title are together.
+pub fn groups(study: &Study) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for reading in &study.readings {
+        let own = reading.label.as_ref().unwrap_or(&reading.name);
+        let title = reading.table.as_ref().unwrap_or(own);
+        match groups.iter_mut().find(|group| group.title == title) {
+            Some(group) => group.readings.push(reading),
+            None => groups.push(Group {
+                title,
+                file: &reading.name,
+                show: reading.show,
+                readings: vec![reading],
+            }),
+        }
+    }
+    groups
+}
+
+/// Results of a group by their labels, in the order of the study.
+pub fn results<'a>(
+    study: &'a Study,
+    ledger: &'a Ledger,
+    group: &Group<'a>,
+) -> Vec<(String, &'a ReadingResult)> {
+    let found = group.readings.iter().flat_map(|reading| {
+        study.chosen(&reading.networks).filter_map(|network| {
+            let entry = ledger.readings.get(&keys::name(&reading.name, network))?;
+            let result = &entry.result;
+            let text = match (&reading.label, group.readings.len()) {
+                (_, 1) | (None, _) => label(network).to_owned(),
+                (Some(own), _) => format!("{}, {own}", label(network)),
+            };
+            Some((text, result))
+        })
+    });
+    found.collect()
+}

@@ -1,0 +1,123 @@
+//! A ledger as tables, plots and a page.
+
+mod attacks;
+mod groups;
+mod hardware;
+mod networks;
+mod plots;
+mod readings;
+
+use super::figures;
+use super::ledger::{FILE, Ledger};
+use super::recipe::{Network, Show, Study};
+use groups::{Group, groups};
+use std::fmt::Write;
+use std::path::Path;
+
+/// The page's file.
+pub const PAGE: &str = "README.md";
+const READINGS: &str = "readings.csv";
+const ATTACKS: &str = "attacks.csv";
+const SILICON: &str = "silicon.csv";
+
+/// All files by their names; the page is the first.
+pub fn render(study: &Study, ledger: &Ledger, recipe: &Path) -> Vec<(String, String)> {
+    let mut files = vec![(PAGE.to_owned(), page(study, ledger, recipe))];
+    for group in groups(study).iter().filter(|g| g.show != Show::Classes) {
+        let text = plots::plot(study, ledger, group).svg();
+        files.push((format!("{}.svg", group.file), text));
+    }
+    let tables = [
+        (
+            READINGS,
+            figures::readings(study, ledger),
+            study.readings.is_empty(),
+        ),
+        (
+            ATTACKS,
+            figures::attacks(study, ledger),
+            study.attacks.is_empty(),
+        ),
+        (
+            SILICON,
+            figures::silicon(study, ledger),
+            study.silicon.is_empty(),
+        ),
+    ];
+    let tables = tables.into_iter().filter(|(.., empty)| !empty);
+    files.extend(tables.map(|(name, table, _)| (name.to_owned(), table.csv())));
+    files
+}
+
+fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
+    let mut text = format!("# {}\n\n{}\n\n", study.title, study.question.trim());
+    if !study.findings.trim().is_empty() {
+        let _ = write!(text, "## Findings\n\n{}\n\n", study.findings.trim());
+    }
+    for group in groups(study) {
+        let Group { title, file, .. } = group;
+        let _ = write!(text, "## {title}\n\n");
+        text += &match group.show {
+            Show::Classes => readings::classes(study, ledger, &group),
+            Show::Accuracy | Show::RobustError => readings::table(study, ledger, &group),
+        };
+        text += "\n";
+        if group.show != Show::Classes {
+            let _ = write!(text, "![{title}]({file}.svg)\n\n");
+        }
+    }
+    if !study.attacks.is_empty() {
+        text += "## Attacks\n\n";
+        text += &attacks::table(study, ledger);
+    }
+    if !study.silicon.is_empty() {
+        text += "## On simulated hardware\n\n";
+        text += &hardware::table(study, ledger);
+        text += "\nDifferences: images whose logits, counters or clocks were not the golden model's; one ends a study. The persistent faults are those of one chip, which is one sample. Energy: all on-chip memories and the array. Simulated images/s: what Verilator's model does on the machine's threads, not what hardware does.\n\n";
+    }
+    text += "## Networks\n\n";
+    text += &networks::table(study, ledger).markdown();
+    text += &conditions(study, ledger, recipe);
+    text
+}
+
+/// What tables call a network.
+pub fn label(network: &Network) -> &str {
+    network.label.as_ref().unwrap_or(&network.name)
+}
+
+fn conditions(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
+    let name = recipe.file_name().unwrap_or_default().to_string_lossy();
+    let start = match study.start {
+        Some(_) => " --start FILE",
+        None => "",
+    };
+    // The ledger has been pruned to what the study names.
+    let made: Vec<(String, f64)> = (ledger.readings.values())
+        .map(|e| (e.short_commit(), e.seconds))
+        .chain(
+            ledger
+                .attacks
+                .values()
+                .map(|e| (e.short_commit(), e.seconds)),
+        )
+        .chain(
+            ledger
+                .silicon
+                .values()
+                .map(|e| (e.short_commit(), e.seconds)),
+        )
+        .collect();
+    let seconds: f64 = made.iter().map(|(_, seconds)| seconds).sum();
+    let mut commits: Vec<String> = made.into_iter().map(|(commit, _)| commit).collect();
+    commits.sort_unstable();
+    commits.dedup();
+    format!(
+        "\n## Conditions\n\nMade by `brownout study {name} --data SOURCE{start}` from `{name}`, which holds every \
+         setting; images: {}; measured in {seconds:.0} s, at commit {}. `{}` holds every figure; what is in it is \
+         not done again.\n",
+        ledger.data.as_deref().unwrap_or("none yet"),
+        commits.join(", "),
+        FILE,
+    )
+}

@@ -1,0 +1,283 @@
+//! Accuracies and robust errors of networks at operating points.
+
+use super::groups::{Group, results};
+use crate::study::ledger::{Ledger, ReadingPoint, ReadingResult};
+use crate::study::recipe::{Show, Study};
+use crate::table::Table;
+use brownout_golden::evaluate::statistics::{Bootstrap, Spread};
+use brownout_spec::code::CodeName;
+
+/// What identifies a point in a table's head.
+fn head(point: &ReadingPoint) -> String {
+    if let Some(voltage) = point.voltage_mv {
+        return format!("{voltage} mV");
+    }
+    if let Some(profile) = &point.profile {
+        return profile.clone();
+    }
+    rate(point.rate.unwrap_or(point.rate_applied))
+}
+
+/// The share of images that counts as wrong.
+fn error(point: &ReadingPoint, show: Show) -> &Spread {
+    match show {
+        Show::RobustError => &point.robust_error,
+        Show::Accuracy | Show::Classes => &point.error,
+    }
+}
+
+/// The share that a table and its plot show at a point, and the interval of its mean.
+pub fn shown(point: &ReadingPoint, show: Show) -> (f64, Option<(f64, f64)>) {
+    let error = error(point, show);
+    let interval = error.interval.map(|i| (i.low, i.high));
+    match show {
+        Show::RobustError => (error.mean, interval),
+        Show::Accuracy | Show::Classes => (
+            1.0 - error.mean,
+            interval.map(|(low, high)| (1.0 - high, 1.0 - low)),
+        ),
+    }
+}
+
+/// A rate as people write it.
+fn rate(rate: f64) -> String {
+    match rate {
+        0.0 => "0".to_owned(),
+        r if r >= 1e-4 => format!("{} %", round(r * 100.0)),
+        r => format!("{r:.1e}"),
+    }
+}
+
+/// Three significant digits, without zeros at the end.
+fn round(x: f64) -> f64 {
+    let scale = 10f64.powi(2 - x.abs().log10().floor() as i32);
+    (x * scale).round() / scale
+}
+
+/// What a group's rows have in their columns.
+struct Rows<'a> {
+    /// Heads of the points, in the order in which they come first.
+    heads: Vec<String>,
+    rows: Vec<(String, &'a ReadingResult)>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(rows: Vec<(String, &'a ReadingResult)>) -> Self {
+        let mut heads: Vec<String> = Vec::new();
+        for point in rows.iter().flat_map(|(_, result)| &result.points) {
+            let head = head(point);
+            if !heads.contains(&head) {
+                heads.push(head);
+            }
+        }
+        Self { heads, rows }
+    }
+
+    /// A row of cells, one a head; those of points that the result does not have are empty.
+    fn cells(
+        &self,
+        result: &ReadingResult,
+        cell: impl Fn(&str, &ReadingPoint) -> String,
+    ) -> Vec<String> {
+        let of = |wanted: &String| {
+            let point = result.points.iter().find(|p| head(p) == *wanted);
+            point.map_or_else(String::new, |point| cell(wanted, point))
+        };
+        self.heads.iter().map(of).collect()
+    }
+
+    /// The best result at a point, if faults make a difference there at all.
+    fn best(&self, at: &str, show: Show) -> Option<(&'a ReadingResult, &'a ReadingPoint)> {
+        let points = self.rows.iter().filter_map(|(_, result)| {
+            let point = result.points.iter().find(|p| head(p) == at)?;
+            Some((*result, point))
+        });
+        let disturbed = points.clone().any(|(_, p)| p.counters.flipped_bits > 0);
+        let best = points.min_by(|a, b| error(a.1, show).mean.total_cmp(&error(b.1, show).mean));
+        best.filter(|_| disturbed)
+    }
+
+    /// What all rows share, or that they do not.
+    fn shared(&self, of: impl Fn(&ReadingResult) -> String) -> String {
+        let mut all: Vec<String> = self.rows.iter().map(|(_, result)| of(result)).collect();
+        all.dedup();
+        match &all[..] {
+            [one] => one.clone(),
+            _ => "as each row says".to_owned(),
+        }
+    }
+}
+
+/// Accuracies of networks at points; the best one of a point is bold, and those that are not
+/// significantly worse are marked.
+pub fn table(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
+    let rows = Rows::new(results(study, ledger, group));
+    if rows.rows.is_empty() {
+        return "Not measured yet.\n".to_owned();
+    }
+    let heads = rows.heads.iter().map(|head| format!(">{head}"));
+    let headers: Vec<String> = ["network".to_owned()].into_iter().chain(heads).collect();
+    let mut table = Table::new(&headers.iter().map(String::as_str).collect::<Vec<_>>());
+    for (label, result) in &rows.rows {
+        let cells = rows.cells(result, |head, point| {
+            cell((result, point), rows.best(head, group.show), group.show)
+        });
+        table.row([label.clone()].into_iter().chain(cells));
+    }
+    // Each with the labels of the rows that it is about.
+    type Remark = (&'static str, fn(&ReadingPoint) -> Option<String>);
+    let remarks: [Remark; 3] = [
+        ("bits of weights read wrong, behind decoders if any", |p| {
+            let counters = &p.counters;
+            let each = counters.weight_bit_errors as f64 / counters.reads.max(1) as f64;
+            Some(format!("{each:.1}"))
+        }),
+        ("energy of the weight memory", |p| {
+            Some(format!("{:.3}", p.sram_energy_relative?))
+        }),
+        ("energy of an image", |p| {
+            Some(format!("{:.2} µJ", p.energy_uj?))
+        }),
+    ];
+    let coded = (rows.rows.iter()).any(|(_, r)| r.protocol.memory.code != CodeName::None);
+    for (what, remark) in remarks.into_iter().skip(usize::from(!coded)) {
+        let mut lines: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+        for (label, result) in &rows.rows {
+            let cells = rows.cells(result, |_, point| remark(point).unwrap_or_default());
+            match lines.iter_mut().find(|(_, other)| *other == cells) {
+                Some((labels, _)) => labels.push(label),
+                None => lines.push((vec![label], cells)),
+            }
+        }
+        lines.retain(|(_, cells)| cells.iter().any(|cell| !cell.is_empty()));
+        for (labels, cells) in lines {
+            let of = match labels.len() == rows.rows.len() {
+                true => String::new(),
+                false => format!(": {}", labels.join("; ")),
+            };
+            table.row([format!("*{what}{of}*")].into_iter().chain(cells));
+        }
+    }
+    format!("{}\n{}", table.markdown(), note(&rows, group.show))
+}
+
+/// How the figures of a table were measured.
+fn note(rows: &Rows<'_>, show: Show) -> String {
+    let (what, why) = match show {
+        Show::RobustError => (
+            "Robust error (RErr: wrong with these weights or with undisturbed ones)",
+            "the 95 % intervals of both means (bootstrap over chips) meet",
+        ),
+        Show::Accuracy | Show::Classes => (
+            "Accuracy",
+            "the 95 % interval of the difference (bootstrap over the same chips) contains zero",
+        ),
+    };
+    let seeds = |result: &ReadingResult| {
+        let protocol = &result.protocol;
+        let last = protocol
+            .first_chip
+            .saturating_add(protocol.chips as u64)
+            .saturating_sub(1);
+        format!(
+            "{} chips (seeds {} to {last})",
+            protocol.chips, protocol.first_chip
+        )
+    };
+    format!(
+        "{what} in percent, mean ± standard deviation over chips. Chips: {}; test images: {}; code: {}; policy: {}; \
+         faults: {}, in {} of {} arrays; arithmetic: {}. Bold: the best at a point with faults; ≈: not significantly worse, \
+         since {why}. Differences between networks \
+         are also subject to the choice of test images, which these intervals do not contain.\n",
+        rows.shared(seeds),
+        rows.shared(|r| r.protocol.images.to_string()),
+        rows.shared(|r| r.protocol.memory.code.to_string()),
+        rows.shared(|r| r.protocol.memory.policy.as_str().to_owned()),
+        rows.shared(|r| r
+            .points
+            .first()
+            .map_or_else(String::new, |p| p.mode.clone())),
+        rows.shared(|r| r.protocol.memory.exposure.to_string()),
+        rows.shared(|r| format!("{} x {}", r.protocol.memory.rows, r.protocol.memory.columns)),
+        rows.shared(|r| r.protocol.arithmetic.clone()),
+    )
+}
+
+fn cell(
+    (result, point): (&ReadingResult, &ReadingPoint),
+    best: Option<(&ReadingResult, &ReadingPoint)>,
+    show: Show,
+) -> String {
+    let mean = 100.0 * shown(point, show).0;
+    let text = match point.counters.flipped_bits {
+        0 => format!("{mean:.2}"),
+        _ => format!("{mean:.2} ± {:.2}", 100.0 * error(point, show).std),
+    };
+    let wrong = |point| error(point, show).mean;
+    match best {
+        Some((_, best)) if wrong(best) >= wrong(point) => format!("**{text}**"),
+        Some((of, best)) if !is_worse((result, point), (of, best), show) => format!("{text} ≈"),
+        _ => text,
+    }
+}
+
+/// Whether a result is significantly worse than another at one point: by the differences of the
+/// same chips, else by intervals that do not meet.
+fn is_worse(
+    (result, point): (&ReadingResult, &ReadingPoint),
+    (other, better): (&ReadingResult, &ReadingPoint),
+    show: Show,
+) -> bool {
+    let (a, b) = (&result.protocol, &other.protocol);
+    let same_chips = (a.first_chip, a.chips, a.offsets, a.images)
+        == (b.first_chip, b.chips, b.offsets, b.images)
+        && point.wrong.len() == better.wrong.len();
+    // Of robust errors a ledger has no figure for each chip.
+    if show != Show::RobustError && same_chips && point.wrong.len() > 1 {
+        let pairs = point.wrong.iter().zip(&better.wrong);
+        let differences: Vec<f64> = pairs.map(|(a, b)| *a as f64 - *b as f64).collect();
+        return Bootstrap::default().interval_of_mean(&differences).low > 0.0;
+    }
+    match (error(point, show).interval, error(better, show).interval) {
+        (Some(point), Some(better)) => better.high < point.low,
+        // One chip says nothing about others.
+        _ => false,
+    }
+}
+
+/// Accuracy of each class's images with undisturbed weights.
+pub fn classes(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
+    let rows = results(study, ledger, group);
+    let count = rows
+        .iter()
+        .map(|(_, r)| r.clean_error_of_classes.len())
+        .max();
+    let count = count.unwrap_or_default();
+    if count == 0 {
+        return "Not measured yet.\n".to_owned();
+    }
+    let mut headers = vec!["network".to_owned(), ">all".to_owned()];
+    headers.extend((0..count).map(|class| format!(">class {class}")));
+    let mut table = Table::new(&headers.iter().map(String::as_str).collect::<Vec<_>>());
+    let percent = |error: &Option<f64>| {
+        error.map_or_else(String::new, |e| format!("{:.1}", 100.0 * (1.0 - e)))
+    };
+    for (label, result) in &rows {
+        let cells = result.clean_error_of_classes.iter().map(percent);
+        let all = format!("{:.2}", 100.0 * (1.0 - result.clean_error));
+        table.row([label.clone(), all].into_iter().chain(cells));
+    }
+    let images: Vec<String> = rows
+        .iter()
+        .map(|(_, r)| r.protocol.images.to_string())
+        .collect();
+    let shared = images.iter().all(|n| *n == images[0]);
+    format!(
+        "{}\nAccuracy in percent with undisturbed weights{}.\n",
+        table.markdown(),
+        match shared {
+            true => format!(", on {} test images", images[0]),
+            false => String::new(),
+        }
+    )
+}
