@@ -2,6 +2,7 @@
 
 mod attack;
 mod evaluate;
+mod import;
 mod report;
 mod train;
 
@@ -9,17 +10,16 @@ pub use attack::{
     AtZeroGradient, AttackArguments, AttackSettings, LabelSource, Method, RandomDraw, Stealth,
 };
 pub use evaluate::{EvaluateArguments, EvaluateSettings};
+pub use import::ImportArguments;
 pub use report::ReportArguments;
 pub use train::TrainArguments;
 
 use crate::data::DataSource;
-use brownout_golden::model::InputMap;
 use brownout_golden::network::Builtin;
 use brownout_golden::quantize::Granularity;
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::WeightBits;
 use brownout_spec::fault::FaultMode;
-use brownout_spec::program::Shape;
 use brownout_spec::quantity::{BitErrorRate, Lane, Millivolts, WordAddress};
 use brownout_spec::serial::Board;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -97,41 +97,6 @@ pub enum Command {
     Report(ReportArguments),
     /// Explain a model, a configuration, a weight image or a code
     Info(InfoArguments),
-}
-
-/// Flags of `import`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  brownout import --state-dict r20.safetensors --network resnet20 --input imagenet --out r20.float
-  brownout import --state-dict cnn.safetensors --network cnn --image 28x28x1 --out cnn.float
-  brownout import --state-dict r20.safetensors --network resnet20 --data cifar10:DIR --out r20.float
-
-The state dict's tensors have the names of PyTorch, with or without `module.` in front:
-conv1.weight, bn1.running_mean, layer1.0.conv1.weight, layer2.0.shortcut.0.weight (or downsample),
-linear.weight (or fc).")]
-pub struct ImportArguments {
-    /// State dict, a safetensors file
-    #[arg(long, value_name = "FILE")]
-    pub state_dict: PathBuf,
-    /// Network whose parameters they are; see `train --help`
-    #[arg(long, value_name = "NAME")]
-    pub network: Builtin,
-    /// Shape of its images
-    #[arg(long, default_value = "32x32x3", value_name = "HxWxC", value_parser = image)]
-    pub image: Shape,
-    /// Number of its classes
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    pub classes: usize,
-    /// How its pixels were normalised: cifar10, imagenet, or the means and deviations of red,
-    /// green and blue as six numbers with four digits; halve or centre
-    #[arg(long, default_value = "cifar10", value_name = "MAP")]
-    pub input: InputMap,
-    /// Also measure it on the test images of this source, as in `train`
-    #[arg(long, value_name = "SOURCE")]
-    pub data: Option<DataSource>,
-    /// Checkpoint to write
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
 }
 
 /// Flags of `export`.
@@ -400,29 +365,6 @@ fn weight_bits(text: &str) -> Result<WeightBits, String> {
         .ok()
         .and_then(|bits: u32| WeightBits::try_from(bits).ok())
         .ok_or_else(|| format!("{text:?} is not a number of weight bits; allowed are 8 and 4"))
-}
-
-/// Sides and channels that an image may have.
-const MOST_SIDE: usize = 1024;
-
-fn image(text: &str) -> Result<Shape, String> {
-    let sizes: Option<Vec<usize>> = text.split('x').map(|n| n.parse().ok()).collect();
-    match sizes.as_deref() {
-        Some(&[height, width, channels])
-            if [height, width, channels]
-                .iter()
-                .all(|n| (1..=MOST_SIDE).contains(n)) =>
-        {
-            Ok(Shape {
-                height,
-                width,
-                channels,
-            })
-        }
-        _ => Err(format!(
-            "{text:?} is not the shape of an image; allowed is HEIGHTxWIDTHxCHANNELS with numbers from 1 to {MOST_SIDE}, as in 32x32x3"
-        )),
-    }
 }
 
 fn board(text: &str) -> Result<Board, String> {

@@ -24,6 +24,13 @@ pub struct Chosen {
     pub configuration: Configuration,
 }
 
+impl Chosen {
+    /// Whether it is the built-in one, or made from it.
+    pub fn is_default(&self) -> bool {
+        self.name.starts_with(DEFAULT_NAME)
+    }
+}
+
 /// The built-in configuration.
 pub fn default() -> Chosen {
     Chosen {

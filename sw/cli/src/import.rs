@@ -4,9 +4,10 @@ use crate::arguments::ImportArguments;
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
+use crate::recipe;
 use crate::train::percent;
 use brownout_golden::import::{Target, read_state_dict};
-use brownout_golden::model::InputMap;
+use brownout_golden::model::{InputMap, Normalization};
 use brownout_golden::network::Score;
 use brownout_spec::program::Shape;
 use serde::Serialize;
@@ -31,21 +32,43 @@ struct Measured {
     images: usize,
 }
 
+/// Classes where nobody says how many.
+const CLASSES: usize = 10;
+/// Images where nobody says which: CIFAR's.
+const IMAGE: Shape = Shape {
+    height: 32,
+    width: 32,
+    channels: 3,
+};
+
 /// Runs the command.
 ///
 /// # Errors
 /// When the state dict is not the network's, or a file cannot be read or written.
 pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
-    files::check_writable(&arguments.out)?;
-    let (image, classes) = (arguments.image, arguments.classes);
+    let mut settings = arguments.settings.clone();
+    if let Some(recipe) = &arguments.config {
+        settings = settings.over(recipe::read(recipe)?);
+    }
+    let needed = |what: &str| Error::Recipe(format!("{what} is missing; it is needed"));
+    let (Some(state_dict), Some(network)) = (settings.state_dict, settings.network) else {
+        return Err(needed("--state-dict FILE or --network NAME"));
+    };
+    let out = settings.out.ok_or_else(|| needed("--out FILE"))?;
+    files::check_writable(&out)?;
+    let image = settings.image.unwrap_or(IMAGE);
+    let classes = settings.classes.unwrap_or(CLASSES);
+    let input = settings
+        .input
+        .unwrap_or(InputMap::Normalize(Normalization::CIFAR10));
     let target = Target {
-        network: arguments.network,
+        network,
         image,
         classes,
-        input: arguments.input,
+        input,
     };
-    let model = read_state_dict(&arguments.state_dict, &target)?;
-    let score = match &arguments.data {
+    let model = read_state_dict(&state_dict, &target)?;
+    let score = match &settings.data {
         None => None,
         Some(source) => {
             let data = source.test_images(1, output)?;
@@ -68,13 +91,13 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
             Some(score)
         }
     };
-    files::write(&arguments.out, &model.to_bytes())?;
+    files::write(&out, &model.to_bytes())?;
     let report = Report {
-        file: arguments.out.display().to_string(),
+        file: out.display().to_string(),
         network: &model.architecture.name,
         image,
         classes,
-        input_map: arguments.input,
+        input_map: input,
         parameters: model.parameters.count(),
         measured: score.map(|s| Measured {
             accuracy: s.accuracy(),
@@ -84,7 +107,7 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
         }),
     };
     output.result(&report, &render(&report, score))?;
-    output.remark(format!("the checkpoint is in {}", arguments.out.display()));
+    output.remark(format!("the checkpoint is in {}", out.display()));
     Ok(())
 }
 

@@ -53,8 +53,11 @@ impl Placement {
             }),
             Err(problem) => Err(Error::Fit {
                 model: model_name.to_owned(),
+                problem: match chosen.is_default() {
+                    true => format!("{problem}; --config FILE chooses another accelerator"),
+                    false => problem,
+                },
                 configuration: chosen.name,
-                problem,
             }),
         }
     }

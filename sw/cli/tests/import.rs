@@ -160,6 +160,42 @@ fn a_network_trained_with_float_activations_is_exported_with_its_own_grids() {
 }
 
 #[test]
+fn a_recipe_imports_as_flags_do_and_flags_count_more() {
+    let sandbox = Sandbox::new();
+    write(&sandbox, "net.safetensors", &state_dict());
+    sandbox.ok(&IMPORT);
+    let recipe = "state_dict = \"net.safetensors\"\nnetwork = \"mlp\"\nimage = \"28x28x1\"\ninput = \"centre\"\n";
+    sandbox.write("recipe.toml", recipe);
+    let words = [
+        "import",
+        "--config",
+        "recipe.toml",
+        "--input",
+        "halve",
+        "--out",
+        "other",
+    ];
+    sandbox.ok(&words);
+    let [one, other] = ["net.checkpoint", "other"].map(|n| std::fs::read(sandbox.path(n)).unwrap());
+    assert_eq!(one, other);
+    for (text, expected) in [
+        (
+            recipe.replace("network", "netwrok"),
+            "did you mean `network`?",
+        ),
+        (
+            recipe.replace("network = \"mlp\"\n", ""),
+            "--network NAME is missing",
+        ),
+    ] {
+        sandbox.write("recipe.toml", text);
+        let answer = sandbox.run(&words);
+        assert_eq!(answer.status, Some(2), "{}", answer.err);
+        assert!(answer.err.contains(expected), "{}", answer.err);
+    }
+}
+
+#[test]
 fn what_cannot_be_imported_is_refused_with_status_2_and_leaves_nothing() {
     type Change = fn(&mut Tensors);
     let cases: [(Change, &str); 5] = [

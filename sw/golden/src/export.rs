@@ -10,7 +10,7 @@ use crate::model::{
     Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin, accumulator_bound,
 };
 use crate::network::{Architecture, LayerParameters, NORMALIZATION_EPSILON, Norm};
-use crate::quantize::BitWidth;
+use crate::quantize::{BitWidth, Placement};
 use crate::quantized::QuantizedNetwork;
 use crate::train::{QuantizerName, TrainingOptions};
 use brownout_spec::arithmetic::{
@@ -65,6 +65,11 @@ pub enum ExportError {
     /// Weights of a width that no hardware has.
     #[error("the weights have {0} bits; allowed in an exported network are 4 and 8")]
     Width(BitWidth),
+    /// Weights for other places than those of the weight image.
+    #[error(
+        "free weights are spread over filters; allowed in an exported network is placement channel, where places are those of output channels"
+    )]
+    Placement,
     /// Weights on a grid that no hardware has.
     #[error(
         "layer {layer} ({name}) is quantized asymmetrically or with a clamped range; allowed in an exported network are least-error, symmetric, wcat and lsq"
@@ -123,10 +128,7 @@ pub fn export(
 ) -> Result<IntegerModel, ExportError> {
     let architecture = &trained.model.architecture;
     check_form(architecture)?;
-    let width = trained.quantization.width;
-    if BitWidth::from(width.lane()) != width {
-        return Err(ExportError::Width(width));
-    }
+    check_weights(trained.quantization.width, trained.quantization.placement)?;
     check_activations(trained)?;
     let mut network = architecture.network.clone();
     let stored = trained.stored();
@@ -164,7 +166,7 @@ pub fn export(
             accuracy: None,
             training: training.cloned(),
         },
-        weight_bits: width.lane(),
+        weight_bits: trained.quantization.width.lane(),
         code: trained.quantization.code,
         input: trained.model.input,
         network,
@@ -216,15 +218,20 @@ pub fn check_form(architecture: &Architecture) -> Result<(), ExportError> {
     Ok(())
 }
 
+fn check_weights(width: BitWidth, placement: Placement) -> Result<(), ExportError> {
+    match placement {
+        _ if BitWidth::from(width.lane()) != width => Err(ExportError::Width(width)),
+        Placement::Spread => Err(ExportError::Placement),
+        Placement::Channel => Ok(()),
+    }
+}
+
 /// Checks, before any training, that what options lead to has an integer form.
 ///
 /// # Errors
 /// Weights of a width, weights on a grid, or activations that no hardware has.
 pub fn check_options(options: &TrainingOptions) -> Result<(), ExportError> {
-    let width = options.weight_bits;
-    if BitWidth::from(width.lane()) != width {
-        return Err(ExportError::Width(width));
-    }
+    check_weights(options.weight_bits, options.placement)?;
     if !options.quantizer.is_symmetric() {
         return Err(ExportError::Quantizer(options.quantizer));
     }

@@ -4,8 +4,10 @@ use crate::float::FloatModel;
 use crate::infer::IntegerNetwork;
 use crate::model::InputMap;
 use crate::network::{Architecture, Builder, Builtin, Chunk, Parameters, Prepared, Statistics};
-use crate::quantize::{ActivationGrid, FixedPoint, Granularity, Grid, WeightGrid};
-use crate::quantized::{Quantization, allowed_ranges};
+use crate::quantize::{
+    ActivationGrid, AllowedRanges, FixedPoint, Granularity, Grid, Placement, WeightGrid,
+};
+use crate::quantized::Quantization;
 use crate::train::{TrainingOptions, train};
 use brownout_spec::code::CodeName;
 use brownout_spec::program::Shape;
@@ -38,7 +40,7 @@ fn untrained(architecture: Architecture, gains: &[f32]) -> QuantizedNetwork {
     let (code, width) = (CodeName::None, BitWidth::EIGHT);
     let grids = parameters.layers.iter().map(|layer| {
         let layer = layer.as_ref()?;
-        let ranges = allowed_ranges(code, width, layer.bias.len());
+        let ranges = AllowedRanges::new(code, width, Placement::Channel);
         let granularity = Granularity::Channel;
         let grid = WeightGrid::least_error(&layer.weight, width, &ranges, granularity);
         Some(grid)
@@ -49,6 +51,7 @@ fn untrained(architecture: Architecture, gains: &[f32]) -> QuantizedNetwork {
         quantization: Quantization {
             width,
             code,
+            placement: Placement::Channel,
             grids,
             activations: vec![None; layers + 1],
         },
@@ -244,6 +247,8 @@ fn what_hardware_cannot_run_is_refused_with_a_sentence() {
         five.contains("5 bits") && five.contains("4 and 8"),
         "{five}"
     );
+    let spread = refuse(&|n| n.quantization.placement = Placement::Spread);
+    assert!(spread.contains("placement channel"), "{spread}");
     let float = refuse(&|n| n.quantization.activations[1] = None);
     assert!(float.contains("tensor 1 is in floating point"), "{float}");
     let rquant = refuse(&|n| {

@@ -12,8 +12,9 @@ use super::random::{Draw, draw};
 use super::session::{Limits, Session};
 use super::victim::Victim;
 use crate::network::Chunk;
-use crate::quantize::Exposure;
+use crate::quantize::{AllowedRanges, Exposure, Placement};
 use crate::quantized::{StoredMemory, StoredMemoryError, StoredWeights};
+use brownout_spec::code::CodeName;
 use brownout_spec::image::WeightBit;
 use ndarray::Array4;
 use rand::{RngExt, SeedableRng};
@@ -256,12 +257,13 @@ fn project(
     wanted: &[Option<Array4<f32>>],
     flips: usize,
 ) -> StoredWeights {
+    // Bits of any weight may flip, whatever a code asks of it.
+    let ranges = AllowedRanges::new(CodeName::None, victim.width, Placement::Channel);
     let mut changes: Vec<Change> = Vec::new();
     for (layer, (stored, wanted)) in stored.0.iter().zip(wanted).enumerate() {
         let (Some(stored), Some(wanted)) = (stored, wanted) else {
             continue;
         };
-        let ranges = vec![victim.width.range(); stored.dim().0];
         let grid = victim.grid(layer);
         let rounded = grid.quantize(wanted, &ranges).integers;
         let per_output = stored.len() / stored.dim().0;

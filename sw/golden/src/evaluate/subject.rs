@@ -4,7 +4,7 @@ use crate::data::Dataset;
 use crate::infer::{IntegerNetwork, Prefix, Workspace, first_difference};
 use crate::model::{InputTable, IntegerModel};
 use crate::network::{Evaluator, Values};
-use crate::quantize::BitWidth;
+use crate::quantize::{BitWidth, Placement};
 use crate::quantized::{QuantizedNetwork, StoredWeights};
 use crate::train::arg_max;
 use brownout_spec::code::CodeName;
@@ -69,11 +69,14 @@ impl Subject {
         }
     }
 
-    /// The code whose range constraint the weights satisfy.
+    /// The code in whose words the weights can be stored.
     pub fn code(&self) -> CodeName {
         match self {
             Self::Integer(model) => model.code,
-            Self::Quantized(network) => network.quantization.code,
+            Self::Quantized(network) => match network.quantization.placement {
+                Placement::Channel => network.quantization.code,
+                Placement::Spread => CodeName::None,
+            },
         }
     }
 

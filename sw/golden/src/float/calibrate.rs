@@ -83,6 +83,7 @@ impl FloatModel {
             quantization: Quantization {
                 width: options.weight_bits,
                 code: options.code,
+                placement: options.placement,
                 grids,
                 activations: (options.activations).grids(&self.architecture, self.input, &ranges),
             },

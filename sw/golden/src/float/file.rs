@@ -330,7 +330,10 @@ fn read_header(bytes: &[u8]) -> Result<Header, String> {
         .as_ref()
         .and_then(|m| m.get(METADATA_KEY));
     let text = text.ok_or_else(|| {
-        format!("its metadata has no entry {METADATA_KEY:?}, so it is not a checkpoint; `brownout import` makes one of a state dict")
+        format!(
+            "its metadata has no entry {METADATA_KEY:?}, so it is not a checkpoint; `brownout import` makes one of a state dict, \
+             `brownout train --checkpoint` writes one beside an integer model"
+        )
     })?;
     let Version { version } = serde_json::from_str(text).map_err(unreadable)?;
     if version != FORMAT_VERSION {

@@ -83,7 +83,7 @@ fn each_damage_to_a_checkpoint_is_named() {
 #[test]
 fn a_quantized_network_survives_its_file_and_its_damages_are_named() {
     use crate::data::glyph;
-    use crate::quantize::ActivationGrid;
+    use crate::quantize::{ActivationGrid, Placement};
     use crate::train::{QuantizerName, TrainingOptions};
     use brownout_spec::code::CodeName;
     let folder = tempfile::tempdir().unwrap();
@@ -106,6 +106,14 @@ fn a_quantized_network_survives_its_file_and_its_damages_are_named() {
         );
         assert_eq!(FloatModel::read(&path).unwrap(), start);
     }
+    let spread = TrainingOptions {
+        placement: Placement::Spread,
+        ..TrainingOptions::default()
+    };
+    let spread = start.calibrate(&data, &spread).unwrap();
+    let path = folder.path().join("spread");
+    spread.write(&path).unwrap();
+    assert_eq!(QuantizedNetwork::read(&path).unwrap(), spread);
     let plain = folder.path().join("plain");
     start.write(&plain).unwrap();
     let refused = QuantizedNetwork::read(&plain).unwrap_err().to_string();

@@ -14,6 +14,7 @@
 
 use super::{Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin};
 use crate::files;
+use crate::float::Checkpoint;
 use brownout_spec::arithmetic::ChannelParameters;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
@@ -222,8 +223,12 @@ fn read_header(bytes: &[u8]) -> Result<Header, BytesError> {
         .as_ref()
         .and_then(|m| m.get(METADATA_KEY))
     else {
+        let hint = match Checkpoint::recognizes(bytes) {
+            true => "it is a checkpoint, of which `brownout export` makes an integer model",
+            false => "`brownout train` and `brownout export` write them",
+        };
         return refuse(format!(
-            "its metadata has no entry {METADATA_KEY:?}, so it is not a model of this program"
+            "its metadata has no entry {METADATA_KEY:?}, so it is not an integer model; {hint}"
         ));
     };
     let version = serde_json::from_str::<Version>(text)

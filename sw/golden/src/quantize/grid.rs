@@ -5,6 +5,7 @@
 //! evaluation knows of it.
 
 use super::Quantizer;
+use super::allowed::AllowedRanges;
 use super::error::QuantizeError;
 use super::fixed_point::FixedPointGrid;
 use super::uniform::{Ties, Uniform, nearest};
@@ -48,7 +49,7 @@ pub struct WeightGrid {
 pub enum Throttle {
     /// All: of a grid that stays as it is.
     All,
-    /// Those of constrained output channels: where the grid follows the weights or learns
+    /// Those that a code constrains: where the grid follows the weights or learns
     /// from those beyond it, to scale all of them would pull both down together.
     Constrained,
 }
@@ -121,29 +122,27 @@ impl WeightGrid {
     /// under a code, so a constrained layer gets the compromise between clipping its
     /// constrained weights and rounding all.
     ///
-    /// `ranges` has an entry for each output channel. Halves are rounded away from zero.
+    /// Halves are rounded away from zero.
     pub fn least_error(
         weight: &Array4<f32>,
         width: BitWidth,
-        ranges: &[(i8, i8)],
+        ranges: &AllowedRanges,
         granularity: Granularity,
     ) -> Self {
         let high = width.range().1;
-        let grid = |weight: ArrayView4<'_, f32>, ranges: &[(i8, i8)]| {
-            let ranges: Vec<_> = ranges
-                .iter()
-                .map(|r| intersection(*r, (-high, high)))
-                .collect();
-            let grid = Uniform::new(width, best_step(weight, &ranges))
+        let grid = |weight: ArrayView4<'_, f32>, first: usize| {
+            let range =
+                |output, index| intersection(ranges.of(first + output, index), (-high, high));
+            let grid = Uniform::new(width, best_step(weight, range))
                 .expect("a step between weights is positive");
             Grid::Uniform(grid.within(-high, high).with_ties(Ties::AwayFromZero))
         };
         let channels = match granularity {
-            Granularity::Tensor => vec![grid(weight.view(), ranges)],
+            Granularity::Tensor => vec![grid(weight.view(), 0)],
             Granularity::Channel => weight
                 .axis_chunks_iter(Axis(0), 1)
-                .zip(ranges.chunks(1))
-                .map(|(weight, range)| grid(weight, range))
+                .enumerate()
+                .map(|(output, weight)| grid(weight, output))
                 .collect(),
         };
         Self { channels }
@@ -206,13 +205,13 @@ impl WeightGrid {
     /// Brings weights into their range, as WOT's throttling does: where the rounded weight
     /// is out of bounds, the float weight is scaled by bound / rounded.
     ///
-    /// With [`Throttle::Constrained`] channels that may store every integer of the width are
+    /// With [`Throttle::Constrained`] weights that may be stored as every integer of the width are
     /// left alone. So are grids that are not equal steps around zero; no code that
     /// constrains weights goes with them. Returns how many weights were changed.
     pub fn throttle(
         &self,
         weight: &mut Array4<f32>,
-        ranges: &[(i8, i8)],
+        ranges: &AllowedRanges,
         which: Throttle,
     ) -> usize {
         let mut changed = 0;
@@ -220,12 +219,17 @@ impl WeightGrid {
             let Some(grid) = self.channel(output).uniform() else {
                 continue;
             };
-            if which == Throttle::Constrained && ranges[output] == grid.width().range() {
+            let whole = grid.width().range();
+            if which == Throttle::Constrained && ranges.of_channel(output) == Some(whole) {
                 continue;
             }
-            let (low, high) = intersection(ranges[output], grid.bounds());
-            let (low, high) = (f32::from(low), f32::from(high));
-            for w in &mut weight {
+            for (index, w) in weight.iter_mut().enumerate() {
+                let range = ranges.of(output, index);
+                if which == Throttle::Constrained && range == whole {
+                    continue;
+                }
+                let (low, high) = intersection(range, grid.bounds());
+                let (low, high) = (f32::from(low), f32::from(high));
                 let rounded = grid.ties().round(*w / grid.step());
                 if rounded < low || rounded > high {
                     *w *= rounded.clamp(low, high) / rounded;
@@ -238,26 +242,38 @@ impl WeightGrid {
 
     /// Stores weights; those outside their range are clipped to it. A weight that is
     /// not a number is stored as zero, and computed with as it is.
-    pub fn quantize(&self, weight: &Array4<f32>, ranges: &[(i8, i8)]) -> QuantizedWeights {
+    pub fn quantize(&self, weight: &Array4<f32>, ranges: &AllowedRanges) -> QuantizedWeights {
         let mut integers = Array4::zeros(weight.dim());
         let mut values = Array4::zeros(weight.dim());
         for (output, w) in weight.outer_iter().enumerate() {
             let mut codes = integers.index_axis_mut(Axis(0), output);
             let mut reals = values.index_axis_mut(Axis(0), output);
             let all = codes.iter_mut().zip(&mut reals).zip(&w);
+            let range = |index| ranges.of(output, index);
             match self.channel(output) {
                 Grid::Uniform(grid) => {
-                    let (low, high) = intersection(ranges[output], grid.bounds());
-                    let bounds = (f32::from(low), f32::from(high));
-                    for ((code, real), w) in all {
-                        let rounded = nearest(*w, grid.step(), bounds, grid.ties());
+                    let bounds = |range| {
+                        let (low, high) = intersection(range, grid.bounds());
+                        (f32::from(low), f32::from(high))
+                    };
+                    let store = |code: &mut i8, real: &mut f32, w: f32, bounds: (f32, f32)| {
+                        let rounded = nearest(w, grid.step(), bounds, grid.ties());
                         *code = rounded as i8;
                         *real = rounded * grid.step();
+                    };
+                    // One range for all weights is much the faster case.
+                    match ranges.of_channel(output).map(bounds) {
+                        Some(bounds) => {
+                            all.for_each(|((code, real), &w)| store(code, real, w, bounds))
+                        }
+                        None => all.enumerate().for_each(|(i, ((code, real), &w))| {
+                            store(code, real, w, bounds(range(i)))
+                        }),
                     }
                 }
                 Grid::FixedPoint(grid) => {
-                    let (low, high) = ranges[output];
-                    for ((code, real), &w) in all {
+                    for (index, ((code, real), &w)) in all.enumerate() {
+                        let (low, high) = range(index);
                         *code = grid.encode(w).clamp(low, high);
                         *real = if w.is_nan() { w } else { grid.decode(*code) };
                     }
@@ -291,30 +307,33 @@ fn intersection(a: (i8, i8), b: (i8, i8)) -> (i8, i8) {
     (a.0.max(b.0), a.1.min(b.1))
 }
 
-fn best_step(weight: ArrayView4<'_, f32>, ranges: &[(i8, i8)]) -> f32 {
+/// `range` says what number `index` of an output channel's weights may be stored as.
+fn best_step(weight: ArrayView4<'_, f32>, range: impl Fn(usize, usize) -> (i8, i8)) -> f32 {
+    // Of each output channel its weights, each with the least and the largest integer.
+    let outputs: Vec<Vec<(f32, f32, f32)>> = (weight.outer_iter().enumerate())
+        .map(|(output, weights)| {
+            let bounded = weights.iter().enumerate().map(|(index, &w)| {
+                let (low, high) = range(output, index);
+                (w, f32::from(low), f32::from(high))
+            });
+            bounded.collect()
+        })
+        .collect();
     // The step that clips nothing, and where all weights are zero any step.
-    let widest = weight
-        .outer_iter()
-        .zip(ranges)
-        .map(|(w, &(_, high))| w.iter().fold(0.0f32, |m, x| m.max(x.abs())) / f32::from(high))
-        .fold(0.0, f32::max);
+    let widest = outputs.iter().flatten();
+    let widest = widest.fold(0.0f32, |most, &(w, _, high)| most.max(w.abs() / high));
     if widest == 0.0 {
         return 1.0;
     }
     let error = |step: f32| -> f64 {
-        weight
-            .outer_iter()
-            .zip(ranges)
-            .map(|(w, &(low, high))| {
-                let bounds = (f32::from(low), f32::from(high));
-                w.iter()
-                    .map(|&x| {
-                        let stored = nearest(x, step, bounds, Ties::AwayFromZero) * step;
-                        f64::from(x - stored).powi(2)
-                    })
-                    .sum::<f64>()
-            })
-            .sum()
+        let of_output = |weights: &Vec<(f32, f32, f32)>| -> f64 {
+            let errors = weights.iter().map(|&(x, low, high)| {
+                let stored = nearest(x, step, (low, high), Ties::AwayFromZero) * step;
+                f64::from(x - stored).powi(2)
+            });
+            errors.sum()
+        };
+        outputs.iter().map(of_output).sum()
     };
     let least = super::error::LEAST;
     (1..=CANDIDATES)

@@ -1,6 +1,7 @@
 use super::*;
 use crate::quantize::FixedPoint;
-use brownout_spec::code::{Code, CodeName};
+use crate::quantize::Placement;
+use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,11 +11,8 @@ fn random_weights(outputs: usize) -> Array4<f32> {
     Array4::from_shape_simple_fn((outputs, 3, 3, 4), || random.random_range(-1.0..1.0))
 }
 
-fn ranges(name: CodeName, bits: WeightBits, outputs: usize) -> Vec<(i8, i8)> {
-    let code = Code::new(name, bits);
-    (0..outputs)
-        .map(|output| code.allowed_range_of_channel(output))
-        .collect()
+fn ranges(name: CodeName, bits: WeightBits) -> AllowedRanges {
+    AllowedRanges::new(name, bits.into(), Placement::Channel)
 }
 
 #[test]
@@ -24,8 +22,13 @@ fn throttling_leaves_no_constrained_weight_out_of_range() {
         (CodeName::Inplace64_57, WeightBits::Four),
         (CodeName::Inplace32_26, WeightBits::Four),
     ] {
-        let ranges = ranges(name, bits, 21);
-        for granularity in [Granularity::Tensor, Granularity::Channel] {
+        let placements = [Placement::Channel, Placement::Spread];
+        let granularities = [Granularity::Tensor, Granularity::Channel];
+        for (placement, granularity) in placements
+            .into_iter()
+            .flat_map(|p| granularities.map(|g| (p, g)))
+        {
+            let ranges = AllowedRanges::new(name, bits.into(), placement);
             let mut weight = random_weights(21);
             let grid = WeightGrid::least_error(&weight, bits.into(), &ranges, granularity);
             // Larger weights than those the step was chosen for.
@@ -39,10 +42,15 @@ fn throttling_leaves_no_constrained_weight_out_of_range() {
             );
             assert_eq!(weight, before);
             let quantized = grid.quantize(&weight, &ranges);
-            for ((output, ..), &q) in quantized.integers.indexed_iter() {
-                let (low, high) = ranges[output];
-                assert!((low..=high).contains(&q), "channel {output} stores {q}");
+            let mut free = 0;
+            for (output, weights) in quantized.integers.outer_iter().enumerate() {
+                for (index, &q) in weights.iter().enumerate() {
+                    let (low, high) = ranges.of(output, index);
+                    assert!((low..=high).contains(&q), "channel {output} stores {q}");
+                    free += usize::from((low, high) == (BitWidth::from(bits)).range());
+                }
             }
+            assert!(free > 0, "{name} {bits} {placement:?}");
         }
     }
 }
@@ -50,7 +58,7 @@ fn throttling_leaves_no_constrained_weight_out_of_range() {
 #[test]
 fn rounding_at_eight_bits_errs_by_at_most_half_a_step() {
     let weight = random_weights(8);
-    let ranges = ranges(CodeName::None, WeightBits::Eight, 8);
+    let ranges = ranges(CodeName::None, WeightBits::Eight);
     let width = WeightBits::Eight.into();
     let grid = WeightGrid::least_error(&weight, width, &ranges, Granularity::Tensor);
     let quantized = grid.quantize(&weight, &ranges);
@@ -64,7 +72,7 @@ fn rounding_at_eight_bits_errs_by_at_most_half_a_step() {
 #[test]
 fn a_layer_of_zeros_has_a_step() {
     let zeros = Array4::zeros((3, 1, 1, 2));
-    let ranges = [(-128, 127); 3];
+    let ranges = ranges(CodeName::None, WeightBits::Eight);
     let width = WeightBits::Eight.into();
     let grid = WeightGrid::least_error(&zeros, width, &ranges, Granularity::Channel);
     assert_eq!(grid.steps(3), Some(vec![1.0; 3]));
@@ -73,7 +81,7 @@ fn a_layer_of_zeros_has_a_step() {
 #[test]
 fn stored_integers_mean_the_values_that_are_computed_with() {
     let weight = random_weights(6);
-    let ranges = ranges(CodeName::None, WeightBits::Four, 6);
+    let ranges = ranges(CodeName::None, WeightBits::Four);
     let width = BitWidth::new(4).unwrap();
     let uniform = |_: &[f32]| Uniform::new(width, 0.1).map(Grid::Uniform);
     let rquant = |w: &[f32]| FixedPoint::rquant(width, 1.0).fit(w).map(Grid::FixedPoint);
@@ -112,7 +120,7 @@ fn grids_from_outside_are_checked() {
 
 #[test]
 fn throttling_of_constrained_channels_leaves_the_others_alone() {
-    let ranges = ranges(CodeName::Inplace32_26, WeightBits::Four, 16);
+    let ranges = ranges(CodeName::Inplace32_26, WeightBits::Four);
     let mut weight = random_weights(16);
     let grid = WeightGrid::least_error(&weight, BitWidth::FOUR, &ranges, Granularity::Tensor);
     weight *= 3.0;
@@ -122,7 +130,7 @@ fn throttling_of_constrained_channels_leaves_the_others_alone() {
         assert_eq!(new == old, output % 8 >= 6, "channel {output}");
     }
     let mut free = before.clone();
-    let all = crate::quantized::allowed_ranges(CodeName::None, BitWidth::FOUR, 16);
+    let all = super::AllowedRanges::new(CodeName::None, BitWidth::FOUR, Placement::Channel);
     assert_eq!(grid.throttle(&mut free, &all, Throttle::Constrained), 0);
     assert!(grid.throttle(&mut free, &all, Throttle::All) > 0);
 }

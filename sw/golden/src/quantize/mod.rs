@@ -11,6 +11,7 @@
 //! | [`lsq`] | learned step | Esser et al., ICLR 2020 |
 //! | [`per_channel`] | any of these, once per output channel | |
 //! | [`grid`] | what a memory knows of any of these: stored integers of a layer and their meaning | |
+//! | [`Placement`], [`AllowedRanges`] | which integers a code leaves a weight, by its place | Guan et al., NeurIPS 2019 |
 //! | [`activation`] | activations: learned (PACT, LSQ) or calibrated ranges | Choi et al., 2018; Esser et al. |
 //!
 //! All of them make two's complement integers, as the weight image stores them,
@@ -21,6 +22,7 @@
 //! laboratory.
 
 pub mod activation;
+mod allowed;
 pub mod error;
 pub mod expected_error;
 pub mod fixed_point;
@@ -33,6 +35,7 @@ pub mod wcat;
 pub mod width;
 
 pub use activation::{ActivationCodes, ActivationGrid, Calibrated, Pact, RangeObserver};
+pub use allowed::{AllowedRanges, Placement};
 pub use error::QuantizeError;
 pub use fixed_point::{FixedPoint, FixedPointGrid};
 pub use grid::{Granularity, Grid, QuantizedWeights, Throttle, WeightGrid};

@@ -14,9 +14,9 @@ pub use stored::StoredWeights;
 use crate::data::Dataset;
 use crate::float::FloatModel;
 use crate::network::{Evaluator, Score};
-use crate::quantize::{ActivationGrid, BitWidth, WeightGrid};
+use crate::quantize::{ActivationGrid, AllowedRanges, BitWidth, Placement, WeightGrid};
 use crate::train::ActivationOptions;
-use brownout_spec::code::{Code, CodeName};
+use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
 
 /// Rows and columns of the array that weight images are cut for, where nobody says otherwise.
@@ -32,6 +32,9 @@ pub struct Quantization {
     pub width: BitWidth,
     /// The code whose range constraint the weights satisfy.
     pub code: CodeName,
+    /// Which places of the code's words the weights are for.
+    #[serde(default, skip_serializing_if = "Placement::is_channel")]
+    pub placement: Placement,
     /// The grid of every layer with weights.
     pub grids: Vec<Option<WeightGrid>>,
     /// Grid of each tensor's activations, the input's first; `None` leaves it in
@@ -48,19 +51,12 @@ pub struct QuantizedNetwork {
     pub quantization: Quantization,
 }
 
-/// The range of each output channel's stored integers: that of the width, within the code's.
-pub fn allowed_ranges(code: CodeName, width: BitWidth, outputs: usize) -> Vec<(i8, i8)> {
-    let code = Code::new(code, width.lane());
-    let (least, most) = width.range();
-    (0..outputs)
-        .map(|output| {
-            let (low, high) = code.allowed_range_of_channel(output);
-            (low.max(least), high.min(most))
-        })
-        .collect()
-}
-
 impl Quantization {
+    /// The integers that weights may be stored as.
+    pub fn allowed(&self) -> AllowedRanges {
+        AllowedRanges::new(self.code, self.width, self.placement)
+    }
+
     /// Checks what was read from a file against a network's layers.
     ///
     /// # Errors
@@ -104,10 +100,10 @@ impl QuantizedNetwork {
     /// The weights as they are stored.
     pub fn stored(&self) -> StoredWeights {
         let quantization = &self.quantization;
+        let ranges = quantization.allowed();
         let layers = self.model.parameters.layers.iter().zip(&quantization.grids);
         let integers = layers.map(|(layer, grid)| {
             let (layer, grid) = (layer.as_ref()?, grid.as_ref()?);
-            let ranges = allowed_ranges(quantization.code, quantization.width, layer.bias.len());
             Some(grid.quantize(&layer.weight, &ranges).integers)
         });
         StoredWeights(integers.collect())

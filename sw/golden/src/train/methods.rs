@@ -245,6 +245,12 @@ impl Perturbation {
             self.memory.decode,
             "false with code none, which decodes nothing",
         )?;
+        check(
+            !self.memory.decode || options.placement.is_channel(),
+            "perturbation.memory.decode",
+            self.memory.decode,
+            "false with weights that are not placed as the memory places them (placement channel)",
+        )?;
         let live = self.memory.exposure == Exposure::LiveBits;
         check(
             !(live && self.memory.decode),

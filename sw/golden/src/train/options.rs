@@ -5,7 +5,7 @@ use super::adversarial::Adversarial;
 use super::methods::{Clipping, Perturbation};
 use super::quantizer::{QuantizerName, WcatOptions};
 use crate::data::Augmentation;
-use crate::quantize::{BitWidth, Granularity};
+use crate::quantize::{AllowedRanges, BitWidth, Granularity, Placement};
 use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -70,6 +70,9 @@ pub struct TrainingOptions {
     pub wcat: WcatOptions,
     /// The code whose range constraint the weights will satisfy.
     pub code: CodeName,
+    /// Which places of the code's words weights are for; all but `channel` is laboratory only.
+    #[serde(skip_serializing_if = "Placement::is_channel")]
+    pub placement: Placement,
     /// Which weights share a grid.
     pub granularity: Granularity,
     /// Share of the steps before quantization begins.
@@ -113,6 +116,7 @@ impl Default for TrainingOptions {
             quantizer: QuantizerName::LeastError,
             wcat: WcatOptions::default(),
             code: CodeName::Inplace64_57,
+            placement: Placement::Channel,
             granularity: Granularity::Tensor,
             float_share: 0.4,
             frozen_share: 0.2,
@@ -159,6 +163,11 @@ pub(super) fn check(
 }
 
 impl TrainingOptions {
+    /// The integers that weights may be stored as.
+    pub(super) fn allowed(&self) -> AllowedRanges {
+        AllowedRanges::new(self.code, self.weight_bits, self.placement)
+    }
+
     /// Checks every setting; the first that is not allowed is named.
     ///
     /// # Errors
@@ -258,7 +267,7 @@ mod tests {
     #[test]
     fn each_bad_setting_is_named() {
         type Change = fn(&mut TrainingOptions);
-        let cases: [(Change, &str); 10] = [
+        let cases: [(Change, &str); 11] = [
             (|o| o.epochs = 0, "epochs is 0"),
             (|o| o.batch = 33, "batch is 33"),
             (|o| o.learning_rate = f32::NAN, "learning rate is NaN"),
@@ -271,6 +280,14 @@ mod tests {
                 "quantizer is rquant",
             ),
             (|o| o.wcat.decay = f32::INFINITY, "wcat.decay is inf"),
+            (
+                |o| {
+                    o.placement = Placement::Spread;
+                    o.perturbation = Some(Perturbation::default());
+                    o.perturbation.as_mut().unwrap().memory.decode = true;
+                },
+                "perturbation.memory.decode is true; allowed is false",
+            ),
             (
                 |o| {
                     o.clip = Some(Clipping {

@@ -8,7 +8,6 @@ use crate::quantize::{
     BitWidth, Exposure, Granularity, Grid, Lsq, QuantizeError, RangeInitialization, Throttle,
     Uniform, Wcat, WeightGrid,
 };
-use crate::quantized::allowed_ranges;
 use brownout_spec::quantity::BitErrorRate;
 use ndarray::Array4;
 use serde::{Deserialize, Serialize};
@@ -226,7 +225,7 @@ impl LayerQuantizer {
         let width = options.weight_bits;
         Ok(match options.quantizer {
             QuantizerName::LeastError => {
-                let ranges = allowed_ranges(options.code, width, weight.dim().0);
+                let ranges = options.allowed();
                 let granularity = options.granularity;
                 let grid = WeightGrid::least_error(weight, width, &ranges, granularity);
                 Self::Fixed(grid)

@@ -255,6 +255,7 @@ impl<'d> Run<'d> {
                 quantization: Quantization {
                     width: self.options.weight_bits,
                     code: self.options.code,
+                    placement: self.options.placement,
                     grids: grids.expect("the last share of the steps is quantized"),
                     activations,
                 },

@@ -2,8 +2,7 @@ use super::*;
 use crate::data::glyph;
 use crate::model::InputMap;
 use crate::network::Builtin;
-use crate::quantize::{BitWidth, Throttle};
-use crate::quantized::allowed_ranges;
+use crate::quantize::{BitWidth, Placement, Throttle};
 use crate::train::QuantizerName;
 use brownout_spec::code::CodeName;
 use brownout_spec::program::Shape;
@@ -57,16 +56,18 @@ fn after_training_every_weight_is_in_the_range_of_the_code() {
         (BitWidth::FOUR, CodeName::Inplace64_57),
         (BitWidth::FOUR, CodeName::Inplace32_26),
     ] {
-        for quantizer in [
-            QuantizerName::LeastError,
-            QuantizerName::Symmetric,
-            QuantizerName::Wcat,
-            QuantizerName::Lsq,
+        for (quantizer, placement) in [
+            (QuantizerName::LeastError, Placement::Channel),
+            (QuantizerName::Symmetric, Placement::Channel),
+            (QuantizerName::Wcat, Placement::Channel),
+            (QuantizerName::Lsq, Placement::Channel),
+            (QuantizerName::Wcat, Placement::Spread),
         ] {
             let options = TrainingOptions {
                 weight_bits: bits,
                 code: name,
                 quantizer,
+                placement,
                 ..quick()
             };
             let trained = train_with(2, &options);
@@ -76,7 +77,7 @@ fn after_training_every_weight_is_in_the_range_of_the_code() {
                 let (Some(layer), Some(grid)) = (layer, grid) else {
                     continue;
                 };
-                let ranges = allowed_ranges(name, bits, layer.bias.len());
+                let ranges = trained.network.quantization.allowed();
                 assert_eq!(
                     grid.throttle(&mut layer.weight, &ranges, Throttle::Constrained),
                     0,

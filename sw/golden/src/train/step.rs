@@ -16,7 +16,7 @@ use crate::data::Draw;
 use crate::model::InputTable;
 use crate::network::{Chunk, LayerParameters, Norm, Prepared, Statistics};
 use crate::quantize::{ActivationGrid, QuantizeError, QuantizedWeights, WeightGrid};
-use crate::quantized::{StoredWeights, allowed_ranges};
+use crate::quantized::StoredWeights;
 use brownout_spec::fault::{ChipFaults, FaultMode};
 use brownout_spec::quantity::{ChipSeed, Pass};
 use ndarray::Array4;
@@ -416,7 +416,7 @@ fn round(
         None => quantizer.insert(LayerQuantizer::begin(&layer.weight, options)?),
     };
     let grid = quantizer.grid(&layer.weight, options)?;
-    let ranges = allowed_ranges(options.code, options.weight_bits, layer.bias.len());
+    let ranges = options.allowed();
     grid.throttle(&mut layer.weight, &ranges, quantizer.throttle());
     let weights = grid.quantize(&layer.weight, &ranges);
     Ok((grid, weights))

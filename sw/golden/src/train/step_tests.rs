@@ -3,7 +3,7 @@ use crate::data::{Dataset, glyph};
 use crate::float::FloatModel;
 use crate::model::InputMap;
 use crate::network::{Builtin, Parameters};
-use crate::quantize::{ActivationCodes, BitWidth, Exposure};
+use crate::quantize::{ActivationCodes, BitWidth, Exposure, Placement};
 use crate::quantized::{MemoryRules, Quantization, QuantizedNetwork, StoredMemory};
 use crate::train::{
     ActivationOptions, Combine, QuantizerName, TrainingMemory, TrainingOptions, train,
@@ -93,6 +93,7 @@ fn a_perturbed_step_multiplies_with_the_words_that_an_evaluation_of_the_chip_rea
             quantization: Quantization {
                 width,
                 code,
+                placement: Placement::Channel,
                 grids: snapshot.grids.clone(),
                 activations: snapshot.activations.clone(),
             },

@@ -47,11 +47,8 @@ pub(super) fn run_random(memory: &StoredMemory, flips: usize, seed: u64) -> Atta
     random(network.into(), weights, &mut batch, &options, None).unwrap()
 }
 
-/// T-BFA of the trained network, measured on its test images.
-pub(super) fn run_targeted(kind: Kind, target: u8, iterations: usize) -> Attacked {
-    let (split, network) = trained();
-    let memory = memory(network, "none");
-    let options = TargetedOptions {
+pub(super) fn targeted_options(kind: Kind, target: u8, iterations: usize) -> TargetedOptions {
+    TargetedOptions {
         kind,
         target,
         limits: Limits {
@@ -59,10 +56,24 @@ pub(super) fn run_targeted(kind: Kind, target: u8, iterations: usize) -> Attacke
             ..limits(1000)
         },
         seed: 1,
-    };
+    }
+}
+
+/// What the attacker of [`run_targeted`] looks at.
+pub(super) fn targeted_batch(options: &TargetedOptions) -> Batch {
+    let (split, network) = trained();
+    let table = network.model.input.rounded_table();
+    options.batch(&network.into(), &table, &split.train, 64)
+}
+
+/// T-BFA of the trained network, measured on its test images.
+pub(super) fn run_targeted(kind: Kind, target: u8, iterations: usize) -> Attacked {
+    let (split, network) = trained();
+    let memory = memory(network, "none");
+    let options = targeted_options(kind, target, iterations);
     let table = network.model.input.rounded_table();
     let victim = Victim::from(network);
-    let mut batch = options.batch(&victim, &table, &split.train, 64);
+    let mut batch = targeted_batch(&options);
     let success = options.success_images(&split.test);
     let measurement = Measurement {
         table: &table,

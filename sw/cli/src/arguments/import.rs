@@ -1,0 +1,134 @@
+//! The settings of `import`, which flags and a recipe name alike. None has a default here: a flag
+//! counts more than the recipe, the recipe more than the default.
+
+use crate::data::DataSource;
+use crate::recipe::from_text;
+use brownout_golden::model::InputMap;
+use brownout_golden::network::Builtin;
+use brownout_spec::program::Shape;
+use clap::Args;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use std::path::PathBuf;
+
+/// Sides and channels that an image may have.
+const MOST_SIDE: usize = 1024;
+
+/// Flags of `import`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  brownout import --state-dict r20.safetensors --network resnet20 --input imagenet --out r20.float
+  brownout import --state-dict cnn.safetensors --network cnn --image 28x28x1 --out cnn.float
+  brownout import --state-dict r20.safetensors --network resnet20 --data cifar10:DIR --out r20.float
+  brownout import --config r20.toml
+
+The state dict's tensors have the names of PyTorch, with or without `module.` in front:
+conv1.weight, bn1.running_mean, layer1.0.conv1.weight, layer2.0.shortcut.0.weight (or downsample),
+linear.weight (or fc).
+
+A recipe is a TOML file with these settings, with _ for - in their names.")]
+pub struct ImportArguments {
+    /// Recipe, a TOML file with these settings; flags count more
+    #[arg(long, value_name = "FILE", visible_alias = "recipe")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: ImportSettings,
+}
+
+/// What is imported.
+#[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImportSettings {
+    /// State dict, a safetensors file
+    #[arg(long, value_name = "FILE")]
+    pub state_dict: Option<PathBuf>,
+    /// Network whose parameters they are; see `train --help`
+    #[arg(long, value_name = "NAME")]
+    #[serde(deserialize_with = "from_text")]
+    pub network: Option<Builtin>,
+    /// Shape of its images [default: 32x32x3]
+    #[arg(long, value_name = "HxWxC", value_parser = image)]
+    #[serde(deserialize_with = "image_from_text")]
+    pub image: Option<Shape>,
+    /// Number of its classes [default: 10]
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
+    /// How its pixels were normalised: cifar10, imagenet, or the means and deviations of red,
+    /// green and blue as six numbers with four digits; halve or centre [default: cifar10]
+    #[arg(long, value_name = "MAP")]
+    #[serde(deserialize_with = "from_text")]
+    pub input: Option<InputMap>,
+    /// Also measure it on the test images of this source, as in `train`
+    #[arg(long, value_name = "SOURCE")]
+    #[serde(deserialize_with = "from_text")]
+    pub data: Option<DataSource>,
+    /// Checkpoint to write
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+impl ImportSettings {
+    /// These settings, and those of a recipe where there are none.
+    pub fn over(self, recipe: Self) -> Self {
+        Self {
+            state_dict: self.state_dict.or(recipe.state_dict),
+            network: self.network.or(recipe.network),
+            image: self.image.or(recipe.image),
+            classes: self.classes.or(recipe.classes),
+            input: self.input.or(recipe.input),
+            data: self.data.or(recipe.data),
+            out: self.out.or(recipe.out),
+        }
+    }
+}
+
+fn image(text: &str) -> Result<Shape, String> {
+    let sizes: Option<Vec<usize>> = text.split('x').map(|n| n.parse().ok()).collect();
+    match sizes.as_deref() {
+        Some(&[height, width, channels])
+            if [height, width, channels]
+                .iter()
+                .all(|n| (1..=MOST_SIDE).contains(n)) =>
+        {
+            Ok(Shape {
+                height,
+                width,
+                channels,
+            })
+        }
+        _ => Err(format!(
+            "{text:?} is not the shape of an image; allowed is HEIGHTxWIDTHxCHANNELS with numbers from 1 to {MOST_SIDE}, as in 32x32x3"
+        )),
+    }
+}
+
+fn image_from_text<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Shape>, D::Error> {
+    let text = String::deserialize(source)?;
+    image(&text).map(Some).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: &str = r#"
+        state_dict = "a"
+        network = "resnet20"
+        image = "8x9x3"
+        classes = 7
+        input = "imagenet"
+        data = "glyphs:7"
+        out = "b"
+    "#;
+
+    #[test]
+    fn no_setting_of_a_recipe_is_lost_and_each_of_a_flag_counts_more() {
+        let all: ImportSettings = toml::from_str(ALL).unwrap();
+        assert!(!format!("{all:?}").contains("None"), "{all:?}");
+        assert_eq!(ImportSettings::default().over(all.clone()), all);
+        let other: ImportSettings = toml::from_str(&ALL.replace("= 7", "= 9")).unwrap();
+        assert_eq!(other.clone().over(all), other);
+        let shape = toml::from_str::<ImportSettings>("image = \"8x9\"").unwrap_err();
+        assert!(shape.to_string().contains("as in 32x32x3"), "{shape}");
+    }
+}
