@@ -6,6 +6,7 @@ mod hardware;
 mod networks;
 mod plots;
 mod readings;
+mod savings;
 
 use super::figures;
 use super::ledger::{FILE, Ledger};
@@ -64,6 +65,11 @@ fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
         text += "\n";
         if group.show != Show::Classes {
             let _ = write!(text, "![{title}]({file}.svg)\n\n");
+            let savings = savings::table(study, ledger, &group);
+            if !savings.is_empty() {
+                text += &savings;
+                text += "\n";
+            }
         }
     }
     if !study.attacks.is_empty() {
