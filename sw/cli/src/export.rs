@@ -123,6 +123,7 @@ fn options(arguments: &RoundingArguments, own: Option<&Quantization>) -> Trainin
     TrainingOptions {
         weight_bits: arguments.weight_bits.map_or(width, Into::into),
         code: arguments.code.unwrap_or(code),
+        placement: own.map_or(defaults.placement, |own| own.placement),
         granularity: arguments.scale.map_or(granularity, Into::into),
         ..defaults
     }

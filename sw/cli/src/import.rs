@@ -51,10 +51,17 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
         settings = settings.over(recipe::read(recipe)?);
     }
     let needed = |what: &str| Error::Recipe(format!("{what} is missing; it is needed"));
-    let (Some(state_dict), Some(network)) = (settings.state_dict, settings.network) else {
-        return Err(needed("--state-dict FILE or --network NAME"));
-    };
+    let state_dict = settings.state_dict;
+    let state_dict = state_dict.ok_or_else(|| needed("--state-dict FILE"))?;
+    let network = settings.network.ok_or_else(|| needed("--network NAME"))?;
     let out = settings.out.ok_or_else(|| needed("--out FILE"))?;
+    let mut read = [Some(&state_dict), arguments.config.as_ref()]
+        .into_iter()
+        .flatten();
+    if read.any(|path| files::are_same(path, &out)) {
+        let allowed = "a file that is not read";
+        return Err(Error::flag("--out", out.display(), allowed));
+    }
     files::check_writable(&out)?;
     let image = settings.image.unwrap_or(IMAGE);
     let classes = settings.classes.unwrap_or(CLASSES);

@@ -231,3 +231,47 @@ fn a_recipe_that_is_not_allowed_is_refused_with_what_is() {
     assert!(nothing.err.contains("--checkpoint FILE"), "{}", nothing.err);
     assert!(!sandbox.path("m").exists());
 }
+
+#[test]
+fn weights_for_places_that_no_hardware_has_stay_in_the_laboratory() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "spread.toml",
+        "network = \"mlp\"\ndata = \"glyphs\"\ntrain_images = 320\n[training]\nepochs = 1\n\
+         weight_bits = 4\nquantizer = \"wcat\"\ncode = \"inplace-32-26\"\nplacement = \"spread\"\n",
+    );
+    let train = ["train", "--quiet", "--config", "spread.toml"];
+    sandbox.ok(&[&train[..], &["--checkpoint", "s.float"]].concat());
+    let refused = |words: &[&str], expected: &str| {
+        let answer = sandbox.run(words);
+        assert_eq!(answer.status, Some(2), "{words:?}: {}", answer.err);
+        assert!(answer.err.contains(expected), "{words:?}: {}", answer.err);
+    };
+    refused(&[&train[..], &["--out", "m"]].concat(), "placement channel");
+    let export = ["export", "s.float", "--data", "glyphs", "--out", "m"];
+    refused(&export, "placement channel");
+    refused(
+        &[&export[..], &["--weight-bits", "4"]].concat(),
+        "placement channel",
+    );
+    // They can be stored where no code is in their way, which is what is done unless asked otherwise.
+    let images = ["--data", "glyphs", "--images", "60", "--quiet", "--json"];
+    let evaluate = ["evaluate", "s.float", "--rates", "0.01", "--chips", "2"];
+    let attack = [
+        "attack",
+        "s.float",
+        "--attack-images",
+        "32",
+        "--max-flips",
+        "2",
+    ];
+    for (words, place) in [(&evaluate[..], "protocol"), (&attack[..], "memory")] {
+        let answer = sandbox.ok(&[words, &images].concat());
+        let report: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+        assert_eq!(report[place]["code"], "none", "{words:?}");
+        refused(
+            &[words, &images, &["--code", "inplace-32-26"]].concat(),
+            "allowed",
+        );
+    }
+}

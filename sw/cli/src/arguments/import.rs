@@ -39,10 +39,10 @@ pub struct ImportArguments {
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImportSettings {
-    /// State dict, a safetensors file
+    /// State dict, a safetensors file (needed)
     #[arg(long, value_name = "FILE")]
     pub state_dict: Option<PathBuf>,
-    /// Network whose parameters they are; see `train --help`
+    /// Network whose parameters they are; see `train --help` (needed)
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "from_text")]
     pub network: Option<Builtin>,
@@ -62,7 +62,7 @@ pub struct ImportSettings {
     #[arg(long, value_name = "SOURCE")]
     #[serde(deserialize_with = "from_text")]
     pub data: Option<DataSource>,
-    /// Checkpoint to write
+    /// Checkpoint to write (needed)
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -126,7 +126,18 @@ mod tests {
         let all: ImportSettings = toml::from_str(ALL).unwrap();
         assert!(!format!("{all:?}").contains("None"), "{all:?}");
         assert_eq!(ImportSettings::default().over(all.clone()), all);
-        let other: ImportSettings = toml::from_str(&ALL.replace("= 7", "= 9")).unwrap();
+        let other: ImportSettings = toml::from_str(
+            r#"
+            state_dict = "c"
+            network = "mlp"
+            image = "9x8x1"
+            classes = 9
+            input = "halve"
+            data = "glyphs:8"
+            out = "d"
+            "#,
+        )
+        .unwrap();
         assert_eq!(other.clone().over(all), other);
         let shape = toml::from_str::<ImportSettings>("image = \"8x9\"").unwrap_err();
         assert!(shape.to_string().contains("as in 32x32x3"), "{shape}");

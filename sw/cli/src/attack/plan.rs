@@ -80,7 +80,8 @@ impl<'a> Plan<'a> {
         }
         let log_is_json = log_is_json(arguments)?;
         let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
-        let own = checkpoint.quantization.as_ref().map(|own| own.code);
+        let own = checkpoint.quantization.as_ref();
+        let own = own.map(|own| own.storable_code());
         let code = arguments.code.or(own).unwrap_or(CodeName::None);
         if !arguments.policy.supported_by(code) {
             let allowed = format!("keep or zero with code {code}");

@@ -50,7 +50,7 @@ pub fn documents(bytes: &[u8]) -> Option<Vec<(String, Value)>> {
             ("network".to_owned(), name.rsplit('/').next().into()),
             ("weight_bits".to_owned(), Value::Null),
             ("settings".to_owned(), json!(BTreeMap::from(settings))),
-            // Single attacks are not in a ledger.
+            // Of single attacks a ledger has no more than their flips.
             ("attacks".to_owned(), json!([])),
         ]);
         found.push((format!("attack.{}", file_name(name)), document.into()));

@@ -1,7 +1,7 @@
 //! What decides a result, as a digest: the settings, and the weights that it was measured on.
 
-use super::ledger::{WeightFiles, key};
-use super::recipe::{Attack, Network, Reading, Silicon};
+use super::ledger::{ReadingResult, WeightFiles, key};
+use super::recipe::{Attack, Network, Reading, Show, Silicon};
 use super::steps::{CHECKPOINT, MODEL, Work};
 use crate::error::Error;
 use crate::files;
@@ -150,7 +150,13 @@ impl Work<'_> {
     ) -> Result<bool, Error> {
         let entry = self.ledger.readings.get(&name(&reading.name, network));
         let key = self.reading_key(reading, network)?;
-        Ok(entry.is_some_and(|entry| entry.is(&key)))
+        // Ledgers of older versions do not have what some tables show.
+        let shows = |result: &ReadingResult| match reading.show {
+            Show::Accuracy => true,
+            Show::RobustError => result.points.iter().all(|p| !p.robust_wrong.is_empty()),
+            Show::Classes => !result.clean_error_of_classes.is_empty(),
+        };
+        Ok(entry.is_some_and(|entry| entry.is(&key) && shows(&entry.result)))
     }
 
     /// The same of attacks.

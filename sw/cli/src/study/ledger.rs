@@ -117,9 +117,12 @@ pub struct ReadingPoint {
     pub robust_error: Spread,
     /// Chips.
     pub chips: usize,
-    /// Images that each chip classified wrong.
+    /// Images that each chip classified wrong; of profiled arrays, a figure for each place.
     #[serde(default)]
     pub wrong: Vec<usize>,
+    /// Images that each chip or undisturbed weights classified wrong.
+    #[serde(default)]
+    pub robust_wrong: Vec<usize>,
     /// Sums over chips.
     pub counters: Counters,
 }

@@ -229,6 +229,17 @@ impl Study {
                 ));
             }
         }
+        for reading in &self.readings {
+            let shared = |other: &&Reading| other.table.is_some() && other.table == reading.table;
+            if let Some(first) = self.readings.iter().find(shared)
+                && first.show != reading.show
+            {
+                return Err(format!(
+                    "readings {:?} and {:?} share a table and show different things; allowed is one show",
+                    first.name, reading.name
+                ));
+            }
+        }
         let lists = (self.readings.iter().map(|r| (&r.name, &r.networks)))
             .chain(self.attacks.iter().map(|a| (&a.name, &a.networks)))
             .chain(self.silicon.iter().map(|s| (&s.name, &s.networks)));
@@ -375,6 +386,13 @@ mod tests {
             (
                 format!("{network}[[readings]]\nname = \"r\"\nnetworks = [\"b\"]\nevaluate = {{}}"),
                 "network \"b\", which is not in networks",
+            ),
+            (
+                format!(
+                    "{network}[[readings]]\nname = \"r\"\ntable = \"t\"\nevaluate = {{}}\n\
+                     [[readings]]\nname = \"s\"\ntable = \"t\"\nshow = \"classes\"\nevaluate = {{}}"
+                ),
+                "\"r\" and \"s\" share a table",
             ),
             (
                 network.replace("training", "trainin"),

@@ -302,6 +302,9 @@ fn reading_result(record: Record) -> ReadingResult {
     let point = |point: RecordedPoint| ReadingPoint {
         chips: point.chips.len(),
         wrong: point.chips.iter().map(|chip| chip.wrong).collect(),
+        robust_wrong: (point.chips.iter())
+            .map(|chip| chip.wrong_or_clean_wrong)
+            .collect(),
         mode: point.mode,
         profile: point.profile,
         voltage_mv: point.voltage_mv,

@@ -18,7 +18,7 @@ use brownout_golden::float::FloatModel;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::{Accuracy, FileError, IntegerModel};
 use brownout_golden::network::Builtin;
-use brownout_golden::quantize::BitWidth;
+use brownout_golden::quantize::{BitWidth, Placement};
 #[cfg(feature = "simulate")]
 use brownout_golden::train::train;
 use brownout_golden::train::{QuantizerName, Trained, TrainingOptions};
@@ -81,6 +81,9 @@ pub struct Done {
     pub quantizer: QuantizerName,
     /// The code whose constraint they satisfy.
     pub code: CodeName,
+    /// Which places of its words they are for.
+    #[serde(default, skip_serializing_if = "Placement::is_channel")]
+    pub placement: Placement,
     /// Of what is random.
     pub seed: u64,
     /// Passes over the training images.
@@ -193,6 +196,7 @@ pub fn complete(
         weight_bits: options.weight_bits,
         quantizer: options.quantizer,
         code: options.code,
+        placement: options.placement,
         seed: options.seed,
         epochs: options.epochs,
         losses: run.trained.losses.clone(),

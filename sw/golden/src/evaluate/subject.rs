@@ -4,7 +4,7 @@ use crate::data::Dataset;
 use crate::infer::{IntegerNetwork, Prefix, Workspace, first_difference};
 use crate::model::{InputTable, IntegerModel};
 use crate::network::{Evaluator, Values};
-use crate::quantize::{BitWidth, Placement};
+use crate::quantize::BitWidth;
 use crate::quantized::{QuantizedNetwork, StoredWeights};
 use crate::train::arg_max;
 use brownout_spec::code::CodeName;
@@ -73,10 +73,7 @@ impl Subject {
     pub fn code(&self) -> CodeName {
         match self {
             Self::Integer(model) => model.code,
-            Self::Quantized(network) => match network.quantization.placement {
-                Placement::Channel => network.quantization.code,
-                Placement::Spread => CodeName::None,
-            },
+            Self::Quantized(network) => network.quantization.storable_code(),
         }
     }
 

@@ -44,8 +44,8 @@ pub enum CalibrationError {
 impl FloatModel {
     /// Fits the quantizer to the weights and chooses grids of activations (the largest integer
     /// stands for the range seen on `data`), and leaves the weights as they are; those outside the code's
-    /// range are clipped. Of `options` the weight bits, the quantizer, the code and the
-    /// granularity count, and the activations.
+    /// range are clipped. Of `options` the weight bits, the quantizer, the code, the placement, the
+    /// granularity and the activations count.
     ///
     /// # Errors
     /// When an option is not allowed, the images are not the network's, or a weight is

@@ -129,10 +129,10 @@ impl WeightGrid {
         ranges: &AllowedRanges,
         granularity: Granularity,
     ) -> Self {
-        let high = width.range().1;
+        let (high, dim) = (width.range().1, weight.dim());
         let grid = |weight: ArrayView4<'_, f32>, first: usize| {
             let range =
-                |output, index| intersection(ranges.of(first + output, index), (-high, high));
+                |output, index| intersection(ranges.of(dim, first + output, index), (-high, high));
             let grid = Uniform::new(width, best_step(weight, range))
                 .expect("a step between weights is positive");
             Grid::Uniform(grid.within(-high, high).with_ties(Ties::AwayFromZero))
@@ -214,7 +214,7 @@ impl WeightGrid {
         ranges: &AllowedRanges,
         which: Throttle,
     ) -> usize {
-        let mut changed = 0;
+        let (mut changed, dim) = (0, weight.dim());
         for (output, mut weight) in weight.outer_iter_mut().enumerate() {
             let Some(grid) = self.channel(output).uniform() else {
                 continue;
@@ -224,7 +224,7 @@ impl WeightGrid {
                 continue;
             }
             for (index, w) in weight.iter_mut().enumerate() {
-                let range = ranges.of(output, index);
+                let range = ranges.of(dim, output, index);
                 if which == Throttle::Constrained && range == whole {
                     continue;
                 }
@@ -249,7 +249,7 @@ impl WeightGrid {
             let mut codes = integers.index_axis_mut(Axis(0), output);
             let mut reals = values.index_axis_mut(Axis(0), output);
             let all = codes.iter_mut().zip(&mut reals).zip(&w);
-            let range = |index| ranges.of(output, index);
+            let range = |index| ranges.of(weight.dim(), output, index);
             match self.channel(output) {
                 Grid::Uniform(grid) => {
                     let bounds = |range| {

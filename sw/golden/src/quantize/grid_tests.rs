@@ -45,7 +45,7 @@ fn throttling_leaves_no_constrained_weight_out_of_range() {
             let mut free = 0;
             for (output, weights) in quantized.integers.outer_iter().enumerate() {
                 for (index, &q) in weights.iter().enumerate() {
-                    let (low, high) = ranges.of(output, index);
+                    let (low, high) = ranges.of(weight.dim(), output, index);
                     assert!((low..=high).contains(&q), "channel {output} stores {q}");
                     free += usize::from((low, high) == (BitWidth::from(bits)).range());
                 }

@@ -57,6 +57,15 @@ impl Quantization {
         AllowedRanges::new(self.code, self.width, self.placement)
     }
 
+    /// The code in whose words the weights can be stored: theirs, or none if they are for other
+    /// places than those of the weight image.
+    pub fn storable_code(&self) -> CodeName {
+        match self.placement {
+            Placement::Channel => self.code,
+            Placement::Spread => CodeName::None,
+        }
+    }
+
     /// Checks what was read from a file against a network's layers.
     ///
     /// # Errors

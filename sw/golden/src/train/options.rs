@@ -245,6 +245,15 @@ impl TrainingOptions {
                 self.code
             ),
         )?;
+        check(
+            self.placement.is_channel() || self.code.is_in_place(),
+            "placement",
+            self.placement,
+            &format!(
+                "channel with code {}, which constrains no weight",
+                self.code
+            ),
+        )?;
         self.wcat.validate()?;
         self.activations.validate()?;
         if let Some(clip) = &self.clip {
@@ -267,7 +276,7 @@ mod tests {
     #[test]
     fn each_bad_setting_is_named() {
         type Change = fn(&mut TrainingOptions);
-        let cases: [(Change, &str); 11] = [
+        let cases: [(Change, &str); 12] = [
             (|o| o.epochs = 0, "epochs is 0"),
             (|o| o.batch = 33, "batch is 33"),
             (|o| o.learning_rate = f32::NAN, "learning rate is NaN"),
@@ -280,6 +289,13 @@ mod tests {
                 "quantizer is rquant",
             ),
             (|o| o.wcat.decay = f32::INFINITY, "wcat.decay is inf"),
+            (
+                |o| {
+                    o.placement = Placement::Spread;
+                    o.code = CodeName::Secded72_64;
+                },
+                "placement is spread; allowed is channel",
+            ),
             (
                 |o| {
                     o.placement = Placement::Spread;

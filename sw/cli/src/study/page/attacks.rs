@@ -100,7 +100,7 @@ fn layers(study: &Study, ledger: &Ledger) -> String {
         .collect();
     let mut table = Table::new(&headers.iter().map(String::as_str).collect::<Vec<_>>());
     for (label, result) in &rows {
-        let sum: usize = result.flips_per_layer.iter().sum();
+        let sum = (result.flips_per_layer.iter()).fold(0usize, |sum, &n| sum.saturating_add(n));
         let cells = hit.iter().map(|&layer| match flips(result, layer) {
             0 => String::new(),
             flips => format!("{:.0}", 100.0 * flips as f64 / sum as f64),
@@ -108,7 +108,7 @@ fn layers(study: &Study, ledger: &Ledger) -> String {
         table.row([label.clone()].into_iter().chain(cells));
     }
     format!(
-        "{}\nPercent of all attacks' flips; layers without any are left out.\n\n",
+        "{}\nPercent of all flips of weights, with those taken back; layers without any are left out.\n\n",
         table.markdown()
     )
 }

@@ -7,6 +7,8 @@ mod networks;
 mod plots;
 mod readings;
 mod savings;
+#[cfg(test)]
+mod testing;
 
 use super::figures;
 use super::ledger::{FILE, Ledger};

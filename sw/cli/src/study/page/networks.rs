@@ -5,6 +5,7 @@ use crate::study::ledger::{Ledger, NetworkResult};
 use crate::study::recipe::Study;
 use crate::table::Table;
 use crate::train::percent;
+use brownout_golden::quantize::Placement;
 
 /// A row for each network.
 pub fn table(study: &Study, ledger: &Ledger) -> Table {
@@ -30,12 +31,16 @@ pub fn table(study: &Study, ledger: &Ledger) -> Table {
         let (made, float, integer, images) = match &entry.result {
             NetworkResult::Trained(done) => (
                 format!(
-                    "{} epoch{}, {} bits, {}, code {}",
+                    "{} epoch{}, {} bits, {}, code {}{}",
                     done.epochs,
                     if done.epochs == 1 { "" } else { "s" },
                     done.weight_bits,
                     done.quantizer,
-                    done.code
+                    done.code,
+                    match done.placement {
+                        Placement::Channel => "",
+                        Placement::Spread => ", free weights spread over filters",
+                    }
                 ),
                 percent(done.accuracy_quantized),
                 done.accuracy_integer.map_or_else(String::new, percent),

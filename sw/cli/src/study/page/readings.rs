@@ -97,14 +97,15 @@ impl<'a> Rows<'a> {
         best.filter(|_| disturbed)
     }
 
-    /// What all rows share, or that they do not.
+    /// What all rows share, or everything that one of them has.
     fn shared(&self, of: impl Fn(&ReadingResult) -> String) -> String {
-        let mut all: Vec<String> = self.rows.iter().map(|(_, result)| of(result)).collect();
-        all.dedup();
-        match &all[..] {
-            [one] => one.clone(),
-            _ => "as each row says".to_owned(),
+        let mut all: Vec<String> = Vec::new();
+        for text in self.rows.iter().map(|(_, result)| of(result)) {
+            if !all.contains(&text) {
+                all.push(text);
+            }
         }
+        all.join(" or ")
     }
 }
 
@@ -163,15 +164,11 @@ pub fn table(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
 
 /// How the figures of a table were measured.
 fn note(rows: &Rows<'_>, show: Show) -> String {
-    let (what, why) = match show {
-        Show::RobustError => (
-            "Robust error (RErr: wrong with these weights or with undisturbed ones)",
-            "the 95 % intervals of both means (bootstrap over chips) meet",
-        ),
-        Show::Accuracy | Show::Classes => (
-            "Accuracy",
-            "the 95 % interval of the difference (bootstrap over the same chips) contains zero",
-        ),
+    let what = match show {
+        Show::RobustError => {
+            "Robust error (RErr: wrong with these weights or with undisturbed ones)"
+        }
+        Show::Accuracy | Show::Classes => "Accuracy",
     };
     let seeds = |result: &ReadingResult| {
         let protocol = &result.protocol;
@@ -187,8 +184,9 @@ fn note(rows: &Rows<'_>, show: Show) -> String {
     format!(
         "{what} in percent, mean ± standard deviation over chips. Chips: {}; test images: {}; code: {}; policy: {}; \
          faults: {}, in {} of {} arrays; arithmetic: {}. Bold: the best at a point with faults; ≈: not significantly worse, \
-         since {why}. Differences between networks \
-         are also subject to the choice of test images, which these intervals do not contain.\n",
+         since the 95 % interval of the difference (bootstrap over the same chips; of other chips the intervals of both \
+         means) contains zero. Differences between networks are also \
+         subject to the choice of test images, which these intervals do not contain.\n",
         rows.shared(seeds),
         rows.shared(|r| r.protocol.images.to_string()),
         rows.shared(|r| r.protocol.memory.code.to_string()),
@@ -221,6 +219,21 @@ fn cell(
     }
 }
 
+/// Images that each chip classified wrong, over all places of its array; empty where a ledger has
+/// no such figures.
+fn wrong_of_chips(result: &ReadingResult, point: &ReadingPoint, show: Show) -> Vec<usize> {
+    let wrong = match show {
+        Show::RobustError => &point.robust_wrong,
+        Show::Accuracy | Show::Classes => &point.wrong,
+    };
+    // Places in one array are no chips of their own.
+    let places = wrong.len() / result.protocol.chips.max(1);
+    let chips = wrong.chunks(places.max(1));
+    chips
+        .map(|places| places.iter().copied().fold(0, usize::saturating_add))
+        .collect()
+}
+
 /// Whether a result is significantly worse than another at one point: by the differences of the
 /// same chips, else by intervals that do not meet.
 fn is_worse(
@@ -230,11 +243,11 @@ fn is_worse(
 ) -> bool {
     let (a, b) = (&result.protocol, &other.protocol);
     let same_chips = (a.first_chip, a.chips, a.offsets, a.images)
-        == (b.first_chip, b.chips, b.offsets, b.images)
-        && point.wrong.len() == better.wrong.len();
-    // Of robust errors a ledger has no figure for each chip.
-    if show != Show::RobustError && same_chips && point.wrong.len() > 1 {
-        let pairs = point.wrong.iter().zip(&better.wrong);
+        == (b.first_chip, b.chips, b.offsets, b.images);
+    let own = wrong_of_chips(result, point, show);
+    let others = wrong_of_chips(other, better, show);
+    if same_chips && own.len() == others.len() && own.len() > 1 {
+        let pairs = own.iter().zip(&others);
         let differences: Vec<f64> = pairs.map(|(a, b)| *a as f64 - *b as f64).collect();
         return Bootstrap::default().interval_of_mean(&differences).low > 0.0;
     }
@@ -280,4 +293,51 @@ pub fn classes(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
             false => String::new(),
         }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::page::testing::{point, result};
+
+    /// Chips with places, each with images classified wrong.
+    fn measured(chips: usize, wrong: &[usize]) -> ReadingResult {
+        let mean = wrong.iter().sum::<usize>() as f64 / (100 * wrong.len()) as f64;
+        let mut result = result(vec![ReadingPoint {
+            wrong: wrong.to_vec(),
+            robust_wrong: wrong.iter().map(|w| 100 - w).collect(),
+            ..point(mean)
+        }]);
+        result.protocol.chips = chips;
+        result.protocol.offsets = wrong.len() / chips;
+        result
+    }
+
+    fn worse(one: &ReadingResult, other: &ReadingResult, show: Show) -> bool {
+        is_worse((one, &one.points[0]), (other, &other.points[0]), show)
+    }
+
+    #[test]
+    fn a_difference_counts_if_it_is_the_same_on_most_chips_and_places_are_no_chips() {
+        let bad = [12, 13, 14, 15, 16, 17, 18, 19];
+        let good = bad.map(|wrong| wrong - 2);
+        let mixed = [20, 5, 22, 7, 24, 9, 26, 11];
+        let (eight, better) = (measured(8, &bad), measured(8, &good));
+        assert!(worse(&eight, &better, Show::Accuracy));
+        assert!(!worse(&better, &eight, Show::Accuracy));
+        assert!(!worse(&eight, &measured(8, &mixed), Show::Accuracy));
+        // Robust errors are compared by their own figures, which are the other way round here.
+        assert!(worse(&better, &eight, Show::RobustError));
+        // The same figures as places of one array are one chip, which says nothing.
+        assert!(!worse(
+            &measured(1, &bad),
+            &measured(1, &good),
+            Show::Accuracy
+        ));
+        assert!(worse(
+            &measured(4, &bad),
+            &measured(4, &good),
+            Show::Accuracy
+        ));
+    }
 }
