@@ -176,10 +176,10 @@ fn note(rows: &Rows<'_>, show: Show) -> String {
             .first_chip
             .saturating_add(protocol.chips as u64)
             .saturating_sub(1);
-        format!(
-            "{} chips (seeds {} to {last})",
-            protocol.chips, protocol.first_chip
-        )
+        match (protocol.chips, protocol.first_chip) {
+            (1, seed) => format!("1 (seed {seed})"),
+            (chips, first) => format!("{chips} (seeds {first} to {last})"),
+        }
     };
     format!(
         "{what} in percent, mean ± standard deviation over chips. Chips: {}; test images: {}; code: {}; policy: {}; \
@@ -207,7 +207,9 @@ fn cell(
     show: Show,
 ) -> String {
     let mean = 100.0 * shown(point, show).0;
+    // One chip has no deviation, and neither has a memory without faults.
     let text = match point.counters.flipped_bits {
+        _ if point.error.std_sample.is_none() => format!("{mean:.2}"),
         0 => format!("{mean:.2}"),
         _ => format!("{mean:.2} ± {:.2}", 100.0 * error(point, show).std),
     };
