@@ -175,8 +175,8 @@ impl Contest {
 /// What works on Brownout's side.
 enum Side<'d> {
     Training(Box<Run<'d>>),
-    Scoring(FloatModel, &'d Dataset),
-    Counting(IntegerModel, &'d Dataset),
+    Scoring(Box<FloatModel>, &'d Dataset),
+    Counting(Box<IntegerModel>, &'d Dataset),
 }
 
 impl<'d> Side<'d> {
@@ -199,10 +199,10 @@ impl<'d> Side<'d> {
         };
         Ok(match contest.ours {
             Work::Train { .. } => Self::Training(Box::new(Run::new(model, data, &settings)?)),
-            Work::Score => Self::Scoring(model, data),
+            Work::Score => Self::Scoring(Box::new(model), data),
             Work::Count => {
                 let quantized = model.calibrate(&data.first(CHUNK), &settings)?;
-                Self::Counting(export(&quantized, None)?, data)
+                Self::Counting(Box::new(export(&quantized, None)?), data)
             }
         })
     }
