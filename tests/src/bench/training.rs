@@ -9,6 +9,7 @@ use brownout_golden::export::export;
 use brownout_golden::float::FloatModel;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::{InputMap, IntegerModel};
+use brownout_golden::network::Precision;
 use brownout_golden::train::{Run, TrainingOptions};
 use brownout_spec::program::Shape;
 use ndarray::Array4;
@@ -38,7 +39,10 @@ struct Contest {
 /// What Brownout does.
 enum Work {
     /// Steps of training, with weights and activations rounded or not.
-    Train { quantized: bool },
+    Train {
+        quantized: bool,
+        precision: Precision,
+    },
     /// Inference in floating point.
     Score,
     /// Inference in integers.
@@ -59,14 +63,30 @@ fn contests(quick: bool) -> Vec<Contest> {
             false => "training",
         },
         network,
-        ours: Work::Train { quantized },
+        ours: Work::Train {
+            quantized,
+            precision: Precision::Single,
+        },
         theirs: vec![(request("train", network, "fp32"), aim)],
     };
     let mut against_narrow = train("resnet20", false, Some(Aim::AtLeast(1.3)));
     (against_narrow.theirs).push((request("train", "resnet20", "bf16"), None));
     let no_cliff = Some(Aim::AtLeast(1.0 / 1.5));
+    let mut narrow = train("resnet20", false, None);
+    (narrow.name, narrow.ours) = (
+        "training in bfloat16",
+        Work::Train {
+            quantized: false,
+            precision: Precision::Bfloat16,
+        },
+    );
+    narrow.theirs = vec![(
+        request("train", "resnet20", "bf16"),
+        Some(Aim::AtLeast(1.2)),
+    )];
     let mut contests = vec![
         against_narrow,
+        narrow,
         train("resnet20", true, None),
         Contest {
             name: "inference",
@@ -190,8 +210,14 @@ impl<'d> Side<'d> {
             // Noise is not learned; small steps keep the loss finite.
             learning_rate: 1e-3,
             float_share: match contest.ours {
-                Work::Train { quantized: false } => 0.99,
+                Work::Train {
+                    quantized: false, ..
+                } => 0.99,
                 _ => 0.0,
+            },
+            precision: match contest.ours {
+                Work::Train { precision, .. } => precision,
+                _ => Precision::Single,
             },
             frozen_share: 0.0,
             quiet: true,

@@ -4,12 +4,12 @@
 use super::Scale;
 use crate::data::DataSource;
 use brownout_golden::data::Augmentation;
-use brownout_golden::network::Builtin;
+use brownout_golden::network::{Builtin, Precision};
 use brownout_golden::quantize::BitWidth;
 use brownout_golden::train::QuantizerName;
 use brownout_spec::code::CodeName;
 use brownout_spec::quantity::BitErrorRate;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// Flags of `train`.
@@ -84,6 +84,27 @@ pub struct ScheduleArguments {
     /// cutout:PIXELS, as in crop:4,flip,cutout:16 [default: none]
     #[arg(long, value_name = "LIST")]
     pub augment: Option<Augmentation>,
+    /// In what numbers convolutions multiply [default: single]
+    #[arg(long, value_name = "WHICH")]
+    pub precision: Option<Multiplication>,
+}
+
+/// In what numbers convolutions multiply; all sums are single.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Multiplication {
+    /// Single precision
+    Single,
+    /// Operands rounded to bfloat16, forward and backward: faster where the processor has AVX512-BF16
+    Bfloat16,
+}
+
+impl From<Multiplication> for Precision {
+    fn from(multiplication: Multiplication) -> Self {
+        match multiplication {
+            Multiplication::Single => Self::Single,
+            Multiplication::Bfloat16 => Self::Bfloat16,
+        }
+    }
 }
 
 /// What becomes of weights.

@@ -183,6 +183,7 @@ fn apply(
     choose(schedule.batch, &mut options.batch);
     choose(schedule.learning_rate, &mut options.learning_rate);
     choose(schedule.augment, &mut options.augmentation);
+    choose(schedule.precision.map(Into::into), &mut options.precision);
     choose(weights.weight_bits, &mut options.weight_bits);
     choose(weights.quantizer, &mut options.quantizer);
     choose(weights.code, &mut options.code);

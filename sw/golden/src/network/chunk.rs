@@ -5,6 +5,7 @@
 //! the gradient of the same. So a tensor goes through memory once a layer and not once an
 //! operation.
 
+use super::bfloat::Precision;
 use super::layer::{Context, Convolution, Packed};
 use super::parameters::{LayerGradients, Parameters};
 use super::pointwise::{largest, quantize};
@@ -33,6 +34,8 @@ pub struct Prepared<'a> {
     pub parameters: &'a Parameters,
     /// Which moments to use.
     pub statistics: Statistics,
+    /// In what numbers convolutions multiply.
+    pub precision: Precision,
     /// Grid of each tensor's activations; `None` leaves it in floating point.
     pub activations: Vec<Option<ActivationGrid>>,
     /// Whether the gradients of the grids' ranges are wanted.
@@ -49,6 +52,18 @@ impl<'a> Prepared<'a> {
         statistics: Statistics,
         activations: Vec<Option<ActivationGrid>>,
     ) -> Self {
+        let single = (statistics, Precision::Single);
+        Self::with_precision(architecture, parameters, weights, single, activations)
+    }
+
+    /// The same, in whatever numbers convolutions are to multiply.
+    pub fn with_precision(
+        architecture: &Architecture,
+        parameters: &'a Parameters,
+        weights: &[Option<Array4<f32>>],
+        (statistics, precision): (Statistics, Precision),
+        activations: Vec<Option<ActivationGrid>>,
+    ) -> Self {
         let layers = parameters.layers.par_iter().zip(weights);
         let packed = layers.enumerate().map(|(index, (layer, given))| {
             let layer = layer.as_ref()?;
@@ -56,14 +71,15 @@ impl<'a> Prepared<'a> {
             let weight = weight.as_slice().expect("weights are in standard layout");
             let shapes = &architecture.shapes()[index];
             Some(Packed {
-                forward: Forward::new(shapes, 0).pack(weight),
-                backward: Backward::new(shapes, 0).pack(weight),
+                forward: Forward::new(shapes, 0).pack(weight, precision),
+                backward: Backward::new(shapes, 0).pack(weight, precision),
                 scale: layer.scale(architecture.styles[index].norm),
             })
         });
         Self {
             parameters,
             statistics,
+            precision,
             activations,
             ceilings: false,
             packed: packed.collect(),

@@ -9,8 +9,8 @@
 use super::chunk::shortcut;
 use super::normalization::{Affine, Moments, Spread};
 use super::pointwise::{Clip, activate, largest, quantize};
-use super::windows::{self, Forward};
-use super::{Architecture, Norm, Parameters, pooling};
+use super::windows::{self, Forward, PackedWeights, Padded, Scratch};
+use super::{Architecture, Norm, Parameters, Precision, pooling};
 use crate::data::Dataset;
 use crate::model::InputTable;
 use crate::quantize::ActivationGrid;
@@ -42,7 +42,7 @@ struct Convolution {
     /// Images that are convolved together.
     group: usize,
     forward: Forward,
-    packed: Vec<f32>,
+    packed: PackedWeights,
     scale: Option<Vec<f32>>,
     /// Of group norm a place for that of an image.
     affine: Affine,
@@ -54,9 +54,9 @@ struct Convolution {
 pub struct Values {
     /// The input and every layer's output, `[row][column][channel]`.
     tensors: Vec<Tensor>,
-    padded: Vec<Vec<f32>>,
+    padded: Vec<Padded>,
     /// Where convolutions work.
-    buffer: Vec<f32>,
+    scratch: Scratch,
     linear: Vec<f32>,
     gathered: Vec<f32>,
     /// Of each layer whose normalisation depends on the image.
@@ -166,7 +166,10 @@ impl<'a> Evaluator<'a> {
             }
             Some(Convolution {
                 group,
-                packed: forward.pack(weight.as_slice().expect("weights are in standard layout")),
+                packed: forward.pack(
+                    weight.as_slice().expect("weights are in standard layout"),
+                    Precision::Single,
+                ),
                 forward,
                 scale,
                 affine,
@@ -222,11 +225,8 @@ impl<'a> Evaluator<'a> {
             volume: shape.volume(),
         });
         let group = |l: &Convolution| l.group.min(images);
-        let padded = |l: &Convolution| vec![0.0; l.forward.padded_length(group(l))];
         let linear = |l: &Convolution| group(l) * l.forward.output_volume();
         let linear = self.layers.iter().flatten().map(linear).max();
-        let buffer = |l: &Convolution| l.forward.buffer_length(group(l));
-        let buffer = self.layers.iter().flatten().map(buffer).max();
         let largest = shapes.iter().map(|s| s.volume()).max().unwrap_or(0);
         let affines = self.layers.iter().zip(&self.architecture.styles);
         let affines = affines.map(|(layer, style)| {
@@ -236,12 +236,8 @@ impl<'a> Evaluator<'a> {
         });
         Values {
             tensors: tensors.collect(),
-            padded: self
-                .layers
-                .iter()
-                .map(|l| l.as_ref().map_or(Vec::new(), padded))
-                .collect(),
-            buffer: vec![0.0; buffer.unwrap_or(0)],
+            padded: vec![Padded::default(); layers],
+            scratch: Scratch::default(),
             linear: vec![0.0; linear.unwrap_or(0)],
             gathered: vec![0.0; largest],
             affines: affines.collect(),
@@ -329,10 +325,9 @@ impl<'a> Evaluator<'a> {
         let (before, after) = values.tensors.split_at_mut(index + 1);
         let x = before[self.architecture.source(index)].of(&images);
         let y = after[0].of_mut(&images);
-        let padded = layer.forward.pad(x, &mut values.padded[index]);
         let z = &mut values.linear[..y.len()];
-        let buffer = &mut values.buffer;
-        (layer.forward).convolve(padded, images.len(), &layer.packed, buffer, z);
+        let (padded, scratch) = (&mut values.padded[index], &mut values.scratch);
+        (layer.forward).convolve((x, images.len()), &layer.packed, padded, scratch, z);
         let volume = layer.forward.output_volume();
         let shortcut = shortcut(self.architecture, index);
         let mut most = f32::MIN;

@@ -3,12 +3,12 @@
 //! A group is taken through everything that a layer does before the next one is begun, so
 //! that its values are still in the core's own cache.
 
+use super::bfloat::Precision;
 use super::chunk::{Prepared, Statistics};
 use super::normalization::{Affine, Coefficients, Moments, Spread, Sums};
 use super::parameters::LayerGradients;
 use super::pointwise::{Clip, activate, gate, spread};
-use super::tiles::correlate;
-use super::windows::{self, Backward, Forward};
+use super::windows::{self, Backward, Forward, PackedWeights, Padded, Scratch};
 use super::{LayerParameters, Norm};
 use brownout_spec::program::LayerShapes;
 use std::ops::Range;
@@ -16,8 +16,8 @@ use std::ops::Range;
 /// A layer's weights as the inner loops read them, and what its normalisation multiplies with.
 #[derive(Clone, Debug)]
 pub(super) struct Packed {
-    pub forward: Vec<f32>,
-    pub backward: Vec<f32>,
+    pub forward: PackedWeights,
+    pub backward: PackedWeights,
     pub scale: Option<Vec<f32>>,
 }
 
@@ -27,6 +27,7 @@ pub(super) struct Context<'a> {
     pub parameters: &'a LayerParameters,
     pub packed: &'a Packed,
     pub statistics: Statistics,
+    pub precision: Precision,
     pub clip: Clip,
 }
 
@@ -41,6 +42,7 @@ impl<'a> Context<'a> {
                 .as_ref()
                 .expect("a convolution has weights"),
             statistics: prepared.statistics,
+            precision: prepared.precision,
             clip: Clip::new(rectified, prepared.activations[index + 1]),
         }
     }
@@ -55,12 +57,12 @@ pub(super) struct Convolution {
     images: usize,
     forward: Forward,
     backward: Backward,
-    /// Inputs of a group inside their zero border.
-    padded: Vec<f32>,
+    /// Inputs of a group.
+    padded: Padded,
     /// The output's gradients of a group inside their zero border.
     padded_gradient: Vec<f32>,
     /// Where convolutions work, forward and backward.
-    buffer: Vec<f32>,
+    scratch: Scratch,
     /// The convolution's results, z, of all images.
     linear: Vec<f32>,
     /// One where the gradient passes ReLU and clipping, zero elsewhere.
@@ -88,14 +90,9 @@ impl Convolution {
             norm,
             group,
             images,
-            padded: vec![0.0; forward.padded_length(group)],
+            padded: Padded::default(),
             padded_gradient: vec![0.0; backward.padded_length(group)],
-            buffer: vec![
-                0.0;
-                forward
-                    .buffer_length(group)
-                    .max(backward.buffer_length(group))
-            ],
+            scratch: Scratch::default(),
             linear: vec![0.0; images * volume],
             pass: vec![0; images * volume],
             coefficients: Coefficients::new(&affine),
@@ -121,10 +118,9 @@ impl Convolution {
         let volumes = (self.forward.input_volume(), self.forward.output_volume());
         let x = &x[images.start * volumes.0..images.end * volumes.0];
         let z = &mut self.linear[images.start * volumes.1..images.end * volumes.1];
-        let padded = self.forward.pad(x, &mut self.padded);
         let weights = &context.packed.forward;
-        let buffer = &mut self.buffer;
-        (self.forward).convolve(padded, images.len(), weights, buffer, z);
+        let (padded, scratch) = (&mut self.padded, &mut self.scratch);
+        (self.forward).convolve((x, images.len()), weights, padded, scratch, z);
         let pixels = volumes.1 / self.forward.outputs();
         for (image, z) in images.zip(z.chunks_exact(volumes.1)) {
             let [last, all] = &mut self.spreads;
@@ -247,21 +243,21 @@ impl Convolution {
             spread(g, z, coefficients, self.backward.row_length(), rows, target);
         }
         let x = &x[images.start * volumes.0..images.end * volumes.0];
-        let padded = self.forward.pad(x, &mut self.padded);
-        let windows = self.backward.correlated(&self.forward, count);
+        let g = &self.padded_gradient[..];
+        let (padded, scratch) = (&mut self.padded, &mut self.scratch);
+        let group = (count, context.precision);
         let gradient = &mut self.packed_gradient;
-        correlate(padded, &windows, &self.padded_gradient, gradient);
-        let (weights, padded) = (&context.packed.backward, &self.padded_gradient);
-        let buffer = &mut self.buffer;
+        (self.backward).correlate(&self.forward, (x, g), group, padded, scratch, gradient);
+        let weights = &context.packed.backward;
         match dx {
             None => {}
             Some((dx, false)) => {
-                self.backward.convolve(padded, count, weights, buffer, dx);
+                self.backward.convolve(g, count, weights, scratch, dx);
             }
             Some((dx, true)) => {
                 self.contribution.resize(dx.len(), 0.0);
                 let part = &mut self.contribution;
-                self.backward.convolve(padded, count, weights, buffer, part);
+                self.backward.convolve(g, count, weights, scratch, part);
                 dx.iter_mut().zip(part).for_each(|(dx, part)| *dx += *part);
             }
         }

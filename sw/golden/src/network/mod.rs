@@ -13,6 +13,7 @@
 //! [`Network`]: brownout_spec::program::Network
 
 mod architecture;
+mod bfloat;
 mod builtin;
 mod chunk;
 mod evaluator;
@@ -28,6 +29,7 @@ mod windows;
 mod winograd;
 
 pub use architecture::{Architecture, ArchitectureError, Builder, Norm, Style};
+pub use bfloat::Precision;
 pub use builtin::{Builtin, Depth, Shortcut};
 pub use chunk::{Chunk, Prepared, Statistics};
 pub use evaluator::{Evaluator, Score, Values};

@@ -4,6 +4,7 @@
 //! algorithm", 2019): one inner loop then serves every kernel, stride and padding, dense
 //! layers, and tiles that run over the ends of rows and images.
 
+use super::bfloat::{self, Precision};
 use super::level::LANES;
 use super::tiles;
 use super::winograd::Winograd;
@@ -16,6 +17,43 @@ const PIXELS: usize = 64;
 /// How many of a chunk's images are convolved together.
 pub(super) fn group(shapes: &LayerShapes, images: usize) -> usize {
     PIXELS.div_ceil(shapes.output.pixels()).min(images)
+}
+
+/// A layer's weights as the inner loops read them.
+#[derive(Clone, Debug)]
+pub(super) enum PackedWeights {
+    /// For [`tiles::convolve`], or for [`Winograd::convolve`] where the layer fits.
+    Single(Vec<f32>),
+    /// For [`bfloat::convolve`].
+    Pairs(Vec<u32>),
+}
+
+/// A layer's inputs of a group of images inside their zero border, in the forms that the
+/// inner loops read. Buffers grow to what is needed; nothing but zero is ever in a border.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Padded {
+    values: Vec<f32>,
+    /// Pairs of neighbouring channels.
+    channels: Vec<u32>,
+    /// Pairs of neighbouring pixels.
+    pixels: Vec<u32>,
+}
+
+/// What the inner loops work in; grows to what is needed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scratch {
+    /// Sums of operands.
+    sums: Vec<f32>,
+    /// A gradient in pairs.
+    pairs: Vec<u32>,
+}
+
+/// A buffer's first values.
+fn first<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) -> &mut [T] {
+    if buffer.len() < length {
+        buffer.resize(length, T::default());
+    }
+    &mut buffer[..length]
 }
 
 /// The windows of a group of images.
@@ -54,6 +92,8 @@ pub(super) struct Forward {
     output: Shape,
     padding: usize,
     padded: Shape,
+    /// Distance between the operands of neighbouring output pixels.
+    step: usize,
     table: Table,
     /// The same with fewer products, where the layer fits.
     winograd: Option<Winograd>,
@@ -89,6 +129,7 @@ impl Forward {
             output,
             padding,
             padded,
+            step: stride * padded.channels,
             table: Table {
                 targets: targets.collect(),
                 bases,
@@ -115,20 +156,6 @@ impl Forward {
         self.output.volume()
     }
 
-    /// Length of the buffer for padded images: none if nothing is padded.
-    pub fn padded_length(&self, images: usize) -> usize {
-        match self.padding {
-            0 => 0,
-            _ => images * self.padded.volume(),
-        }
-    }
-
-    /// Length of the buffer that [`Forward::convolve`] works in.
-    pub fn buffer_length(&self, images: usize) -> usize {
-        let winograd = self.winograd.as_ref();
-        winograd.map_or(0, |w| w.buffer_length(images))
-    }
-
     /// Length of a weight gradient as [`tiles::correlate`] adds to it.
     pub fn packed_length(&self) -> usize {
         self.table.packed_length(self.outputs())
@@ -139,47 +166,95 @@ impl Forward {
         self.table.windows(images)
     }
 
-    /// The images inside their zero border, which the buffer has already.
-    pub fn pad<'b>(&self, images: &'b [f32], buffer: &'b mut [f32]) -> &'b [f32] {
-        if self.padding == 0 {
-            return images;
-        }
+    /// Images inside their zero border, which the buffer has already. Each row is put from
+    /// `lead` values before its place on; `together` values are one of the buffer's.
+    fn place<'b, T: Copy + Default>(
+        &self,
+        x: &[f32],
+        buffer: &'b mut Vec<T>,
+        (lead, together): (usize, usize),
+        put: impl Fn(&[f32], &mut [T]),
+    ) -> &'b [T] {
         let row = self.input.width * self.input.channels;
         let stride = self.padded.width * self.padded.channels;
-        let first = self.padding * (stride + self.padded.channels);
-        let sources = images.chunks_exact(self.input.volume());
-        for (source, padded) in sources.zip(buffer.chunks_exact_mut(self.padded.volume())) {
-            let rows = source.chunks_exact(row);
-            for (source, target) in rows.zip(padded[first..].chunks_mut(stride)) {
-                target[..row].copy_from_slice(source);
+        let start = self.padding * (stride + self.padded.channels) - lead;
+        let images = x.chunks_exact(self.input.volume());
+        let volume = self.padded.volume() / together;
+        let buffer = first(buffer, images.len() * volume);
+        for (image, padded) in images.zip(buffer.chunks_exact_mut(volume)) {
+            for (number, row) in image.chunks_exact(row).enumerate() {
+                put(row, &mut padded[(start + number * stride) / together..]);
             }
         }
         buffer
     }
 
-    /// Convolves that many images inside their border with packed weights, overwriting.
+    fn padded<'b>(&self, x: &'b [f32], padded: &'b mut Padded) -> &'b [f32] {
+        if self.padding == 0 {
+            return x;
+        }
+        self.place(x, &mut padded.values, (0, 1), |row, target| {
+            target[..row.len()].copy_from_slice(row);
+        })
+    }
+
+    pub(super) fn channel_pairs<'b>(&self, x: &[f32], padded: &'b mut Padded) -> &'b [u32] {
+        self.place(x, &mut padded.channels, (0, 2), bfloat::pair_neighbours)
+    }
+
+    pub(super) fn pixel_pairs<'b>(&self, x: &[f32], padded: &'b mut Padded) -> &'b [u32] {
+        // What is in the border before a row has a partner in it.
+        let lead = self.step.min(self.padding * self.padded.channels);
+        let ahead = self.step - lead;
+        self.place(x, &mut padded.pixels, (lead, 1), |row, target| {
+            let (before, target) = target.split_at_mut(lead);
+            bfloat::pair_after(&row[ahead..], before);
+            bfloat::pair_apart(row, self.step, target);
+        })
+    }
+
+    /// Convolves that many images with packed weights, overwriting.
     pub fn convolve(
         &self,
-        padded: &[f32],
-        images: usize,
-        packed: &[f32],
-        buffer: &mut [f32],
+        (x, images): (&[f32], usize),
+        packed: &PackedWeights,
+        padded: &mut Padded,
+        scratch: &mut Scratch,
         y: &mut [f32],
     ) {
-        match &self.winograd {
-            Some(winograd) => winograd.convolve(padded, images, packed, buffer, y),
-            None => tiles::convolve(padded, &self.windows(images), packed, self.outputs(), y),
+        let windows = self.windows(images);
+        match (packed, &self.winograd) {
+            (PackedWeights::Pairs(packed), _) => {
+                let x = self.channel_pairs(x, padded);
+                bfloat::convolve(x, &windows, packed, self.outputs(), y);
+            }
+            (PackedWeights::Single(packed), Some(winograd)) => {
+                let sums = first(&mut scratch.sums, winograd.buffer_length(images));
+                winograd.convolve(self.padded(x, padded), images, packed, sums, y);
+            }
+            (PackedWeights::Single(packed), None) => {
+                let x = self.padded(x, padded);
+                tiles::convolve(x, &windows, packed, self.outputs(), y);
+            }
         }
     }
 
-    /// Packs weights `[output][row][column][input]` for [`Forward::convolve`].
-    pub fn pack(&self, weight: &[f32]) -> Vec<f32> {
-        if let Some(winograd) = &self.winograd {
-            let (rows, inputs) = (self.table.rows, self.input.channels);
-            return winograd.pack(|output, row, column, input| {
-                weight[((output * rows + row) * 3 + column) * inputs + input]
-            });
+    /// Packs weights `[output][row][column][input]` for [`Forward::convolve`]. Layers with an
+    /// odd number of input channels are always in single precision.
+    pub fn pack(&self, weight: &[f32], precision: Precision) -> PackedWeights {
+        if precision == Precision::Bfloat16 && self.input.channels.is_multiple_of(2) {
+            return PackedWeights::Pairs(bfloat::pair_weights(&self.pack_plain(weight)));
         }
+        let Some(winograd) = &self.winograd else {
+            return PackedWeights::Single(self.pack_plain(weight));
+        };
+        let (rows, inputs) = (self.table.rows, self.input.channels);
+        PackedWeights::Single(winograd.pack(|output, row, column, input| {
+            weight[((output * rows + row) * 3 + column) * inputs + input]
+        }))
+    }
+
+    fn pack_plain(&self, weight: &[f32]) -> Vec<f32> {
         let mut packed = vec![0.0; self.packed_length()];
         let block = self.table.windows(0).block_length();
         for (output, weight) in weight.chunks_exact(block / LANES).enumerate() {
@@ -354,24 +429,49 @@ impl Backward {
         self.output.width * self.output.channels
     }
 
-    /// The forward convolution's windows, for results that are padded gradients.
-    pub fn correlated<'a>(&'a self, forward: &'a Forward, images: usize) -> tiles::Windows<'a> {
+    /// Adds the weight gradient of that many images from their inputs and their padded
+    /// output's gradients. Maps with an odd width are always in single precision.
+    pub fn correlate(
+        &self,
+        forward: &Forward,
+        (x, g): (&[f32], &[f32]),
+        (images, precision): (usize, Precision),
+        padded: &mut Padded,
+        scratch: &mut Scratch,
+        packed: &mut [f32],
+    ) {
         let windows = forward.windows(images);
-        tiles::Windows {
+        let windows = tiles::Windows {
             targets: &self.places[..windows.bases.len()],
             ..windows
+        };
+        if precision == Precision::Single || !self.output.width.is_multiple_of(2) {
+            return tiles::correlate(forward.padded(x, padded), &windows, g, packed);
         }
+        let x = forward.pixel_pairs(x, padded);
+        let g = &g[..self.padded_length(images)];
+        let pairs = first(&mut scratch.pairs, g.len());
+        bfloat::pair_apart(g, self.output.channels, pairs);
+        bfloat::correlate(x, &windows, pairs, packed);
     }
 
-    /// Packs weights `[output][row][column][input]` for [`Backward::convolve`].
-    pub fn pack(&self, weight: &[f32]) -> Vec<f32> {
-        let (outputs, inputs) = (self.output.channels, self.input.channels);
-        if let Some(winograd) = &self.winograd {
-            let last = self.kernel.0 - 1;
-            return winograd.pack(|input, row, column, output| {
-                weight[((output * (last + 1) + last - row) * 3 + 2 - column) * inputs + input]
-            });
+    /// Packs weights `[output][row][column][input]` for [`Backward::convolve`]. Layers with an
+    /// odd number of output channels are always in single precision.
+    pub fn pack(&self, weight: &[f32], precision: Precision) -> PackedWeights {
+        if precision == Precision::Bfloat16 && self.output.channels.is_multiple_of(2) {
+            return PackedWeights::Pairs(bfloat::pair_weights(&self.pack_plain(weight)));
         }
+        let Some(winograd) = &self.winograd else {
+            return PackedWeights::Single(self.pack_plain(weight));
+        };
+        let (rows, inputs) = (self.kernel.0, self.input.channels);
+        PackedWeights::Single(winograd.pack(|input, row, column, output| {
+            weight[((output * rows + rows - 1 - row) * 3 + 2 - column) * inputs + input]
+        }))
+    }
+
+    fn pack_plain(&self, weight: &[f32]) -> Vec<f32> {
+        let (outputs, inputs) = (self.output.channels, self.input.channels);
         let length = |class: &Class| class.table.packed_length(inputs);
         let mut packed = vec![0.0; self.classes.iter().map(length).sum()];
         let mut rest = &mut packed[..];
@@ -396,24 +496,44 @@ impl Backward {
         packed
     }
 
-    /// Length of the buffer that [`Backward::convolve`] works in.
-    pub fn buffer_length(&self, images: usize) -> usize {
-        let winograd = self.winograd.as_ref();
-        winograd.map_or(0, |w| w.buffer_length(images))
-    }
-
     /// The input's gradient of that many images from their padded output's, overwriting.
     pub fn convolve(
         &self,
         padded: &[f32],
         images: usize,
-        packed: &[f32],
-        buffer: &mut [f32],
+        packed: &PackedWeights,
+        scratch: &mut Scratch,
         dx: &mut [f32],
     ) {
-        if let Some(winograd) = &self.winograd {
-            return winograd.convolve(padded, images, packed, buffer, dx);
+        match (packed, &self.winograd) {
+            (PackedWeights::Pairs(packed), _) => {
+                let values = &padded[..images * self.padded.volume()];
+                let pairs = first(&mut scratch.pairs, values.len() / 2);
+                bfloat::pair_neighbours(values, pairs);
+                self.each_class(packed, (images, 2), dx, |windows, packed, inputs, dx| {
+                    bfloat::convolve(pairs, windows, packed, inputs, dx);
+                });
+            }
+            (PackedWeights::Single(packed), Some(winograd)) => {
+                let sums = first(&mut scratch.sums, winograd.buffer_length(images));
+                winograd.convolve(padded, images, packed, sums, dx);
+            }
+            (PackedWeights::Single(packed), None) => {
+                self.each_class(packed, (images, 1), dx, |windows, packed, inputs, dx| {
+                    tiles::convolve(padded, windows, packed, inputs, dx);
+                });
+            }
         }
+    }
+
+    /// Convolves class by class, of packed weights of which each place holds `together`.
+    fn each_class<T>(
+        &self,
+        packed: &[T],
+        (images, together): (usize, usize),
+        dx: &mut [f32],
+        convolve: impl Fn(&tiles::Windows<'_>, &[T], usize, &mut [f32]),
+    ) {
         let inputs = self.input.channels;
         let is_met = |class: &Class| class.table.row_length * class.table.rows > 0;
         if !self.classes.iter().all(is_met) {
@@ -422,11 +542,11 @@ impl Backward {
         }
         let mut rest = packed;
         for class in self.classes.iter().filter(|class| is_met(class)) {
-            let (part, after) = rest.split_at(class.table.packed_length(inputs));
+            let (part, after) = rest.split_at(class.table.packed_length(inputs) / together);
             rest = after;
             let windows = class.table.windows(images);
             if !windows.bases.is_empty() {
-                tiles::convolve(padded, &windows, part, inputs, dx);
+                convolve(&windows, part, inputs, dx);
             }
         }
         debug_assert!(rest.is_empty(), "weights of as many classes");

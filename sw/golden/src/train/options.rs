@@ -5,6 +5,7 @@ use super::adversarial::Adversarial;
 use super::methods::{Clipping, Perturbation};
 use super::quantizer::{QuantizerName, WcatOptions};
 use crate::data::Augmentation;
+use crate::network::Precision;
 use crate::quantize::{AllowedRanges, BitWidth, Granularity, Placement};
 use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,9 @@ pub struct TrainingOptions {
     pub weight_decay: f32,
     /// What the penalty is on.
     pub decay: Decay,
+    /// In what numbers convolutions multiply, forward and backward.
+    #[serde(skip_serializing_if = "Precision::is_single")]
+    pub precision: Precision,
     /// Share of the label that is spread over all classes: (1 − ε)·onehot + ε/K.
     pub label_smoothing: f32,
     /// Bits of a weight, 2 to 8.
@@ -111,6 +115,7 @@ impl Default for TrainingOptions {
             nesterov: false,
             weight_decay: 1e-4,
             decay: Decay::Weights,
+            precision: Precision::Single,
             label_smoothing: 0.0,
             weight_bits: BitWidth::EIGHT,
             quantizer: QuantizerName::LeastError,

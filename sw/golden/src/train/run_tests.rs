@@ -1,7 +1,7 @@
 use super::*;
 use crate::data::glyph;
 use crate::model::InputMap;
-use crate::network::Builtin;
+use crate::network::{Builtin, Precision};
 use crate::quantize::{BitWidth, Placement, Throttle};
 use crate::train::QuantizerName;
 use brownout_spec::code::CodeName;
@@ -47,6 +47,28 @@ fn the_result_depends_on_the_seed_and_not_on_the_number_of_threads() {
     assert_eq!(one.losses, three.losses);
     let other = train_with(1, &TrainingOptions { seed: 2, ..options });
     assert_ne!(one.network.model.parameters, other.network.model.parameters);
+}
+
+#[test]
+fn a_run_in_bfloat16_learns_as_much_and_does_not_depend_on_the_number_of_threads() {
+    let single = quick();
+    let narrow = TrainingOptions {
+        precision: Precision::Bfloat16,
+        ..quick()
+    };
+    let (single, one, three) = (
+        train_with(2, &single),
+        train_with(1, &narrow),
+        train_with(3, &narrow),
+    );
+    assert_eq!(one.network, three.network);
+    assert_ne!(one.losses, single.losses);
+    for (narrow, single) in one.losses.iter().zip(&single.losses) {
+        assert!(
+            (narrow - single).abs() < 0.05 * single,
+            "{narrow} is not {single}"
+        );
+    }
 }
 
 #[test]

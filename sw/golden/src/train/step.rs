@@ -279,11 +279,11 @@ impl Run<'_> {
             false => Statistics::Batch,
         };
         let model = &self.model;
-        let mut prepared = Prepared::new(
+        let mut prepared = Prepared::with_precision(
             &model.architecture,
             &model.parameters,
             weights,
-            statistics,
+            (statistics, self.options.precision),
             activations.to_vec(),
         );
         prepared.ceilings = self.learns_ranges();
