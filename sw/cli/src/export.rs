@@ -94,8 +94,8 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     };
     let mut table = Table::new(&["arithmetic", ">accuracy"]);
     for (name, accuracy) in [
-        ("floating point", float),
-        ("floating point, rounded", quantized),
+        ("unrounded", float),
+        ("rounded, floating point", quantized),
         ("integers", integer),
     ] {
         table.row([name.to_owned(), percent(accuracy)]);

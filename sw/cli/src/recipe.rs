@@ -84,6 +84,7 @@ fn nearest(message: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use brownout_golden::network::Precision;
     use brownout_golden::train::TrainingOptions;
 
     fn message(text: &str) -> String {
@@ -118,6 +119,7 @@ mod tests {
             clip: Some(Default::default()),
             perturbation: Some(Default::default()),
             learning_rate: 0.3,
+            precision: Precision::Bfloat16,
             ..TrainingOptions::default()
         };
         options.wcat.decay = 0.07;

@@ -117,6 +117,10 @@ fn a_state_of_another_run_is_refused_and_left_alone() {
     let state = fs::read(sandbox.path("state")).unwrap();
     for (more, expected) in [
         (&["--epochs", "2"][..], "epochs is 1, this run's is 2"),
+        (
+            &["--epochs", "1", "--precision", "bfloat16"],
+            "precision is \"single\", this run's is \"bfloat16\"",
+        ),
         (&["--epochs", "1", "--network", "mlp"], "network cnn"),
         (&["--epochs", "1", "--data", "glyphs:7"], "hash"),
     ] {
@@ -141,9 +145,19 @@ fn flags_count_more_than_the_recipe_and_what_is_in_force_is_printed_as_one() {
         let all = [&["train", "--print-config"][..], arguments].concat();
         sandbox.ok(&all).out
     };
-    let printed = print(&["--config", "recipe.toml", "--epochs", "9", "--seed", "5"]);
+    let printed = print(&[
+        "--config",
+        "recipe.toml",
+        "--epochs",
+        "9",
+        "--seed",
+        "5",
+        "--precision",
+        "bfloat16",
+    ]);
     for line in [
         "epochs = 9",
+        "precision = \"bfloat16\"",
         "seed = 5",
         "quantizer = \"wcat\"",
         "gate = 2.5",
@@ -152,6 +166,8 @@ fn flags_count_more_than_the_recipe_and_what_is_in_force_is_printed_as_one() {
     }
     sandbox.write("again.toml", &printed);
     assert_eq!(print(&["--config", "again.toml"]), printed);
+    let single = print(&["--config", "again.toml", "--precision", "single"]);
+    assert!(!single.contains("precision"), "{single}");
     let defaults = print(&[]);
     assert!(defaults.contains("epochs = 5") && !defaults.contains("perturbation"));
 }
@@ -163,6 +179,7 @@ fn a_recipe_that_is_not_allowed_is_refused_with_what_is() {
         ("epoch = 3", "did you mean `epochs`?"),
         ("quantizer = \"wcot\"", "did you mean `wcat`?"),
         ("weight_bits = 9", "2 to 8"),
+        ("precision = \"bf16\"", "`bfloat16`"),
         ("label_smoothing = 2.0", "label smoothing is 2"),
         ("clip = { range = -1.0 }", "clip.range is -1"),
         ("perturbation = { rate = 0.6 }", "perturbation.rate is 0.6"),

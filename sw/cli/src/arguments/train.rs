@@ -85,24 +85,25 @@ pub struct ScheduleArguments {
     #[arg(long, value_name = "LIST")]
     pub augment: Option<Augmentation>,
     /// In what numbers convolutions multiply [default: single]
-    #[arg(long, value_name = "WHICH")]
-    pub precision: Option<Multiplication>,
+    #[arg(long, value_name = "NAME")]
+    pub precision: Option<PrecisionName>,
 }
 
 /// In what numbers convolutions multiply; all sums are single.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Multiplication {
+pub enum PrecisionName {
     /// Single precision
     Single,
-    /// Operands rounded to bfloat16, forward and backward: faster where the processor has AVX512-BF16
+    /// Operands rounded to bfloat16, but for layers with an odd number of channels: faster on
+    /// processors with AVX512-BF16, slower on others
     Bfloat16,
 }
 
-impl From<Multiplication> for Precision {
-    fn from(multiplication: Multiplication) -> Self {
-        match multiplication {
-            Multiplication::Single => Self::Single,
-            Multiplication::Bfloat16 => Self::Bfloat16,
+impl From<PrecisionName> for Precision {
+    fn from(name: PrecisionName) -> Self {
+        match name {
+            PrecisionName::Single => Self::Single,
+            PrecisionName::Bfloat16 => Self::Bfloat16,
         }
     }
 }

@@ -17,7 +17,7 @@ use brownout_golden::export::{check_form, check_options, export};
 use brownout_golden::float::FloatModel;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::{Accuracy, FileError, IntegerModel};
-use brownout_golden::network::Builtin;
+use brownout_golden::network::{Builtin, Precision};
 use brownout_golden::quantize::{BitWidth, Placement};
 #[cfg(feature = "simulate")]
 use brownout_golden::train::train;
@@ -84,6 +84,9 @@ pub struct Done {
     /// Which places of its words they are for.
     #[serde(default, skip_serializing_if = "Placement::is_channel")]
     pub placement: Placement,
+    /// In what numbers convolutions multiplied.
+    #[serde(default, skip_serializing_if = "Precision::is_single")]
+    pub precision: Precision,
     /// Of what is random.
     pub seed: u64,
     /// Passes over the training images.
@@ -197,6 +200,7 @@ pub fn complete(
         quantizer: options.quantizer,
         code: options.code,
         placement: options.placement,
+        precision: options.precision,
         seed: options.seed,
         epochs: options.epochs,
         losses: run.trained.losses.clone(),
@@ -262,6 +266,9 @@ fn announce(start: &FloatModel, split: &Split, options: &TrainingOptions, output
         options.weight_bits,
         options.code
     ));
+    if !options.precision.has_instructions() {
+        output.remark("this processor has no AVX512-BF16: bfloat16 is slower here than single");
+    }
 }
 
 /// Trains from the beginning, or from a state that is there already.
@@ -346,8 +353,8 @@ fn render(report: &Report) -> String {
     let report = &report.done;
     let mut table = Table::new(&["arithmetic", ">accuracy"]);
     for (name, accuracy) in [
-        ("floating point", Some(report.accuracy_float)),
-        ("floating point, rounded", Some(report.accuracy_quantized)),
+        ("unrounded", Some(report.accuracy_float)),
+        ("rounded, floating point", Some(report.accuracy_quantized)),
         ("integers", report.accuracy_integer),
     ] {
         if let Some(accuracy) = accuracy {

@@ -7,9 +7,10 @@
 //! weight gradient.
 //!
 //! AVX-512 has an instruction for that (`vdpbf16ps`); where it is missing the same is done
-//! by shifts and multiplications. Products of bfloat16 are exact in `f32`, and both add the
-//! second before the first, so they agree to the bit (but for subnormal numbers, which
-//! the instruction takes for zero).
+//! by shifts and multiplications, at a lower speed than single precision. Products of
+//! bfloat16 are exact in `f32`, and both add the second before the first, so they agree to
+//! the bit. Subnormal operands are zero, as for the instruction; sums below the least normal
+//! number, 1.2·10⁻³⁸, are zero with it alone.
 
 use super::level::{LANES, dispatched};
 use super::tiles::Windows;
@@ -22,19 +23,34 @@ pub enum Precision {
     /// `f32`.
     #[default]
     Single,
-    /// Operands rounded to bfloat16, forward and backward.
+    /// Operands rounded to bfloat16, forward and backward. A layer with an odd number of
+    /// input channels is single forward, one with an odd number of output channels where the
+    /// gradient of its input is computed, and the weight gradient of maps with an odd width,
+    /// dense layers among them, is single, too.
     Bfloat16,
 }
 
 impl Precision {
-    /// Whether it is the one that nothing is rounded in.
+    /// Whether nothing is rounded.
     pub fn is_single(&self) -> bool {
         *self == Self::Single
+    }
+
+    /// Whether this machine has instructions for it. Bfloat16 without is slower than single.
+    pub fn has_instructions(self) -> bool {
+        match self {
+            Self::Single => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Bfloat16 => *native::IS_THERE,
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Bfloat16 => false,
+        }
     }
 }
 
 /// Pairs of values `distance` apart: the first of each in order, the last ones with zero.
 pub(super) fn pair_apart(values: &[f32], distance: usize, pairs: &mut [u32]) {
+    let distance = distance.min(values.len());
     let with = values.len() - distance;
     join(values, &values[distance..], &mut pairs[..with]);
     let rest = pairs[with..].iter_mut().zip(&values[with..]);
@@ -65,9 +81,12 @@ pub(super) fn pair_weights(packed: &[f32]) -> Vec<u32> {
 fn rounded(value: f32) -> u32 {
     let bits = value.to_bits();
     let even = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
-    // Rounding could carry a NaN out of its exponent.
     if value.is_nan() {
+        // Rounding could carry it out of its exponent.
         bits >> 16 | 0x40
+    } else if bits & 0x7f80_0000 == 0 {
+        // Subnormal, or zero.
+        bits >> 16 & 0x8000
     } else {
         even
     }
@@ -226,7 +245,8 @@ fn store(sums: &[f32; LANES], target: usize, block: usize, outputs: usize, y: &m
     }
 }
 
-/// The same with the instruction.
+/// The same with the instruction. Arrays of its registers stay in registers, unlike arrays of
+/// numbers (see [`tiles`](super::tiles)).
 #[cfg(target_arch = "x86_64")]
 mod native {
     use super::super::level::{LANES, LEVEL, Level};
@@ -250,7 +270,9 @@ mod native {
     fn add_products(sums: __m512, x: u32, w: &[u32; LANES]) -> __m512 {
         let x = _mm512_set1_epi32(x as i32);
         // SAFETY: all are 64 bytes without any invalid value.
-        let (x, w) = unsafe { (transmute::<__m512i, __m512bh>(x), transmute(*w)) };
+        let x = unsafe { transmute::<__m512i, __m512bh>(x) };
+        // SAFETY: as above.
+        let w = unsafe { transmute::<[u32; LANES], __m512bh>(*w) };
         // As the last operand x is broadcast by the instruction itself.
         _mm512_dpbf16_ps(sums, w, x)
     }
@@ -271,17 +293,20 @@ mod native {
     ) {
         let (pixels, length) = (windows.bases.len(), windows.row_length / 2);
         let stride = windows.row_stride / 2;
-        let window = (windows.rows - 1) * stride + length;
+        // What is read of a window, without a wrap that would make it short.
+        let rows = (windows.rows - 1).checked_mul(stride);
+        let window = rows.and_then(|rows| rows.checked_add(length));
+        let window = window.expect("windows are no larger than memory");
         for (block, weights) in packed.chunks_exact(windows.block_length() / 2).enumerate() {
             let weights = weights.as_chunks::<LANES>().0;
             assert_eq!(weights.len(), windows.rows * length);
             for pixel in (0..pixels).step_by(PIXELS) {
                 // The last tile repeats its last pixel, and stores it once.
-                // A closure would not be compiled for these instructions.
-                let mut operands = [x; PIXELS];
-                for (i, operands) in operands.iter_mut().enumerate() {
+                // Not by `from_fn`, which is not compiled for these instructions.
+                let mut inputs = [x; PIXELS];
+                for (i, inputs) in inputs.iter_mut().enumerate() {
                     let base = windows.bases[(pixel + i).min(pixels - 1)] as usize / 2;
-                    *operands = &x[base..][..window];
+                    *inputs = &x[base..][..window];
                 }
                 let mut sums = [_mm512_setzero_ps(); PIXELS];
                 for row in 0..windows.rows {
@@ -290,7 +315,7 @@ mod native {
                         let w = unsafe { weights.get_unchecked(row * length + k) };
                         for i in 0..PIXELS {
                             // SAFETY: all rows' operands are in the window (sliced above).
-                            let x = unsafe { *operands[i].get_unchecked(row * stride + k) };
+                            let x = unsafe { *inputs[i].get_unchecked(row * stride + k) };
                             sums[i] = add_products(sums[i], x, w);
                         }
                     }

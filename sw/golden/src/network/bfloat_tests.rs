@@ -13,21 +13,64 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| random.random_range(-1.0..1.0)).collect()
 }
 
-fn shapes(size: usize, inputs: usize, outputs: usize, kernel: usize, stride: usize) -> LayerShapes {
-    let padding = kernel / 2;
-    let shape = |size: usize, channels: usize| Shape {
-        height: size,
-        width: size,
+/// A layer on maps of this height and width.
+fn layer(
+    (height, width): (usize, usize),
+    (inputs, outputs): (usize, usize),
+    kernel: (usize, usize),
+    (stride, padding): (usize, usize),
+) -> LayerShapes {
+    let size = |size: usize, kernel: usize| (size + 2 * padding - kernel) / stride + 1;
+    let shape = |height: usize, width: usize, channels: usize| Shape {
+        height,
+        width,
         channels,
     };
     LayerShapes {
-        input: shape(size, inputs),
-        output: shape((size + 2 * padding - kernel) / stride + 1, outputs),
-        kernel_height: kernel,
-        kernel_width: kernel,
+        input: shape(height, width, inputs),
+        output: shape(size(height, kernel.0), size(width, kernel.1), outputs),
+        kernel_height: kernel.0,
+        kernel_width: kernel.1,
         stride,
         padding,
     }
+}
+
+/// Layers of every stride and padding, with maps of odd and even width, and with rows that
+/// are shorter than a stride.
+fn layers() -> Vec<LayerShapes> {
+    let mut layers = vec![
+        layer((3, 1), (4, 6), (3, 3), (2, 2)),
+        layer((4, 6), (2, 5), (3, 3), (7, 2)),
+        layer((4, 4), (16, 16), (4, 4), (1, 0)),
+    ];
+    for (kernel, stride, padding) in [
+        ((3, 3), 1, 1),
+        ((3, 3), 2, 1),
+        ((5, 5), 1, 2),
+        ((5, 5), 2, 2),
+        ((2, 3), 1, 0),
+        ((1, 1), 1, 0),
+        ((1, 1), 2, 0),
+        ((3, 2), 3, 1),
+        ((4, 4), 1, 2),
+        ((4, 2), 2, 1),
+        ((3, 3), 3, 0),
+        ((3, 3), 1, 2),
+    ] {
+        for channels in [(3, 18), (18, 5), (16, 32)] {
+            for size in [(7, 6), (6, 8), (5, 5)] {
+                layers.push(layer(size, channels, kernel, (stride, padding)));
+            }
+        }
+    }
+    layers
+}
+
+/// What is left of values in bfloat16.
+fn narrow(values: &[f32]) -> Vec<f32> {
+    let values = values.iter();
+    values.map(|&v| f32::from_bits(rounded(v) << 16)).collect()
 }
 
 #[test]
@@ -44,12 +87,17 @@ fn values_are_rounded_to_the_nearest_and_to_even() {
         (f32::from_bits(0x3fff_ffff), 0x4000),
         (f32::INFINITY, 0x7f80),
         (f32::MAX, 0x7f80),
+        // Subnormal numbers are zero, with their sign.
+        (f32::from_bits(0x007f_ffff), 0),
+        (f32::from_bits(0x8040_0000), 0x8000),
     ] {
         assert_eq!(rounded(value), expected, "{value}");
     }
-    // The one whose rounding would carry into the sign.
-    let not_a_number = f32::from_bits(0xffff_ffff);
-    assert!(f32::from_bits(rounded(not_a_number) << 16).is_nan());
+    // Rounding would carry into the sign, or leave nothing of what makes it no number.
+    for bits in [0xffff_ffff, 0x7f80_0001] {
+        let not_a_number = f32::from_bits(bits);
+        assert!(f32::from_bits(rounded(not_a_number) << 16).is_nan());
+    }
     assert_eq!(values(pair_of(1.5, -3.0)), (1.5, -3.0));
 }
 
@@ -71,85 +119,134 @@ fn pairs_are_of_neighbours_and_of_values_apart() {
 
 #[test]
 fn the_instruction_and_what_stands_in_for_it_agree_to_the_bit() {
-    let mut scratch = Scratch::default();
-    for (size, inputs, outputs, kernel, stride, images) in [
-        (8, 16, 32, 3, 1, 1),
-        (8, 18, 16, 3, 2, 2),
-        (6, 2, 5, 3, 1, 3),
-        (4, 8, 24, 1, 2, 1),
-    ] {
-        let shapes = shapes(size, inputs, outputs, kernel, stride);
+    let paired = layers().into_iter();
+    let paired = paired.filter(|l| l.input.channels % 2 == 0 && l.output.width % 2 == 0);
+    for (number, shapes) in paired.enumerate() {
+        let (images, outputs) = (1 + number % 3, shapes.output.channels);
         let forward = Forward::new(&shapes, images);
         let windows = forward.windows(images);
-        let case = format!("{inputs} to {outputs} channels, stride {stride}");
-
         let x = numbers(images * shapes.input.volume(), 1);
         let mut padded = Padded::default();
         let pairs = forward.channel_pairs(&x, &mut padded).to_vec();
-        let weights = numbers(forward.packed_length(), 2);
-        let packed = pair_weights(&weights);
-        let run = |run: fn(&[u32], &Windows<'_>, &[u32], usize, &mut [f32])| {
+        let packed = pair_weights(&numbers(forward.packed_length(), 2));
+        let result = |convolve: fn(&[u32], &Windows<'_>, &[u32], usize, &mut [f32])| {
             let mut y = vec![0.5; images * shapes.output.volume()];
-            run(&pairs, &windows, &packed, outputs, &mut y);
+            convolve(&pairs, &windows, &packed, outputs, &mut y);
             y
         };
-        let expected = run(convolve_body::<false>);
-        assert_eq!(run(convolve), expected, "{case}");
-        assert_eq!(run(convolve_plain), expected, "{case}");
-        assert!(expected.iter().any(|&y| y != expected[0]), "{case}");
+        let expected = result(convolve_body::<false>);
+        assert_eq!(result(convolve), expected, "{shapes:?}");
+        assert_eq!(result(convolve_plain), expected, "{shapes:?}");
+        assert!(expected.iter().any(|&y| y != expected[0]), "{shapes:?}");
 
-        let backward = Backward::new(&shapes, images);
-        let x_pairs = forward.pixel_pairs(&x, &mut padded).to_vec();
+        let pairs = forward.pixel_pairs(&x, &mut padded).to_vec();
         let dy = numbers(windows.bases.len() * outputs + LANES, 3);
         let mut dy_pairs = vec![0; dy.len()];
         pair_apart(&dy, outputs, &mut dy_pairs);
-        let run = |run: fn(&[u32], &Windows<'_>, &[u32], &mut [f32])| {
+        let result = |correlate: fn(&[u32], &Windows<'_>, &[u32], &mut [f32])| {
             let mut gradient = numbers(forward.packed_length(), 4);
-            run(&x_pairs, &windows, &dy_pairs, &mut gradient);
+            correlate(&pairs, &windows, &dy_pairs, &mut gradient);
             gradient
         };
-        let expected = run(correlate_body::<false>);
-        assert_eq!(run(correlate), expected, "{case}");
-        assert_eq!(run(correlate_plain), expected, "{case}");
+        let expected = result(correlate_body::<false>);
+        assert_eq!(result(correlate), expected, "{shapes:?}");
+        assert_eq!(result(correlate_plain), expected, "{shapes:?}");
+    }
+}
 
-        // All three products of a layer are those of single precision on rounded operands.
-        let narrow = |values: &[f32]| -> Vec<f32> {
-            let bits = values.iter().map(|&v| f32::from_bits(rounded(v) << 16));
-            bits.collect()
-        };
-        let weight = numbers(outputs * kernel * kernel * inputs, 5);
-        let close = |a: &[f32], b: &[f32], what: &str| {
-            for (a, b) in a.iter().zip(b) {
-                assert!((a - b).abs() < 2e-5, "{case}, {what}: {a}, {b}");
+/// The three results of a layer: forward, the gradient of its input, and that of its weights.
+struct Products<'a> {
+    forward: &'a Forward,
+    backward: &'a Backward,
+    shapes: &'a LayerShapes,
+    images: usize,
+}
+
+impl Products<'_> {
+    fn of(
+        &self,
+        [x, weight, g]: [&[f32]; 3],
+        precision: Precision,
+        (padded, scratch): (&mut Padded, &mut Scratch),
+    ) -> [Vec<f32>; 3] {
+        let Self {
+            forward,
+            backward,
+            shapes,
+            images,
+        } = *self;
+        let mut y = vec![f32::NAN; images * shapes.output.volume()];
+        let packed = forward.pack(weight, precision);
+        forward.convolve((x, images), &packed, padded, scratch, &mut y);
+        let mut gradient = vec![0.0; forward.packed_length()];
+        let group = (images, precision);
+        backward.correlate(forward, (x, g), group, padded, scratch, &mut gradient);
+        let mut dw = vec![f32::NAN; weight.len()];
+        forward.unpack(&gradient, &mut dw);
+        let mut dx = vec![f32::NAN; images * shapes.input.volume()];
+        let packed = backward.pack(weight, precision);
+        backward.convolve(g, images, &packed, scratch, &mut dx);
+        [y, dx, dw]
+    }
+}
+
+#[test]
+fn products_are_those_of_single_precision_on_rounded_operands() {
+    let apart = |a: &[f32], b: &[f32]| {
+        let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+        differences.fold(0.0, f32::max)
+    };
+    for shapes in layers() {
+        let (forward, backward) = (Forward::new(&shapes, 3), Backward::new(&shapes, 3));
+        let taps = shapes.kernel_height * shapes.kernel_width * shapes.input.channels;
+        let weight = numbers(shapes.output.channels * taps, 5);
+        let is_even = |number: usize| number.is_multiple_of(2);
+        let width = super::super::windows::flattened(&shapes).output.width;
+        // Which of the three are in bfloat16: odd channels and odd widths are not.
+        let in_pairs = [
+            is_even(super::super::windows::flattened(&shapes).input.channels),
+            is_even(shapes.output.channels),
+            is_even(width),
+        ];
+        let mut buffers = (Padded::default(), Scratch::default());
+        // Fewer images in used buffers: nothing of the former ones may be left.
+        for (images, seed) in [(3, 10), (1, 20)] {
+            let products = Products {
+                forward: &forward,
+                backward: &backward,
+                shapes: &shapes,
+                images,
+            };
+            let x = numbers(images * shapes.input.volume(), seed);
+            // Its border and what is behind it are zero, as in training.
+            let mut g = vec![0.0; backward.padded_length(images)];
+            let values = numbers(images * shapes.output.volume(), seed + 1);
+            for (value, &place) in values
+                .chunks_exact(shapes.output.channels)
+                .zip(backward.places())
+            {
+                g[place as usize..][..value.len()].copy_from_slice(value);
             }
-        };
-        let both = [Precision::Single, Precision::Bfloat16];
-        let [plain, halves] = both.map(|precision| {
-            let (x, weight) = (narrow(&x), narrow(&weight));
-            let packed = forward.pack(&weight, precision);
-            let mut y = vec![f32::NAN; images * shapes.output.volume()];
-            forward.convolve((&x, images), &packed, &mut padded, &mut scratch, &mut y);
-            y
-        });
-        close(&plain, &halves, "forward");
-        let g = narrow(&numbers(backward.padded_length(images), 6));
-        let [plain, halves] = both.map(|precision| {
-            let packed = backward.pack(&narrow(&weight), precision);
-            let mut dx = vec![f32::NAN; images * shapes.input.volume()];
-            backward.convolve(&g, images, &packed, &mut scratch, &mut dx);
-            dx
-        });
-        close(&plain, &halves, "gradient of the input");
-        let [plain, halves] = both.map(|precision| {
-            let mut gradient = vec![0.0; forward.packed_length()];
-            let (values, group) = ((&narrow(&x)[..], &g[..]), (images, precision));
-            let buffers = (&mut padded, &mut scratch);
-            backward.correlate(&forward, values, group, buffers.0, buffers.1, &mut gradient);
-            let mut weight = vec![0.0; weight.len()];
-            forward.unpack(&gradient, &mut weight);
-            weight
-        });
-        close(&plain, &halves, "gradient of the weights");
+            let mut of = |operands: [&[f32]; 3], precision| {
+                products.of(operands, precision, (&mut buffers.0, &mut buffers.1))
+            };
+            let exact = of([&x, &weight, &g], Precision::Single);
+            let single = of(
+                [&narrow(&x), &narrow(&weight), &narrow(&g)],
+                Precision::Single,
+            );
+            let pairs = of([&x, &weight, &g], Precision::Bfloat16);
+            for (product, in_pairs) in in_pairs.into_iter().enumerate() {
+                let case = format!("{shapes:?}, product {product}, {images} images");
+                let (exact, pairs) = (&exact[product], &pairs[product]);
+                if in_pairs {
+                    assert!(apart(&single[product], pairs) < 1e-4, "{case}");
+                    assert!(apart(exact, pairs) > 1e-4, "{case}");
+                } else {
+                    assert_eq!(exact, pairs, "{case}");
+                }
+            }
+        }
     }
 }
 

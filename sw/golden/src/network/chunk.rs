@@ -34,8 +34,8 @@ pub struct Prepared<'a> {
     pub parameters: &'a Parameters,
     /// Which moments to use.
     pub statistics: Statistics,
-    /// In what numbers convolutions multiply.
-    pub precision: Precision,
+    /// In what numbers convolutions multiply; weights are packed for it.
+    pub(super) precision: Precision,
     /// Grid of each tensor's activations; `None` leaves it in floating point.
     pub activations: Vec<Option<ActivationGrid>>,
     /// Whether the gradients of the grids' ranges are wanted.

@@ -1,7 +1,7 @@
 //! Forward only: what measuring a network needs.
 //!
 //! The same kernels and the same arithmetic as a [`Chunk`](super::Chunk) with
-//! running statistics, to the bit, but nothing is kept for a backward pass. Layers with
+//! running statistics in single precision, to the bit, but nothing is kept for a backward pass. Layers with
 //! large maps take one image after the other, whose values then stay in a core's own
 //! cache. From the first layer on whose maps are smaller than a turn of the inner loops,
 //! all layers take a whole batch, so that their weights are not read for every image.

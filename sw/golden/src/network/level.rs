@@ -1,8 +1,8 @@
 //! Which instructions the machine has, and how a function is compiled for each of them.
 //!
-//! All inner loops are plain Rust over arrays of [`LANES`] values, which LLVM keeps in
-//! vector registers. The same source is compiled for three instruction sets, and chosen
-//! at run time.
+//! All inner loops but the two in bfloat16 are plain Rust over arrays of [`LANES`] values,
+//! which LLVM keeps in vector registers. The same source is compiled for three instruction
+//! sets, and chosen at run time.
 
 use std::sync::LazyLock;
 

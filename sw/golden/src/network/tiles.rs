@@ -1,5 +1,5 @@
-//! The two inner loops of what multiplies: convolution, where [`winograd`](super::winograd)
-//! does not fit, and the weight gradient.
+//! The two inner loops of what multiplies in single precision: convolution, where
+//! [`winograd`](super::winograd) does not fit, and the weight gradient.
 //!
 //! A tile is a few pixels (of the weight gradient: a few operands) by [`LANES`] output
 //! channels, whose sums stay in registers. Tiles are written out by macros, each sum a

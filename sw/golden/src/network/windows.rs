@@ -29,7 +29,8 @@ pub(super) enum PackedWeights {
 }
 
 /// A layer's inputs of a group of images inside their zero border, in the forms that the
-/// inner loops read. Buffers grow to what is needed; nothing but zero is ever in a border.
+/// inner loops read. Buffers grow to what is needed. A place is written for every image or
+/// never, and what is never written is zero: the border.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Padded {
     values: Vec<f32>,
@@ -166,8 +167,8 @@ impl Forward {
         self.table.windows(images)
     }
 
-    /// Images inside their zero border, which the buffer has already. Each row is put from
-    /// `lead` values before its place on; `together` values are one of the buffer's.
+    /// Images inside their border, which the buffer has already. Each row is put from `lead`
+    /// values before its place on; `together` values are one of the buffer's.
     fn place<'b, T: Copy + Default>(
         &self,
         x: &[f32],
@@ -198,10 +199,12 @@ impl Forward {
         })
     }
 
+    /// Images inside their border, each two neighbouring channels a pair.
     pub(super) fn channel_pairs<'b>(&self, x: &[f32], padded: &'b mut Padded) -> &'b [u32] {
         self.place(x, &mut padded.channels, (0, 2), bfloat::pair_neighbours)
     }
 
+    /// Images inside their border, each value paired with that of the next output pixel.
     pub(super) fn pixel_pairs<'b>(&self, x: &[f32], padded: &'b mut Padded) -> &'b [u32] {
         // What is in the border before a row has a partner in it.
         let lead = self.step.min(self.padding * self.padded.channels);
@@ -427,6 +430,12 @@ impl Backward {
     /// Values of one row of a gradient.
     pub fn row_length(&self) -> usize {
         self.output.width * self.output.channels
+    }
+
+    /// Where each output pixel's gradient lies inside its border.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> &[u32] {
+        &self.places
     }
 
     /// Adds the weight gradient of that many images from their inputs and their padded

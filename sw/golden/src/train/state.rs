@@ -341,7 +341,12 @@ fn read(
 /// The first setting that differs, as a sentence.
 fn difference(written: &TrainingOptions, now: &TrainingOptions) -> Option<String> {
     let fields = |options: &TrainingOptions| match serde_json::to_value(options) {
-        Ok(serde_json::Value::Object(fields)) => fields,
+        Ok(serde_json::Value::Object(mut fields)) => {
+            // Not written where nothing is rounded, so that older files keep their meaning.
+            let precision = fields.entry("precision");
+            precision.or_insert_with(|| "single".into());
+            fields
+        }
         _ => serde_json::Map::new(),
     };
     let (written, now) = (fields(written), fields(now));

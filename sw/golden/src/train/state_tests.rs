@@ -2,7 +2,7 @@ use super::*;
 use crate::data::glyph;
 use crate::float::FloatModel;
 use crate::model::InputMap;
-use crate::network::Builtin;
+use crate::network::{Builtin, Precision};
 use crate::quantize::{BitWidth, Granularity};
 use crate::train::{Clipping, Perturbation, QuantizerName, Scheme, Trained};
 use brownout_spec::code::CodeName;
@@ -35,7 +35,11 @@ fn runs() -> Vec<TrainingOptions> {
         perturbation.memory.decode = decode;
         Some(perturbation)
     };
-    let mut runs = vec![base.clone()];
+    let narrow = TrainingOptions {
+        precision: Precision::Bfloat16,
+        ..base.clone()
+    };
+    let mut runs = vec![base.clone(), narrow];
     for (quantizer, perturbation) in [
         (QuantizerName::Wcat, perturbed(Scheme::Randbet, true)),
         (QuantizerName::Lsq, perturbed(Scheme::Noise, false)),

@@ -1,6 +1,6 @@
 //! Attacks: how many flips they took, what they reached, and where they flipped.
 
-use super::label;
+use super::{label, one_or_all};
 use crate::study::keys;
 use crate::study::ledger::{AttackResult, Ledger};
 use crate::study::recipe::{Attack, Network, Study};
@@ -49,23 +49,15 @@ pub fn table(study: &Study, ledger: &Ledger) -> String {
         }
     }
     let asked: Vec<&AttackResult> = ledger.attacks.values().map(|entry| &entry.result).collect();
-    let images = shared(asked.iter().map(|r| r.images));
-    let attack_images = shared(asked.iter().map(|r| r.attack_images));
-    let seeds = shared(asked.iter().map(|r| r.attacks));
+    let images = one_or_all(asked.iter().map(|r| r.images.to_string()));
+    let attack_images = one_or_all(asked.iter().map(|r| r.attack_images.to_string()));
+    let seeds = one_or_all(asked.iter().map(|r| r.attacks.to_string()));
     format!(
         "{}\nN_flip, the number of inverted cells: mean (least to most) of {seeds} attacks; where not all reached their aim, how many did, \
          and the accuracy in the end. Measured on {images} test images; an attacker looks at {attack_images} training images.\n\n{}",
         table.markdown(),
         layers(study, ledger),
     )
-}
-
-fn shared(values: impl Iterator<Item = usize>) -> String {
-    let mut values: Vec<usize> = values.collect();
-    values.sort_unstable();
-    values.dedup();
-    let texts: Vec<String> = values.iter().map(usize::to_string).collect();
-    texts.join(" or ")
 }
 
 /// In which layers the flips were, in percent of all attacks' flips.

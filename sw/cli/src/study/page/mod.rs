@@ -52,6 +52,17 @@ pub fn render(study: &Study, ledger: &Ledger, recipe: &Path) -> Vec<(String, Str
     files
 }
 
+/// What rows have in common, or all the different things that they have.
+fn one_or_all(rows: impl Iterator<Item = String>) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for text in rows {
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    all.join(" or ")
+}
+
 fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
     let mut text = format!("# {}\n\n{}\n\n", study.title, study.question.trim());
     if !study.findings.trim().is_empty() {

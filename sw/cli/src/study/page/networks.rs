@@ -5,6 +5,7 @@ use crate::study::ledger::{Ledger, NetworkResult};
 use crate::study::recipe::Study;
 use crate::table::Table;
 use crate::train::percent;
+use brownout_golden::network::Precision;
 use brownout_golden::quantize::Placement;
 
 /// A row for each network.
@@ -31,7 +32,7 @@ pub fn table(study: &Study, ledger: &Ledger) -> Table {
         let (made, float, integer, images) = match &entry.result {
             NetworkResult::Trained(done) => (
                 format!(
-                    "{} epoch{}, {} bits, {}, code {}{}",
+                    "{} epoch{}, {} bits, {}, code {}{}{}",
                     done.epochs,
                     if done.epochs == 1 { "" } else { "s" },
                     done.weight_bits,
@@ -40,6 +41,10 @@ pub fn table(study: &Study, ledger: &Ledger) -> Table {
                     match done.placement {
                         Placement::Channel => "",
                         Placement::Spread => ", free weights spread over filters",
+                    },
+                    match done.precision {
+                        Precision::Single => "",
+                        Precision::Bfloat16 => ", in bfloat16",
                     }
                 ),
                 percent(done.accuracy_quantized),

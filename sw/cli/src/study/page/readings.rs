@@ -1,6 +1,7 @@
 //! Accuracies and robust errors of networks at operating points.
 
 use super::groups::{Group, results};
+use super::one_or_all;
 use crate::study::ledger::{Ledger, ReadingPoint, ReadingResult};
 use crate::study::recipe::{Show, Study};
 use crate::table::Table;
@@ -99,13 +100,7 @@ impl<'a> Rows<'a> {
 
     /// What all rows share, or everything that one of them has.
     fn shared(&self, of: impl Fn(&ReadingResult) -> String) -> String {
-        let mut all: Vec<String> = Vec::new();
-        for text in self.rows.iter().map(|(_, result)| of(result)) {
-            if !all.contains(&text) {
-                all.push(text);
-            }
-        }
-        all.join(" or ")
+        one_or_all(self.rows.iter().map(|(_, result)| of(result)))
     }
 }
 
