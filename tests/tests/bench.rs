@@ -48,7 +48,7 @@ fn every_figure_is_measured_and_stored_with_its_origin() {
         ("utilization", 4),
         ("emission", 1),
         ("software", 12),
-        ("training", 4),
+        ("training", 5),
         ("simulation", 14),
         ("profile", 6),
     ] {
