@@ -1,4 +1,5 @@
 use super::super::chunk::{Chunk, Prepared, Statistics};
+use super::super::gradient_tests::GEOMETRIES;
 use super::super::windows::{Backward, Forward, Padded, Scratch};
 use super::*;
 use crate::float::FloatModel;
@@ -44,20 +45,7 @@ fn layers() -> Vec<LayerShapes> {
         layer((4, 6), (2, 5), (3, 3), (7, 2)),
         layer((4, 4), (16, 16), (4, 4), (1, 0)),
     ];
-    for (kernel, stride, padding) in [
-        ((3, 3), 1, 1),
-        ((3, 3), 2, 1),
-        ((5, 5), 1, 2),
-        ((5, 5), 2, 2),
-        ((2, 3), 1, 0),
-        ((1, 1), 1, 0),
-        ((1, 1), 2, 0),
-        ((3, 2), 3, 1),
-        ((4, 4), 1, 2),
-        ((4, 2), 2, 1),
-        ((3, 3), 3, 0),
-        ((3, 3), 1, 2),
-    ] {
+    for (kernel, stride, padding) in GEOMETRIES {
         for channels in [(3, 18), (18, 5), (16, 32)] {
             for size in [(7, 6), (6, 8), (5, 5)] {
                 layers.push(layer(size, channels, kernel, (stride, padding)));

@@ -184,22 +184,25 @@ fn input(height: usize, width: usize, channels: usize) -> Shape {
     }
 }
 
+/// Kernels, strides and paddings that convolutions are tested with.
+pub(super) const GEOMETRIES: [((usize, usize), usize, usize); 12] = [
+    ((3, 3), 1, 1),
+    ((3, 3), 2, 1),
+    ((5, 5), 1, 2),
+    ((5, 5), 2, 2),
+    ((2, 3), 1, 0),
+    ((1, 1), 1, 0),
+    ((1, 1), 2, 0),
+    ((3, 2), 3, 1),
+    ((4, 4), 1, 2),
+    ((4, 2), 2, 1),
+    ((3, 3), 3, 0),
+    ((3, 3), 1, 2),
+];
+
 #[test]
 fn convolutions_of_any_stride_and_padding_have_right_gradients() {
-    for (kernel, stride, padding) in [
-        ((3, 3), 1, 1),
-        ((3, 3), 2, 1),
-        ((5, 5), 1, 2),
-        ((5, 5), 2, 2),
-        ((2, 3), 1, 0),
-        ((1, 1), 1, 0),
-        ((1, 1), 2, 0),
-        ((3, 2), 3, 1),
-        ((4, 4), 1, 2),
-        ((4, 2), 2, 1),
-        ((3, 3), 3, 0),
-        ((3, 3), 1, 2),
-    ] {
+    for (kernel, stride, padding) in GEOMETRIES {
         // Fewer outputs than lanes, a block and a few more, and whole blocks.
         for (inputs, outputs) in [(3, 19), (17, 5), (16, 32)] {
             let architecture = Builder::new("test", input(7, 6, inputs))
