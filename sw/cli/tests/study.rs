@@ -233,6 +233,73 @@ fn what_a_change_concerns_is_done_again_and_nothing_else() {
 }
 
 #[test]
+fn a_network_may_be_another_one_or_start_from_one_before_it() {
+    let study = r#"
+title = "Chain"
+question = "Which?"
+network = "mlp"
+train_images = 320
+
+[training]
+epochs = 1
+code = "none"
+
+[[networks]]
+name = "small"
+network = "simplenet:2"
+training = {}
+
+[[networks]]
+name = "next"
+from = "small"
+training = { clip = { range = 0.2 } }
+
+[[networks]]
+name = "shared"
+training = {}
+
+[[readings]]
+name = "keep"
+evaluate = { rates = [0, 1e-2], chips = 2, images = 60 }
+"#;
+    let sandbox = sandbox(study);
+    assert_eq!(run(&sandbox, &["--data", "glyphs"]), 6);
+    let first = ledger(&sandbox);
+    let architecture = |name: &str| first["networks"][name]["result"]["trained"]["network"].clone();
+    assert_eq!(architecture("small"), "simplenet:2");
+    assert_eq!(architecture("next"), "simplenet:2");
+    assert_eq!(architecture("shared"), "mlp");
+    // It is what `train --from` makes of the same checkpoint.
+    sandbox.ok(&[
+        "train",
+        "--from",
+        "clipping/small.float",
+        "--data",
+        "glyphs",
+        "--train-images",
+        "320",
+        "--epochs",
+        "1",
+        "--code",
+        "none",
+        "--clip",
+        "0.2",
+        "--checkpoint",
+        "alone.float",
+        "--quiet",
+    ]);
+    let file = |name: &str| fs::read(sandbox.path(name)).unwrap();
+    assert!(file("alone.float") == file("clipping/next.float"));
+    // Another training of the first is another start of the second, and nothing to the third.
+    let changed = study.replacen("training = {}", "training = { seed = 2 }", 1);
+    sandbox.write("clipping.toml", changed);
+    assert_eq!(run(&sandbox, &["--data", "glyphs"]), 2 + 2);
+    let second = ledger(&sandbox);
+    assert_ne!(first["networks"]["next"], second["networks"]["next"]);
+    assert_eq!(first["networks"]["shared"], second["networks"]["shared"]);
+}
+
+#[test]
 fn a_study_that_was_killed_goes_on_to_the_same_results() {
     let whole = sandbox(STUDY);
     run(&whole, &["--data", "glyphs"]);

@@ -25,8 +25,13 @@ impl Work<'_> {
     /// What decides a network that is made here; the start's own digest is the ledger's.
     pub(super) fn network_key(&self, network: &Network) -> String {
         let study = self.study;
-        let base = study.network.as_deref().unwrap_or_default();
-        let start = study.start.as_ref().map_or("random", |s| s.input.as_str());
+        let base = network.network.as_ref().or(study.network.as_ref());
+        let base = base.map_or("", String::as_str);
+        let start = match (study.origin(network), &study.start) {
+            (Some(from), _) => format!("from {}", self.network_key(from)),
+            (None, Some(start)) if network.network.is_none() => start.input.clone(),
+            _ => "random".to_owned(),
+        };
         let images = study.train_images.map_or(String::new(), |n| n.to_string());
         let how = match (&network.training, network.rounded) {
             (Some(own), _) => study.training(own).to_string(),

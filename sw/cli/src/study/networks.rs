@@ -24,14 +24,24 @@ fn state(key: &str) -> String {
 }
 
 impl Work<'_> {
-    /// The network that training starts from, and from then on no other one.
-    pub(super) fn start_model(&mut self, options: &TrainingOptions) -> Result<FloatModel, Error> {
+    /// The network that a network's training starts from.
+    fn first(&mut self, network: &Network, options: &TrainingOptions) -> Result<FloatModel, Error> {
         let study = self.study;
-        let builtin = study.builtin().map_err(Error::Recipe)?;
-        let Some(start) = &study.start else {
-            let data = self.source()?;
-            return train::fresh(builtin, data, self.split()?, options);
-        };
+        if let Some(from) = study.origin(network) {
+            return Ok(FloatModel::read(&self.file(from, CHECKPOINT))?);
+        }
+        if network.network.is_none() && study.start.is_some() {
+            return self.start_model();
+        }
+        let builtin = study.builtin(network).map_err(Error::Recipe)?;
+        let data = self.source()?;
+        train::fresh(builtin, data, self.split()?, options)
+    }
+
+    /// The network of `--start`, and from then on no other one.
+    pub(super) fn start_model(&mut self) -> Result<FloatModel, Error> {
+        let study = self.study;
+        let start = study.start.as_ref().expect("asked for where there is one");
         let path = self.start.ok_or_else(|| {
             Error::Recipe(
                 "--start FILE is missing; the study starts from a trained network".to_owned(),
@@ -41,9 +51,10 @@ impl Work<'_> {
         let model = if Checkpoint::recognizes(&bytes) {
             FloatModel::from_bytes(&bytes, path)?
         } else {
+            let network = study.common().map_err(Error::Recipe)?;
             let split = self.split()?;
             let target = Target {
-                network: builtin,
+                network,
                 image: split.train.shape(),
                 classes: split.train.classes,
                 input: start.input.parse().map_err(Error::Recipe)?,
@@ -133,10 +144,10 @@ impl Work<'_> {
         network: &Network,
         options: TrainingOptions,
     ) -> Result<NetworkResult, Error> {
-        let start = self.start_model(&options)?;
+        let start = self.first(network, &options)?;
         let exportable = check_form(&start.architecture).is_ok() && check_options(&options).is_ok();
         let plan = Plan {
-            network: self.study.builtin().map_err(Error::Recipe)?,
+            network: self.study.builtin(network).map_err(Error::Recipe)?,
             from: None,
             data: self.source()?.clone(),
             train_images: self.study.train_images,
@@ -163,7 +174,7 @@ impl Work<'_> {
         options
             .validate()
             .map_err(|e| Error::Recipe(format!("network {:?}: {e}", network.name)))?;
-        let start = self.start_model(&options)?;
+        let start = self.start_model()?;
         let (checkpoint, model) = (self.file(network, CHECKPOINT), self.file(network, MODEL));
         let split = self.split()?;
         let count = CALIBRATION_IMAGES.min(split.train.len());

@@ -68,6 +68,12 @@ pub struct Network {
     /// What tables call it, its name without it.
     #[serde(default)]
     pub label: Option<String>,
+    /// What it is, if not what the others are; trained from random parameters.
+    #[serde(default)]
+    pub network: Option<String>,
+    /// The network before it, of this study, from which its training starts.
+    #[serde(default)]
+    pub from: Option<String>,
     /// Settings of its training, over those that all share.
     #[serde(default)]
     pub training: Option<toml::Table>,
@@ -197,7 +203,7 @@ impl Study {
     }
 
     fn check(&self) -> Result<(), String> {
-        self.builtin()?;
+        self.common()?;
         if let Some(start) = &self.start {
             start
                 .input
@@ -211,8 +217,30 @@ impl Study {
         if self.networks.is_empty() {
             return Err("networks is empty; allowed are 1 or more".to_owned());
         }
-        for network in &self.networks {
+        for (index, network) in self.networks.iter().enumerate() {
             let name = &network.name;
+            self.builtin(network)
+                .map_err(|e| format!("network {name:?}: {e}"))?;
+            if network.training.is_none() && (network.network.is_some() || network.from.is_some()) {
+                return Err(format!(
+                    "network {name:?} has no training; allowed with network and from is one"
+                ));
+            }
+            if network.network.is_some() && network.from.is_some() {
+                return Err(format!(
+                    "network {name:?} has both network and from; allowed is one of them"
+                ));
+            }
+            let before = &self.networks[..index];
+            if let Some(from) = &network.from
+                && !before
+                    .iter()
+                    .any(|n| n.name == *from && n.training.is_some())
+            {
+                return Err(format!(
+                    "network {name:?} starts from {from:?}; allowed is one before it that is trained"
+                ));
+            }
             let given = [
                 network.training.is_some(),
                 network.rounded.is_some(),
@@ -255,13 +283,32 @@ impl Study {
         Ok(())
     }
 
-    /// The network that is trained.
+    /// What networks are that do not say it themselves.
     ///
     /// # Errors
     /// When there is none of that name.
-    pub fn builtin(&self) -> Result<Builtin, String> {
+    pub fn common(&self) -> Result<Builtin, String> {
         let name = self.network.as_deref().unwrap_or("cnn");
         name.parse().map_err(|e| format!("network: {e}"))
+    }
+
+    /// What a network is.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn builtin(&self, network: &Network) -> Result<Builtin, String> {
+        match (self.origin(network), &network.network) {
+            (Some(from), _) => self.builtin(from),
+            (None, Some(name)) => name.parse().map_err(|e| format!("network: {e}")),
+            (None, None) => self.common(),
+        }
+    }
+
+    /// The network before it from which a network's training starts.
+    pub fn origin(&self, network: &Network) -> Option<&Network> {
+        let before = self.networks.iter().take_while(|n| n.name != network.name);
+        let from = network.from.as_ref()?;
+        before.into_iter().find(|n| n.name == *from)
     }
 
     /// The settings of a network's training: its own over those that all share.
@@ -382,6 +429,26 @@ mod tests {
                     "rounded = { weight_bits = 8, code = \"none\" }",
                 ),
                 "needs a [start]",
+            ),
+            (
+                network.replace("training", "network = \"x\"\ntraining"),
+                "network \"a\": network: ",
+            ),
+            (
+                network.replace("training", "from = \"b\"\ntraining"),
+                "\"a\" starts from \"b\"; allowed is one before it",
+            ),
+            (
+                network.replace("training", "from = \"a\"\ntraining"),
+                "\"a\" starts from \"a\"",
+            ),
+            (
+                network.replace("training", "from = \"a\"\nnetwork = \"mlp\"\ntraining"),
+                "both network and from",
+            ),
+            (
+                network.replace("training = {}", "network = \"mlp\"\nfile = \"f\""),
+                "\"a\" has no training",
             ),
             (
                 format!("{network}[[readings]]\nname = \"r\"\nnetworks = [\"b\"]\nevaluate = {{}}"),

@@ -13,7 +13,6 @@ use brownout_golden::evaluate::{Record, RecordedPoint};
 use brownout_golden::files::folder_of;
 use brownout_golden::float::{Checkpoint, MAX_FILE_BYTES};
 use brownout_golden::model::IntegerModel;
-use brownout_golden::train::TrainingOptions;
 use brownout_spec::quantity::Millivolts;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -103,7 +102,7 @@ impl<'a> Work<'a> {
             configuration::read(Some(&self.beside.join(&silicon.simulate.config)))?;
         }
         if study.start.is_some() && self.start.is_some() {
-            self.start_model(&TrainingOptions::default())?;
+            self.start_model()?;
         }
         let mut done = 0;
         for network in &study.networks {
