@@ -58,6 +58,17 @@ impl Scale {
         }
     }
 
+    /// Names at 0, 1 and so on, with half a step on both sides.
+    pub fn names(names: &[String]) -> Self {
+        let places = (0u32..).map(f64::from);
+        Self {
+            low: -0.5,
+            high: names.len().max(1) as f64 - 0.5,
+            ticks: places.zip(names.iter().cloned()).collect(),
+            zero: None,
+        }
+    }
+
     /// A logarithmic axis over these numbers; zero lies a decade left of the smallest other one.
     pub fn log(numbers: impl Iterator<Item = f64> + Clone) -> Self {
         let is_positive = |n: &f64| (SMALLEST..=LARGEST).contains(n);

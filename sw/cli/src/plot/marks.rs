@@ -2,7 +2,7 @@
 
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
-use plotters::element::{Circle, PathElement, Polygon};
+use plotters::element::{Circle, DashedPathElement, PathElement, Polygon};
 use plotters::prelude::DrawingBackend;
 use plotters::style::{BLACK, Color, RGBColor, ShapeStyle};
 
@@ -26,6 +26,8 @@ const COLOURS: [RGBColor; 7] = [
 const RADIUS: i32 = 4;
 /// Half the width of a bar's ends.
 const CAP: i32 = 4;
+/// Length of a dash, and of the space after it.
+const DASH: (i32, i32) = (7, 4);
 
 /// Shapes, as many as do not divide the colours: 42 series differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,6 +54,7 @@ const SHAPES: [Shape; 6] = [
 pub struct Mark {
     colour: RGBColor,
     shape: Shape,
+    is_dashed: bool,
 }
 
 impl Mark {
@@ -60,6 +63,7 @@ impl Mark {
         Self {
             colour: COLOURS[series % COLOURS.len()],
             shape: SHAPES[series % SHAPES.len()],
+            is_dashed: (series / COLOURS.len()) % 2 == 1,
         }
     }
 
@@ -105,8 +109,22 @@ impl Mark {
         Ok(())
     }
 
-    /// Draws a line from place to place.
-    pub fn path<B: DrawingBackend>(
+    /// Draws the series' line from place to place.
+    pub fn line_through<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+        places: Vec<Place>,
+    ) -> Result<(), Failure<B>> {
+        if !self.is_dashed {
+            return self.path(area, places, 2);
+        }
+        let (dash, space) = DASH;
+        let places = places.into_iter();
+        area.draw(&DashedPathElement::new(places, dash, space, self.line(2)))
+    }
+
+    /// Draws an unbroken line from place to place.
+    fn path<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
         places: impl Into<Vec<Place>>,

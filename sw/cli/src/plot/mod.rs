@@ -1,7 +1,7 @@
 //! Plots as SVG text: series of points with intervals over a linear or a logarithmic axis.
 //!
 //! Colours are those of Okabe and Ito (*Color Universal Design*, 2008), which colour-blind
-//! readers tell apart, and each series has a marker too. Ink is `currentColor`, so a plot inside
+//! readers tell apart, and each series has a marker too; lines of colours that come again are dashed. Ink is `currentColor`, so a plot inside
 //! a page takes the page's, dark or light. Text is measured by its length, without a font, so
 //! the same plot gives the same bytes.
 
@@ -37,16 +37,21 @@ pub struct Series {
     pub label: String,
     /// Its points, in any order; those that no axis can show are left out.
     pub points: Vec<PlotPoint>,
+    /// Number of its look, its place among the series without it; one that is in several plots
+    /// looks the same in all of them.
+    pub look: Option<usize>,
 }
 
 /// How numbers are spread along the x axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Axis {
     /// Evenly.
     Linear,
     /// By their logarithm. Zero is drawn one step, a decade, left of the smallest positive
     /// number, and labelled `0`.
     Log,
+    /// These names, at 0, 1 and so on; points are not joined, since nothing lies between them.
+    Names(Vec<String>),
 }
 
 /// A plot.
@@ -60,6 +65,9 @@ pub struct Plot {
     pub y_label: String,
     /// Spread of the x axis.
     pub x_axis: Axis,
+    /// Where the y axis starts, by the points without it; lines leave the plot there, and points
+    /// below are not drawn.
+    pub y_from: Option<f64>,
     /// What is drawn; of more than 30 series, the first 30.
     pub series: Vec<Series>,
 }
@@ -113,7 +121,7 @@ impl Plot {
     /// Whether a point has a place on both axes.
     fn can_show(&self, point: &PlotPoint) -> bool {
         let has_x = match self.x_axis {
-            Axis::Linear => axis::is_linear(point.x),
+            Axis::Linear | Axis::Names(_) => axis::is_linear(point.x),
             Axis::Log => axis::is_logarithmic(point.x),
         };
         has_x && axis::is_linear(point.y)
@@ -129,14 +137,18 @@ impl Plot {
             let points = drawn().flat_map(|series| &series.points);
             points.filter(|point| self.can_show(point))
         };
-        let x = match self.x_axis {
+        let x = match &self.x_axis {
             Axis::Linear => Scale::across(points().map(|p| p.x)),
             Axis::Log => Scale::log(points().map(|p| p.x)),
+            Axis::Names(names) => Scale::names(names),
         };
-        let y = Scale::up(points().flat_map(|p| {
+        let floor = self.y_from.unwrap_or(f64::NEG_INFINITY);
+        let heights = points().flat_map(|p| {
             let (low, high) = p.interval.unwrap_or((p.y, p.y));
             [p.y, low, high]
-        }));
+        });
+        let above = heights.filter(|height| *height > floor);
+        let y = Scale::up(self.y_from.into_iter().chain(above));
         let (upper, lower) = root.split_vertically(HEIGHT);
         let y_width = 34 + 8 * y.widest_label() as u32;
         let mut chart = ChartBuilder::on(&upper)
@@ -159,12 +171,15 @@ impl Plot {
         let middle = (WIDTH as i32 / 2, TITLE as i32 / 2);
         root.draw(&Text::new(shown(&self.title), middle, title))?;
         let area = chart.plotting_area();
-        let place = |px: f64, py: f64| -> Option<Place> {
-            Some(area.map_coordinate(&(x.place(px)?, y.place(py)?)))
+        let canvas = Canvas {
+            place: &|across, py| Some(area.map_coordinate(&(across, y.place(py)?))),
+            across: &|px| x.place(px),
+            floor,
+            joins: !matches!(self.x_axis, Axis::Names(_)),
         };
         let mut is_empty = true;
         for (number, series) in drawn().enumerate() {
-            is_empty &= !draw_series(root, Mark::of(number), series, &place)?;
+            is_empty &= !canvas.draw(root, Mark::of(series.look.unwrap_or(number)), series)?;
         }
         if is_empty {
             let middle = (WIDTH as i32 / 2, HEIGHT as i32 / 2);
@@ -175,44 +190,89 @@ impl Plot {
     }
 }
 
-/// Draws a line, bars and markers; says whether there was any point to draw.
-fn draw_series<B: DrawingBackend>(
-    root: &DrawingArea<B, Shift>,
-    mark: Mark,
-    series: &Series,
-    place: &dyn Fn(f64, f64) -> Option<Place>,
-) -> Result<bool, Failure<B>> {
-    let mut points: Vec<(Place, &PlotPoint)> = series
-        .points
-        .iter()
-        .step_by(series.points.len().div_ceil(MOST_POINTS).max(1))
-        .filter_map(|point| Some((place(point.x, point.y)?, point)))
-        .collect();
-    points.sort_by(|(_, a), (_, b)| a.x.total_cmp(&b.x));
-    let mut line: Vec<Place> = points.iter().map(|(place, _)| *place).collect();
-    line.dedup();
-    if line.len() > 1 {
-        mark.path(root, line, 2)?;
-    }
-    for (at, point) in &points {
-        let Some((low, high)) = point.interval else {
-            continue;
-        };
-        if let (Some(low), Some(high)) = (place(point.x, low), place(point.x, high)) {
-            mark.bar(root, at.0, (low.1, high.1))?;
+/// Where points are drawn.
+struct Canvas<'a> {
+    /// The place of a place on the x axis, as `across` says it, and of a number of the y axis.
+    place: &'a dyn Fn(f64, f64) -> Option<Place>,
+    /// The place of a number on the x axis.
+    across: &'a dyn Fn(f64) -> Option<f64>,
+    /// Where the y axis starts.
+    floor: f64,
+    /// Whether a line joins points.
+    joins: bool,
+}
+
+impl Canvas<'_> {
+    /// Draws a line, bars and markers; says whether there was any point to draw.
+    fn draw<B: DrawingBackend>(
+        &self,
+        root: &DrawingArea<B, Shift>,
+        mark: Mark,
+        series: &Series,
+    ) -> Result<bool, Failure<B>> {
+        let mut points: Vec<(f64, &PlotPoint)> = series
+            .points
+            .iter()
+            .step_by(series.points.len().div_ceil(MOST_POINTS).max(1))
+            .filter(|point| axis::is_linear(point.y))
+            .filter_map(|point| Some(((self.across)(point.x)?, point)))
+            .collect();
+        points.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        if self.joins {
+            for line in self.lines(&points) {
+                mark.line_through(root, line)?;
+            }
         }
-    }
-    if points.len() <= MOST_MARKERS {
-        for (at, _) in &points {
-            mark.point(root, *at)?;
+        let count = points.len();
+        points.retain(|(_, point)| point.y >= self.floor);
+        for (across, point) in &points {
+            let Some((low, high)) = point.interval else {
+                continue;
+            };
+            let ends = [low.max(self.floor), high].map(|y| (self.place)(*across, y));
+            if let [Some(low), Some(high)] = ends {
+                mark.bar(root, low.0, (low.1, high.1))?;
+            }
         }
+        let places = points.iter().map(|(across, p)| (self.place)(*across, p.y));
+        let places: Vec<Place> = places.flatten().collect();
+        if count <= MOST_MARKERS {
+            for at in &places {
+                mark.point(root, *at)?;
+            }
+        }
+        Ok(!places.is_empty())
     }
-    Ok(!points.is_empty())
+
+    /// The parts of the line through points that are not below the floor.
+    fn lines(&self, points: &[(f64, &PlotPoint)]) -> Vec<Vec<Place>> {
+        let mut lines: Vec<Vec<Place>> = vec![Vec::new()];
+        let mut before: Option<(f64, f64)> = None;
+        for (across, y) in points.iter().map(|(across, point)| (*across, point.y)) {
+            let crossing = before.filter(|(_, last)| (*last < self.floor) != (y < self.floor));
+            let crossing = crossing.and_then(|(left, last)| {
+                let share = (last - self.floor) / (last - y);
+                (self.place)(left + share * (across - left), self.floor)
+            });
+            let own = (y >= self.floor).then(|| (self.place)(across, y)).flatten();
+            let line = lines.last_mut().expect("there is one from the start");
+            line.extend(crossing.into_iter().chain(own));
+            if y < self.floor {
+                lines.push(Vec::new());
+            }
+            before = Some((across, y));
+        }
+        for line in &mut lines {
+            line.dedup();
+        }
+        lines.retain(|line| line.len() > 1);
+        lines
+    }
 }
 
 /// The names of the series under the plot, in columns.
 struct Legend {
-    names: Vec<String>,
+    names: Vec<(Mark, String)>,
     /// Series that are not drawn.
     more: usize,
     columns: usize,
@@ -220,12 +280,16 @@ struct Legend {
 
 impl Legend {
     fn of(series: &[Series]) -> Self {
-        let names: Vec<String> = series
+        let names: Vec<(Mark, String)> = series
             .iter()
             .take(MOST_SERIES)
-            .map(|series| shown(&series.label))
+            .enumerate()
+            .map(|(number, series)| {
+                let mark = Mark::of(series.look.unwrap_or(number));
+                (mark, shown(&series.label))
+            })
             .collect();
-        let widest = names.iter().map(|name| name.chars().count()).max();
+        let widest = names.iter().map(|(_, name)| name.chars().count()).max();
         let width = CHARACTER * widest.unwrap_or(0) + 60;
         Self {
             columns: ((WIDTH - 2 * MARGIN) as usize / width).max(1),
@@ -251,12 +315,11 @@ impl Legend {
         let top = lower.get_base_pixel().1 + LINE as i32 / 2;
         let width = (WIDTH - 2 * MARGIN) as usize / self.columns;
         let text = || style(13.0).pos(Pos::new(HPos::Left, VPos::Center));
-        for (number, name) in self.names.iter().enumerate() {
+        for (number, (mark, name)) in self.names.iter().enumerate() {
             let (row, column) = (number / self.columns, number % self.columns);
             let x = MARGIN as i32 + (column * width) as i32;
             let y = top + row as i32 * LINE as i32;
-            let mark = Mark::of(number);
-            mark.path(root, [(x, y), (x + 28, y)], 2)?;
+            mark.line_through(root, vec![(x, y), (x + 28, y)])?;
             mark.point(root, (x + 14, y))?;
             root.draw(&Text::new(&name[..], (x + 36, y), text()))?;
         }

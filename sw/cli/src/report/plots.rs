@@ -12,7 +12,6 @@ pub struct Captioned {
 }
 
 /// What a curve of accuracies is drawn over.
-#[derive(Clone, Copy)]
 struct Over {
     title: &'static str,
     x_label: &'static str,
@@ -51,7 +50,7 @@ pub fn accuracies(folder: &Folder) -> Vec<Captioned> {
 }
 
 impl Over {
-    fn plot(self, folder: &Folder) -> Option<Captioned> {
+    fn plot(&self, folder: &Folder) -> Option<Captioned> {
         let series = folder.files.iter().flat_map(|file| match &file.document {
             Document::Evaluation(evaluation) => vec![self.evaluation(file, evaluation)],
             Document::Simulation(simulation) => self.simulation(file, simulation),
@@ -61,7 +60,8 @@ impl Over {
             title: self.title.to_owned(),
             x_label: self.x_label.to_owned(),
             y_label: "accuracy in %".to_owned(),
-            x_axis: self.x_axis,
+            x_axis: self.x_axis.clone(),
+            y_from: None,
             series: series.filter(|series| !series.points.is_empty()).collect(),
         };
         let caption = "Bars are 95 % intervals of the mean over chips. A co-simulation (RTL) runs \
@@ -69,7 +69,7 @@ impl Over {
         (!plot.series.is_empty()).then_some(Captioned { plot, caption })
     }
 
-    fn evaluation(self, file: &ResultFile, evaluation: &Evaluation) -> Series {
+    fn evaluation(&self, file: &ResultFile, evaluation: &Evaluation) -> Series {
         let point = |point: &EvaluatedPoint| {
             let accuracy = |error: f64| 100.0 * (1.0 - error);
             let interval = point.error.interval;
@@ -82,11 +82,12 @@ impl Over {
         Series {
             label: file.stem().to_owned(),
             points: evaluation.points.iter().filter_map(point).collect(),
+            look: None,
         }
     }
 
     /// A series for each code, mode and policy.
-    fn simulation(self, file: &ResultFile, simulation: &Simulation) -> Vec<Series> {
+    fn simulation(&self, file: &ResultFile, simulation: &Simulation) -> Vec<Series> {
         let kinds: BTreeSet<_> = simulation.points.iter().map(kind).collect();
         let several = |of: fn(&SimulatedPoint) -> &str| {
             let values: BTreeSet<&str> = simulation.points.iter().map(of).collect();
@@ -114,6 +115,7 @@ impl Over {
             Series {
                 label,
                 points: points.filter_map(point).collect(),
+                look: None,
             }
         });
         series.collect()
@@ -136,6 +138,7 @@ pub fn flips<'a>(attacks: impl Iterator<Item = (&'a ResultFile, &'a Attack)>) ->
                 y: n.mean,
                 interval: Some((n.least, n.most)),
             }],
+            look: None,
         })
     });
     let plot = Plot {
@@ -143,6 +146,7 @@ pub fn flips<'a>(attacks: impl Iterator<Item = (&'a ResultFile, &'a Attack)>) ->
         x_label: "number of the file in the table".to_owned(),
         y_label: "N_flip in cells".to_owned(),
         x_axis: Axis::Linear,
+        y_from: None,
         series: series.collect(),
     };
     let caption = "Points are means over attacks with different seeds, bars go from the fewest to \
@@ -163,6 +167,7 @@ pub fn losses(folder: &Folder) -> Option<Captioned> {
                     interval: None,
                 })
                 .collect(),
+            look: None,
         }),
         _ => None,
     });
@@ -171,6 +176,7 @@ pub fn losses(folder: &Folder) -> Option<Captioned> {
         x_label: "epoch".to_owned(),
         y_label: "mean loss of the epoch in nats".to_owned(),
         x_axis: Axis::Linear,
+        y_from: None,
         series: series.collect(),
     };
     let caption = "Losses of different methods are no measure of each other: some add the \

@@ -114,6 +114,9 @@ pub struct Reading {
     /// What of it is shown.
     #[serde(default)]
     pub show: Show,
+    /// Lowest percentage on its plot, by its figures without it.
+    #[serde(default)]
+    pub plot_from: Option<f64>,
     /// The networks, all without it.
     #[serde(default)]
     pub networks: Option<Vec<String>>,
@@ -258,6 +261,14 @@ impl Study {
             }
         }
         for reading in &self.readings {
+            if let Some(from) = reading.plot_from
+                && !(0.0..100.0).contains(&from)
+            {
+                return Err(format!(
+                    "reading {:?} has plot_from {from}; allowed is 0 to below 100",
+                    reading.name
+                ));
+            }
             let shared = |other: &&Reading| other.table.is_some() && other.table == reading.table;
             if let Some(first) = self.readings.iter().find(shared)
                 && first.show != reading.show
@@ -460,6 +471,10 @@ mod tests {
                      [[readings]]\nname = \"s\"\ntable = \"t\"\nshow = \"classes\"\nevaluate = {{}}"
                 ),
                 "\"r\" and \"s\" share a table",
+            ),
+            (
+                format!("{network}[[readings]]\nname = \"r\"\nplot_from = 100\nevaluate = {{}}"),
+                "\"r\" has plot_from 100; allowed is",
             ),
             (
                 network.replace("training", "trainin"),

@@ -13,6 +13,8 @@ pub struct Group<'a> {
     pub file: &'a str,
     /// What is shown of them: what the first one says.
     pub show: Show,
+    /// Lowest percentage on the plot: what the first one says.
+    pub plot_from: Option<f64>,
     readings: Vec<&'a Reading>,
 }
 
@@ -28,6 +30,7 @@ pub fn groups(study: &Study) -> Vec<Group<'_>> {
                 title,
                 file: &reading.name,
                 show: reading.show,
+                plot_from: reading.plot_from,
                 readings: vec![reading],
             }),
         }
@@ -53,4 +56,18 @@ pub fn results<'a>(
         })
     });
     found.collect()
+}
+
+/// The labels of all results with a plot, in the order in which they come first: a network looks
+/// the same in all plots of a page.
+pub fn looks(study: &Study, ledger: &Ledger) -> Vec<String> {
+    let mut labels: Vec<String> = Vec::new();
+    for group in groups(study).iter().filter(|g| g.show != Show::Classes) {
+        for (label, _) in results(study, ledger, group) {
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+        }
+    }
+    labels
 }

@@ -13,7 +13,7 @@ mod testing;
 use super::figures;
 use super::ledger::{FILE, Ledger};
 use super::recipe::{Network, Show, Study};
-use groups::{Group, groups};
+use groups::{Group, groups, looks};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -26,8 +26,9 @@ const SILICON: &str = "silicon.csv";
 /// All files by their names; the page is the first.
 pub fn render(study: &Study, ledger: &Ledger, recipe: &Path) -> Vec<(String, String)> {
     let mut files = vec![(PAGE.to_owned(), page(study, ledger, recipe))];
+    let looks = looks(study, ledger);
     for group in groups(study).iter().filter(|g| g.show != Show::Classes) {
-        let text = plots::plot(study, ledger, group).svg();
+        let text = plots::plot(study, ledger, group, &looks).svg();
         files.push((format!("{}.svg", group.file), text));
     }
     let tables = [

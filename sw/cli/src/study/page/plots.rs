@@ -3,42 +3,67 @@
 use super::groups::{Group, results};
 use super::readings::shown;
 use crate::plot::{Axis, Plot, PlotPoint, Series};
-use crate::study::ledger::Ledger;
+use crate::study::ledger::{Ledger, ReadingPoint};
 use crate::study::recipe::{Show, Study};
 
-/// What a group's table shows, over rate or voltage.
-pub fn plot(study: &Study, ledger: &Ledger, group: &Group<'_>) -> Plot {
+/// What a group's table shows, over rate, voltage or profiled chip. `looks` are the labels of all
+/// plots of a page.
+pub fn plot(study: &Study, ledger: &Ledger, group: &Group<'_>, looks: &[String]) -> Plot {
     let rows = results(study, ledger, group);
-    let supplies = rows.iter().flat_map(|(_, r)| &r.points);
-    let voltages = supplies.clone().any(|p| p.voltage_mv.is_some());
-    let series = rows.iter().map(|(label, result)| Series {
-        label: label.clone(),
-        points: (result.points.iter().map(|point| PlotPoint {
-            x: match point.voltage_mv {
-                Some(voltage) => f64::from(voltage),
-                None => point.rate.unwrap_or(point.rate_applied),
-            },
-            y: 100.0 * shown(point, group.show).0,
-            interval: shown(point, group.show)
-                .1
-                .map(|(low, high)| (100.0 * low, 100.0 * high)),
-        }))
-        .collect(),
-    });
+    let points = rows.iter().flat_map(|(_, r)| &r.points);
+    let voltages = points.clone().any(|p| p.voltage_mv.is_some());
+    let mut chips: Vec<String> = Vec::new();
+    for profile in points.filter_map(|p| p.profile.as_ref()) {
+        if !chips.contains(profile) {
+            chips.push(profile.clone());
+        }
+    }
+    // Side by side at each chip.
+    let beside = |row: usize| (row as f64 + 0.5) / rows.len() as f64 - 0.5;
+    let place = |row: usize, point: &ReadingPoint| {
+        let chip = chips.iter().position(|c| Some(c) == point.profile.as_ref());
+        match (chip, point.voltage_mv) {
+            (Some(chip), _) => chip as f64 + 0.6 * beside(row),
+            (None, Some(voltage)) => f64::from(voltage),
+            (None, None) => point.rate.unwrap_or(point.rate_applied),
+        }
+    };
+    let series = rows
+        .iter()
+        .enumerate()
+        .map(|(row, (label, result))| Series {
+            label: label.clone(),
+            points: (result.points.iter().map(|point| PlotPoint {
+                x: place(row, point),
+                y: 100.0 * shown(point, group.show).0,
+                interval: shown(point, group.show)
+                    .1
+                    .map(|(low, high)| (100.0 * low, 100.0 * high)),
+            }))
+            .collect(),
+            look: looks.iter().position(|known| known == label),
+        });
+    let what = match group.show {
+        Show::RobustError => "robust error, %",
+        Show::Accuracy | Show::Classes => "accuracy, %",
+    };
     Plot {
         title: group.title.to_owned(),
-        x_label: match voltages {
-            true => "supply voltage of the weight memory, mV".to_owned(),
-            false => "share of faulty cells".to_owned(),
+        x_label: match (voltages, chips.is_empty()) {
+            (_, false) => "profiled chip and share of faulty cells, %".to_owned(),
+            (true, _) => "supply voltage of the weight memory, mV".to_owned(),
+            (false, _) => "share of faulty cells".to_owned(),
         },
-        y_label: match group.show {
-            Show::RobustError => "robust error, %".to_owned(),
-            Show::Accuracy | Show::Classes => "accuracy, %".to_owned(),
+        y_label: match group.plot_from {
+            Some(from) => format!("{what}, from {from} on"),
+            None => what.to_owned(),
         },
-        x_axis: match voltages {
-            true => Axis::Linear,
-            false => Axis::Log,
+        x_axis: match (voltages, chips.is_empty()) {
+            (_, false) => Axis::Names(chips.clone()),
+            (true, _) => Axis::Linear,
+            (false, _) => Axis::Log,
         },
+        y_from: group.plot_from,
         series: series.collect(),
     }
 }

@@ -8,6 +8,9 @@ use crate::table::Table;
 use brownout_golden::evaluate::statistics::{Bootstrap, Spread};
 use brownout_spec::code::CodeName;
 
+/// A table's row of what decoders leave; without any it says nothing that the rate does not.
+const BITS: &str = "bits of weights read wrong, behind decoders if any";
+
 /// What identifies a point in a table's head.
 fn head(point: &ReadingPoint) -> String {
     if let Some(voltage) = point.voltage_mv {
@@ -122,8 +125,11 @@ pub fn table(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
     }
     // Each with the labels of the rows that it is about.
     type Remark = (&'static str, fn(&ReadingPoint) -> Option<String>);
-    let remarks: [Remark; 3] = [
-        ("bits of weights read wrong, behind decoders if any", |p| {
+    let remarks: [Remark; 4] = [
+        ("share of faulty cells", |p| {
+            p.voltage_mv.map(|_| rate(p.rate_applied))
+        }),
+        (BITS, |p| {
             let counters = &p.counters;
             let each = counters.weight_bit_errors as f64 / counters.reads.max(1) as f64;
             Some(format!("{each:.1}"))
@@ -136,7 +142,8 @@ pub fn table(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
         }),
     ];
     let coded = (rows.rows.iter()).any(|(_, r)| r.protocol.memory.code != CodeName::None);
-    for (what, remark) in remarks.into_iter().skip(usize::from(!coded)) {
+    let is_told = |what: &str| coded || what != BITS;
+    for (what, remark) in remarks.into_iter().filter(|(what, _)| is_told(what)) {
         let mut lines: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
         for (label, result) in &rows.rows {
             let cells = rows.cells(result, |_, point| remark(point).unwrap_or_default());
@@ -180,7 +187,7 @@ fn note(rows: &Rows<'_>, show: Show) -> String {
         "{what} in percent, mean ± standard deviation over chips. Chips: {}; test images: {}; code: {}; policy: {}; \
          faults: {}, in {} of {} arrays; arithmetic: {}. Bold: the best at a point with faults; ≈: not significantly worse, \
          since the 95 % interval of the difference (bootstrap over the same chips; of other chips the intervals of both \
-         means) contains zero. Differences between networks are also \
+         means) contains zero; where there is one chip, none is marked. Differences between networks are also \
          subject to the choice of test images, which these intervals do not contain.\n",
         rows.shared(seeds),
         rows.shared(|r| r.protocol.images.to_string()),
@@ -211,7 +218,9 @@ fn cell(
     let wrong = |point| error(point, show).mean;
     match best {
         Some((_, best)) if wrong(best) >= wrong(point) => format!("**{text}**"),
-        Some((of, best)) if !is_worse((result, point), (of, best), show) => format!("{text} ≈"),
+        Some((of, best)) if is_worse((result, point), (of, best), show) == Some(false) => {
+            format!("{text} ≈")
+        }
         _ => text,
     }
 }
@@ -232,12 +241,12 @@ fn wrong_of_chips(result: &ReadingResult, point: &ReadingPoint, show: Show) -> V
 }
 
 /// Whether a result is significantly worse than another at one point: by the differences of the
-/// same chips, else by intervals that do not meet.
+/// same chips, else by intervals that do not meet. One chip says nothing about others.
 fn is_worse(
     (result, point): (&ReadingResult, &ReadingPoint),
     (other, better): (&ReadingResult, &ReadingPoint),
     show: Show,
-) -> bool {
+) -> Option<bool> {
     let (a, b) = (&result.protocol, &other.protocol);
     let same_chips = (a.first_chip, a.chips, a.offsets, a.images)
         == (b.first_chip, b.chips, b.offsets, b.images);
@@ -246,13 +255,10 @@ fn is_worse(
     if same_chips && own.len() == others.len() && own.len() > 1 {
         let pairs = own.iter().zip(&others);
         let differences: Vec<f64> = pairs.map(|(a, b)| *a as f64 - *b as f64).collect();
-        return Bootstrap::default().interval_of_mean(&differences).low > 0.0;
+        return Some(Bootstrap::default().interval_of_mean(&differences).low > 0.0);
     }
-    match (error(point, show).interval, error(better, show).interval) {
-        (Some(point), Some(better)) => better.high < point.low,
-        // One chip says nothing about others.
-        _ => false,
-    }
+    let (own, other) = (error(point, show).interval?, error(better, show).interval?);
+    Some(other.high < own.low)
 }
 
 /// Accuracy of each class's images with undisturbed weights.
@@ -310,7 +316,7 @@ mod tests {
         result
     }
 
-    fn worse(one: &ReadingResult, other: &ReadingResult, show: Show) -> bool {
+    fn worse(one: &ReadingResult, other: &ReadingResult, show: Show) -> Option<bool> {
         is_worse((one, &one.points[0]), (other, &other.points[0]), show)
     }
 
@@ -320,21 +326,21 @@ mod tests {
         let good = bad.map(|wrong| wrong - 2);
         let mixed = [20, 5, 22, 7, 24, 9, 26, 11];
         let (eight, better) = (measured(8, &bad), measured(8, &good));
-        assert!(worse(&eight, &better, Show::Accuracy));
-        assert!(!worse(&better, &eight, Show::Accuracy));
-        assert!(!worse(&eight, &measured(8, &mixed), Show::Accuracy));
+        assert_eq!(worse(&eight, &better, Show::Accuracy), Some(true));
+        assert_eq!(worse(&better, &eight, Show::Accuracy), Some(false));
+        let mixed = measured(8, &mixed);
+        assert_eq!(worse(&eight, &mixed, Show::Accuracy), Some(false));
         // Robust errors are compared by their own figures, which are the other way round here.
-        assert!(worse(&better, &eight, Show::RobustError));
+        assert_eq!(worse(&better, &eight, Show::RobustError), Some(true));
         // The same figures as places of one array are one chip, which says nothing.
-        assert!(!worse(
-            &measured(1, &bad),
-            &measured(1, &good),
-            Show::Accuracy
-        ));
-        assert!(worse(
-            &measured(4, &bad),
-            &measured(4, &good),
-            Show::Accuracy
-        ));
+        let chips = |chips| {
+            worse(
+                &measured(chips, &bad),
+                &measured(chips, &good),
+                Show::Accuracy,
+            )
+        };
+        assert_eq!(chips(1), None);
+        assert_eq!(chips(4), Some(true));
     }
 }
