@@ -18,7 +18,7 @@
 //! without a wrong weight need not compute again.
 
 mod plan;
-mod reader;
+pub(crate) mod reader;
 mod record;
 mod run;
 pub mod statistics;

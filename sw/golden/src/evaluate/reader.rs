@@ -56,7 +56,7 @@ impl AddAssign for Counters {
 }
 
 /// A subject's weights in a memory.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     rules: MemoryRules,
     width: BitWidth,
     stored: Vec<Vec<i8>>,

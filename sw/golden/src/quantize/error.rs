@@ -41,14 +41,6 @@ pub enum QuantizeError {
         /// The value: an infinity or not a number.
         value: f32,
     },
-    /// Channels that share out a tensor unevenly.
-    #[error("{values} values cannot be shared out evenly over {channels} channels")]
-    Channels {
-        /// Values of the tensor.
-        values: usize,
-        /// Its output channels.
-        channels: usize,
-    },
 }
 
 /// Passes tensors that have a range: at least one value, all finite.

@@ -59,6 +59,13 @@ pub enum Formula {
     Paper,
 }
 
+impl Formula {
+    /// Whether it is the default.
+    pub fn is_published(&self) -> bool {
+        *self == Self::Published
+    }
+}
+
 /// A scheme of the family, before it has seen a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,10 +9,9 @@
 //! | [`range`] | first ranges: largest magnitude, least error, least expected error | WCAT, equations 9 and 10 |
 //! | [`expected_error`] | the error that faults add, in closed form | derived here |
 //! | [`lsq`] | learned step | Esser et al., ICLR 2020 |
-//! | [`per_channel`] | any of these, once per output channel | |
-//! | [`grid`] | what a memory knows of any of these: stored integers of a layer and their meaning | |
+//! | [`grid`] | any of these for a layer, once or per output channel: its stored integers and their meaning | |
 //! | [`Placement`], [`AllowedRanges`] | which integers a code leaves a weight, by its place | Guan et al., NeurIPS 2019 |
-//! | [`activation`] | activations: learned (PACT, LSQ) or calibrated ranges | Choi et al., 2018; Esser et al. |
+//! | [`activation`] | activations: their integers and steps | PACT: Choi et al., 2018 |
 //!
 //! All of them make two's complement integers, as the weight image stores them,
 //! whatever their papers call the codes. Where a paper and its code disagree, an
@@ -28,19 +27,17 @@ pub mod expected_error;
 pub mod fixed_point;
 pub mod grid;
 pub mod lsq;
-pub mod per_channel;
 pub mod range;
 pub mod uniform;
 pub mod wcat;
 pub mod width;
 
-pub use activation::{ActivationCodes, ActivationGrid, Calibrated, Pact, RangeObserver};
+pub use activation::{ActivationCodes, ActivationGrid};
 pub use allowed::{AllowedRanges, Placement};
 pub use error::QuantizeError;
-pub use fixed_point::{FixedPoint, FixedPointGrid};
+pub use fixed_point::{FixedPoint, FixedPointGrid, Formula};
 pub use grid::{Granularity, Grid, QuantizedWeights, Throttle, WeightGrid};
 pub use lsq::Lsq;
-pub use per_channel::PerChannel;
 pub use range::RangeInitialization;
 pub use uniform::{Ties, Uniform};
 pub use wcat::Wcat;

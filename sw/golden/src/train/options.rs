@@ -6,7 +6,7 @@ use super::methods::{Clipping, Perturbation};
 use super::quantizer::{QuantizerName, WcatOptions};
 use crate::data::Augmentation;
 use crate::network::Precision;
-use crate::quantize::{AllowedRanges, BitWidth, Granularity, Placement};
+use crate::quantize::{AllowedRanges, BitWidth, Formula, Granularity, Placement};
 use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -70,6 +70,9 @@ pub struct TrainingOptions {
     pub weight_bits: BitWidth,
     /// What makes stored integers of weights.
     pub quantizer: QuantizerName,
+    /// Whose formulas the RQuant family follows, the published code's or the paper's.
+    #[serde(skip_serializing_if = "Formula::is_published")]
+    pub formula: Formula,
     /// Settings of the quantizer `wcat`.
     pub wcat: WcatOptions,
     /// The code whose range constraint the weights will satisfy.
@@ -119,6 +122,7 @@ impl Default for TrainingOptions {
             label_smoothing: 0.0,
             weight_bits: BitWidth::EIGHT,
             quantizer: QuantizerName::LeastError,
+            formula: Formula::Published,
             wcat: WcatOptions::default(),
             code: CodeName::Inplace64_57,
             placement: Placement::Channel,
@@ -251,6 +255,15 @@ impl TrainingOptions {
             ),
         )?;
         check(
+            self.formula.is_published() || self.quantizer.has_formulas(),
+            "formula",
+            "paper",
+            &format!(
+                "published with quantizer {}, which is not of the RQuant family",
+                self.quantizer
+            ),
+        )?;
+        check(
             self.placement.is_channel() || self.code.is_in_place(),
             "placement",
             self.placement,
@@ -281,7 +294,7 @@ mod tests {
     #[test]
     fn each_bad_setting_is_named() {
         type Change = fn(&mut TrainingOptions);
-        let cases: [(Change, &str); 12] = [
+        let cases: [(Change, &str); 13] = [
             (|o| o.epochs = 0, "epochs is 0"),
             (|o| o.batch = 33, "batch is 33"),
             (|o| o.learning_rate = f32::NAN, "learning rate is NaN"),
@@ -292,6 +305,10 @@ mod tests {
             (
                 |o| o.quantizer = QuantizerName::Rquant,
                 "quantizer is rquant",
+            ),
+            (
+                |o| o.formula = Formula::Paper,
+                "formula is paper; allowed is published with quantizer least-error",
             ),
             (|o| o.wcat.decay = f32::INFINITY, "wcat.decay is inf"),
             (

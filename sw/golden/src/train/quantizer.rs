@@ -82,9 +82,15 @@ impl QuantizerName {
         )
     }
 
+    /// Whether it is one of the RQuant family, whose formulas differ between paper and code.
+    pub fn has_formulas(self) -> bool {
+        self.fixed_point(BitWidth::EIGHT, 1.0, Formula::Published)
+            .is_some()
+    }
+
     /// The scheme of one of the RQuant family, where `clip` is the range that weights are
     /// clipped to.
-    fn fixed_point(self, width: BitWidth, clip: f32) -> Option<FixedPoint> {
+    fn fixed_point(self, width: BitWidth, clip: f32, formula: Formula) -> Option<FixedPoint> {
         let (range, sign, fraction) = match self {
             Self::Global => (Range::Global, Sign::Unsigned, Fraction::Truncated),
             Self::Normal => (Range::Symmetric, Sign::Unsigned, Fraction::Truncated),
@@ -100,7 +106,7 @@ impl QuantizerName {
             range,
             sign,
             fraction,
-            formula: Formula::Published,
+            formula,
         })
     }
 }
@@ -276,7 +282,7 @@ impl LayerQuantizer {
             Self::Fitted => {
                 // The paper's "no clipping" is a range of ±1.
                 let clip = options.clip.map_or(1.0, |clip| clip.range);
-                let scheme = options.quantizer.fixed_point(width, clip);
+                let scheme = options.quantizer.fixed_point(width, clip, options.formula);
                 WeightGrid::fit(weight, options.granularity, |weights| match scheme {
                     Some(scheme) => scheme.fit(weights).map(Grid::FixedPoint),
                     None => Uniform::symmetric(width, weights).map(Grid::Uniform),

@@ -1,10 +1,12 @@
 use super::*;
 use crate::data::{Dataset, glyph};
+use crate::evaluate::Subject;
+use crate::evaluate::reader::Reader;
 use crate::float::FloatModel;
 use crate::model::InputMap;
 use crate::network::{Builtin, Parameters};
-use crate::quantize::{ActivationCodes, BitWidth, Exposure, Placement};
-use crate::quantized::{MemoryRules, Quantization, QuantizedNetwork, StoredMemory};
+use crate::quantize::{ActivationCodes, BitWidth, Exposure, Formula, Placement};
+use crate::quantized::{MemoryRules, Quantization, QuantizedNetwork};
 use crate::train::{
     ActivationOptions, Combine, QuantizerName, TrainingMemory, TrainingOptions, train,
 };
@@ -51,74 +53,115 @@ fn trained(options: &TrainingOptions) -> Parameters {
     trained.network.model.parameters
 }
 
+/// The weights that an evaluation of a chip computes with, from nothing but the network and the
+/// chip.
+fn evaluated(
+    model: &FloatModel,
+    snapshot: &Snapshot,
+    options: &TrainingOptions,
+    chip: ChipFaults,
+) -> Vec<Option<Array4<f32>>> {
+    let network = QuantizedNetwork {
+        model: model.clone(),
+        quantization: Quantization {
+            width: options.weight_bits,
+            code: options.code,
+            placement: Placement::Channel,
+            grids: snapshot.grids.clone(),
+            activations: snapshot.activations.clone(),
+        },
+    };
+    let memory = options.perturbation.as_ref().unwrap().memory;
+    let rules = MemoryRules {
+        rows: 16,
+        columns: 16,
+        code: options.code,
+        policy: memory.policy,
+        exposure: memory.exposure,
+    };
+    let stored = network.stored();
+    let subject = Subject::from(network);
+    let reader = Reader::new(&subject, rules).unwrap();
+    let (read, _) = reader.read(&reader.memory(chip).unwrap(), Pass(0));
+    stored.with_image_order(&read).values(&snapshot.grids)
+}
+
 #[test]
 fn a_perturbed_step_multiplies_with_the_words_that_an_evaluation_of_the_chip_reads() {
     let data = data();
+    let (all, live) = (Exposure::WholeLane, Exposure::LiveBits);
     let cases = [
-        (BitWidth::EIGHT, CodeName::None, Policy::Keep),
-        (BitWidth::EIGHT, CodeName::Secded72_64, Policy::Zero),
-        (
-            BitWidth::EIGHT,
-            CodeName::Inplace64_57,
-            Policy::ZeroConstrained,
-        ),
-        (BitWidth::FOUR, CodeName::Inplace64_57, Policy::Keep),
-        (BitWidth::FOUR, CodeName::Inplace32_26, Policy::Zero),
+        (8, CodeName::None, Policy::Keep, all),
+        (8, CodeName::Secded72_64, Policy::Zero, all),
+        (8, CodeName::Inplace64_57, Policy::ZeroConstrained, all),
+        (4, CodeName::Inplace64_57, Policy::Keep, all),
+        (4, CodeName::Inplace32_26, Policy::Zero, all),
+        (6, CodeName::Inplace64_57, Policy::Keep, all),
+        (3, CodeName::Secded72_64, Policy::Keep, all),
+        (3, CodeName::None, Policy::Keep, live),
+        (6, CodeName::None, Policy::Keep, live),
     ];
-    for (width, code, policy) in cases {
+    for (bits, code, policy, exposure) in cases {
         let options = TrainingOptions {
-            weight_bits: width,
+            weight_bits: BitWidth::new(bits).unwrap(),
             code,
             perturbation: perturbed(|p| {
                 p.rate = rate(0.02);
+                p.scheme = Scheme::Noise;
                 p.memory = TrainingMemory {
                     decode: code != CodeName::None,
                     policy,
+                    exposure,
                     ..TrainingMemory::default()
                 };
             }),
             ..options()
         };
+        let case = format!("{bits} bits, {code}, {exposure}");
         let perturbation = options.perturbation.clone().unwrap();
         let mut run = Run::new(start(&data), &data, &options).unwrap();
         run.step().unwrap();
-        let snapshot = run.constrain().unwrap().unwrap();
-        let disturbed = run
-            .disturb(&snapshot.stored, &snapshot.grids, &perturbation)
-            .unwrap();
+        let before = run.model().clone();
+        run.step().unwrap();
 
-        // What an evaluation does, from nothing but the network and the chip.
-        let network = QuantizedNetwork {
-            model: run.model().clone(),
-            quantization: Quantization {
-                width,
-                code,
-                placement: Placement::Channel,
-                grids: snapshot.grids.clone(),
-                activations: snapshot.activations.clone(),
-            },
+        // The second step by hand, with the evaluation's weights in the place of its own.
+        let by_hand = |other_chip: u64| {
+            let mut run = Run::new(start(&data), &data, &options).unwrap();
+            run.step().unwrap();
+            assert_eq!(run.model().parameters, before.parameters);
+            let batch = run.batch(0, 1);
+            run.load(0, &batch);
+            let labels: Vec<u8> = batch.iter().map(|&i| data.labels[i]).collect();
+            let snapshot = run.constrain().unwrap().unwrap();
+            let mut chip = run.faults(&perturbation);
+            chip.seed.0 ^= other_chip;
+            let weights = evaluated(run.model(), &snapshot, &options, chip);
+            assert_ne!(weights, snapshot.values, "{case}: 2 % leaves errors");
+            run.pass(&weights, &snapshot.activations, &labels, true)
+                .unwrap();
+            run.observe();
+            let gradients = run.sum_gradients();
+            run.update(gradients);
+            run.model().parameters.clone()
         };
-        let rules = MemoryRules {
-            rows: 16,
-            columns: 16,
-            code,
-            policy,
-            exposure: Exposure::WholeLane,
-        };
-        let shapes = network.model.weight_shapes();
-        let memory = StoredMemory::new(rules, width, shapes).unwrap();
-        let chip = run.faults(&perturbation);
-        let read = memory.read(&network.stored(), chip, Pass(0)).unwrap();
-        let grids = &network.quantization.grids;
-        assert_eq!(read.weights.values(grids), disturbed, "{code}");
-        assert_ne!(disturbed, snapshot.values, "{code}: 2 % leaves errors");
-        let other = ChipFaults {
-            seed: ChipSeed(chip.seed.0 ^ 1),
-            ..chip
-        };
-        let other = memory.read(&network.stored(), other, Pass(0)).unwrap();
-        assert_ne!(other.weights.values(grids), disturbed, "{code}");
+        assert!(by_hand(0) == run.model().parameters, "{case}");
+        assert!(by_hand(1) != run.model().parameters, "{case}: another chip");
     }
+}
+
+#[test]
+fn the_papers_formulas_train_to_other_weights_than_the_published_codes() {
+    let of = |formula| {
+        let options = TrainingOptions {
+            quantizer: QuantizerName::Rquant,
+            formula,
+            code: CodeName::None,
+            weight_bits: BitWidth::FOUR,
+            ..options()
+        };
+        trained(&options)
+    };
+    assert!(of(Formula::Published) != of(Formula::Paper));
 }
 
 #[test]

@@ -3,12 +3,13 @@
 //!
 //! A quantizer is a staircase, so an estimator is the derivative of something
 //! smoother, its *surrogate*: clipping for WCAT's range and piecewise-linear weights,
-//! the staircase with frozen rounding for LSQ, a ReLU with a ceiling for PACT.
+//! the staircase with frozen rounding for LSQ. Those of activations are in
+//! `src/network/gradient_tests.rs`, where they are computed.
 
 use crate::bits;
 use brownout_golden::quantize::lsq::LearnedStep;
 use brownout_golden::quantize::wcat::{GradientScale, StepRule, WcatRules, WeightGradient};
-use brownout_golden::quantize::{ActivationCodes, Calibrated, Lsq, Pact, Quantizer, Wcat};
+use brownout_golden::quantize::{Lsq, Quantizer, Wcat};
 
 /// Points around a range or step of about 1, none at a kink or a tie.
 const POINTS: [f64; 12] = [
@@ -180,13 +181,6 @@ fn lsqs_gradients_are_those_of_the_staircase_with_frozen_rounding() {
         assert!(!agrees(unrounded, surrogate));
         assert!(!agrees(|x| (1.0, honest(x).1), surrogate));
     }
-    for width in [bits(2), bits(4)] {
-        let (low, high) = ActivationCodes::Unsigned.bounds(width);
-        let activations = LearnedStep::new(RANGE as f32, low, high).unwrap();
-        let high = f64::from(high);
-        let surrogate = |point, x, s| frozen(point, x, s, 0.0, high);
-        assert!(agrees(|x| of_step(&activations, high, x), surrogate));
-    }
 }
 
 #[test]
@@ -200,41 +194,4 @@ fn lsqs_step_gradient_is_scaled_by_count_and_largest_integer() {
     let expected = (7.0 - 16.0 - 0.25 - 0.25) / (4.0f32 * 7.0).sqrt();
     assert!((step - expected).abs() < 1e-6, "{step}");
     assert_eq!(gradient, [0.0, 0.0, 1.0, 1.0]);
-}
-
-#[test]
-fn pacts_gradients_are_those_of_a_relu_with_a_ceiling() {
-    let surrogate = |_, x: f64, a: f64| x.clamp(0.0, a);
-    for codes in [ActivationCodes::Signed, ActivationCodes::Unsigned] {
-        let pact = Pact::new(bits(4), codes, RANGE as f32).unwrap();
-        let honest = |x: f64| {
-            let mut gradient = [1.0];
-            let ceiling = pact.backward(&[x as f32], &mut gradient);
-            (f64::from(gradient[0]), f64::from(ceiling))
-        };
-        assert!(agrees(honest, surrogate));
-        assert!(!agrees(|x| (1.0, honest(x).1), surrogate));
-        assert!(!agrees(|x| (honest(x).0, 1.0 - honest(x).1), surrogate));
-        // Above the ceiling the quantizer itself has that derivative.
-        let above = |a: f32| Pact::new(bits(4), codes, a).unwrap().fake(5.0);
-        assert!((above(1.25) - above(0.75) - 0.5).abs() < 1e-6);
-    }
-}
-
-#[test]
-fn a_calibrated_ranges_gradient_is_that_of_clamping() {
-    for (codes, low) in [
-        (ActivationCodes::Signed, -RANGE * 8.0 / 7.0),
-        (ActivationCodes::Unsigned, 0.0),
-    ] {
-        let fixed = Calibrated::new(bits(4), codes, RANGE as f32).unwrap();
-        let honest = |x: f64| {
-            let mut gradient = [1.0];
-            fixed.backward(&[x as f32], &mut gradient);
-            (f64::from(gradient[0]), 0.0)
-        };
-        let surrogate = |_, x: f64, _| x.clamp(low, RANGE);
-        assert!(agrees(honest, surrogate));
-        assert!(!agrees(|_| (1.0, 0.0), surrogate));
-    }
 }
