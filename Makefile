@@ -62,7 +62,7 @@ test: tools ## format check, lints and all tests (BROWNOUT_SKIP_ICARUS=1: those 
 	@echo "Testing everything ..."
 	$(CARGO) test --workspace --release --features brownout/simulate
 
-bench: simulator ## measure simulation, generator, software and training, beside PyTorch if there is one (BENCH_OUT=DIR, TOPIC=NAME, BROWNOUT_PYTHON=its python)
+bench: simulator ## measure simulation, generator, software, training and campaigns, beside PyTorch if there is one (BENCH_OUT=DIR, TOPIC=NAME, BROWNOUT_PYTHON=its python)
 	@echo "Measuring; this takes minutes, and an idle machine ..."
 	BROWNOUT_BENCH_COMMAND='make bench$(if $(filter-out target/bench,$(BENCH_OUT)), BENCH_OUT=$(BENCH_OUT))$(if $(TOPIC), TOPIC=$(TOPIC))' $(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)" $(if $(TOPIC),--topic "$(TOPIC)")
 

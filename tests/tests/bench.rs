@@ -49,6 +49,7 @@ fn every_figure_is_measured_and_stored_with_its_origin() {
         ("emission", 1),
         ("software", 12),
         ("training", 5),
+        ("campaign", 6),
         ("simulation", 14),
         ("profile", 6),
     ] {

@@ -18,6 +18,7 @@ use brownout_tests::session::{Conditions, compare_images, simulator};
 use brownout_tests::tensors::draw_image;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use std::io::Write;
 
 /// Runs a small network on Verilator's model, where it equals the golden model.
 fn record(configuration: &Configuration) -> Recording {
@@ -47,7 +48,7 @@ fn record(configuration: &Configuration) -> Recording {
 #[test]
 fn icarus_gives_every_register_and_result_that_verilator_gives() {
     let Some(icarus) = Icarus::find() else {
-        eprintln!("skipped: BROWNOUT_SKIP_ICARUS is set");
+        let _ = writeln!(std::io::stderr(), "skipped: BROWNOUT_SKIP_ICARUS is set");
         return;
     };
     println!("Icarus Verilog {}", icarus.version());

@@ -6,6 +6,7 @@ use rust_hdl::prelude::Block;
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -35,7 +36,7 @@ impl Bench {
                 env::var_os("BROWNOUT_SKIP_VERILATOR").is_some(),
                 "no Verilator in .tools: run `make tools`, or set BROWNOUT_SKIP_VERILATOR to leave these tests out"
             );
-            eprintln!("skipped: BROWNOUT_SKIP_VERILATOR is set");
+            let _ = writeln!(std::io::stderr(), "skipped: BROWNOUT_SKIP_VERILATOR is set");
             return None;
         };
         let folder = tempfile::tempdir().expect("a temporary folder");

@@ -15,6 +15,7 @@ pub use report::ReportArguments;
 pub use train::TrainArguments;
 
 use crate::data::DataSource;
+use brownout_golden::evaluate::MOST_RATE;
 use brownout_golden::network::Builtin;
 use brownout_golden::quantize::Granularity;
 use brownout_spec::code::{CodeName, Policy};
@@ -397,6 +398,14 @@ fn rate(text: &str) -> Result<BitErrorRate, String> {
         .ok()
         .and_then(BitErrorRate::new)
         .ok_or_else(|| format!("{text:?} is not a rate; allowed are numbers from 0 to 1"))
+}
+
+/// A rate of faulty cells that networks are trained or evaluated at.
+fn faulty_share(text: &str) -> Result<BitErrorRate, String> {
+    let rate = text.parse().ok().filter(|rate| *rate <= MOST_RATE);
+    rate.and_then(BitErrorRate::new).ok_or_else(|| {
+        format!("{text:?} is not a rate of faulty cells; allowed are numbers from 0 to {MOST_RATE}")
+    })
 }
 
 /// The numbers of a comma-separated list of exactly N.

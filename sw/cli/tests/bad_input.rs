@@ -97,6 +97,13 @@ fn a_flag_with_a_value_that_is_not_allowed_is_refused_by_name() {
         &["batch is 33", "multiple"],
     );
     refused(&sandbox, &train("--batch", "0"), &["batch is 0"]);
+    for (flag, rate) in [("--randbet", "0.6"), ("--noise", "NaN")] {
+        refused(
+            &sandbox,
+            &train(flag, rate),
+            &[flag, rate, "numbers from 0 to 0.5"],
+        );
+    }
     refused(
         &sandbox,
         &train("--learning-rate", "NaN"),

@@ -7,6 +7,7 @@ use common::Sandbox;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Images of a reading that is measured again, at most.
@@ -36,7 +37,11 @@ fn images() -> Option<String> {
     if folder.is_dir() {
         return Some(format!("cifar10:{}", folder.display()));
     }
-    eprintln!("skipped: {} is missing", folder.display());
+    let _ = writeln!(
+        std::io::stderr(),
+        "skipped: {} is missing",
+        folder.display()
+    );
     None
 }
 

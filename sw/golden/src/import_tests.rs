@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::cifar;
+use crate::data::{Split, cifar};
 use crate::export::export;
 use crate::infer::IntegerNetwork;
 use crate::model::Normalization;
@@ -262,18 +262,18 @@ fn zeros_behind_give_the_logits_of_zeros_in_front_and_behind() {
     assert!((f64::from(values.logits()[0]) - expected[0]).abs() / largest > 1e-3);
 }
 
-/// The pretrained ResNet-20 and the test images, where they are.
-fn pretrained() -> Option<(FloatModel, crate::data::Dataset)> {
+/// The pretrained ResNet-20 and its images, where they are.
+fn pretrained() -> Option<(FloatModel, Split)> {
     let weights =
         crate::test_data::folder("cifar10-resnets")?.join("resnet20-12fca82f.safetensors");
     let images = crate::test_data::folder("cifar-10-batches-bin")?;
     let model = read_state_dict(&weights, &target("resnet20")).unwrap();
-    Some((model, cifar::read_test(&images).unwrap()))
+    Some((model, cifar::read_directory(&images).unwrap()))
 }
 
 #[test]
 fn the_pretrained_resnet20_has_its_published_accuracy_in_floating_point_and_in_integers() {
-    let Some((model, test)) = pretrained() else {
+    let Some((model, Split { train, test })) = pretrained() else {
         return;
     };
     assert_eq!(model.parameters.count(), 269_722);
@@ -299,8 +299,7 @@ fn the_pretrained_resnet20_has_its_published_accuracy_in_floating_point_and_in_i
         code: CodeName::None,
         ..TrainingOptions::default()
     };
-    // Test images only observe ranges here: labels are not looked at, and 512 are few.
-    let trained = model.calibrate(&test.first(512), &options).unwrap();
+    let trained = model.calibrate(&train.first(512), &options).unwrap();
     let exported = export(&trained, None).unwrap();
     let integer = IntegerNetwork::undisturbed(&exported).count_correct(&test);
     println!("float {}, integer {integer} of 10000", score.correct);

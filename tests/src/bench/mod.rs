@@ -6,6 +6,7 @@
 //! median and maximum; the median is the one to quote.
 
 mod array;
+mod campaign;
 mod clock;
 mod emission;
 mod harness;
@@ -54,11 +55,12 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
     let provenance = Provenance::collect()?;
     println!("{provenance}");
     type Topic = fn(&Options) -> Result<Vec<Figure>, BenchError>;
-    let topics: [(&str, Topic); 6] = [
+    let topics: [(&str, Topic); 7] = [
         ("utilization", utilization::measure),
         ("emission", emission::measure),
         ("software", software::measure),
         ("training", training::measure),
+        ("campaign", campaign::measure),
         ("simulation", simulation::measure),
         ("profile", profile::measure),
     ];

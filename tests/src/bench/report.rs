@@ -1,6 +1,7 @@
 //! Figures, how they are judged, printed and stored.
 
 use super::provenance::Provenance;
+use brownout_golden::evaluate::EvaluateError;
 use brownout_golden::export::ExportError;
 use brownout_golden::files;
 use brownout_golden::float::CalibrationError;
@@ -68,6 +69,9 @@ pub enum BenchError {
     /// A network cannot be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// Chips could not be measured.
+    #[error(transparent)]
+    Evaluate(#[from] Box<EvaluateError>),
     /// PyTorch did not do what it was asked for.
     #[error("PyTorch was asked to {request} and answered {answer:?}")]
     PyTorch {

@@ -21,7 +21,7 @@ use std::time::Instant;
 /// Images of a step, and of PyTorch's batches.
 const BATCH: usize = 128;
 const CHUNK: usize = 32;
-const CLASSES: usize = 10;
+pub(super) const CLASSES: usize = 10;
 /// Batches of one turn.
 const BATCHES: usize = 2;
 /// The same of inference in integers, of which 256 images are over before all cores are awake.
@@ -254,7 +254,7 @@ impl<'d> Side<'d> {
 }
 
 /// Shape of the images that a network is meant for.
-fn image(network: &str) -> Shape {
+pub(super) fn image(network: &str) -> Shape {
     let (side, channels) = match network {
         "cnn" | "mlp" => (28, 1),
         _ => (32, 3),
@@ -267,7 +267,7 @@ fn image(network: &str) -> Shape {
 }
 
 /// Images and labels without meaning.
-fn noise(shape: Shape, images: usize) -> Dataset {
+pub(super) fn noise(shape: Shape, images: usize) -> Dataset {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let size = (images, shape.height, shape.width, shape.channels);
     Dataset {

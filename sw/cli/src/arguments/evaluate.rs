@@ -1,10 +1,10 @@
 //! The settings of `evaluate`, which flags and a recipe name alike. None has a default
 //! here: a flag counts more than the recipe, the recipe more than the default.
 
+use super::faulty_share;
 use super::train::width;
 use crate::data::DataSource;
 use crate::recipe::{from_text, from_texts};
-use brownout_golden::evaluate::MOST_RATE;
 use brownout_golden::quantize::{BitWidth, Exposure};
 use brownout_golden::train::QuantizerName;
 use brownout_spec::code::{CodeName, Policy};
@@ -56,7 +56,7 @@ pub struct EvaluateSettings {
     pub first_chip: Option<u64>,
 
     /// Rates of faulty cells, 0 to 0.5 [default: 0,1e-4,1e-3,5e-3,1e-2,2.5e-2]
-    #[arg(long, value_name = "RATE,..", value_delimiter = ',', value_parser = rate, help_heading = "Faults")]
+    #[arg(long, value_name = "RATE,..", value_delimiter = ',', value_parser = faulty_share, help_heading = "Faults")]
     pub rates: Option<Vec<BitErrorRate>>,
     /// Supply voltages in millivolts instead of rates
     #[arg(long, value_name = "MV,..", value_delimiter = ',', value_parser = super::millivolts, help_heading = "Faults", conflicts_with = "rates")]
@@ -186,15 +186,6 @@ impl EvaluateSettings {
     }
 }
 
-fn rate(text: &str) -> Result<BitErrorRate, String> {
-    let rate = text.parse().ok().filter(|rate| *rate <= MOST_RATE);
-    rate.and_then(BitErrorRate::new).ok_or_else(|| {
-        format!(
-            "{text:?} is not a rate that is evaluated; allowed are numbers from 0 to {MOST_RATE}"
-        )
-    })
-}
-
 fn exposure(text: &str) -> Result<Exposure, String> {
     let found = Exposure::ALL.into_iter().find(|e| e.as_str() == text);
     found.ok_or_else(|| {
@@ -262,9 +253,9 @@ mod tests {
     #[test]
     fn rates_and_exposures_that_are_not_evaluated_are_refused() {
         for bad in ["-1", "0.51", "NaN", "x"] {
-            assert!(rate(bad).unwrap_err().contains("0 to 0.5"), "{bad}");
+            assert!(faulty_share(bad).unwrap_err().contains("0 to 0.5"), "{bad}");
         }
-        assert!(rate("0.5").is_ok());
+        assert!(faulty_share("0.5").is_ok());
         assert!(
             exposure("all")
                 .unwrap_err()

@@ -142,10 +142,10 @@ pub struct RobustnessArguments {
     #[arg(long, value_name = "RANGE")]
     pub clip: Option<f32>,
     /// Random bit error training: half the gradient is that of weights with this rate of faults
-    #[arg(long, value_name = "RATE", value_parser = super::rate)]
+    #[arg(long, value_name = "RATE", value_parser = super::faulty_share)]
     pub randbet: Option<BitErrorRate>,
     /// Bit-flip noise: all of the gradient is that of weights with this rate of faults
-    #[arg(long, value_name = "RATE", value_parser = super::rate, conflicts_with = "randbet")]
+    #[arg(long, value_name = "RATE", value_parser = super::faulty_share, conflicts_with = "randbet")]
     pub noise: Option<BitErrorRate>,
     /// Disturbed weights are read through the decoder of --code, instead of as they are
     #[arg(long)]

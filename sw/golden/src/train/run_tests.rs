@@ -6,7 +6,6 @@ use crate::quantize::{BitWidth, Placement, Throttle};
 use crate::train::QuantizerName;
 use brownout_spec::code::CodeName;
 use brownout_spec::program::Shape;
-use std::path::Path;
 
 const DIGIT: Shape = Shape {
     height: 28,
@@ -148,11 +147,9 @@ fn a_loss_that_is_no_number_ends_the_training_with_a_sentence() {
 
 #[test]
 fn the_integer_cnn_reaches_98_percent_on_mnist() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/mnist");
-    if !directory.is_dir() {
-        eprintln!("skipped: {} is missing", directory.display());
+    let Some(directory) = crate::test_data::folder("mnist") else {
         return;
-    }
+    };
     let split = crate::data::idx::read_directory(&directory).unwrap();
     assert_eq!((split.train.len(), split.test.len()), (60_000, 10_000));
     let options = TrainingOptions {

@@ -7,15 +7,13 @@ use crate::train::TrainingOptions;
 use brownout_spec::code::CodeName;
 use brownout_spec::program::Shape;
 use ndarray::Axis;
-use std::path::Path;
 
 #[test]
 fn bfa_brings_a_pretrained_resnet_20_down_to_guessing_with_fewer_than_100_bits() {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    if !shared.is_dir() {
-        eprintln!("skipped: {} is missing", shared.display());
+    let folders = ["cifar10-resnets", "cifar-10-batches-bin"].map(crate::test_data::folder);
+    let [Some(weights), Some(images)] = folders else {
         return;
-    }
+    };
     let target = Target {
         network: "resnet20".parse().unwrap(),
         image: Shape {
@@ -26,9 +24,9 @@ fn bfa_brings_a_pretrained_resnet_20_down_to_guessing_with_fewer_than_100_bits()
         classes: 10,
         input: InputMap::Normalize(Normalization::IMAGENET),
     };
-    let file = shared.join("cifar10-resnets/resnet20-12fca82f.safetensors");
+    let file = weights.join("resnet20-12fca82f.safetensors");
     let model = read_state_dict(&file, &target).unwrap();
-    let split = cifar::read_directory(&shared.join("cifar-10-batches-bin")).unwrap();
+    let split = cifar::read_directory(&images).unwrap();
     let training = TrainingOptions {
         weight_bits: BitWidth::EIGHT,
         code: CodeName::None,
