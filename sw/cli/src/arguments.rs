@@ -2,6 +2,7 @@
 
 mod attack;
 mod evaluate;
+mod export;
 mod import;
 mod report;
 mod train;
@@ -10,6 +11,7 @@ pub use attack::{
     AtZeroGradient, AttackArguments, AttackSettings, LabelSource, Method, RandomDraw, Stealth,
 };
 pub use evaluate::{EvaluateArguments, EvaluateSettings};
+pub use export::{ExportArguments, RoundingArguments, WhichWeights};
 pub use import::ImportArguments;
 pub use report::ReportArguments;
 pub use train::TrainArguments;
@@ -80,7 +82,7 @@ pub enum Command {
     Train(TrainArguments),
     /// Make a checkpoint of a network that was trained elsewhere: a PyTorch state dict
     Import(ImportArguments),
-    /// Quantize a checkpoint without training, and write it as an integer model
+    /// Quantize a checkpoint without training, and write it as an integer model or a state dict
     Export(ExportArguments),
     /// Flip bits of a network's stored weights on purpose, also through a code's decoder
     Attack(AttackArguments),
@@ -98,52 +100,6 @@ pub enum Command {
     Report(ReportArguments),
     /// Explain a model, a configuration, a weight image or a code
     Info(InfoArguments),
-}
-
-/// Flags of `export`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  brownout export r20.float --data cifar10:DIR --out r20.safetensors
-  brownout export r20.float --data cifar10:DIR --weight-bits 4 --scale channel --out r4.safetensors
-  brownout export trained.float --data cifar10:DIR --out trained.safetensors
-
-A checkpoint that `train` wrote keeps its grids and its code, unless a flag asks for others. Codes
-that constrain weights cost accuracy here; `train --from` lets the network adapt to them.")]
-pub struct ExportArguments {
-    /// Checkpoint, as `import` and `train --checkpoint` write it
-    pub checkpoint: PathBuf,
-    /// Images: activations are observed on training images, accuracy is measured on test images
-    #[arg(long, value_name = "SOURCE")]
-    pub data: DataSource,
-    /// Training images on which activations are observed
-    #[arg(long, default_value_t = 1000, value_name = "N")]
-    pub calibration_images: usize,
-    #[command(flatten)]
-    pub rounding: RoundingArguments,
-    /// Model to write: safetensors with metadata
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
-}
-
-/// How a checkpoint's weights are rounded without training.
-#[derive(Debug, Args)]
-pub struct RoundingArguments {
-    /// Bits of a weight: 8 or 4 [default: the checkpoint's, or 8]
-    #[arg(long, value_name = "BITS", value_parser = weight_bits)]
-    pub weight_bits: Option<WeightBits>,
-    /// Code whose range constraint the weights will satisfy [default: the checkpoint's, or none]
-    #[arg(long, value_name = "NAME")]
-    pub code: Option<CodeName>,
-    /// Which weights share a scale [default: the checkpoint's, or tensor]
-    #[arg(long, value_name = "WHICH")]
-    pub scale: Option<Scale>,
-}
-
-impl RoundingArguments {
-    /// Whether any is given.
-    pub fn any(&self) -> bool {
-        self.weight_bits.is_some() || self.code.is_some() || self.scale.is_some()
-    }
 }
 
 /// Flags of `study`.

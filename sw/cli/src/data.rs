@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::output::Output;
 use brownout_golden::data::{Dataset, Split, cifar, glyph, idx};
 use brownout_golden::model::{InputMap, Normalization};
+use brownout_spec::program::Shape;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -122,6 +123,25 @@ pub fn check_count(flag: &'static str, count: usize, there_are: usize) -> Result
         return Ok(());
     }
     Err(Error::flag(flag, count, format!("1 to {there_are}")))
+}
+
+/// Checks that images are such as a network takes; `whose` says where that is from.
+///
+/// # Errors
+/// When they have another shape, or more classes.
+pub fn check_images(
+    source: &DataSource,
+    data: &Dataset,
+    (image, classes): (Shape, usize),
+    whose: &str,
+) -> Result<(), Error> {
+    if data.shape() == image && data.classes <= classes {
+        return Ok(());
+    }
+    let (shape, found) = (data.shape(), data.classes);
+    let value = format!("{source}, whose images are {shape} in {found} classes");
+    let allowed = format!("images of {image} in at most {classes} classes ({whose})");
+    Err(Error::flag("--data", value, allowed))
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! `brownout import`: from a PyTorch state dict to a checkpoint.
 
 use crate::arguments::ImportArguments;
+use crate::data::check_images;
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
 use crate::recipe;
 use crate::train::percent;
-use brownout_golden::import::{Target, read_state_dict};
 use brownout_golden::model::{InputMap, Normalization};
 use brownout_golden::network::Score;
+use brownout_golden::state_dict::{Target, read_state_dict};
 use brownout_spec::program::Shape;
 use serde::Serialize;
 
@@ -79,19 +80,8 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
         None => None,
         Some(source) => {
             let data = source.test_images(1, output)?;
-            if data.shape() != image || data.classes > classes {
-                return Err(Error::flag(
-                    "--data",
-                    format!(
-                        "{source}, whose images are {} in {} classes",
-                        data.shape(),
-                        data.classes
-                    ),
-                    format!(
-                        "images of {image} in at most {classes} classes (--image and --classes)"
-                    ),
-                ));
-            }
+            let whose = "--image and --classes";
+            check_images(source, &data, (image, classes), whose)?;
             let spinner = output.spinner("measuring on held-out images");
             let score = model.score(&data);
             spinner.finish_and_clear();

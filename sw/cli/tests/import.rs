@@ -1,10 +1,14 @@
-//! A network from elsewhere becomes a checkpoint, an integer model, and a start for training.
+//! A network from elsewhere becomes a checkpoint, an integer model, and a start for training; and
+//! a checkpoint leaves as a state dict.
 
 mod common;
 
 use brownout_golden::model::IntegerModel;
 use common::Sandbox;
+use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 type Tensors = Vec<(&'static str, Vec<usize>, Vec<f32>)>;
 
@@ -38,6 +42,19 @@ fn write(sandbox: &Sandbox, name: &str, tensors: &Tensors) {
         )
     });
     sandbox.write(name, safetensors::serialize(views, None).unwrap());
+}
+
+/// The F32 tensors of a file by name, without `module.`.
+fn read(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<u8>)> {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let all = file.tensors().into_iter();
+    all.filter(|(_, tensor)| tensor.dtype() == Dtype::F32)
+        .map(|(name, tensor)| {
+            let name = name.strip_prefix("module.").unwrap_or(&name).to_owned();
+            (name, (tensor.shape().to_vec(), tensor.data().to_vec()))
+        })
+        .collect()
 }
 
 const IMPORT: [&str; 11] = [
@@ -326,4 +343,138 @@ fn what_no_flag_of_export_asks_for_stays_as_it_was_trained() {
     assert_eq!((plain.0, &plain.1[..]), (Some(4), "none"));
     let same = export(&["--code", "none", "--scale", "channel"]);
     assert!(plain.2 == same.2, "the checkpoint's scales are channels'");
+}
+
+#[test]
+fn a_state_dict_leaves_as_it_came_and_says_what_its_pixels_are() {
+    let sandbox = Sandbox::new();
+    write(&sandbox, "net.safetensors", &state_dict());
+    let import = [&IMPORT[..], &["--data", "glyphs", "--json"]].concat();
+    let imported: serde_json::Value = serde_json::from_str(&sandbox.ok(&import).out).unwrap();
+    let export = ["export", "net.checkpoint", "--state-dict", "back"];
+    let answer = sandbox.ok(&export);
+    let text = "state dict of mlp: 79510 parameters, unrounded weights\n";
+    assert_eq!(answer.out, text);
+    let pixels = "its network expects floor(pixel / 2) / 64";
+    assert!(answer.err.contains(pixels), "{}", answer.err);
+    let [came, left] = ["net.safetensors", "back"].map(|name| read(&sandbox.path(name)));
+    assert!(came == left);
+    let before = ["back", "net.checkpoint", "net.safetensors"];
+    assert_eq!(sandbox.names(), before);
+
+    let measured = [&export[..], &["--data", "glyphs", "--json"]].concat();
+    let report: serde_json::Value = serde_json::from_str(&sandbox.ok(&measured).out).unwrap();
+    let dict = &report["state_dict"];
+    assert_eq!(dict["accuracy"], imported["measured"]["accuracy"]);
+    assert_eq!(dict["pixels"], "floor(pixel / 2) / 64");
+    assert!(dict["weight_bits"].is_null() && report["file"].is_null());
+    // Rounded where a flag asks for it, without any images.
+    let rounded = [&export[..], &["--weight-bits", "4", "--scale", "channel"]].concat();
+    let text = sandbox.ok(&rounded).out;
+    assert!(text.contains("weights rounded to 4 bits"), "{text}");
+    let rounded = read(&sandbox.path("back"));
+    assert!(rounded["hidden.weight"] != came["hidden.weight"]);
+    assert!(rounded["hidden.bias"] == came["hidden.bias"]);
+}
+
+#[test]
+fn a_quantized_network_leaves_with_the_weights_it_computes_with_unless_asked_otherwise() {
+    let sandbox = Sandbox::new();
+    let train = "train --train-images 640 --epochs 2 --weight-bits 4 --quantizer wcat \
+                 --checkpoint q4.float --quiet";
+    sandbox.ok(&train.split_whitespace().collect::<Vec<_>>());
+    let report = |words: &str| -> serde_json::Value {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        serde_json::from_str(&sandbox.ok(&words).out).unwrap()
+    };
+    let export = "export q4.float --data glyphs --json";
+    let both = report(&format!("{export} --out m --state-dict rounded"));
+    let alone = report(&format!("{export} --state-dict alone"));
+    assert_eq!(both["weight_bits"], 4);
+    assert_eq!(both["state_dict"]["weight_bits"], 4);
+    let accuracy = |report: &serde_json::Value| report["state_dict"]["accuracy"].clone();
+    assert_eq!(accuracy(&both), accuracy(&alone));
+    let bytes = |name: &str| std::fs::read(sandbox.path(name)).unwrap();
+    assert!(bytes("rounded") == bytes("alone"));
+    let words = "--state-dict latent --weights unrounded";
+    let latent = report(&format!("{export} {words}"));
+    assert!(latent["state_dict"]["weight_bits"].is_null());
+    let distinct = |name: &str| {
+        let tensors = read(&sandbox.path(name));
+        let (_, bytes) = &tensors["hidden.weight"];
+        let mut values: Vec<&[u8]> = bytes.chunks(4).collect();
+        values.sort_unstable();
+        values.dedup();
+        values.len()
+    };
+    assert!(distinct("rounded") <= 16 && distinct("latent") > 1000);
+    // What was measured is what is imported.
+    let import = "import --network cnn --image 28x28x1 --input halve --data glyphs --json --out x";
+    for (name, expected) in [("rounded", &both), ("latent", &latent)] {
+        let imported = report(&format!("{import} --state-dict {name}"));
+        assert_eq!(imported["measured"]["accuracy"], accuracy(expected));
+    }
+}
+
+#[test]
+fn the_pretrained_resnet20_leaves_as_it_came() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/cifar10-resnets");
+    let file = data.join("resnet20-12fca82f.safetensors");
+    if !file.is_file() {
+        eprintln!("skipped: {} is missing", file.display());
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let dict = file.to_str().unwrap();
+    let network = ["--network", "resnet20", "--input", "imagenet"];
+    let import = [
+        &["import", "--state-dict", dict, "--out", "r"],
+        &network[..],
+    ]
+    .concat();
+    sandbox.ok(&import);
+    let answer = sandbox.ok(&["export", "r", "--state-dict", "back"]);
+    assert!(answer.err.contains("means 0.4850, 0.4560, 0.4060"));
+    assert!(read(&file) == read(&sandbox.path("back")));
+}
+
+#[test]
+fn what_cannot_be_exported_is_refused_with_status_2_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    write(&sandbox, "net.safetensors", &state_dict());
+    // As many pixels as a glyph has, in another shape.
+    let wide = IMPORT.map(|word| if word == "28x28x1" { "14x56x1" } else { word });
+    sandbox.ok(&wide);
+    for (flags, expected) in [
+        ("", "<--out <FILE>|--state-dict <FILE>>"),
+        ("--out m", "--data <SOURCE>"),
+        ("--state-dict x --calibration-images 5", "--out <FILE>"),
+        ("--out m --data glyphs --weights rounded", "--state-dict"),
+        ("--state-dict x --weights float", "rounded, unrounded"),
+        (
+            "--state-dict x --weights unrounded --weight-bits 4",
+            "--weights is unrounded; allowed is rounded",
+        ),
+        ("--state-dict no/x", "the folder no does not exist"),
+        (
+            "--state-dict net.checkpoint",
+            "--state-dict is net.checkpoint; allowed is another file than the checkpoint",
+        ),
+        (
+            "--out x --state-dict ./x --data glyphs",
+            "--state-dict is ./x; allowed is another file than that of --out",
+        ),
+        (
+            "--state-dict x --data glyphs",
+            "allowed is images of 14x56x1 in at most 10 classes",
+        ),
+        ("--state-dict x --data cifar10:nowhere", "test_batch.bin"),
+        ("--state-dict x --code secded", "inplace-64-57"),
+    ] {
+        let words: Vec<&str> = flags.split_whitespace().collect();
+        let answer = sandbox.run(&[&["export", "net.checkpoint"], &words[..]].concat());
+        assert_eq!(answer.status, Some(2), "{flags}: {}", answer.err);
+        assert!(answer.err.contains(expected), "{flags}: {}", answer.err);
+        assert_eq!(sandbox.names(), ["net.checkpoint", "net.safetensors"]);
+    }
 }

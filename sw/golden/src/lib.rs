@@ -5,6 +5,7 @@
 //! makes an integer [`model`] of it; [`infer`] runs that model over a weight image that
 //! the specification's fault function has disturbed and its code has corrected;
 //! [`mod@evaluate`] does that for many chips and rates; [`energy`] prices what was read.
+//! [`state_dict`] is the door to PyTorch, both ways.
 //! What is kept goes through [`files`], whole or not at all.
 //!
 //! Every formula that the hardware shares (rounding, saturation, codes, faults,
@@ -20,12 +21,12 @@ pub mod evaluate;
 pub mod export;
 pub mod files;
 pub mod float;
-pub mod import;
 pub mod infer;
 pub mod model;
 pub mod network;
 pub mod quantize;
 pub mod quantized;
+pub mod state_dict;
 pub mod train;
 
 #[cfg(test)]

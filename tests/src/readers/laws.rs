@@ -5,6 +5,7 @@ use brownout_golden::float::{Checkpoint, FloatModel};
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::IntegerModel;
 use brownout_golden::quantized::QuantizedNetwork;
+use brownout_golden::state_dict::{state_dict, state_dict_from};
 use brownout_golden::train::Run;
 use brownout_spec::code::Policy;
 use brownout_spec::config::Configuration;
@@ -92,6 +93,14 @@ pub fn float_model(model: &FloatModel) {
         let logits = model.logits(&vec![7; model.image.volume()]);
         assert_eq!(logits.len(), model.architecture.classes());
     }
+}
+
+/// An imported network is any other's equal, and survives its way back as a state dict.
+pub fn imported(model: &FloatModel) {
+    float_model(model);
+    let bytes = state_dict(model, "unrounded");
+    let again = state_dict_from(&bytes, Path::new(&model.origin), &super::seeds::importing());
+    assert_eq!(&again.expect("a written state dict is accepted"), model);
 }
 
 /// An accepted checkpoint survives its own writer, and a quantized network runs on what it stores.

@@ -15,8 +15,8 @@ pub mod seeds;
 
 use brownout_golden::data::{cifar, idx};
 use brownout_golden::float::{Checkpoint, FloatModel};
-use brownout_golden::import::state_dict_from;
 use brownout_golden::model::IntegerModel;
+use brownout_golden::state_dict::state_dict_from;
 use brownout_golden::train::Run;
 use brownout_spec::config::Configuration;
 use brownout_spec::fault::FaultMap;
@@ -260,7 +260,7 @@ pub fn training_state(bytes: &[u8]) -> Verdict {
 pub fn state_dict(bytes: &[u8]) -> Verdict {
     let path = Path::new("state_dict");
     let model = state_dict_from(bytes, path, &seeds::importing()).map_err(text)?;
-    Ok(Box::new(move || laws::float_model(&model)))
+    Ok(Box::new(move || laws::imported(&model)))
 }
 
 /// A weight image file.

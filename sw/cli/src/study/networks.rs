@@ -9,9 +9,9 @@ use crate::files;
 use crate::train::{self, Plan};
 use brownout_golden::export::{check_form, check_options, export};
 use brownout_golden::float::{Checkpoint, FloatModel, MAX_FILE_BYTES};
-use brownout_golden::import::{Target, read_state_dict};
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::quantize::Granularity;
+use brownout_golden::state_dict::{Target, read_state_dict};
 use brownout_golden::train::TrainingOptions;
 use std::time::Instant;
 

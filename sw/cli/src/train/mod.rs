@@ -341,11 +341,19 @@ impl Run {
 /// # Errors
 /// When the model is not valid or the file cannot be written.
 pub fn write(model: &IntegerModel, path: &Path) -> Result<(), Error> {
-    let bytes = model.to_bytes().map_err(|source| FileError::Model {
+    files::write(path, &bytes(model, path)?)
+}
+
+/// The bytes of a model file that is to be `path`.
+///
+/// # Errors
+/// When the model is not valid.
+pub fn bytes(model: &IntegerModel, path: &Path) -> Result<Vec<u8>, Error> {
+    let refused = |source| FileError::Model {
         path: path.to_owned(),
-        source: source.into(),
-    })?;
-    files::write(path, &bytes)
+        source,
+    };
+    Ok(model.to_bytes().map_err(|e| refused(e.into()))?)
 }
 
 /// The accuracies as a table.

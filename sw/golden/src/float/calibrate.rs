@@ -55,7 +55,6 @@ impl FloatModel {
         data: &Dataset,
         options: &TrainingOptions,
     ) -> Result<QuantizedNetwork, CalibrationError> {
-        options.validate()?;
         if data.is_empty() || data.shape() != self.image {
             return Err(CalibrationError::Data {
                 data: data.name.clone(),
@@ -65,8 +64,24 @@ impl FloatModel {
                 expected: self.image,
             });
         }
+        let mut network = self.with_fitted_grids(options)?;
         let evaluator = Evaluator::exact(&self.architecture, &self.parameters);
         let ranges = evaluator.ranges(&self.input.rounded_table(), data);
+        network.quantization.activations =
+            (options.activations).grids(&self.architecture, self.input, &ranges);
+        Ok(network)
+    }
+
+    /// As [`FloatModel::calibrate`], but for the activations, which stay in floating point: of
+    /// weights alone the quantizer needs no images.
+    ///
+    /// # Errors
+    /// When an option is not allowed, or a weight is on no grid.
+    pub fn with_fitted_grids(
+        &self,
+        options: &TrainingOptions,
+    ) -> Result<QuantizedNetwork, CalibrationError> {
+        options.validate()?;
         let mut grids = Vec::with_capacity(self.parameters.layers.len());
         for (index, layer) in self.parameters.layers.iter().enumerate() {
             let fit = |weight| {
@@ -85,7 +100,7 @@ impl FloatModel {
                 code: options.code,
                 placement: options.placement,
                 grids,
-                activations: (options.activations).grids(&self.architecture, self.input, &ranges),
+                activations: vec![None; self.parameters.layers.len() + 1],
             },
             model: self.clone(),
         })

@@ -1,6 +1,7 @@
 //! How pixels become the first activations.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::str::FromStr;
 
 /// Channels with a mean and a deviation of their own.
@@ -140,6 +141,19 @@ impl InputMap {
         }
     }
 
+    /// [`InputMap::real`] as a formula, for those who compute it elsewhere.
+    pub fn formula(self) -> String {
+        match self {
+            Self::Halve => "floor(pixel / 2) / 64".to_owned(),
+            Self::Centre => "(pixel - 128) / 64".to_owned(),
+            Self::Normalize(Normalization { mean, deviation }) => format!(
+                "(pixel / 255 - mean) / deviation with means {} and deviations {} of red, green and blue",
+                mean.map(fraction).join(", "),
+                deviation.map(fraction).join(", ")
+            ),
+        }
+    }
+
     /// The map written out, for whole images.
     pub fn table(self) -> InputTable<i8> {
         InputTable::new(|pixel, channel| self.quantize(pixel, channel))
@@ -153,6 +167,23 @@ impl InputMap {
     /// [`InputMap::real`], written out.
     pub fn real_table(self) -> InputTable<f32> {
         InputTable::new(|pixel, channel| self.real(pixel, channel))
+    }
+}
+
+/// What [`FromStr`] reads.
+impl fmt::Display for InputMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Halve => f.pad("halve"),
+            Self::Centre => f.pad("centre"),
+            Self::Normalize(Normalization::CIFAR10) => f.pad("cifar10"),
+            Self::Normalize(Normalization::IMAGENET) => f.pad("imagenet"),
+            Self::Normalize(Normalization { mean, deviation }) => {
+                let [r, g, b] = mean.map(fraction);
+                let [dr, dg, db] = deviation.map(fraction);
+                f.pad(&[r, g, b, dr, dg, db].join(","))
+            }
+        }
     }
 }
 
@@ -174,6 +205,11 @@ impl FromStr for InputMap {
         moments.validate()?;
         Ok(Self::Normalize(moments))
     }
+}
+
+/// Units of full ink as a decimal fraction, exactly.
+fn fraction(units: u16) -> String {
+    format!("{}.{:04}", units / FULL, units % FULL)
 }
 
 /// Three means and three deviations, exact decimal fractions.
@@ -298,6 +334,23 @@ mod tests {
                 bad.parse::<InputMap>().unwrap_err().contains("allowed"),
                 "{bad}"
             );
+        }
+    }
+
+    #[test]
+    fn a_map_is_written_as_it_is_read_and_its_formula_has_its_numbers() {
+        let odd = "0.4850,0.0079,1.0000,0.2290,0.2240,1.0000";
+        for name in ["halve", "centre", "cifar10", "imagenet", odd] {
+            assert_eq!(name.parse::<InputMap>().unwrap().to_string(), name);
+        }
+        let numbers = "with means 0.4850, 0.0079, 1.0000 and deviations 0.2290, 0.2240, 1.0000";
+        let formula = odd.parse::<InputMap>().unwrap().formula();
+        assert!(formula.contains(numbers), "{formula}");
+        for pixel in 0..=255 {
+            let p = f32::from(pixel);
+            // As the formulas have it.
+            assert_eq!(InputMap::Halve.real(pixel, 0), (p / 2.0).floor() / 64.0);
+            assert_eq!(InputMap::Centre.real(pixel, 0), (p - 128.0) / 64.0);
         }
     }
 

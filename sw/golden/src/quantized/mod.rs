@@ -118,6 +118,18 @@ impl QuantizedNetwork {
         StoredWeights(integers.collect())
     }
 
+    /// The network in floating point whose weights are what the stored integers stand for.
+    pub fn rounded(&self) -> FloatModel {
+        let mut model = self.model.clone();
+        let values = self.stored().values(&self.quantization.grids);
+        for (layer, values) in model.parameters.layers.iter_mut().zip(values) {
+            if let (Some(layer), Some(values)) = (layer, values) {
+                layer.weight = values;
+            }
+        }
+        model
+    }
+
     /// The network ready to run with these stored weights, its own or disturbed ones.
     ///
     /// # Panics

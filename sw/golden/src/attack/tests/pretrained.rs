@@ -1,8 +1,8 @@
 use super::*;
 use crate::data::{Dataset, cifar};
-use crate::import::{Target, read_state_dict};
 use crate::model::{InputMap, Normalization};
 use crate::quantize::BitWidth;
+use crate::state_dict::{Target, read_state_dict};
 use crate::train::TrainingOptions;
 use brownout_spec::code::CodeName;
 use brownout_spec::program::Shape;

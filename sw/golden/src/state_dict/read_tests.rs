@@ -1,101 +1,15 @@
+use super::super::test_dicts::{NETWORKS, PHOTO, Tensors, bytes, import, state_dict, target};
 use super::*;
 use crate::data::{Split, cifar};
 use crate::export::export;
 use crate::infer::IntegerNetwork;
-use crate::model::Normalization;
 use crate::network::Evaluator;
 use crate::train::TrainingOptions;
 use brownout_spec::code::CodeName;
 
-const PHOTO: Shape = Shape {
-    height: 32,
-    width: 32,
-    channels: 3,
-};
-
-fn target(network: &str) -> Target {
-    Target {
-        network: network.parse().unwrap(),
-        image: PHOTO,
-        classes: 10,
-        input: InputMap::Normalize(Normalization::IMAGENET),
-    }
-}
-
-type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
-
-/// The state dict of a network as another program would write it.
-fn state_dict(network: &str) -> Tensors {
-    let architecture = Architecture::builtin(network.parse().unwrap(), PHOTO, 10).unwrap();
-    let mut tensors = Tensors::new();
-    let mut seed = 0_u32;
-    let mut put = |name: String, shape: Vec<usize>, low: f32| {
-        seed += 1;
-        let count = shape.iter().product();
-        let value = |i: usize| low + ((i as u32 * 7919 + seed * 131) % 1009) as f32 / 4036.0;
-        tensors.insert(name, (shape, (0..count).map(value).collect()));
-    };
-    for (index, layer) in architecture.network.layers.iter().enumerate() {
-        let (shapes, style) = (&architecture.shapes()[index], architecture.styles[index]);
-        if !layer.operation.has_weights() {
-            continue;
-        }
-        let (o, i) = (shapes.output.channels, shapes.input.channels);
-        let name = &layer.name;
-        let shape = match shapes.input.pixels() {
-            1 if layer.name == "linear" => vec![o, i],
-            _ => vec![o, i, shapes.kernel_height, shapes.kernel_width],
-        };
-        put(format!("{name}.weight"), shape, -0.125);
-        if style.offset || style.norm == Norm::None {
-            put(format!("{name}.bias"), vec![o], -0.125);
-        }
-        if style.is_normalized() {
-            let norm = norm_names(name, style.norm).swap_remove(0);
-            let mut parts = vec![("weight", 0.9), ("bias", -0.1)];
-            if style.norm == Norm::Batch {
-                parts.extend([("running_mean", -0.1), ("running_var", 0.5)]);
-            }
-            for (part, low) in parts {
-                put(format!("{norm}.{part}"), vec![o], low);
-            }
-        }
-    }
-    tensors
-}
-
-fn bytes(tensors: &Tensors, prefix: &str) -> Vec<u8> {
-    let data: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
-        .iter()
-        .map(|(name, (shape, values))| {
-            let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            (format!("{prefix}{name}"), shape.clone(), data)
-        })
-        .collect();
-    let views = data.iter().map(|(name, shape, data)| {
-        (
-            name,
-            TensorView::new(Dtype::F32, shape.clone(), data).unwrap(),
-        )
-    });
-    safetensors::serialize(views, None).unwrap()
-}
-
-fn import(tensors: &Tensors, network: &str) -> Result<FloatModel, String> {
-    let bytes = bytes(tensors, "");
-    state_dict_from(&bytes, Path::new("net.safetensors"), &target(network))
-        .map_err(|e| e.to_string())
-}
-
 #[test]
 fn every_kind_of_network_is_imported_with_and_without_module_in_front() {
-    for network in [
-        "resnet20",
-        "resnet20-b",
-        "cnn",
-        "simplenet:4",
-        "simplenet-bn:4",
-    ] {
+    for network in NETWORKS {
         let tensors = state_dict(network);
         let plain = import(&tensors, network).unwrap();
         let mut wrapped = tensors.clone();

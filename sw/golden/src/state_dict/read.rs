@@ -1,20 +1,6 @@
-//! Parameters that were trained elsewhere: PyTorch state dicts as safetensors.
-//!
-//! Names are those of the layers here, with or without `module.` in front:
-//!
-//! | layer | tensors |
-//! | --- | --- |
-//! | convolution `a.conv1` | `a.conv1.weight` \[outputs, inputs, rows, columns\]; without normalisation, or with a bias in front of it, `a.conv1.bias` |
-//! | its batch norm | `a.bn1.weight`, `.bias`, `.running_mean`, `.running_var` |
-//! | its group norm | `a.gn1.weight`, `.bias` (or `norm1`, `bn1`) |
-//! | projection `a.shortcut.0` | as a convolution, its norm `a.shortcut.1` (or `a.downsample.0`, `.1`) |
-//! | dense layer `linear` | `linear.weight` \[outputs, inputs\], `linear.bias` (or `fc`) |
-//!
-//! `num_batches_tracked` is ignored. A state dict's shortcut without parameters
-//! pads its operand's channels with as many zeros in front as behind; here all zeros
-//! are behind. So the channels of every stage are put into another order, which is
-//! exact: the same sums of the same products, in another order.
+//! From a PyTorch state dict to a network in floating point.
 
+use super::layout::{BATCHES, WeightForm, channel_orders, layer_names, norm_names};
 use crate::float::{FloatModel, check_finite, check_variance, read_up_to};
 use crate::model::{FileError, InputMap};
 use crate::network::{Architecture, Builtin, LayerParameters, Norm, Parameters};
@@ -27,7 +13,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const PREFIX: &str = "module.";
-const IGNORED: &str = "num_batches_tracked";
 /// Largest file that is read.
 pub const MAX_FILE_BYTES: u64 = crate::float::MAX_FILE_BYTES;
 
@@ -115,7 +100,7 @@ impl<'b> StateDict<'b> {
         let mut tensors = BTreeMap::new();
         for (name, tensor) in file.tensors() {
             let short = name.strip_prefix(PREFIX).unwrap_or(&name).to_owned();
-            if short.rsplit('.').next() == Some(IGNORED) {
+            if short.rsplit('.').next() == Some(BATCHES) {
                 continue;
             }
             if let Some(_twice) = tensors.insert(short.clone(), tensor) {
@@ -208,36 +193,6 @@ fn values(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
     })
 }
 
-/// Names that a layer may have, its own first.
-fn layer_names(name: &str) -> Vec<String> {
-    let mut names = vec![name.to_owned()];
-    if name == "linear" {
-        names.push("fc".to_owned());
-    }
-    if let Some(block) = name.strip_suffix(".shortcut.0") {
-        names.push(format!("{block}.downsample.0"));
-    }
-    names
-}
-
-/// Names that the normalisation behind a layer may have.
-fn norm_names(layer: &str, norm: Norm) -> Vec<String> {
-    if let Some(block) = layer.strip_suffix(".0") {
-        return vec![format!("{block}.1")];
-    }
-    let (path, last) = layer.rsplit_once('.').map_or(("", layer), |(p, l)| (p, l));
-    let number = last.strip_prefix("conv").unwrap_or(last);
-    let kinds: &[&str] = match norm {
-        Norm::Group { .. } => &["gn", "norm", "bn"],
-        Norm::Batch | Norm::None => &["bn", "norm"],
-    };
-    let join = |kind: &&str| match path {
-        "" => format!("{kind}{number}"),
-        path => format!("{path}.{kind}{number}"),
-    };
-    kinds.iter().map(join).collect()
-}
-
 fn layer(
     dict: &mut StateDict<'_>,
     architecture: &Architecture,
@@ -300,26 +255,15 @@ fn weight(
     target: &Target,
     orders: &[Vec<usize>],
 ) -> Result<Array4<f32>, String> {
-    let shapes = &architecture.shapes()[index];
-    let source = architecture.source(index);
-    // A flat input is an image's: its weights are stored plane by plane.
-    let flat = source == 0 && architecture.network.input != target.image;
-    let (height, width, inputs) = match flat {
-        true => (
-            target.image.height,
-            target.image.width,
-            target.image.channels,
-        ),
-        false => (
-            shapes.kernel_height,
-            shapes.kernel_width,
-            shapes.input.channels,
-        ),
-    };
-    let outputs = shapes.output.channels;
-    let whole = [outputs, inputs, height, width];
+    let WeightForm {
+        source,
+        flat,
+        whole,
+        covers,
+        ..
+    } = WeightForm::of(architecture, target.image, index);
+    let [outputs, inputs, height, width] = whole;
     let dense = [outputs, inputs * height * width];
-    let covers = flat || (shapes.output.pixels() == 1 && shapes.padding == 0);
     let allowed: &[&[usize]] = if covers { &[&dense, &whole] } else { &[&whole] };
     let values = dict.take(&format!("{name}.weight"), allowed)?;
     let weight = Array4::from_shape_vec(whole, values).map_err(|e| e.to_string())?;
@@ -336,31 +280,6 @@ fn weight(
     Ok(weight.as_standard_layout().into_owned())
 }
 
-/// For each tensor, which channel of the state dict each channel is.
-///
-/// A shortcut that widens pads its operand's c channels on both sides; so the
-/// sum's channels (w − c)/2 .. (w + c)/2, in the operand's order, come first.
-fn channel_orders(architecture: &Architecture) -> Vec<Vec<usize>> {
-    let mut orders: Vec<Vec<usize>> = vec![(0..architecture.network.input.channels).collect()];
-    for (index, shapes) in architecture.shapes().iter().enumerate() {
-        let channels = shapes.output.channels;
-        let layer = &architecture.network.layers[index];
-        let source = architecture.source(index);
-        let order = match (layer.operation.has_weights(), architecture.residual(index)) {
-            (false, _) => orders[source].clone(),
-            (true, None) => (0..channels).collect(),
-            (true, Some((from, _))) => {
-                let operand = &orders[from];
-                let front = (channels - operand.len()) / 2;
-                let rest = (0..front).chain(front + operand.len()..channels);
-                operand.iter().map(|c| front + c).chain(rest).collect()
-            }
-        };
-        orders.push(order);
-    }
-    orders
-}
-
 #[cfg(test)]
-#[path = "import_tests.rs"]
+#[path = "read_tests.rs"]
 mod tests;

@@ -1,0 +1,121 @@
+//! The integer model of a checkpoint.
+
+use super::options;
+use crate::arguments::ExportArguments;
+use crate::data::check_count;
+use crate::error::Error;
+use crate::output::Output;
+use crate::table::Table;
+use crate::train::{self, percent};
+use brownout_golden::data::Dataset;
+use brownout_golden::export::export;
+use brownout_golden::float::{Checkpoint, FloatModel};
+use brownout_golden::infer::IntegerNetwork;
+use brownout_golden::model::Accuracy;
+use brownout_golden::quantize::BitWidth;
+use brownout_golden::quantized::{Quantization, QuantizedNetwork};
+use brownout_spec::code::CodeName;
+use serde::Serialize;
+use std::path::Path;
+
+/// What was made of it.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    file: String,
+    weight_bits: BitWidth,
+    code: CodeName,
+    calibration_images: usize,
+    accuracy_float: f64,
+    accuracy_quantized: f64,
+    accuracy_integer: f64,
+    images: usize,
+}
+
+/// The file's bytes and how good the model is.
+///
+/// # Errors
+/// When there are too few images, or the network has no integer form.
+pub fn make(
+    arguments: &ExportArguments,
+    checkpoint: Checkpoint,
+    (train, test): (&Dataset, &Dataset),
+    out: &Path,
+    output: Output,
+) -> Result<(Vec<u8>, Report), Error> {
+    let count = arguments.calibration_images;
+    check_count("--calibration-images", count, train.len())?;
+    let spinner = output.spinner("observing activations and measuring");
+    let calibration = train.first(count);
+    let Checkpoint {
+        model,
+        quantization,
+    } = checkpoint;
+    let rounding = &arguments.rounding;
+    let trained = match quantization {
+        Some(own) if !rounding.any() => as_trained(model, own, &calibration),
+        own => {
+            let options = options(rounding, own.as_ref());
+            let mut network = model.calibrate(&calibration, &options)?;
+            // The flags are about weights.
+            if let Some(own) = own.filter(|own| own.activations[0].is_some()) {
+                network.quantization.activations = own.activations;
+            }
+            network
+        }
+    };
+    let exported = export(&trained, None)?;
+    let float = trained.model.score(test).accuracy();
+    let quantized = trained.score(&trained.stored(), test).accuracy();
+    let integer = IntegerNetwork::undisturbed(&exported).accuracy(test);
+    spinner.finish_and_clear();
+    let images = test.len();
+    let exported = exported.with_accuracy(Accuracy {
+        float: quantized,
+        integer,
+        images,
+    });
+    let report = Report {
+        file: out.display().to_string(),
+        weight_bits: trained.quantization.width,
+        code: trained.quantization.code,
+        calibration_images: count,
+        accuracy_float: float,
+        accuracy_quantized: quantized,
+        accuracy_integer: integer,
+        images,
+    };
+    Ok((train::bytes(&exported, out)?, report))
+}
+
+/// A trained network as it is, with activations rounded even if it was trained without.
+fn as_trained(model: FloatModel, quantization: Quantization, data: &Dataset) -> QuantizedNetwork {
+    let rounded = quantization.activations[0].is_some();
+    let network = QuantizedNetwork {
+        model,
+        quantization,
+    };
+    match rounded {
+        true => network,
+        false => network.with_observed_activations(data, &Default::default()),
+    }
+}
+
+impl Report {
+    /// The accuracies as a table.
+    pub fn render(&self) -> String {
+        let mut table = Table::new(&["arithmetic", ">accuracy"]);
+        for (name, accuracy) in [
+            ("unrounded", self.accuracy_float),
+            ("rounded, floating point", self.accuracy_quantized),
+            ("integers", self.accuracy_integer),
+        ] {
+            table.row([name.to_owned(), percent(accuracy)]);
+        }
+        format!(
+            "{}\n{} held-out images; ranges observed on {} training images\n",
+            table.render(),
+            self.images,
+            self.calibration_images
+        )
+    }
+}

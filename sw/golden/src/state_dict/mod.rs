@@ -1,0 +1,34 @@
+//! Parameters of other programs: PyTorch state dicts as safetensors, both ways.
+//!
+//! Names are those of the layers here, read with or without `module.` in front:
+//!
+//! | layer | tensors |
+//! | --- | --- |
+//! | convolution `a.conv1` | `a.conv1.weight` \[outputs, inputs, rows, columns\]; without normalisation, or with a bias in front of it, `a.conv1.bias` |
+//! | its batch norm | `a.bn1.weight`, `.bias`, `.running_mean`, `.running_var` |
+//! | its group norm | `a.gn1.weight`, `.bias` (or `norm1`, `bn1`) |
+//! | projection `a.shortcut.0` | as a convolution, its norm `a.shortcut.1` (or `a.downsample.0`, `.1`) |
+//! | dense layer `linear` | `linear.weight` \[outputs, inputs\], `linear.bias` (or `fc`) |
+//!
+//! What is in parentheses is read but not written. `num_batches_tracked` is ignored, and
+//! written as zero, because PyTorch's own state dicts have it: it means nothing where
+//! the momentum is a number, as it is unless it is set to none.
+//!
+//! A state dict's shortcut without parameters pads its operand's channels with as many
+//! zeros in front as behind; here all zeros are behind. So the channels of every stage
+//! are put into another order, which is exact: the same sums of the same products, in
+//! another order.
+//!
+//! What was read is written as it was, to the bit, but for gains of group norms, which are
+//! kept minus one: a gain below one half loses what its difference to one cannot hold (some
+//! 3e-8) when it is read, and one near one that was trained here some 6e-8 when it is
+//! written. After that it stays as it is.
+
+mod layout;
+mod read;
+#[cfg(test)]
+mod test_dicts;
+mod write;
+
+pub use read::{MAX_FILE_BYTES, Target, read_state_dict, state_dict_from};
+pub use write::{METADATA_KEY, state_dict};
