@@ -2,8 +2,10 @@ use super::super::test_network::memory_with;
 use super::*;
 use crate::quantized::QuantizedNetwork;
 use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::fault::FaultMap;
 use brownout_spec::image::WeightBit;
 use brownout_spec::quantity::{Lane, WordAddress};
+use std::collections::{BTreeMap, BTreeSet};
 
 const PROTECTED: [(CodeName, Policy); 5] = [
     (CodeName::Secded72_64, Policy::Keep),
@@ -23,6 +25,12 @@ fn cells(word: u32, lanes: &[u8]) -> Vec<CellAddress> {
         lane: Lane(lane),
     };
     lanes.iter().map(cell).collect()
+}
+
+/// A fault map that inverts these cells.
+fn map_of(cells: &BTreeSet<CellAddress>) -> FaultMap {
+    let line = |c: &CellAddress| format!("{} {} flip\n", c.word.0, c.lane.0);
+    FaultMap::from_text(&cells.iter().map(line).collect::<String>()).unwrap()
 }
 
 #[test]
@@ -64,16 +72,15 @@ fn what_is_read_after_any_flips_is_what_the_whole_image_decodes_to() {
     for (code, policy) in PROTECTED {
         let memory = memory_with(network, code, policy);
         let mut attacked = attacked(network, &memory);
-        let mut map = String::new();
+        let mut inverted = BTreeSet::new();
         for i in 0..200u32 {
             // Words with one to four inverted cells.
             let cell = cells(i * 7 % 90, &[(i * 31 % 64) as u8])[0];
-            if !attacked.is_inverted(cell) {
+            if inverted.insert(cell) {
                 attacked.flip(cell);
-                map += &format!("{} {} flip\n", cell.word.0, cell.lane.0);
             }
         }
-        let map = brownout_spec::fault::FaultMap::from_text(&map).unwrap();
+        let map = map_of(&inverted);
         let read = memory.read_with_map(&network.stored(), &map).unwrap();
         assert_eq!(*attacked.read(), read.weights, "{code}");
         let grids = &network.quantization.grids;
@@ -146,6 +153,65 @@ fn bfa_through_a_decoder_raises_the_loss_and_counts_every_cell() {
         assert!(outcomes.clone().all(|o| o != WordOutcome::Undetected));
         assert_eq!(outcomes.clone().next(), Some(WordOutcome::Corrected));
         assert!(outcomes.clone().any(|o| o == WordOutcome::Detected));
+    }
+}
+
+#[test]
+fn t_bfa_through_a_decoder_gains_nothing_with_a_single_cell_and_nears_its_target_with_more() {
+    let network = &trained().1;
+    for (code, policy) in PROTECTED {
+        let memory = memory_with(network, code, policy);
+        for kind in KINDS {
+            let attacked = run_targeted(&memory, &targeted_options(kind, 3, 3));
+            let flips = &attacked.log.flips;
+            let at = format!("{code} {policy:?}, {kind:?}");
+            assert!(last_loss(&attacked) < attacked.log.clean_loss, "{at}");
+            // A bit costs cells of its own word, of which the first alone is set right.
+            for bit in flips.chunk_by(|a, b| a.iteration == b.iteration) {
+                assert!(bit.iter().all(|f| f.cell.word == bit[0].cell.word), "{at}");
+            }
+            assert_eq!(flips[0].outcome, WordOutcome::Corrected, "{at}");
+            assert!((flips[1].iteration, flips[0].loss) == (1, None), "{at}");
+            let mut single = self::attacked(network, &memory);
+            single.flip(flips[0].cell);
+            assert_eq!(*single.read(), network.stored(), "{at}");
+            assert_ne!(attacked.weights, network.stored(), "{at}");
+        }
+    }
+}
+
+#[test]
+fn what_t_bfa_logs_of_its_words_is_what_the_whole_image_decodes_to() {
+    let network = &trained().1;
+    for (code, policy) in PROTECTED {
+        let memory = memory_with(network, code, policy);
+        for kind in KINDS {
+            let attacked = run_targeted(&memory, &targeted_options(kind, 3, 3));
+            let mut inverted = BTreeSet::new();
+            let mut words = BTreeMap::new();
+            for flip in &attacked.log.flips {
+                if !inverted.insert(flip.cell) {
+                    inverted.remove(&flip.cell);
+                }
+                words.insert(flip.cell.word, flip.outcome);
+            }
+            let map = map_of(&inverted);
+            let read = memory.read_with_map(&network.stored(), &map).unwrap();
+            let at = format!("{code} {policy:?}, {kind:?}");
+            assert_eq!(attacked.weights, read.weights, "{at}");
+            assert_eq!(attacked.inverted, inverted.len() as u64, "{at}");
+            let last = |outcomes: &[WordOutcome]| {
+                words.values().filter(|o| outcomes.contains(o)).count() as u64
+            };
+            let corrected = last(&[WordOutcome::Corrected, WordOutcome::Miscorrected]);
+            let detected = last(&[WordOutcome::Detected]);
+            assert_eq!(
+                (corrected, detected),
+                (read.counts.corrected, read.counts.detected),
+                "{at}"
+            );
+            assert!(corrected + detected > 0, "{at}");
+        }
     }
 }
 

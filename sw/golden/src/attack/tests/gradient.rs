@@ -113,7 +113,8 @@ fn predicted_labels_are_those_of_the_clean_network() {
 
 #[test]
 fn an_n_to_1_attack_moves_every_image_into_the_target_class() {
-    let attacked = run_targeted(Kind::NToOne, 3, 60);
+    let memory = memory(&trained().1, "none");
+    let attacked = run_targeted(&memory, &targeted_options(Kind::NToOne, 3, 60));
     let (before, after) = attacked.success.unwrap();
     assert!(
         before < 0.2 && after > 0.95,
@@ -124,10 +125,12 @@ fn an_n_to_1_attack_moves_every_image_into_the_target_class() {
 
 #[test]
 fn a_1_to_1_attack_moves_the_source_class_and_a_stealthy_one_spares_the_others() {
+    let memory = memory(&trained().1, "none");
     let sources = [0, 1, 2, 4];
     let kept = |kind: &dyn Fn(u8) -> Kind| {
         let of_source = |&source: &u8| {
-            let attacked = run_targeted(kind(source), source + 1, 40);
+            let options = targeted_options(kind(source), source + 1, 40);
+            let attacked = run_targeted(&memory, &options);
             let (before, after) = attacked.success.unwrap();
             assert!(before < 0.1 && after > 0.75, "{source}: {before} {after}");
             attacked.accuracy.unwrap().1
@@ -144,7 +147,8 @@ fn a_1_to_1_attack_moves_the_source_class_and_a_stealthy_one_spares_the_others()
 
 #[test]
 fn a_targeted_attack_takes_one_bit_an_iteration() {
-    let attacked = run_targeted(Kind::NToOne, 3, 4);
+    let memory = memory(&trained().1, "none");
+    let attacked = run_targeted(&memory, &targeted_options(Kind::NToOne, 3, 4));
     let iterations: Vec<usize> = attacked.log.flips.iter().map(|f| f.iteration).collect();
     assert_eq!(iterations, (1..=attacked.iterations).collect::<Vec<_>>());
     assert!(attacked.iterations > 1);

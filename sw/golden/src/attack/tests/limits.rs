@@ -17,7 +17,15 @@ fn no_attack_ever_inverts_more_cells_than_it_may() {
                 seed: flips as u64,
                 ..bfa_options(flips)
             };
-            for attacked in [run_bfa(&memory, &greedy), run_random(&memory, flips, 1)] {
+            let of_kind = |kind| {
+                let options = TargetedOptions {
+                    limits: limits(flips),
+                    ..targeted_options(kind, 3, 0)
+                };
+                run_targeted(&memory, &options)
+            };
+            let others = [run_bfa(&memory, &greedy), run_random(&memory, flips, 1)];
+            for attacked in others.into_iter().chain(KINDS.map(of_kind)) {
                 let log = &attacked.log;
                 assert!(log.flips.len() <= flips, "{} {code}", log.method);
                 assert!(attacked.inverted <= log.flips.len() as u64);
@@ -26,8 +34,19 @@ fn no_attack_ever_inverts_more_cells_than_it_may() {
     }
     // With a code a single cell buys nothing, and none is spent.
     let memory = memory_with(network, CodeName::Secded72_64, Policy::Keep);
-    let attacked = run_bfa(&memory, &bfa_options(1));
-    assert_eq!((attacked.stop, attacked.log.flips.len()), (Stop::Flips, 0));
+    let single = |kind| TargetedOptions {
+        limits: limits(1),
+        ..targeted_options(kind, 3, 0)
+    };
+    let targeted = KINDS.map(|kind| run_targeted(&memory, &single(kind)));
+    for attacked in targeted
+        .into_iter()
+        .chain([run_bfa(&memory, &bfa_options(1))])
+    {
+        let flips = attacked.log.flips.len();
+        assert_eq!((attacked.stop, flips), (Stop::Flips, 0));
+        assert_eq!(attacked.weights, network.stored());
+    }
 }
 
 #[test]

@@ -50,28 +50,28 @@ fn a_replayed_log_gives_the_same_weights_and_every_loss_to_the_bit() {
 #[test]
 fn a_replayed_targeted_attack_gives_the_same_weights_and_losses() {
     let network = &trained().1;
-    let memory = memory_with(network, CodeName::None, Policy::Keep);
-    for kind in [
-        Kind::NToOne,
-        Kind::OneToOne { source: 7 },
-        Kind::Stealthy {
-            source: 7,
-            gradient: StealthGradient::Published,
-        },
+    let stored = network.stored();
+    for (code, policy) in [
+        (CodeName::None, Policy::Keep),
+        (CodeName::Secded72_64, Policy::Zero),
+        (CodeName::Inplace64_57, Policy::Keep),
     ] {
-        let attacked = run_targeted(kind, 3, 4);
-        let mut batch = targeted_batch(&targeted_options(kind, 3, 4));
-        let stored = network.stored();
-        let replayed = replay(&attacked.log, network.into(), &memory, &stored, &mut batch);
-        let replayed = replayed.unwrap();
-        assert_eq!(replayed.weights, attacked.weights, "{kind:?}");
-        let losses = attacked.log.flips.iter().filter_map(|f| f.loss);
-        let losses: Vec<f32> = [attacked.log.clean_loss]
-            .into_iter()
-            .chain(losses)
-            .collect();
-        assert_eq!(replayed.losses, losses, "{kind:?}");
-        assert!(losses.len() > 1, "{kind:?}");
+        let memory = memory_with(network, code, policy);
+        for kind in KINDS {
+            let options = targeted_options(kind, 3, 4);
+            let attacked = run_targeted(&memory, &options);
+            let mut batch = targeted_batch(&options);
+            let replayed = replay(&attacked.log, network.into(), &memory, &stored, &mut batch);
+            let replayed = replayed.unwrap();
+            assert_eq!(replayed.weights, attacked.weights, "{code}, {kind:?}");
+            let losses = attacked.log.flips.iter().filter_map(|f| f.loss);
+            let losses: Vec<f32> = [attacked.log.clean_loss]
+                .into_iter()
+                .chain(losses)
+                .collect();
+            assert_eq!(replayed.losses, losses, "{code}, {kind:?}");
+            assert!(losses.len() > 1, "{code}, {kind:?}");
+        }
     }
 }
 

@@ -59,6 +59,16 @@ pub(super) fn targeted_options(kind: Kind, target: u8, iterations: usize) -> Tar
     }
 }
 
+/// The three kinds of T-BFA, towards another class than their source.
+pub(super) const KINDS: [Kind; 3] = [
+    Kind::NToOne,
+    Kind::OneToOne { source: 7 },
+    Kind::Stealthy {
+        source: 7,
+        gradient: StealthGradient::Published,
+    },
+];
+
 /// What the attacker of [`run_targeted`] looks at.
 pub(super) fn targeted_batch(options: &TargetedOptions) -> Batch {
     let (split, network) = trained();
@@ -66,22 +76,20 @@ pub(super) fn targeted_batch(options: &TargetedOptions) -> Batch {
     options.batch(&network.into(), &table, &split.train, 64)
 }
 
-/// T-BFA of the trained network, measured on its test images.
-pub(super) fn run_targeted(kind: Kind, target: u8, iterations: usize) -> Attacked {
+/// T-BFA of the trained network in a memory, measured on its test images.
+pub(super) fn run_targeted(memory: &StoredMemory, options: &TargetedOptions) -> Attacked {
     let (split, network) = trained();
-    let memory = memory(network, "none");
-    let options = targeted_options(kind, target, iterations);
     let table = network.model.input.rounded_table();
     let victim = Victim::from(network);
-    let mut batch = targeted_batch(&options);
+    let mut batch = targeted_batch(options);
     let success = options.success_images(&split.test);
     let measurement = Measurement {
         table: &table,
         accuracy: &split.test,
         success: Some(&success),
     };
-    let weights = (&memory, &network.stored());
-    targeted(victim, weights, &mut batch, &options, Some(measurement)).unwrap()
+    let weights = (memory, &network.stored());
+    targeted(victim, weights, &mut batch, options, Some(measurement)).unwrap()
 }
 
 /// The last loss of an attack.
