@@ -68,6 +68,34 @@ fn broken_off(sandbox: &Sandbox, signal: &str, after: Duration) -> (Option<i32>,
 }
 
 #[test]
+fn through_the_decoder_is_a_setting_of_what_disturbs_weights_adversarial_bits_included() {
+    let sandbox = sandbox();
+    let kinds = [
+        ("perturbation", "rate = 0.01"),
+        ("adversarial", "flips = 4"),
+    ];
+    for (kind, setting) in kinds {
+        sandbox.write("r.toml", format!("[training.{kind}]\n{setting}\n"));
+        let print = ["train", "--config", "r.toml", "--through-decoder"];
+        let recipe = sandbox.ok(&[&print[..], &["--print-config"]].concat()).out;
+        let memory = format!("[training.{kind}.memory]");
+        let memory = recipe.split(&memory).nth(1).unwrap_or_default();
+        assert!(memory.contains("decode = true"), "{recipe}");
+        // What is printed is a recipe of the same.
+        sandbox.write("r.toml", &recipe);
+        let again = sandbox.ok(&["train", "--config", "r.toml", "--print-config"]);
+        assert_eq!(again.out, recipe);
+    }
+    let answer = sandbox.run(&["train", "--through-decoder", "--out", "m"]);
+    assert_eq!(answer.status, Some(2));
+    assert!(
+        answer.err.contains("training.adversarial"),
+        "{}",
+        answer.err
+    );
+}
+
+#[test]
 fn a_run_interrupted_by_ctrl_c_goes_on_to_the_same_model() {
     let sandbox = sandbox();
     let mut interrupted = 0;

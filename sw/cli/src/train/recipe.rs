@@ -222,12 +222,16 @@ fn apply(
         }
     }
     if robustness.through_decoder {
-        let Some(perturbation) = &mut options.perturbation else {
-            return Err(Error::Recipe(
-                "--through-decoder decodes disturbed weights, but none are disturbed; allowed is it with --randbet or --noise, or a recipe with training.perturbation".to_owned(),
-            ));
+        let memory = match (&mut options.perturbation, &mut options.adversarial) {
+            (Some(perturbation), _) => &mut perturbation.memory,
+            (None, Some(adversarial)) => adversarial.memory.get_or_insert_default(),
+            (None, None) => {
+                return Err(Error::Recipe(
+                    "--through-decoder decodes disturbed weights, but none are disturbed; allowed is it with --randbet or --noise, or a recipe with training.perturbation or training.adversarial".to_owned(),
+                ));
+            }
         };
-        perturbation.memory.decode = true;
+        memory.decode = true;
     }
     Ok(())
 }

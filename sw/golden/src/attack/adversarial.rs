@@ -44,7 +44,8 @@ pub struct FlipOptions {
 }
 
 /// Inverts exactly `flips` different cells that raise the loss of these images; fewer only if
-/// there are no more bits whose flip the gradient says to raise it.
+/// there are no more bits whose flip the gradient says to raise it, or, behind a decoder, if
+/// those that are left are too few for another word.
 ///
 /// Where the progressive search finds no more bits that raise the loss together, the rest are
 /// those with the largest gradients.

@@ -3,16 +3,21 @@
 //! The loss is L(clean) + L(attacked), on the same batch (Chitsaz et al., TMLR 2023,
 //! appendix E, after AdvBET: Stutz et al., TPAMI 2022). Attacks look at the batch with
 //! running statistics and its own labels; both losses are then taken as in any other step.
+//!
+//! Behind a decoder a single adversarial bit of a word is set right. So BFA with a memory
+//! that decodes is the word attack: it inverts two or three cells of a word for one wrong bit,
+//! each of which counts, and what is learned from are the decoded weights; the gradient passes
+//! straight through. Ascent chooses weights, not words, and has no such form.
 
 use super::error::TrainError;
+use super::memory::TrainingMemory;
 use super::methods::Combine;
 use super::options::{OptionsError, TrainingOptions, check};
 use super::run::Run;
 use super::step::Snapshot;
 use crate::attack::{AscentOptions, FlipOptions, Search, Victim, adversarial_flips, ascent};
 use crate::quantize::Exposure;
-use crate::quantized::{ARRAY, MemoryRules, StoredMemory, StoredWeights};
-use brownout_spec::code::{CodeName, Policy};
+use crate::quantized::{MemoryRules, StoredWeights};
 use serde::{Deserialize, Serialize};
 
 /// Most bits flipped in a step.
@@ -38,6 +43,7 @@ pub struct Adversarial {
     /// How bits are found.
     pub method: AdversarialMethod,
     /// Bits flipped in every step: exactly, or for ascent at most. The paper has 2, 5 and 10.
+    /// Behind a decoder, cells inverted at most: what is left may be too few for one more word.
     pub flips: usize,
     /// Whether BFA flips one bit after the other or all at once, which is much faster.
     pub search: Search,
@@ -56,6 +62,9 @@ pub struct Adversarial {
     pub clamp: f32,
     /// How the two gradients become one.
     pub combine: Combine,
+    /// Where BFA's bits are flipped; none is a memory without a code, of live bits alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<TrainingMemory>,
 }
 
 impl Default for Adversarial {
@@ -71,6 +80,7 @@ impl Default for Adversarial {
             gate: 1.75,
             clamp: 0.05,
             combine: Combine::Sum,
+            memory: None,
         }
     }
 }
@@ -119,7 +129,49 @@ impl Adversarial {
             "adversarial.clamp",
             self.clamp,
             "above 0 and finite (1e9 clamps nothing)",
+        )?;
+        match &self.memory {
+            Some(memory) => self.validate_memory(memory, options),
+            None => Ok(()),
+        }
+    }
+
+    fn validate_memory(
+        &self,
+        memory: &TrainingMemory,
+        options: &TrainingOptions,
+    ) -> Result<(), OptionsError> {
+        check(
+            self.method == AdversarialMethod::Bfa,
+            "adversarial.memory",
+            "set",
+            "none with method ascent, which disturbs weights and not the words of a memory",
+        )?;
+        memory.validate(
+            options,
+            [
+                "adversarial.memory.decode",
+                "adversarial.memory.exposure",
+                "adversarial.memory.policy",
+            ],
+        )?;
+        check(
+            !memory.decode || self.flips > 1,
+            "adversarial.flips",
+            self.flips,
+            "2 and more where words are decoded, which sets a single cell of a word right",
         )
+    }
+
+    /// The rules of the memory that BFA attacks in a run; ascent has none.
+    pub(super) fn rules(&self, options: &TrainingOptions) -> Option<MemoryRules> {
+        // Without a code the array's size only orders the words.
+        let plain = TrainingMemory {
+            exposure: Exposure::LiveBits,
+            ..TrainingMemory::default()
+        };
+        let memory = self.memory.unwrap_or(plain);
+        (self.method == AdversarialMethod::Bfa).then(|| memory.rules(options))
     }
 }
 
@@ -147,7 +199,7 @@ impl Run<'_> {
         Ok(loss)
     }
 
-    /// The stored weights with adversarial bits for what the chunks hold.
+    /// What is read of the stored weights with adversarial bits for what the chunks hold.
     pub(super) fn attack(
         &mut self,
         clean: &Snapshot,
@@ -172,21 +224,13 @@ impl Run<'_> {
             };
             return Ok(ascent(victim, &clean.stored, images, &options));
         }
-        // Without a code the array's size only orders the words.
-        let rules = MemoryRules {
-            rows: ARRAY,
-            columns: ARRAY,
-            code: CodeName::None,
-            policy: Policy::Keep,
-            exposure: Exposure::LiveBits,
-        };
-        let memory = StoredMemory::new(rules, victim.width, self.model.weight_shapes())?;
+        let memory = self.memory.as_ref().expect("a run with BFA has a memory");
         let options = FlipOptions {
             flips: adversarial.flips,
             search: adversarial.search,
             top: Some(adversarial.top),
         };
-        let weights = (&memory, &clean.stored);
+        let weights = (memory, &clean.stored);
         Ok(adversarial_flips(victim, weights, images, &options)?)
     }
 }

@@ -5,6 +5,9 @@ use crate::model::InputMap;
 use crate::network::{Builtin, Parameters};
 use crate::quantize::BitWidth;
 use crate::train::{QuantizerName, train};
+use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::fault::FaultMap;
+use brownout_spec::image::WeightBit;
 
 fn data() -> Dataset {
     glyph::split(1, 320, 10).train
@@ -32,6 +35,14 @@ fn options(change: impl FnOnce(&mut Adversarial)) -> TrainingOptions {
     }
 }
 
+fn decoding(policy: Policy) -> TrainingMemory {
+    TrainingMemory {
+        decode: true,
+        policy,
+        ..TrainingMemory::default()
+    }
+}
+
 fn trained(options: &TrainingOptions) -> Parameters {
     let data = data();
     let trained = train(start(&data), &data, options).unwrap();
@@ -45,8 +56,9 @@ fn every_method_trains_and_changes_what_is_learned() {
         ..options(|_| {})
     };
     let mut results = vec![trained(&plain)];
-    let changes: [fn(&mut Adversarial); 3] = [
+    let changes: [fn(&mut Adversarial); 4] = [
         |_| {},
+        |a| a.memory = Some(decoding(Policy::Keep)),
         |a| a.search = Search::OneShot,
         |a| a.method = AdversarialMethod::Ascent,
     ];
@@ -122,6 +134,97 @@ fn a_step_flips_exactly_the_stated_bits_whatever_the_width() {
 }
 
 #[test]
+fn without_a_memory_settings_and_training_are_what_they_are_without_the_setting() {
+    let text = serde_json::to_string(&options(|_| {})).unwrap();
+    assert!(
+        text.contains("adversarial") && !text.contains("memory"),
+        "{text}"
+    );
+    let plain = options(|a| {
+        a.memory = Some(TrainingMemory {
+            exposure: Exposure::LiveBits,
+            ..TrainingMemory::default()
+        });
+    });
+    let text = serde_json::to_string(&plain).unwrap();
+    let read: TrainingOptions = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.adversarial, plain.adversarial);
+    assert!(trained(&plain) == trained(&options(|_| {})));
+}
+
+#[test]
+fn an_array_that_cannot_be_is_refused_before_the_first_step() {
+    let options = options(|a| {
+        a.memory = Some(TrainingMemory {
+            rows: 0,
+            ..TrainingMemory::default()
+        });
+    });
+    let data = data();
+    assert!(Run::new(start(&data), &data, &options).is_err());
+}
+
+#[test]
+fn through_a_decoder_two_flips_are_two_cells_of_one_word_and_its_decoded_weights_are_read() {
+    let data = data();
+    for (width, code, policy) in [
+        (8, CodeName::Secded72_64, Policy::Keep),
+        (8, CodeName::Secded72_64, Policy::Zero),
+        (8, CodeName::Inplace64_57, Policy::ZeroConstrained),
+        (4, CodeName::Inplace32_26, Policy::Keep),
+    ] {
+        for search in [Search::Progressive, Search::OneShot] {
+            let options = TrainingOptions {
+                weight_bits: BitWidth::new(width).unwrap(),
+                code,
+                ..options(|a| {
+                    a.search = search;
+                    a.memory = Some(decoding(policy));
+                })
+            };
+            let adversarial = options.adversarial.unwrap();
+            let mut run = Run::new(start(&data), &data, &options).unwrap();
+            run.step().unwrap();
+            let labels = data.labels[..options.batch].to_vec();
+            let clean = run.constrain().unwrap().unwrap();
+            let attacked = run.attack(&clean, &adversarial, &labels).unwrap();
+
+            // Of all pairs of cells of the word, one is read so.
+            let memory = run.memory.clone().unwrap();
+            let rules = memory.rules();
+            assert_eq!((rules.code, rules.policy), (code, policy));
+            let (before, after) = (clean.stored.to_image_order(), attacked.to_image_order());
+            let mut wrong = Vec::new();
+            for (layer, (before, after)) in before.iter().zip(&after).enumerate() {
+                for (index, (before, after)) in before.iter().zip(after).enumerate() {
+                    let bits = (0..8).filter(|bit| (before ^ after) >> bit & 1 != 0);
+                    wrong.extend(bits.map(|bit| WeightBit { layer, index, bit }));
+                }
+            }
+            // A weight of four bits repeats its sign in the integer's upper bits as well.
+            let cells = wrong.iter().filter_map(|&bit| memory.layout().locate(bit));
+            let (word, lanes): (Vec<_>, Vec<u8>) = cells.map(|(w, l)| (w, l.0)).unzip();
+            let at = format!("{width} bits, {code} {policy:?}, {search:?}");
+            assert!(!word.is_empty(), "{at}");
+            assert!(word.iter().all(|&w| w == word[0]), "{at}");
+            let mut pairs = lanes.iter().flat_map(|&one| {
+                let others = 0..memory.layout().code().n() as u8;
+                others
+                    .filter(move |&other| other != one)
+                    .map(move |other| (one, other))
+            });
+            let is_read = |(one, other): (u8, u8)| {
+                let word = word[0].0;
+                let map = format!("{word} {one} flip\n{word} {other} flip\n");
+                let map = FaultMap::from_text(&map).unwrap();
+                memory.read_with_map(&clean.stored, &map).unwrap().weights == attacked
+            };
+            assert!(pairs.any(is_read), "{at}");
+        }
+    }
+}
+
+#[test]
 fn the_result_does_not_depend_on_the_number_of_threads() {
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
@@ -133,7 +236,7 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
 #[test]
 fn each_bad_setting_is_named() {
     type Change = fn(&mut Adversarial);
-    let cases: [(Change, &str); 6] = [
+    let cases: [(Change, &str); 10] = [
         (
             |a| a.flips = 0,
             "adversarial.flips is 0; allowed is 1 to 100000",
@@ -143,6 +246,31 @@ fn each_bad_setting_is_named() {
         (|a| a.rate = f32::NAN, "adversarial.rate is NaN"),
         (|a| a.begin = 1.0, "adversarial.begin is 1"),
         (|a| a.gate = -1.0, "adversarial.gate is -1"),
+        (
+            |a| {
+                a.method = AdversarialMethod::Ascent;
+                a.memory = Some(decoding(Policy::Keep));
+            },
+            "adversarial.memory is set; allowed is none with method ascent",
+        ),
+        (
+            |a| {
+                a.flips = 1;
+                a.memory = Some(decoding(Policy::Keep));
+            },
+            "adversarial.flips is 1; allowed is 2 and more where words are decoded",
+        ),
+        (
+            |a| a.memory.get_or_insert_default().policy = Policy::ZeroConstrained,
+            "adversarial.memory.policy is zero-constrained",
+        ),
+        (
+            |a| {
+                let memory = a.memory.get_or_insert_default();
+                (memory.decode, memory.exposure) = (true, Exposure::LiveBits);
+            },
+            "adversarial.memory.exposure is",
+        ),
     ];
     for (change, expected) in cases {
         let message = options(change).validate().unwrap_err().to_string();

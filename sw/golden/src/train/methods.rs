@@ -9,13 +9,11 @@
 //! | bit-flip noise | [`Scheme::Noise`] | Chitsaz et al., TMLR 2023, section 3.4 |
 //! | fixed-pattern training, PattBET | [`Perturbation::chips`], [`Perturbation::profile`] | Stutz et al., MLSys 2021, section 5.3 |
 //! | adversarial bits | [`Adversarial`](super::Adversarial) | Chitsaz et al., appendix E |
-//! | training through the decoder | [`Perturbation::memory`] with a code | this project |
+//! | training through the decoder | [`Perturbation::memory`] and [`Adversarial::memory`](super::Adversarial::memory) with a code | this project |
 
+use super::memory::TrainingMemory;
 use super::options::{OptionsError, TrainingOptions, check};
 use crate::network::{Architecture, Norm, Parameters};
-use crate::quantize::Exposure;
-use crate::quantized::{ARRAY, MemoryRules};
-use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::fault::profile::Profile;
 use brownout_spec::quantity::BitErrorRate;
 use serde::{Deserialize, Serialize};
@@ -134,35 +132,6 @@ impl Combine {
     }
 }
 
-/// The memory that training reads its disturbed weights from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrainingMemory {
-    /// Rows of the array that the weight image is cut for.
-    pub rows: usize,
-    /// Its columns.
-    pub columns: usize,
-    /// Whether words are decoded, by the code that constrains the weights; else they are
-    /// read as they are, without check bits.
-    pub decode: bool,
-    /// What becomes of detected words.
-    pub policy: Policy,
-    /// Which bits faults reach.
-    pub exposure: Exposure,
-}
-
-impl Default for TrainingMemory {
-    fn default() -> Self {
-        Self {
-            rows: ARRAY,
-            columns: ARRAY,
-            decode: false,
-            policy: Policy::Keep,
-            exposure: Exposure::WholeLane,
-        }
-    }
-}
-
 /// Training on weights read from a failing memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -239,45 +208,14 @@ impl Perturbation {
             self.clamp,
             "above 0 and finite (1e9 clamps nothing)",
         )?;
-        check(
-            !self.memory.decode || options.code != CodeName::None,
-            "perturbation.memory.decode",
-            self.memory.decode,
-            "false with code none, which decodes nothing",
-        )?;
-        check(
-            !self.memory.decode || options.placement.is_channel(),
-            "perturbation.memory.decode",
-            self.memory.decode,
-            "false with weights that are not placed as the memory places them (placement channel)",
-        )?;
-        let live = self.memory.exposure == Exposure::LiveBits;
-        check(
-            !(live && self.memory.decode),
-            "perturbation.memory.exposure",
-            self.memory.exposure,
-            "whole-lane where words are decoded",
-        )?;
-        check(
-            self.memory.policy.supported_by(self.rules(options).code),
-            "perturbation.memory.policy",
-            self.memory.policy.as_str(),
-            "keep or zero, or decode = true with an in-place code",
+        self.memory.validate(
+            options,
+            [
+                "perturbation.memory.decode",
+                "perturbation.memory.exposure",
+                "perturbation.memory.policy",
+            ],
         )
-    }
-
-    /// The memory's rules in a run.
-    pub fn rules(&self, options: &TrainingOptions) -> MemoryRules {
-        MemoryRules {
-            rows: self.memory.rows,
-            columns: self.memory.columns,
-            code: match self.memory.decode {
-                true => options.code,
-                false => CodeName::None,
-            },
-            policy: self.memory.policy,
-            exposure: self.memory.exposure,
-        }
     }
 
     /// The rate in the step that follows `step` of `steps` quantized ones: if it is

@@ -7,8 +7,8 @@
 //! ranges no longer move, so that the network trained at the end is the one
 //! exported.
 //!
-//! `options` says what can be chosen, `methods` what makes weights robust,
-//! `quantizer` what becomes of a layer's weights; `run` is the loop, `step` what
+//! `options` says what can be chosen, `methods` and `adversarial` what makes weights robust,
+//! `memory` where they are read from meanwhile, `quantizer` what becomes of a layer's weights; `run` is the loop, `step` what
 //! happens in it, `state` how a run survives its process.
 
 mod activations;
@@ -16,6 +16,7 @@ mod adversarial;
 mod error;
 mod gradients;
 mod loss;
+mod memory;
 mod methods;
 mod optimizer;
 mod options;
@@ -29,7 +30,8 @@ pub use adversarial::{Adversarial, AdversarialMethod};
 pub use error::TrainError;
 pub(crate) use loss::arg_max;
 pub use loss::cross_entropy;
-pub use methods::{Clipping, Combine, Perturbation, Scheme, TrainingMemory};
+pub use memory::TrainingMemory;
+pub use methods::{Clipping, Combine, Perturbation, Scheme};
 pub use options::{Decay, OptionsError, Schedule, TrainingOptions};
 pub use quantizer::{FirstRange, LayerQuantizer, QuantizerName, WcatOptions};
 pub use run::{Run, Trained, train};

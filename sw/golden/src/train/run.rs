@@ -2,7 +2,6 @@
 
 use super::error::TrainError;
 use super::gradients::Gradients;
-use super::methods::Perturbation;
 use super::optimizer::Momentum;
 use super::options::TrainingOptions;
 use super::quantizer::LayerQuantizer;
@@ -79,7 +78,7 @@ pub struct Run<'d> {
     pub(super) quantizers: Vec<Option<LayerQuantizer>>,
     /// Running mean of each tensor's largest value, or its learned range.
     pub(super) ranges: Vec<f32>,
-    /// Where disturbed weights come from.
+    /// Where disturbed or attacked weights come from.
     pub(super) memory: Option<StoredMemory>,
     /// The profiled arrays to train on, if any.
     pub(super) arrays: Vec<ProfiledArray>,
@@ -145,12 +144,16 @@ impl<'d> Run<'d> {
     }
 
     fn new_memory(&self) -> Result<Option<StoredMemory>, TrainError> {
-        let memory = |perturbation: &Perturbation| {
-            let rules = perturbation.rules(&self.options);
+        let options = &self.options;
+        let perturbed = options.perturbation.as_ref();
+        let perturbed = perturbed.map(|perturbation| perturbation.memory.rules(options));
+        let attacked = options.adversarial.as_ref();
+        let rules = perturbed.or(attacked.and_then(|adversarial| adversarial.rules(options)));
+        let memory = |rules| {
             let shapes = self.model.weight_shapes();
-            StoredMemory::new(rules, self.options.weight_bits, shapes)
+            StoredMemory::new(rules, options.weight_bits, shapes)
         };
-        Ok(self.options.perturbation.as_ref().map(memory).transpose()?)
+        Ok(rules.map(memory).transpose()?)
     }
 
     /// Steps of the whole run.
