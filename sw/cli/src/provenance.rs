@@ -1,4 +1,4 @@
-//! Where results come from: this program, its command line and what it read.
+//! Where results come from: this program, its command line and what it read, also as a digest.
 
 use crate::data::DataSource;
 use crate::shell;
@@ -22,4 +22,14 @@ pub fn of(model: &Path, data: &DataSource) -> Provenance {
         model: model.display().to_string(),
         data: data.to_string(),
     }
+}
+
+/// Digest of what decides a result, or of what one is about.
+pub fn digest(parts: &[&[u8]]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
 }

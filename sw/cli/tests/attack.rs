@@ -72,7 +72,7 @@ fn a_report_agrees_with_its_logs_and_a_seed_gives_both_again() {
     assert_eq!(masked(&one), masked(&two));
     let logs = std::fs::read_to_string(sandbox.path("flips.json")).unwrap();
     let logs: Value = serde_json::from_str(&logs).unwrap();
-    let first = &logs[0]["flips"][0];
+    let first = &logs["attacks"][0]["log"]["flips"][0];
     let row = csv.lines().nth(1).unwrap();
     let cell = &first["cell"];
     assert!(
@@ -169,6 +169,201 @@ labels = \"true\"
         assert_eq!(answer.status, Some(2), "{text}");
         assert!(answer.err.contains(said), "{text}: {}", answer.err);
     }
+}
+
+/// Attacks with a log, `flips.json`, and gives the report.
+fn logged(sandbox: &Sandbox, more: &[&str]) -> Value {
+    report(sandbox, &[more, &["--log", "flips.json"]].concat())
+}
+
+fn replay<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let replay = ["attack", "net.checkpoint", "--data", "glyphs"];
+    [&replay[..], &["--replay", "flips.json", "--quiet"], more].concat()
+}
+
+fn log_of(sandbox: &Sandbox) -> Value {
+    let text = std::fs::read_to_string(sandbox.path("flips.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn a_log_replays_to_the_same_figures_with_every_method_and_memory() {
+    let sandbox = sandbox("inplace-64-57");
+    let classes = ["--source", "1", "--target", "3"];
+    let runs: [(&[&str], &[&str]); 6] = [
+        (&["--code", "none", "--max-flips", "6"], &[]),
+        (&["--labels", "true", "--max-flips", "6"], &[]),
+        (&["--code", "secded-72-64", "--policy", "zero"], &[]),
+        (&["--method", "t-bfa-1-to-1"], &classes),
+        (
+            &["--method", "t-bfa-stealthy", "--stealth", "corrected"],
+            &classes,
+        ),
+        (&["--method", "random", "--code", "none"], &[]),
+    ];
+    for (flags, classes) in runs {
+        let seeds = ["--seed", "5", "--seeds", "2", "--max-iterations", "3"];
+        let report = logged(&sandbox, &[flags, classes, &seeds].concat());
+        let answer = sandbox.ok(&replay(&["--json"]));
+        let again: Value = serde_json::from_str(&answer.out).unwrap();
+        assert_eq!(again["memory"], report["memory"], "{flags:?}");
+        let replays = again["replays"].as_array().unwrap();
+        assert_eq!(replays.len(), 2);
+        for (pair, attack) in replays.iter().zip(report["attacks"].as_array().unwrap()) {
+            assert_eq!(pair["logged"], pair["replayed"], "{flags:?}");
+            assert_eq!(pair["first_difference"], Value::Null);
+            assert_eq!(pair["seed"], attack["seed"]);
+            for (name, figure) in pair["replayed"].as_object().unwrap() {
+                assert_eq!(figure, &attack[name], "{flags:?} {name}");
+            }
+        }
+    }
+    let text = sandbox.ok(&replay(&[])).out;
+    let end = "2 of 2 attacks replayed to the logged figures\n";
+    assert!(text.ends_with(end), "{text}");
+    assert!(
+        text.contains("logged") && text.contains("replayed"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_log_says_what_the_report_says_of_settings_and_where_it_comes_from() {
+    let sandbox = sandbox("none");
+    let flags = ["--method", "t-bfa-1-to-1", "--source", "1", "--target", "3"];
+    let few = ["--seed", "4", "--seeds", "2", "--max-iterations", "1"];
+    let report = logged(&sandbox, &[&flags[..], &few].concat());
+    let log = log_of(&sandbox);
+    assert_eq!(log["settings"], report["settings"]);
+    assert_eq!(log["provenance"], report["provenance"]);
+    assert_eq!(log["provenance"]["data"], "glyphs");
+    assert_eq!(log["settings"]["source"], 1);
+    let attacks = log["attacks"].as_array().unwrap();
+    let seeds: Vec<_> = attacks.iter().map(|a| &a["log"]["seed"]).collect();
+    assert_eq!(seeds, [4, 5]);
+    for attack in attacks {
+        assert_eq!(attack["log"]["memory"], report["memory"]);
+        assert_eq!(attack["log"]["method"], "t-bfa-1-to-1");
+    }
+}
+
+/// The log with a change and the digest of a log that was written so.
+fn forged(log: &Value, change: impl FnOnce(&mut Value)) -> String {
+    let mut forged = log.clone();
+    change(&mut forged);
+    let content = forged.as_object_mut().unwrap();
+    content.remove("digest");
+    let text = serde_json::to_string(content).unwrap();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(text.len() as u64).to_le_bytes());
+    hasher.update(text.as_bytes());
+    let digest = &hasher.finalize().to_hex()[..32];
+    content.insert("digest".to_owned(), digest.into());
+    forged.to_string()
+}
+
+#[test]
+fn a_log_that_was_changed_is_refused_and_one_with_other_figures_shows_them() {
+    let sandbox = sandbox("inplace-64-57");
+    logged(&sandbox, &["--code", "secded-72-64", "--max-flips", "6"]);
+    let log = log_of(&sandbox);
+    let whole = log.to_string();
+    let refused = |text: &str, said: &str| {
+        sandbox.write("flips.json", text);
+        let answer = sandbox.run(&replay(&[]));
+        assert_eq!(answer.status, Some(2), "{said}: {}", answer.err);
+        assert!(answer.err.contains("flips.json: "), "{}", answer.err);
+        assert!(answer.err.contains(said), "{:?} lacks {said:?}", answer.err);
+        answer.out
+    };
+    let mut addressed = log.clone();
+    let lane = &mut addressed["attacks"][0]["log"]["flips"][1]["cell"]["lane"];
+    *lane = (lane.as_u64().unwrap() ^ 1).into();
+    let changed = "the log is damaged or was changed";
+    assert_eq!(refused(&addressed.to_string(), changed), "");
+    let no_log = "this is no log of attacks";
+    for text in ["", "[]", "{}", &whole[..whole.len() / 2]] {
+        assert_eq!(refused(text, no_log), "", "{text:?}");
+    }
+    // Nor does a digest help that is right.
+    let flip = |log: &mut Value| log["attacks"][0]["log"]["flips"][0].take();
+    let moved = forged(&log, |log| {
+        let mut first = flip(log);
+        first["cell"]["word"] = (first["cell"]["word"].as_u64().unwrap() ^ 1).into();
+        log["attacks"][0]["log"]["flips"][0] = first;
+    });
+    assert_eq!(refused(&moved, "flip 1 is logged as one of bit"), "");
+    let beyond = forged(&log, |log| {
+        let mut first = flip(log);
+        first["cell"]["word"] = u32::MAX.into();
+        log["attacks"][0]["log"]["flips"][0] = first;
+    });
+    assert_eq!(refused(&beyond, "which this memory does not have"), "");
+    let outcome = forged(&log, |log| {
+        log["attacks"][0]["log"]["flips"][0]["outcome"] = "detected".into();
+    });
+    let shown = refused(&outcome, "after flip 1 of the attack with seed 1 are not");
+    assert!(shown.contains("0 of 1 attacks replayed"), "{shown}");
+    let accuracy = forged(&log, |log| {
+        log["attacks"][0]["figures"]["accuracy_before"] = 0.125.into();
+    });
+    let shown = refused(&accuracy, "figures of the attack with seed 1 are not");
+    assert!(shown.contains("12.50 %"), "{shown}");
+    // What was not changed is still a log.
+    sandbox.write("flips.json", &whole);
+    sandbox.ok(&replay(&[]));
+}
+
+#[test]
+fn a_log_of_another_network_memory_or_data_is_refused_and_so_are_other_settings() {
+    let sandbox = sandbox("inplace-64-57");
+    logged(&sandbox, &["--max-flips", "4"]);
+    let other =
+        "train --train-images 1280 --epochs 2 --seed 2 --quiet --checkpoint other.checkpoint";
+    sandbox.ok(&other.split(' ').collect::<Vec<_>>());
+    let cases: [(&str, &str); 10] = [
+        (
+            "other.checkpoint --data glyphs",
+            "flips.json: the log is of another network, that of net.checkpoint",
+        ),
+        (
+            "net.checkpoint --data glyphs:2",
+            "flips.json: the log is of other data, that of glyphs",
+        ),
+        (
+            "net.checkpoint --data glyphs --code none",
+            "the log is of a memory with code inplace-64-57",
+        ),
+        (
+            "net.checkpoint --data glyphs --policy zero",
+            "but this one is with code inplace-64-57 and policy zero",
+        ),
+        (
+            "net.checkpoint --data glyphs --seeds 2",
+            "--replay has the log's settings",
+        ),
+        (
+            "net.checkpoint --data glyphs --log again.json",
+            "--replay has the log's settings",
+        ),
+        (
+            "net.checkpoint --data glyphs --seed 2",
+            "--replay has the log's settings",
+        ),
+        ("--recipe flips.toml", "cannot be used with"),
+        ("net.checkpoint", "--data SOURCE is missing"),
+        ("--data glyphs", "CHECKPOINT is missing"),
+    ];
+    for (flags, said) in cases {
+        let flags = flags.split(' ').collect::<Vec<_>>();
+        let all = [&["attack", "--replay", "flips.json"], &flags[..]].concat();
+        let answer = sandbox.run(&all);
+        assert_eq!(answer.status, Some(2), "{flags:?}: {}", answer.err);
+        assert_eq!(answer.out, "", "{flags:?}");
+        assert!(answer.err.contains(said), "{:?} lacks {said:?}", answer.err);
+    }
+    let memory = ["--code", "inplace-64-57", "--policy", "keep"];
+    sandbox.ok(&replay(&memory));
 }
 
 #[test]

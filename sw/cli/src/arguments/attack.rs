@@ -79,12 +79,17 @@ pub enum RandomDraw {
   brownout attack r20.checkpoint --data cifar10:DIR --method t-bfa-stealthy --source 3 --target 5
   brownout attack r20.checkpoint --data cifar10:DIR --method random --max-flips 5000 --every 500
   brownout attack --recipe attack.toml --seeds 5
+  brownout attack r20.checkpoint --data cifar10:DIR --log flips.json
+  brownout attack r20.checkpoint --data cifar10:DIR --replay flips.json
 
 The attacker inverts cells of the weight memory, and the network computes with what its decoder
 returns: with --code a single inverted cell of a word is set right, so the search inverts further
 cells of the same word, and every cell counts. N_flip is the number of cells that differ in the
 end. The log names for each flip the layer, the weight, the bit, the integer before and after, the
-cell, what the decoder makes of its word, and the loss.
+cell, what the decoder makes of its word, and the loss. A .json log also carries the settings, where
+it comes from, and digests of network, images and itself: --replay inverts its cells in the same
+memory once more and takes the figures again. A log that is damaged or of another network, memory or
+data, or figures that differ, end with status 2.
 
 A recipe is a TOML file with these settings, with _ for - in their names, and the network's file as
 `checkpoint`.")]
@@ -94,6 +99,10 @@ pub struct AttackArguments {
     pub recipe: Option<PathBuf>,
     #[command(flatten)]
     pub settings: AttackSettings,
+    /// Do again what this log, a .json file of --log, says of CHECKPOINT and --data, and compare
+    /// the figures; all settings are the log's
+    #[arg(long, value_name = "LOG", conflicts_with = "recipe")]
+    pub replay: Option<PathBuf>,
 }
 
 /// What is attacked, and how.

@@ -1,8 +1,11 @@
-//! `brownout attack`: bit-flip attacks on a network's stored weights.
+//! `brownout attack`: bit-flip attacks on a network's stored weights, and replays of their logs.
 
 mod asked;
+mod log;
 mod plan;
+mod replay;
 mod report;
+mod subject;
 
 use crate::arguments::{AttackArguments, AttackSettings, Global};
 use crate::error::Error;
@@ -10,25 +13,24 @@ use crate::files;
 use crate::output::Output;
 use crate::recipe;
 pub use asked::Asked;
-use brownout_golden::attack::{
-    AttackLog, Attacked, Batch, Measurement, Victim, bfa, draw, random, targeted,
-};
-use brownout_golden::data::{Dataset, Split};
-use brownout_golden::model::InputTable;
-use brownout_golden::quantized::{
-    QuantizedNetwork, StoredMemory, StoredMemoryError, StoredWeights,
-};
-use plan::{Attack, Plan};
+use brownout_golden::attack::AttackLog;
+use log::{Logged, write};
+use plan::Plan;
 pub use report::Outcome;
 pub use report::Report;
 use std::time::Instant;
+use subject::Subject;
 
 /// Runs the command.
 ///
 /// # Errors
-/// When checkpoint, data or flags are not allowed, or the log cannot be written.
+/// When checkpoint, data or flags are not allowed, the log cannot be written, or a replayed
+/// one gives other figures.
 pub fn run(arguments: &AttackArguments, global: &Global, output: Output) -> Result<(), Error> {
     let mut settings = arguments.settings.clone();
+    if let Some(log) = &arguments.replay {
+        return replay::run(log, settings, global.seed, output);
+    }
     if let Some(recipe) = &arguments.recipe {
         settings = settings.over(recipe::read(recipe)?);
     }
@@ -52,26 +54,9 @@ pub fn measure(
 ) -> Result<(Report, Vec<AttackLog>), Error> {
     let arguments = Asked::new(settings)?;
     let plan = Plan::new(&arguments, seed)?;
-    let split = arguments.data.split(None, output)?;
-    let network = plan.network(&split)?;
-    plan.check_data(&network, &split)?;
-    let memory = plan.memory(&network)?;
-    let test = split.test.first(arguments.images);
-    let subject = Subject {
-        bound: plan.bound(&test, network.model.architecture.classes()),
-        table: match network.quantization.activations[0] {
-            Some(_) => network.model.input.rounded_table(),
-            None => network.model.input.real_table(),
-        },
-        stored: network.stored(),
-        test,
-        split: &split,
-        network: &network,
-        memory: &memory,
-        attack_images: arguments.attack_images,
-    };
+    let subject = Subject::new(&arguments, &plan, output)?;
     let mut results = Vec::with_capacity(arguments.seeds);
-    let mut logs = Vec::with_capacity(arguments.seeds);
+    let mut logged = Vec::with_capacity(arguments.seeds);
     for seed in plan.seeds() {
         let spinner = output.spinner(format!("attacking with seed {seed}"));
         let time = Instant::now();
@@ -80,61 +65,19 @@ pub fn measure(
             .map_err(Error::content(&arguments.checkpoint))?;
         spinner.finish_and_clear();
         results.push(Outcome::new(seed, &attacked, time.elapsed()));
-        logs.push(attacked.log);
-    }
-    if let Some(path) = &arguments.log {
-        let text = match plan.log_is_json {
-            true => AttackLog::to_json(&logs),
-            false => AttackLog::to_csv(&logs),
-        };
-        files::write(path, text.as_bytes())?;
+        logged.push(Logged::from(attacked));
     }
     let report = Report::new(&arguments, &subject, results);
-    Ok((report, logs))
-}
-
-/// What is attacked, and what with.
-struct Subject<'a> {
-    network: &'a QuantizedNetwork,
-    memory: &'a StoredMemory,
-    stored: StoredWeights,
-    table: InputTable<f32>,
-    split: &'a Split,
-    test: Dataset,
-    attack_images: usize,
-    /// Accuracy at or below which an attack has reached its aim.
-    bound: f64,
-}
-
-impl Subject<'_> {
-    fn attack(&self, plan: &Plan<'_>, seed: u64) -> Result<Attacked, StoredMemoryError> {
-        let victim = Victim::from(self.network);
-        let weights = (self.memory, &self.stored);
-        let (table, train) = (&self.table, &self.split.train);
-        let any_images = || {
-            let images = draw(train, self.attack_images, seed, |_| true);
-            Batch::new(&victim, table, train, &images)
-        };
-        let measurement = |success| Measurement {
-            table,
-            accuracy: &self.test,
-            success,
-        };
-        match plan.attack(self.bound, seed) {
-            Attack::Bfa(options) => {
-                let measurement = Some(measurement(None));
-                bfa(victim, weights, &mut any_images(), &options, measurement)
-            }
-            Attack::Random(options) => {
-                let measurement = Some(measurement(None));
-                random(victim, weights, &mut any_images(), &options, measurement)
-            }
-            Attack::Targeted(options) => {
-                let mut batch = options.batch(&victim, table, train, self.attack_images);
-                let success = options.success_images(&self.test);
-                let measurement = Some(measurement(Some(&success)));
-                targeted(victim, weights, &mut batch, &options, measurement)
-            }
+    match &arguments.log {
+        Some(path) if plan.log_is_json => write(path, &report, (&plan, &subject), &logged)?,
+        Some(path) => {
+            let logs: Vec<&AttackLog> = logged.iter().map(|attack| &attack.log).collect();
+            files::write(path, AttackLog::to_csv(&logs).as_bytes())?;
         }
+        None => {}
     }
+    Ok((
+        report,
+        logged.into_iter().map(|attack| attack.log).collect(),
+    ))
 }

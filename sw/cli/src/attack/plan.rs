@@ -5,6 +5,7 @@ use crate::arguments::{AtZeroGradient, LabelSource, Method, RandomDraw, Stealth}
 use crate::data::check_count;
 use crate::error::Error;
 use crate::files;
+use crate::provenance::digest;
 use brownout_golden::attack::{
     BfaOptions, Draw, Kind, Labels, Limits, RandomOptions, StealthGradient, TargetedOptions,
     ZeroGradient,
@@ -96,6 +97,11 @@ impl<'a> Plan<'a> {
             first_seed,
             log_is_json,
         })
+    }
+
+    /// Digest of what is attacked, as it is in the checkpoint.
+    pub fn network_digest(&self) -> String {
+        digest(&[&self.checkpoint.to_bytes()])
     }
 
     /// The seeds of the attacks.

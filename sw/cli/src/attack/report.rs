@@ -1,7 +1,7 @@
 //! What attacks have done, as a table and as a document.
 
-use super::Subject;
 use super::asked::Asked;
+use super::subject::Subject;
 use crate::provenance;
 use crate::table::Table;
 use crate::train::percent;
@@ -9,28 +9,50 @@ use brownout_golden::attack::{Attacked, Distribution, Stop};
 use brownout_golden::evaluate::Provenance;
 use brownout_golden::quantize::BitWidth;
 use brownout_golden::quantized::MemoryRules;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// What has become of a network, in numbers that a replay gives again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Cells that differ from what was stored.
+    pub n_flip: u64,
+    /// Bits of weights that are read wrong.
+    pub weight_bits_wrong: u64,
+    pub accuracy_before: Option<f64>,
+    pub accuracy_after: Option<f64>,
+    /// Share of the images that should change class and do; null unless targeted.
+    pub success: Option<f64>,
+    pub loss_before: f32,
+    pub loss_after: Option<f32>,
+}
+
+impl Figures {
+    /// Of an attack, or of a replay.
+    pub fn of(attacked: &Attacked) -> Self {
+        Self {
+            n_flip: attacked.inverted,
+            weight_bits_wrong: attacked.weight_bits,
+            accuracy_before: attacked.accuracy.map(|a| a.0),
+            accuracy_after: attacked.accuracy.map(|a| a.1),
+            success: attacked.success.map(|s| s.1),
+            loss_before: attacked.log.clean_loss,
+            loss_after: attacked.log.flips.last().and_then(|f| f.loss),
+        }
+    }
+}
 
 /// What one attack has done.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     seed: u64,
     method: String,
-    /// Cells that differ from what was stored.
-    pub n_flip: u64,
+    #[serde(flatten)]
+    pub figures: Figures,
     /// Inverted cells, with those taken back.
     flips: usize,
-    /// Bits of weights that are read wrong.
-    weight_bits_wrong: u64,
     iterations: usize,
     stop: Stop,
-    accuracy_before: Option<f64>,
-    accuracy_after: Option<f64>,
-    /// Share of the images that should change class and do; null unless targeted.
-    success: Option<f64>,
-    loss_before: f32,
-    loss_after: Option<f32>,
     seconds: f64,
 }
 
@@ -40,16 +62,10 @@ impl Outcome {
         Self {
             seed,
             method: attacked.log.method.clone(),
-            n_flip: attacked.inverted,
+            figures: Figures::of(attacked),
             flips: attacked.log.flips.len(),
-            weight_bits_wrong: attacked.weight_bits,
             iterations: attacked.iterations,
             stop: attacked.stop,
-            accuracy_before: attacked.accuracy.map(|a| a.0),
-            accuracy_after: attacked.accuracy.map(|a| a.1),
-            success: attacked.success.map(|s| s.1),
-            loss_before: attacked.log.clean_loss,
-            loss_after: attacked.log.flips.last().and_then(|f| f.loss),
             seconds: time.as_secs_f64(),
         }
     }
@@ -62,7 +78,7 @@ impl Outcome {
 /// The result of the command.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    provenance: Provenance,
+    pub(super) provenance: Provenance,
     network: String,
     pub weight_bits: BitWidth,
     pub memory: MemoryRules,
@@ -81,7 +97,7 @@ pub struct Report {
 
 impl Report {
     /// Of these attacks.
-    pub(super) fn new(arguments: &Asked, subject: &Subject<'_>, attacks: Vec<Outcome>) -> Self {
+    pub(super) fn new(arguments: &Asked, subject: &Subject, attacks: Vec<Outcome>) -> Self {
         Self {
             network: subject.network.model.architecture.name.clone(),
             provenance: provenance::of(&arguments.checkpoint, &arguments.data),
@@ -90,9 +106,11 @@ impl Report {
             stop_accuracy: subject.bound,
             settings: arguments.clone(),
             succeeded: attacks.iter().filter(|a| a.has_succeeded()).count(),
-            n_flip: Distribution::of(attacks.iter().map(|a| a.n_flip as f64)),
-            accuracy_after: Distribution::of(attacks.iter().filter_map(|a| a.accuracy_after)),
-            success: Distribution::of(attacks.iter().filter_map(|a| a.success)),
+            n_flip: Distribution::of(attacks.iter().map(|a| a.figures.n_flip as f64)),
+            accuracy_after: Distribution::of(
+                attacks.iter().filter_map(|a| a.figures.accuracy_after),
+            ),
+            success: Distribution::of(attacks.iter().filter_map(|a| a.figures.success)),
             attacks,
         }
     }
@@ -104,16 +122,16 @@ impl Report {
         headers.extend(targeted.then_some(">success"));
         headers.extend([">seconds", "ended by"]);
         let mut table = Table::new(&headers);
-        let share = |share: Option<f64>| share.map_or_else(String::new, percent);
         for attack in &self.attacks {
+            let figures = &attack.figures;
             let mut row = vec![
                 attack.seed.to_string(),
-                attack.n_flip.to_string(),
-                attack.weight_bits_wrong.to_string(),
-                share(attack.accuracy_before),
-                share(attack.accuracy_after),
+                figures.n_flip.to_string(),
+                figures.weight_bits_wrong.to_string(),
+                share(figures.accuracy_before),
+                share(figures.accuracy_after),
             ];
-            row.extend(targeted.then(|| share(attack.success)));
+            row.extend(targeted.then(|| share(figures.success)));
             row.extend([format!("{:.1}", attack.seconds), attack.stop.to_string()]);
             table.row(row);
         }
@@ -129,12 +147,22 @@ impl Report {
             )
         });
         format!(
-            "{} with {}-bit weights in a memory with code {}, policy {}\n\n{}{summary}",
-            self.network,
-            self.weight_bits,
-            self.memory.code,
-            self.memory.policy,
+            "{}\n\n{}{summary}",
+            heading(&self.network, self.weight_bits, &self.memory),
             table.render(),
         )
     }
+}
+
+/// What was attacked, as a line.
+pub fn heading(network: &str, weight_bits: BitWidth, memory: &MemoryRules) -> String {
+    let (code, policy) = (memory.code, memory.policy);
+    format!(
+        "{network} with {weight_bits}-bit weights in a memory with code {code}, policy {policy}"
+    )
+}
+
+/// A share in percent, or nothing.
+pub fn share(share: Option<f64>) -> String {
+    share.map_or_else(String::new, percent)
 }

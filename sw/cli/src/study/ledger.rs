@@ -7,6 +7,7 @@ use super::keys;
 use super::recipe::{Network, Study};
 use crate::error::Error;
 use crate::files;
+pub use crate::provenance::digest as key;
 use crate::train::Done;
 use brownout_golden::attack::Distribution;
 use brownout_golden::evaluate::statistics::Spread;
@@ -297,14 +298,4 @@ impl Ledger {
 
 fn file(folder: &Path) -> PathBuf {
     folder.join(FILE)
-}
-
-/// Digest of what decides a result.
-pub fn key(parts: &[&[u8]]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    hasher.finalize().to_hex()[..32].to_owned()
 }

@@ -237,7 +237,7 @@ impl<'a> Work<'a> {
             max_flips: report.settings.max_flips,
             attacks: report.settings.seeds,
             succeeded: report.succeeded,
-            flips: report.attacks.iter().map(|a| a.n_flip).collect(),
+            flips: report.attacks.iter().map(|a| a.figures.n_flip).collect(),
             n_flip: report.n_flip,
             accuracy_after: report.accuracy_after,
             success: report.success,

@@ -57,7 +57,10 @@ impl Batch {
     }
 
     /// Replaces the labels with what the network says with these stored weights.
-    pub(super) fn predict(&mut self, victim: Victim<'_>, stored: &StoredWeights) {
+    ///
+    /// # Panics
+    /// If the weights are not the network's.
+    pub fn predict(&mut self, victim: Victim<'_>, stored: &StoredWeights) {
         let mut probe = self.probe(victim);
         probe.loss(&stored.values(victim.grids));
         self.labels = probe.predictions();

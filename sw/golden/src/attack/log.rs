@@ -1,7 +1,8 @@
 //! The log of an attack: every cell that was inverted, and how to do it again.
 
 use super::batch::Batch;
-use super::cells::{AttackedMemory, CellAddress, WordOutcome};
+use super::cells::{CellAddress, WordOutcome};
+use super::session::{Attacked, Limits, Measurement, Session, Stop};
 use super::victim::Victim;
 use crate::csv;
 use crate::quantized::{MemoryRules, StoredMemory, StoredMemoryError, StoredWeights};
@@ -75,7 +76,7 @@ const COLUMNS: &str = "seed,iteration,word,lane,layer,name,output,input,row,colu
 
 impl AttackLog {
     /// The flips of attacks as comma-separated values with a header; what does not apply is empty.
-    pub fn to_csv(logs: &[Self]) -> String {
+    pub fn to_csv(logs: &[&Self]) -> String {
         let mut text = format!("{COLUMNS}\n");
         for log in logs {
             log.flips.iter().for_each(|flip| log.row(flip, &mut text));
@@ -108,12 +109,6 @@ impl AttackLog {
             share(flip.success),
         );
     }
-
-    /// Logs as one JSON document, a list, which serde reads back.
-    pub fn to_json(logs: &[Self]) -> String {
-        let text = serde_json::to_string_pretty(logs);
-        text.expect("a log is plain data with text keys") + "\n"
-    }
 }
 
 /// Why a log cannot be applied: one sentence.
@@ -124,15 +119,15 @@ pub enum ReplayError {
     Memory(#[from] StoredMemoryError),
     /// The log is of another memory.
     #[error(
-        "the log is of a memory with code {found} cut for {rows} x {columns}; allowed is that of the memory it is applied to"
+        "the log is of a memory {}, but this one is {}; allowed is the log's",
+        rules(.logged),
+        rules(.here)
     )]
     Rules {
-        /// The log's code.
-        found: brownout_spec::code::CodeName,
-        /// Rows of the log's array.
-        rows: usize,
-        /// Its columns.
-        columns: usize,
+        /// The log's memory.
+        logged: MemoryRules,
+        /// The one it is applied to.
+        here: MemoryRules,
     },
     /// There is no such cell.
     #[error("flip {number} is of lane {lane} of word {word}, which this memory does not have")]
@@ -145,74 +140,91 @@ pub enum ReplayError {
         lane: u8,
     },
     /// The weights are not those that were attacked.
-    #[error("flip {number} is of {expected:?}, but the memory holds {found:?} there")]
+    #[error("flip {number} is logged as one of {logged}, but the memory holds {found} there")]
     Weight {
         /// The flip, from 1.
         number: usize,
         /// What the log says.
-        expected: Option<(usize, u8, i8)>,
-        /// Index, bit and integer before the flip that are there.
-        found: Option<(usize, u8, i8)>,
+        logged: String,
+        /// What is there.
+        found: String,
     },
 }
 
-/// What a log does to a network.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Replayed {
-    /// The weights that are read in the end.
-    pub weights: StoredWeights,
-    /// The loss before the first flip, and wherever the log has one.
-    pub losses: Vec<f32>,
+/// A memory in words.
+fn rules(rules: &MemoryRules) -> String {
+    let (code, policy) = (rules.code, rules.policy.as_str());
+    let (rows, columns) = (rules.rows, rules.columns);
+    let exposure = rules.exposure;
+    format!(
+        "with code {code} and policy {policy}, cut for {rows} x {columns}, faults in {exposure}"
+    )
 }
 
-/// Inverts the cells of a log in clean weights and takes the loss where the attack did.
-/// With the attack's images the losses are the log's, to the bit.
+/// A flipped bit in words.
+fn bit(weight: Option<&FlippedWeight>) -> String {
+    let of = |w: &FlippedWeight| {
+        let (bit, index, name) = (w.bit, w.index, &w.name);
+        let (before, after) = (w.before, w.after);
+        format!("bit {bit} of weight {index} of {name} ({before} to {after})")
+    };
+    weight.map_or_else(|| "no weight".to_owned(), of)
+}
+
+/// Inverts the cells of a log in clean weights, and takes loss, accuracy and success where
+/// the attack did. With the attack's images, and the measurement's, the result's log is the
+/// replayed one, to the bit. It ends when the log's flips are used up.
 ///
 /// # Errors
 /// When the log is not of this network in this memory.
+///
+/// # Panics
+/// If memory, weights, batch or images are not the network's.
 pub fn replay(
     log: &AttackLog,
     victim: Victim<'_>,
-    memory: &StoredMemory,
-    stored: &StoredWeights,
+    (memory, stored): (&StoredMemory, &StoredWeights),
     batch: &mut Batch,
-) -> Result<Replayed, ReplayError> {
+    measurement: Option<Measurement<'_>>,
+) -> Result<Attacked, ReplayError> {
     if log.memory != *memory.rules() {
         return Err(ReplayError::Rules {
-            found: log.memory.code,
-            rows: log.memory.rows,
-            columns: log.memory.columns,
+            logged: log.memory,
+            here: *memory.rules(),
         });
     }
-    let mut attacked = AttackedMemory::new(victim, memory, stored.clone())?;
-    let mut probe = batch.probe(victim);
-    let mut losses = vec![probe.loss(attacked.values()) as f32];
+    let limits = Limits {
+        flips: log.flips.len(),
+        iterations: usize::MAX,
+        accuracy: None,
+    };
+    let probe = batch.probe(victim);
+    let mut session = Session::new(victim, (memory, stored), probe, limits, measurement)?;
     for (flip, number) in log.flips.iter().zip(1..) {
-        if !attacked.has(flip.cell) {
+        if !session.memory.has(flip.cell) {
             return Err(ReplayError::Cell {
                 number,
                 word: flip.cell.word.0,
                 lane: flip.cell.lane.0,
             });
         }
-        let there = attacked.integer_of(flip.cell);
-        let found = there.map(|(weight, before)| (weight.index, weight.bit, before));
-        let logged = flip.weight.as_ref();
-        let expected = logged.map(|w| (w.index, w.bit, w.before));
-        if found != expected {
+        session.commit(flip.iteration, &[flip.cell]);
+        let found = session.last_flip().and_then(|f| f.weight.as_ref());
+        if found != flip.weight.as_ref() {
             return Err(ReplayError::Weight {
                 number,
-                expected,
-                found,
+                logged: bit(flip.weight.as_ref()),
+                found: bit(found),
             });
         }
-        attacked.flip(flip.cell);
         if flip.loss.is_some() {
-            losses.push(probe.loss(attacked.values()) as f32);
+            let loss = session.probe.loss(session.memory.values());
+            session.log_loss(loss);
+        }
+        if flip.accuracy.is_some() {
+            session.measure_and_log();
         }
     }
-    Ok(Replayed {
-        weights: attacked.read().clone(),
-        losses,
-    })
+    let iterations = log.flips.last().map_or(0, |flip| flip.iteration);
+    Ok(session.finish((&log.method, log.seed), iterations, Stop::Flips))
 }

@@ -39,7 +39,7 @@ pub use bfa::{BfaOptions, Labels, ZeroGradient, bfa};
 pub use bits::{Goal, bit_weight, is_eligible};
 pub use cells::{AttackedMemory, CellAddress, WordOutcome};
 pub use distribution::Distribution;
-pub use log::{AttackLog, Flip, FlippedWeight, ReplayError, Replayed, replay};
+pub use log::{AttackLog, Flip, FlippedWeight, ReplayError, replay};
 pub use random::{Draw, RandomOptions, random};
 pub use session::{Attacked, Limits, Measurement, Stop};
 pub use targeted::{Kind, StealthGradient, TargetedOptions, targeted};

@@ -9,7 +9,7 @@ use crate::data::Dataset;
 use crate::model::InputTable;
 use crate::network::Evaluator;
 use crate::quantized::{StoredMemory, StoredMemoryError, StoredWeights};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// When an attack ends at the latest.
@@ -24,7 +24,7 @@ pub struct Limits {
 }
 
 /// Why an attack ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stop {
     /// The accuracy is at or below the bound.
@@ -232,6 +232,11 @@ impl<'a> Session<'a> {
                 success: None,
             });
         }
+    }
+
+    /// The last flip so far.
+    pub fn last_flip(&self) -> Option<&Flip> {
+        self.flips.last()
     }
 
     /// Puts the loss that an iteration has led to beside its last flip.
