@@ -103,6 +103,7 @@ fn a_study_makes_tables_plots_and_a_page_and_makes_nothing_twice() {
         "keep.svg",
         "ledger.json",
         "readings.csv",
+        "supply-rate.svg",
         "supply.svg",
     ] {
         assert!(

@@ -13,7 +13,7 @@ mod testing;
 use super::figures;
 use super::ledger::{FILE, Ledger};
 use super::recipe::{Network, Show, Study};
-use groups::{Group, groups, looks};
+use groups::{groups, looks};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -28,8 +28,9 @@ pub fn render(study: &Study, ledger: &Ledger, recipe: &Path) -> Vec<(String, Str
     let mut files = vec![(PAGE.to_owned(), page(study, ledger, recipe))];
     let looks = looks(study, ledger);
     for group in groups(study).iter().filter(|g| g.show != Show::Classes) {
-        let text = plots::plot(study, ledger, group, &looks).svg();
-        files.push((format!("{}.svg", group.file), text));
+        for (name, plot) in plots::plots(study, ledger, group, &looks) {
+            files.push((format!("{name}.svg"), plot.svg()));
+        }
     }
     let tables = [
         (
@@ -70,7 +71,7 @@ fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
         let _ = write!(text, "## Findings\n\n{}\n\n", study.findings.trim());
     }
     for group in groups(study) {
-        let Group { title, file, .. } = group;
+        let title = group.title;
         let _ = write!(text, "## {title}\n\n");
         text += &match group.show {
             Show::Classes => readings::classes(study, ledger, &group),
@@ -78,7 +79,9 @@ fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
         };
         text += "\n";
         if group.show != Show::Classes {
-            let _ = write!(text, "![{title}]({file}.svg)\n\n");
+            for (name, _) in plots::plots(study, ledger, &group, &[]) {
+                let _ = write!(text, "![{title}]({name}.svg)\n\n");
+            }
             let savings = savings::table(study, ledger, &group);
             if !savings.is_empty() {
                 text += &savings;

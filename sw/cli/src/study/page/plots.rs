@@ -3,15 +3,36 @@
 use super::groups::{Group, results};
 use super::readings::shown;
 use crate::plot::{Axis, Plot, PlotPoint, Series};
-use crate::study::ledger::{Ledger, ReadingPoint};
+use crate::study::ledger::{Ledger, ReadingPoint, ReadingResult};
 use crate::study::recipe::{Show, Study};
 
-/// What a group's table shows, over rate, voltage or profiled chip. `looks` are the labels of all
-/// plots of a page.
-pub fn plot(study: &Study, ledger: &Ledger, group: &Group<'_>, looks: &[String]) -> Plot {
+/// The plots of a group, by the names of their files without the ending: over rate, voltage or
+/// profiled chip, as it was measured, and where that is voltage, over the rate that it stands for.
+/// `looks` are the labels of all plots of a page.
+pub fn plots(
+    study: &Study,
+    ledger: &Ledger,
+    group: &Group<'_>,
+    looks: &[String],
+) -> Vec<(String, Plot)> {
     let rows = results(study, ledger, group);
+    let mut points = rows.iter().flat_map(|(_, r)| &r.points);
+    let voltages = points.any(|p| p.voltage_mv.is_some());
+    let mut plots = vec![(group.file.to_owned(), plot(&rows, voltages, group, looks))];
+    if voltages {
+        let name = format!("{}-rate", group.file);
+        plots.push((name, plot(&rows, false, group, looks)));
+    }
+    plots
+}
+
+fn plot(
+    rows: &[(String, &ReadingResult)],
+    voltages: bool,
+    group: &Group<'_>,
+    looks: &[String],
+) -> Plot {
     let points = rows.iter().flat_map(|(_, r)| &r.points);
-    let voltages = points.clone().any(|p| p.voltage_mv.is_some());
     let mut chips: Vec<String> = Vec::new();
     for profile in points.filter_map(|p| p.profile.as_ref()) {
         if !chips.contains(profile) {
@@ -24,7 +45,9 @@ pub fn plot(study: &Study, ledger: &Ledger, group: &Group<'_>, looks: &[String])
         let chip = chips.iter().position(|c| Some(c) == point.profile.as_ref());
         match (chip, point.voltage_mv) {
             (Some(chip), _) => chip as f64 + 0.6 * beside(row),
-            (None, Some(voltage)) => f64::from(voltage),
+            (None, Some(voltage)) if voltages => f64::from(voltage),
+            // The rate that a voltage stands for can be far below what is applied, which is none.
+            (None, Some(_)) => point.rate_applied,
             (None, None) => point.rate.unwrap_or(point.rate_applied),
         }
     };
