@@ -121,7 +121,8 @@ fn speeds(name: &str, conditions: &str, images: usize, ends: &[Instant]) -> Vec<
     ]
 }
 
-/// The largest share of memory that this program has held since a moment.
+/// The most memory that this program has held since a moment, with what it held already: topics
+/// that were measured before leave some.
 struct Peak;
 
 impl Peak {
