@@ -30,7 +30,18 @@ pub fn measure(options: &Options) -> Result<Vec<Figure>, BenchError> {
     Ok([campaign(options)?, training(options)?].concat())
 }
 
-/// Random weights cost what trained ones do. Persistent faults: a chip's weights are read once and classify all images.
+/// Random weights cost what trained ones do.
+fn network() -> Result<FloatModel, BenchError> {
+    let images = (image(NETWORK), CLASSES);
+    Ok(FloatModel::random(
+        NETWORK.parse()?,
+        images,
+        InputMap::Centre,
+        1,
+    )?)
+}
+
+/// Persistent faults: a chip's weights are read once and classify all images.
 fn campaign(options: &Options) -> Result<Vec<Figure>, BenchError> {
     let (images, chips) = match options.quick {
         true => (32, 5),
@@ -38,13 +49,7 @@ fn campaign(options: &Options) -> Result<Vec<Figure>, BenchError> {
     };
     let data = noise(image(NETWORK), images);
     let settings = TrainingOptions::default();
-    let random = FloatModel::random(
-        NETWORK.parse()?,
-        (image(NETWORK), CLASSES),
-        InputMap::Centre,
-        1,
-    )?;
-    let quantized = random.calibrate(&data.first(OBSERVED), &settings)?;
+    let quantized = network()?.calibrate(&data.first(OBSERVED), &settings)?;
     let subject = Subject::from(export(&quantized, None)?);
     let rate = BitErrorRate::new(1e-2).expect("it is one");
     let plan = Plan {
@@ -71,10 +76,12 @@ fn campaign(options: &Options) -> Result<Vec<Figure>, BenchError> {
     let conditions = format!(
         "{NETWORK} in integers, {chips} chips x {images} images, 1 % faulty cells, inplace-64-57"
     );
-    let mut figures = speeds("campaign", &conditions, images, &ends);
-    figures[0] = figures[0].clone().against(Aim::AtLeast(8000.0));
-    figures.push(memory.figure("campaign", &conditions)?);
-    Ok(figures)
+    let [speed, slowing] = speeds("campaign", &conditions, images, &ends);
+    Ok(vec![
+        speed.against(Aim::AtLeast(8000.0)),
+        slowing,
+        memory.figure("campaign", &conditions)?,
+    ])
 }
 
 fn training(options: &Options) -> Result<Vec<Figure>, BenchError> {
@@ -91,23 +98,21 @@ fn training(options: &Options) -> Result<Vec<Figure>, BenchError> {
         quiet: true,
         ..TrainingOptions::default()
     };
-    let shape = (image(NETWORK), CLASSES);
-    let start = FloatModel::random(NETWORK.parse()?, shape, InputMap::Centre, 1)?;
     let memory = Peak::start()?;
-    let mut run = Run::new(start, &data, &settings)?;
+    let mut run = Run::new(network()?, &data, &settings)?;
     let mut ends = vec![Instant::now()];
     for _ in 0..steps {
         run.step()?;
         ends.push(Instant::now());
     }
     let conditions = format!("{NETWORK} rounded, {steps} steps of {batch} images");
-    let mut figures = speeds("training", &conditions, batch, &ends);
-    figures.push(memory.figure("training", &conditions)?);
-    Ok(figures)
+    let [speed, slowing] = speeds("training", &conditions, batch, &ends);
+    let memory = memory.figure("training", &conditions)?;
+    Ok(vec![speed, slowing, memory])
 }
 
 /// Speed of each part of a run, and that of the last fifth of the parts against the first.
-fn speeds(name: &str, conditions: &str, images: usize, ends: &[Instant]) -> Vec<Figure> {
+fn speeds(name: &str, conditions: &str, images: usize, ends: &[Instant]) -> [Figure; 2] {
     let parts = ends.windows(2).map(|ends| ends[1] - ends[0]);
     let speeds: Vec<f64> = parts.map(|p| images as f64 / p.as_secs_f64()).collect();
     let fifth = speeds.len().div_ceil(FIFTH);
@@ -115,7 +120,7 @@ fn speeds(name: &str, conditions: &str, images: usize, ends: &[Instant]) -> Vec<
     let (first, last) = (&speeds[..fifth], &speeds[speeds.len() - fifth..]);
     let ratio = median(last) / median(first);
     let slowing = format!("{name}, its last fifth of its first");
-    vec![
+    [
         Figure::new(name, conditions, "images/s", speeds),
         Figure::new(&slowing, conditions, "1", vec![ratio]).against(Aim::AtLeast(0.8)),
     ]

@@ -140,7 +140,7 @@ fn foreign_text_is_escaped_and_has_an_end() {
     assert!(svg.len() < 20_000, "{}", svg.len());
 }
 
-/// Heights of the markers and the ends of lines of a series of disks.
+/// The places along each line of series, the legend's last.
 fn polylines(svg: &str) -> Vec<Vec<(i32, i32)>> {
     let lines = svg.split("<polyline").skip(1);
     let lines = lines.filter(|line| line.contains("stroke-width=\"2\""));

@@ -1,10 +1,11 @@
 //! What decides a result, as a digest: the settings, and the weights that it was measured on.
 
-use super::ledger::{ReadingResult, WeightFiles, key};
+use super::ledger::{ReadingResult, WeightFiles};
 use super::recipe::{Attack, Network, Reading, Show, Silicon};
 use super::steps::{CHECKPOINT, MODEL, Work};
 use crate::error::Error;
 use crate::files;
+use crate::provenance::digest;
 use brownout_golden::float::MAX_FILE_BYTES;
 use std::path::PathBuf;
 
@@ -40,7 +41,7 @@ impl Work<'_> {
                 serde_json::to_string(&rounded).expect("rounding is plain data")
             ),
         };
-        key(&[
+        digest(&[
             b"network",
             base.as_bytes(),
             start.as_bytes(),
@@ -85,16 +86,16 @@ impl Work<'_> {
     pub(super) fn weights(&self, network: &Network) -> Result<WeightFiles, Error> {
         let known = self.ledger.weights.get(&weights_of(network)).cloned();
         let known = known.unwrap_or_default();
-        let digest = |ending: &str, known: Option<String>| -> Result<Option<String>, Error> {
+        let of_file = |ending: &str, known: Option<String>| -> Result<Option<String>, Error> {
             let path = self.file(network, ending);
             match path.exists() {
-                true => Ok(Some(key(&[&files::read_up_to(&path, MAX_FILE_BYTES)?]))),
+                true => Ok(Some(digest(&[&files::read_up_to(&path, MAX_FILE_BYTES)?]))),
                 false => Ok(known),
             }
         };
         Ok(WeightFiles {
-            model: digest(MODEL, known.model)?,
-            checkpoint: digest(CHECKPOINT, known.checkpoint)?,
+            model: of_file(MODEL, known.model)?,
+            checkpoint: of_file(CHECKPOINT, known.checkpoint)?,
         })
     }
 
@@ -112,14 +113,18 @@ impl Work<'_> {
         for path in [settings.config, settings.map].into_iter().flatten() {
             parts.push(files::read(&path)?);
         }
-        Ok(key(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>()))
+        Ok(digest(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>()))
     }
 
     /// What decides an attack on a network.
     pub(super) fn attack_key(&self, attack: &Attack, network: &Network) -> Result<String, Error> {
         let weights = self.weights(network)?.checkpoint.unwrap_or_default();
         let settings = format!("{}\n{}", attack.first_seed, attack.attack);
-        Ok(key(&[b"attack", weights.as_bytes(), settings.as_bytes()]))
+        Ok(digest(&[
+            b"attack",
+            weights.as_bytes(),
+            settings.as_bytes(),
+        ]))
     }
 
     /// What decides a co-simulation of a network.
@@ -139,7 +144,7 @@ impl Work<'_> {
             settings.chip,
         ))
         .expect("settings are plain data");
-        Ok(key(&[
+        Ok(digest(&[
             b"silicon",
             weights.as_bytes(),
             &configuration,

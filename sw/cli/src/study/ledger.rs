@@ -7,7 +7,6 @@ use super::keys;
 use super::recipe::{Network, Study};
 use crate::error::Error;
 use crate::files;
-pub use crate::provenance::digest as key;
 use crate::train::Done;
 use brownout_golden::attack::Distribution;
 use brownout_golden::evaluate::statistics::Spread;

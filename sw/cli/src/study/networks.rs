@@ -1,11 +1,12 @@
 //! Making networks: training, and rounding without training.
 
 use super::keys::weights_of;
-use super::ledger::{NetworkResult, key};
+use super::ledger::NetworkResult;
 use super::recipe::{Network, Rounded, settings};
 use super::steps::{CHECKPOINT, MODEL, Work, entry};
 use crate::error::Error;
 use crate::files;
+use crate::provenance::digest;
 use crate::train::{self, Plan};
 use brownout_golden::export::{check_form, check_options, export};
 use brownout_golden::float::{Checkpoint, FloatModel, MAX_FILE_BYTES};
@@ -62,7 +63,7 @@ impl Work<'_> {
             read_state_dict(path, &target)?
         };
         // Where the file came from is not what the network is.
-        let digest = key(&[&FloatModel {
+        let digest = digest(&[&FloatModel {
             origin: String::new(),
             ..model.clone()
         }

@@ -1,12 +1,13 @@
 //! Doing what is not in the ledger yet: training, rounding and measuring.
 
-use super::ledger::{AttackResult, Entry, Ledger, ReadingPoint, ReadingResult, key};
+use super::ledger::{AttackResult, Entry, Ledger, ReadingPoint, ReadingResult};
 use super::recipe::{Attack, Network, Reading, Study, settings};
 use super::{energy, keys};
 use crate::arguments::{AttackSettings, EvaluateSettings};
 use crate::data::DataSource;
 use crate::error::Error;
 use crate::output::Output;
+use crate::provenance::digest;
 use crate::{attack, configuration, evaluate, files, provenance};
 use brownout_golden::data::Split;
 use brownout_golden::evaluate::{Record, RecordedPoint};
@@ -254,7 +255,7 @@ impl<'a> Work<'a> {
 fn which(data: &DataSource, output: Output) -> Result<String, Error> {
     let test = data.test_images(1, output)?;
     let pixels: Vec<u8> = test.images.iter().copied().collect();
-    let digest = key(&[&test.labels, &pixels]);
+    let digest = digest(&[&test.labels, &pixels]);
     let kind = match data {
         DataSource::Glyphs { .. } => data.to_string(),
         DataSource::Idx(_) => "IDX files".to_owned(),

@@ -13,7 +13,7 @@ mod testing;
 use super::figures;
 use super::ledger::{FILE, Ledger};
 use super::recipe::{Network, Show, Study};
-use groups::{groups, looks};
+use groups::{groups, looks, results};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -79,7 +79,7 @@ fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
         };
         text += "\n";
         if group.show != Show::Classes {
-            for (name, _) in plots::plots(study, ledger, &group, &[]) {
+            for name in plots::names(&results(study, ledger, &group), &group) {
                 let _ = write!(text, "![{title}]({name}.svg)\n\n");
             }
             let savings = savings::table(study, ledger, &group);

@@ -16,14 +16,21 @@ pub fn plots(
     looks: &[String],
 ) -> Vec<(String, Plot)> {
     let rows = results(study, ledger, group);
+    let names = names(&rows, group);
+    let voltages = names.len() > 1;
+    let plots = names.into_iter().zip([voltages, false]);
+    let plots = plots.map(|(name, voltages)| (name, plot(&rows, voltages, group, looks)));
+    plots.collect()
+}
+
+/// The names of a group's plots.
+pub fn names(rows: &[(String, &ReadingResult)], group: &Group<'_>) -> Vec<String> {
     let mut points = rows.iter().flat_map(|(_, r)| &r.points);
-    let voltages = points.any(|p| p.voltage_mv.is_some());
-    let mut plots = vec![(group.file.to_owned(), plot(&rows, voltages, group, looks))];
-    if voltages {
-        let name = format!("{}-rate", group.file);
-        plots.push((name, plot(&rows, false, group, looks)));
+    let mut names = vec![group.file.to_owned()];
+    if points.any(|p| p.voltage_mv.is_some()) {
+        names.push(format!("{}-rate", group.file));
     }
-    plots
+    names
 }
 
 fn plot(
