@@ -127,6 +127,9 @@ pub struct StudyArguments {
     /// ending]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Forget results of rows that the recipe no longer names; they are kept otherwise
+    #[arg(long)]
+    pub prune: bool,
 }
 
 /// What is trained on what, for how long.

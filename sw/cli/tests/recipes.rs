@@ -61,6 +61,7 @@ fn every_committed_page_is_what_its_ledger_says() {
         let answer = sandbox.ok(&["study", &recipe, "--out", &out, "--json", "--quiet"]);
         let report: Value = serde_json::from_str(&answer.out).unwrap();
         assert_eq!(report["made"], 0, "{study}");
+        assert_eq!(report["unnamed"], 0, "{study}");
         for file in report["files"].as_array().unwrap() {
             let name = file.as_str().unwrap();
             let committed = fs::read_to_string(folder.join(name)).unwrap_or_default();

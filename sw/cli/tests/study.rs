@@ -234,6 +234,29 @@ fn what_a_change_concerns_is_done_again_and_nothing_else() {
 }
 
 #[test]
+fn rows_that_a_recipe_leaves_out_are_kept_until_they_are_pruned() {
+    let sandbox = sandbox(STUDY);
+    run(&sandbox, &["--data", "glyphs"]);
+    let (before, page) = (ledger(&sandbox), sandbox.path("clipping/README.md"));
+    let whole = fs::read_to_string(&page).unwrap();
+    let shorter = &STUDY[..STUDY.find("[[attacks]]").unwrap()];
+    sandbox.write("clipping.toml", shorter);
+    let start = ["study", "clipping.toml", "--quiet"];
+    let said = sandbox.ok(&start).out;
+    assert!(said.contains("also keeps 2 of rows"), "{said}");
+    assert_eq!(ledger(&sandbox), before);
+    assert!(!fs::read_to_string(&page).unwrap().contains("## Attacks"));
+    // The rows are back, and nothing is measured for it: there are no images.
+    sandbox.write("clipping.toml", STUDY);
+    assert_eq!(run(&sandbox, &[]), 0);
+    assert_eq!(fs::read_to_string(&page).unwrap(), whole);
+    sandbox.write("clipping.toml", shorter);
+    assert_eq!(run(&sandbox, &["--prune"]), 0);
+    assert_eq!(ledger(&sandbox)["attacks"], serde_json::json!({}));
+    assert_eq!(ledger(&sandbox)["readings"], before["readings"]);
+}
+
+#[test]
 fn a_network_may_be_another_one_or_start_from_one_before_it() {
     let study = r#"
 title = "Chain"

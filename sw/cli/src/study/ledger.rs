@@ -261,8 +261,19 @@ impl Ledger {
         })
     }
 
-    /// Keeps what a study names, and forgets everything else.
-    pub fn keep(&mut self, study: &Study) {
+    /// Results, without what is only remembered of files.
+    pub fn results(&self) -> usize {
+        self.networks.len() + self.readings.len() + self.attacks.len() + self.silicon.len()
+    }
+
+    /// What a study names, without the rows of an earlier recipe.
+    pub fn of(&self, study: &Study) -> Self {
+        let mut named = self.clone();
+        named.forget_all_but(study);
+        named
+    }
+
+    fn forget_all_but(&mut self, study: &Study) {
         let networks: Vec<&Network> = study.networks.iter().collect();
         self.weights
             .retain(|name, _| networks.iter().any(|n| keys::weights_of(n) == *name));

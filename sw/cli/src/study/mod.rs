@@ -34,6 +34,8 @@ struct Report {
     made: usize,
     /// Results in all.
     results: usize,
+    /// Results of rows that the recipe no longer names, kept for when it does again.
+    unnamed: usize,
     files: Vec<String>,
 }
 
@@ -55,26 +57,34 @@ pub fn run(arguments: &StudyArguments, global: &Global, output: Output) -> Resul
     let places = (arguments.recipe.as_path(), folder.as_path());
     let mut work = Work::new(&study, places, (data, start), output)?;
     let made = work.all()?;
-    let mut ledger = work.ledger;
-    ledger.keep(&study);
-    if Ledger::read(&folder)? != ledger {
-        ledger.write(&folder)?;
+    let shown = work.ledger.of(&study);
+    let kept = if arguments.prune {
+        &shown
+    } else {
+        &work.ledger
+    };
+    if Ledger::read(&folder)? != *kept {
+        kept.write(&folder)?;
     }
-    let pages = page::render(&study, &ledger, &arguments.recipe);
+    let pages = page::render(&study, &shown, &arguments.recipe);
     for (name, text) in &pages {
         files::write(&folder.join(name), text.as_bytes())?;
     }
     let report = Report {
         folder: folder.display().to_string(),
         made,
-        results: ledger.networks.len()
-            + ledger.readings.len()
-            + ledger.attacks.len()
-            + ledger.silicon.len(),
+        results: shown.results(),
+        unnamed: kept.results() - shown.results(),
         files: pages.into_iter().map(|(name, _)| name).collect(),
     };
+    let unnamed = match report.unnamed {
+        0 => String::new(),
+        n => format!(
+            "; the ledger also keeps {n} of rows that the recipe no longer names (--prune forgets them)"
+        ),
+    };
     let text = format!(
-        "{} of {} results are new; the page is {}\n",
+        "{} of {} results are new{unnamed}; the page is {}\n",
         report.made,
         report.results,
         folder.join(page::PAGE).display()

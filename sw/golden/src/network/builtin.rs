@@ -256,10 +256,12 @@ impl Architecture {
         let width = width.unwrap_or(usual);
         let mut network = Builder::new(&name, input);
         let (mut convolutions, mut pools, mut before) = (0, 0, 0);
+        let (mut height, mut columns) = (input.height, input.width);
         for &multiple in layers {
             if multiple == 0 {
                 network = network.max_pool(&format!("pool{pools}"), 2, 2);
                 pools += 1;
+                (height, columns) = (height / 2, columns / 2);
                 continue;
             }
             let channels = multiple * width;
@@ -267,7 +269,7 @@ impl Architecture {
                 true => 1,
                 false => 3,
             };
-            let groups = (!batch_norm).then(|| groups(channels));
+            let groups = (!batch_norm).then(|| groups(channels, height * columns));
             let name = format!("conv{convolutions}");
             network = network.biased_convolution(&name, channels, kernel, groups);
             convolutions += 1;
@@ -280,12 +282,22 @@ impl Architecture {
     }
 }
 
-/// Groups of a group norm: the first of 32, 24, 16 and 8, each at most half of the
-/// channels, that divides them; one group if none does.
-fn groups(channels: usize) -> usize {
-    let candidates = [32, 24, 16, 8].map(|g: usize| g.min(channels / 2).max(1));
+/// Fewest values that a group norm may have in a group: of one nothing but zero is left, of
+/// two nothing but their order, and no gradient passes either.
+const LEAST_IN_A_GROUP: usize = 4;
+
+/// Groups of a group norm: as in the papers' code the first of 32, 24, 16 and 8, each at most half
+/// of the channels, that divides them; one group if none does. Groups that maps of so many
+/// pixels would leave with less than four values are larger, which concerns the last
+/// convolution of networks narrower than the papers'.
+fn groups(channels: usize, pixels: usize) -> usize {
     let divides = |g: &usize| channels.is_multiple_of(*g);
-    candidates.into_iter().find(divides).unwrap_or(1)
+    let most = (channels * pixels.max(1) / LEAST_IN_A_GROUP).max(1);
+    let published = [32, 24, 16, 8].map(|g: usize| g.min(channels / 2).max(1));
+    match published.into_iter().find(divides).unwrap_or(1) {
+        enough if enough <= most => enough,
+        _ => (1..=most).rev().find(divides).unwrap_or(1),
+    }
 }
 
 #[cfg(test)]

@@ -110,10 +110,34 @@ fn groups_are_at_most_half_of_the_channels_and_divide_them() {
         (74, 1),
         (2, 1),
     ] {
-        assert_eq!(groups(channels), expected, "{channels} channels");
+        assert_eq!(groups(channels, 16), expected, "{channels} channels");
     }
     let net = Architecture::simple_net(Some(8), false, PHOTO, 10).unwrap();
     assert_eq!(net.styles[0].norm, Norm::Group { groups: 4 });
+}
+
+#[test]
+fn no_group_has_so_few_values_that_nothing_is_left_of_them() {
+    // The papers' networks and half of their width are as in the papers: four values and more.
+    let groups_of = |width, input| -> Vec<usize> {
+        let net = Architecture::simple_net(Some(width), false, input, 10).unwrap();
+        let of = |norm: &Norm| match norm {
+            Norm::Group { groups } => Some(*groups),
+            _ => None,
+        };
+        net.styles.iter().filter_map(|s| of(&s.norm)).collect()
+    };
+    assert_eq!(groups_of(64, PHOTO), [32; 13]);
+    let half = [[16].as_slice(), &[32; 12]].concat();
+    assert_eq!(groups_of(32, PHOTO), half);
+    assert_eq!(groups_of(32, DIGIT), half[..11]);
+    // Of 64 channels of one pixel, 32 groups would have two values each.
+    let narrow = [[8].as_slice(), &[16; 5], &[32; 6], &[16]].concat();
+    assert_eq!(groups_of(16, PHOTO), narrow);
+    for (channels, pixels, expected) in [(64, 1, 16), (16, 1, 4), (12, 1, 3), (2, 1, 1), (6, 1, 1)]
+    {
+        assert_eq!(groups(channels, pixels), expected, "{channels} of {pixels}");
+    }
 }
 
 #[test]

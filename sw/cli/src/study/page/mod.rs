@@ -115,7 +115,7 @@ fn conditions(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
         Some(_) => " --start FILE",
         None => "",
     };
-    // The ledger has been pruned to what the study names.
+    // The ledger holds no more than what the study names.
     let made: Vec<(String, f64)> = (ledger.readings.values())
         .map(|e| (e.short_commit(), e.seconds))
         .chain(
