@@ -269,15 +269,12 @@ impl Ledger {
     /// What a study names, without the rows of an earlier recipe.
     pub fn of(&self, study: &Study) -> Self {
         let mut named = self.clone();
-        named.forget_all_but(study);
-        named
-    }
-
-    fn forget_all_but(&mut self, study: &Study) {
         let networks: Vec<&Network> = study.networks.iter().collect();
-        self.weights
+        named
+            .weights
             .retain(|name, _| networks.iter().any(|n| keys::weights_of(n) == *name));
-        self.networks
+        named
+            .networks
             .retain(|name, _| networks.iter().any(|n| n.name == *name));
         fn names<'a>(
             study: &'a Study,
@@ -289,9 +286,10 @@ impl Ledger {
         let readings = names(study, study.readings.iter().map(|r| (&r.name, &r.networks)));
         let attacks = names(study, study.attacks.iter().map(|a| (&a.name, &a.networks)));
         let silicon = names(study, study.silicon.iter().map(|s| (&s.name, &s.networks)));
-        self.readings.retain(|name, _| readings.contains(name));
-        self.attacks.retain(|name, _| attacks.contains(name));
-        self.silicon.retain(|name, _| silicon.contains(name));
+        named.readings.retain(|name, _| readings.contains(name));
+        named.attacks.retain(|name, _| attacks.contains(name));
+        named.silicon.retain(|name, _| silicon.contains(name));
+        named
     }
 
     /// Writes it.

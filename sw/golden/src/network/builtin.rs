@@ -269,7 +269,7 @@ impl Architecture {
                 true => 1,
                 false => 3,
             };
-            let groups = (!batch_norm).then(|| groups(channels, height * columns));
+            let groups = (!batch_norm).then(|| groups(channels, height.saturating_mul(columns)));
             let name = format!("conv{convolutions}");
             network = network.biased_convolution(&name, channels, kernel, groups);
             convolutions += 1;
@@ -289,10 +289,10 @@ const LEAST_IN_A_GROUP: usize = 4;
 /// Groups of a group norm: as in the papers' code the first of 32, 24, 16 and 8, each at most half
 /// of the channels, that divides them; one group if none does. Groups that maps of so many
 /// pixels would leave with less than four values are larger, which concerns the last
-/// convolution of networks narrower than the papers'.
+/// convolution of networks narrower than half of the papers'.
 fn groups(channels: usize, pixels: usize) -> usize {
     let divides = |g: &usize| channels.is_multiple_of(*g);
-    let most = (channels * pixels.max(1) / LEAST_IN_A_GROUP).max(1);
+    let most = (channels.saturating_mul(pixels.max(1)) / LEAST_IN_A_GROUP).max(1);
     let published = [32, 24, 16, 8].map(|g: usize| g.min(channels / 2).max(1));
     match published.into_iter().find(divides).unwrap_or(1) {
         enough if enough <= most => enough,
