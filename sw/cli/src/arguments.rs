@@ -127,7 +127,8 @@ pub struct StudyArguments {
     /// ending]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Forget results of rows that the recipe no longer names; they are kept otherwise
+    /// Forget results of rows that the recipe no longer names, and remove their files; they are
+    /// kept otherwise
     #[arg(long)]
     pub prune: bool,
 }
@@ -137,7 +138,8 @@ pub struct StudyArguments {
 pub struct NetworkArguments {
     /// Network: mlp (one hidden layer of 100), cnn (two convolutions, two dense layers),
     /// resnet20, 32, 44 or 56 (with -b: projection shortcuts), simplenet or simplenet:WIDTH
-    /// (group norm), simplenet-bn:WIDTH (batch norm); export needs batch norm and no projection
+    /// (group norm; even widths, 2 to 512), simplenet-bn:WIDTH (batch norm); export needs batch
+    /// norm and no projection
     #[arg(long, default_value = "cnn", value_name = "NAME")]
     pub network: Builtin,
     /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz), or

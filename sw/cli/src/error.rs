@@ -138,6 +138,26 @@ impl Error {
         }
     }
 
+    /// Says which part of which recipe it is about; a flag there is the setting of that name.
+    #[must_use]
+    pub fn of_recipe(self, recipe: &Path, part: &str) -> Self {
+        let problem = match self {
+            Self::Interrupted(_) => return self,
+            #[cfg(feature = "simulate")]
+            Self::Mismatch(_) => return self,
+            Self::Flag {
+                flag,
+                value,
+                allowed,
+            } => {
+                let setting = flag.trim_start_matches('-').replace('-', "_");
+                format!("{setting} is {value}; allowed is {allowed}")
+            }
+            other => other.to_string().trim_start_matches("--").to_owned(),
+        };
+        Self::content(recipe)(format!("{part}: {problem}"))
+    }
+
     /// Says which flag is not allowed.
     pub fn flag(flag: &'static str, value: impl Display, allowed: impl Into<String>) -> Self {
         Self::Flag {

@@ -435,7 +435,11 @@ fn what_an_attack_cannot_be_asked_for_is_refused_with_status_2_and_leaves_nothin
         ),
         (&["--data", "cifar10:nowhere"], "nowhere"),
     ];
-    let classes: [(&[&str], &str); 3] = [
+    let classes: [(&[&str], &str); 4] = [
+        (
+            &["--source", "3", "--target", "5", "--attack-images", "1201"],
+            "--attack-images is 1201; allowed is 1 to 1200",
+        ),
         (
             &["--source", "3", "--target", "3"],
             "--target is 3; allowed is another class",

@@ -130,7 +130,7 @@ fn a_study_makes_tables_plots_and_a_page_and_makes_nothing_twice() {
     assert!(page.contains("Clip \\| 0.1, transient"), "{page}");
     assert!(page.contains("| network | 800 mV | 392 mV |"), "{page}");
     assert!(
-        page.contains("| saving of the weight memory | at most 1 points lost |"),
+        page.contains("| saving of the weight memory | at most 1 point lost |"),
         "{page}"
     );
     let results = ledger(&sandbox);

@@ -38,8 +38,8 @@ pub struct TrainArguments {
     pub print_config: bool,
     /// Network: mlp (one hidden layer of 100), cnn (two convolutions, two dense layers),
     /// resnet20, 32, 44 or 56 (with -b: projection shortcuts), simplenet or simplenet:WIDTH
-    /// (group norm), simplenet-bn:WIDTH (batch norm); export needs batch norm and no projection
-    /// [default: cnn]
+    /// (group norm; even widths, 2 to 512), simplenet-bn:WIDTH (batch norm); export needs batch
+    /// norm and no projection [default: cnn]
     #[arg(long, value_name = "NAME")]
     pub network: Option<Builtin>,
     /// Start from this checkpoint, whose network it is that is trained

@@ -16,6 +16,7 @@ pub use asked::Asked;
 use brownout_golden::attack::AttackLog;
 use log::{Logged, write};
 use plan::Plan;
+pub use plan::{check_classes, check_limits};
 pub use report::Outcome;
 pub use report::Report;
 use std::time::Instant;

@@ -54,31 +54,7 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// One sentence with the flag or file and what is allowed.
     pub fn new(arguments: &'a Asked, first_seed: u64) -> Result<Self, Error> {
-        for (flag, value, most) in [
-            ("--seeds", arguments.seeds, MOST_SEEDS),
-            ("--max-flips", arguments.max_flips, MOST_FLIPS),
-            (
-                "--max-iterations",
-                arguments.max_iterations,
-                MOST_ITERATIONS,
-            ),
-            ("--every", arguments.every, MOST_FLIPS),
-        ] {
-            check_count(flag, value, most)?;
-        }
-        if first_seed.checked_add(arguments.seeds as u64).is_none() {
-            let most = u64::MAX - arguments.seeds as u64;
-            return Err(Error::flag(
-                "--seed",
-                first_seed,
-                format!("at most {most} here"),
-            ));
-        }
-        if let Some(share) = arguments.stop_accuracy
-            && !(0.0..=1.0).contains(&share)
-        {
-            return Err(Error::flag("--stop-accuracy", share, "0 to 1"));
-        }
+        check_limits(arguments, first_seed)?;
         let log_is_json = log_is_json(arguments)?;
         let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
         let own = checkpoint.quantization.as_ref();
@@ -170,7 +146,12 @@ impl<'a> Plan<'a> {
             let allowed = "a class that has training images and is among the --images test images";
             return Err(Error::flag("--source", source, allowed));
         }
-        Ok(())
+        let of_source = split.train.labels.iter().filter(|&&l| l == source);
+        check_count(
+            "--attack-images",
+            arguments.attack_images,
+            of_source.count(),
+        )
     }
 
     /// The memory that is attacked.
@@ -285,8 +266,44 @@ fn log_is_json(arguments: &Asked) -> Result<bool, Error> {
     Ok(json)
 }
 
+/// Checks the limits of a search.
+///
+/// # Errors
+/// One sentence with the flag and what is allowed.
+pub fn check_limits(arguments: &Asked, first_seed: u64) -> Result<(), Error> {
+    for (flag, value, most) in [
+        ("--seeds", arguments.seeds, MOST_SEEDS),
+        ("--max-flips", arguments.max_flips, MOST_FLIPS),
+        (
+            "--max-iterations",
+            arguments.max_iterations,
+            MOST_ITERATIONS,
+        ),
+        ("--every", arguments.every, MOST_FLIPS),
+    ] {
+        check_count(flag, value, most)?;
+    }
+    if first_seed.checked_add(arguments.seeds as u64).is_none() {
+        let most = u64::MAX - arguments.seeds as u64;
+        return Err(Error::flag(
+            "--seed",
+            first_seed,
+            format!("at most {most} here"),
+        ));
+    }
+    if let Some(share) = arguments.stop_accuracy
+        && !(0.0..=1.0).contains(&share)
+    {
+        return Err(Error::flag("--stop-accuracy", share, "0 to 1"));
+    }
+    Ok(())
+}
+
 /// Checks that the classes go with method and network.
-fn check_classes(arguments: &Asked, classes: usize) -> Result<(), Error> {
+///
+/// # Errors
+/// One sentence with the flag and what is allowed.
+pub fn check_classes(arguments: &Asked, classes: usize) -> Result<(), Error> {
     let (from, to) = match arguments.method {
         Method::Bfa | Method::Random => (false, false),
         Method::NToOne => (false, true),

@@ -16,6 +16,7 @@ use crate::provenance;
 use crate::recipe;
 use brownout_golden::data::Dataset;
 use brownout_golden::evaluate::{Plan, Record, evaluate};
+pub use plan::check;
 use std::path::Path;
 
 /// Runs the command.

@@ -31,6 +31,23 @@ pub fn make(
     seed: u64,
 ) -> Result<(Plan, Option<PathBuf>), Error> {
     let chosen = accelerator(subject, file, settings)?;
+    Ok((of(settings, &chosen, seed)?, settings.map.clone()))
+}
+
+/// Checks settings as far as that is possible without a network.
+///
+/// # Errors
+/// When a setting is not allowed or does not go with another.
+pub fn check(settings: &EvaluateSettings) -> Result<(), Error> {
+    let chosen = match &settings.config {
+        Some(path) => configuration::read(Some(path))?,
+        None => configuration::default_for(WeightBits::Eight, CodeName::None),
+    };
+    of(settings, &chosen, 0).map(drop)
+}
+
+/// What is measured on an accelerator.
+fn of(settings: &EvaluateSettings, chosen: &Chosen, seed: u64) -> Result<Plan, Error> {
     let configuration = &chosen.configuration;
     // Without a configuration the array is training's: the same seed is then the same chip.
     let (rows, columns) = match settings.config {
@@ -45,7 +62,7 @@ pub fn make(
         exposure: settings.exposure.unwrap_or(Exposure::WholeLane),
     };
     let plan = Plan {
-        points: points(settings, &chosen)?,
+        points: points(settings, chosen)?,
         memory,
         chips: Chips {
             first: ChipSeed(settings.first_chip.unwrap_or(CHIPS.1)),
@@ -81,7 +98,7 @@ pub fn make(
             None => Error::Recipe(e.to_string()),
         }
     })?;
-    Ok((plan, settings.map.clone()))
+    Ok(plan)
 }
 
 /// The accelerator whose memory it is; its code is the one that is used.

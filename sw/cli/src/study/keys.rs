@@ -50,10 +50,18 @@ impl Work<'_> {
         ])
     }
 
-    /// Whether a network is in the ledger as it is to be.
-    pub(super) fn network_is_done(&self, network: &Network) -> bool {
+    /// Whether a network is in the ledger as it is to be, and those of its files that are there are
+    /// the ones that the ledger knows: a study that was killed between files and ledger has left
+    /// others.
+    pub(super) fn network_is_done(&self, network: &Network) -> Result<bool, Error> {
         let entry = self.ledger.networks.get(&network.name);
-        entry.is_some_and(|entry| entry.is(&self.network_key(network)))
+        if !entry.is_some_and(|entry| entry.is(&self.network_key(network))) {
+            return Ok(false);
+        }
+        match self.ledger.weights.get(&weights_of(network)) {
+            Some(known) => Ok(self.weights(network)? == *known),
+            None => Ok(true),
+        }
     }
 
     /// A file of a network.
@@ -70,16 +78,38 @@ impl Work<'_> {
 
     /// The integer model of a network, or its checkpoint if it has no integer form.
     pub(super) fn readable(&self, network: &Network) -> Result<PathBuf, Error> {
-        let paths = [MODEL, CHECKPOINT].map(|ending| self.file(network, ending));
-        let found = paths.iter().find(|path| path.exists());
-        found.cloned().ok_or_else(|| {
-            Error::Recipe(format!(
+        let [model, checkpoint] = [MODEL, CHECKPOINT].map(|ending| self.file(network, ending));
+        let known = self.ledger.weights.get(&weights_of(network));
+        // Its readings are those of the integer model, whether that is there or not.
+        let has_model = known.is_some_and(|files| files.model.is_some());
+        match (model.exists(), checkpoint.exists()) {
+            (true, _) => Ok(model),
+            (false, true) if !has_model => Ok(checkpoint),
+            (false, true) => Err(Error::Recipe(format!(
+                "network {:?} has lost {}, on which its readings were made",
+                network.name,
+                model.display()
+            ))),
+            (false, false) => Err(Error::Recipe(format!(
                 "network {:?} has neither {} nor {}",
                 network.name,
-                paths[0].display(),
-                paths[1].display()
-            ))
-        })
+                model.display(),
+                checkpoint.display()
+            ))),
+        }
+    }
+
+    /// The checkpoint of a network.
+    pub(super) fn checkpoint(&self, network: &Network) -> Result<PathBuf, Error> {
+        let path = self.file(network, CHECKPOINT);
+        match path.exists() {
+            true => Ok(path),
+            false => Err(Error::Recipe(format!(
+                "network {:?} has no checkpoint {}, which attacks and trainings that start from it need",
+                network.name,
+                path.display()
+            ))),
+        }
     }
 
     /// Digests of a network's files: of those that are there, else what the ledger remembers.
@@ -187,9 +217,21 @@ impl Work<'_> {
         Ok(entry.is_some_and(|entry| entry.is(&key)))
     }
 
-    /// Whether a file of a network is not there, but something is still to be measured on it.
+    /// Whether a file of a network is not there, but something is still to be measured on it, or
+    /// trained from it.
     pub(super) fn misses(&self, network: &Network) -> Result<bool, Error> {
         let study = self.study;
+        if !self.file(network, CHECKPOINT).exists() {
+            let starts_here = |next: &&Network| {
+                let origin = study.origin(next);
+                origin.is_some_and(|origin| origin.name == network.name)
+            };
+            for next in study.networks.iter().filter(starts_here) {
+                if !self.network_is_done(next)? || self.misses(next)? {
+                    return Ok(true);
+                }
+            }
+        }
         let on = |list| study.chosen(list).any(|n| n.name == network.name);
         if self.readable(network).is_err() {
             for reading in study.readings.iter().filter(|r| on(&r.networks)) {

@@ -11,6 +11,7 @@ use crate::train::Done;
 use brownout_golden::attack::Distribution;
 use brownout_golden::evaluate::statistics::Spread;
 use brownout_golden::evaluate::{Counters, Protocol};
+use brownout_golden::files::check_target;
 use brownout_golden::quantized::MemoryRules;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -237,15 +238,78 @@ impl Ledger {
     /// When the file cannot be read or is no ledger.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = file(folder);
-        if !path.exists() {
+        // A link that leads nowhere is no free name.
+        if path.symlink_metadata().is_err() {
             return Ok(Self::default());
         }
+        check_target(&path).map_err(Error::file("read", &path))?;
         let text = files::text(&path, files::read_up_to(&path, MOST_BYTES)?)?;
-        serde_json::from_str(&text).map_err(|problem| {
+        let refuse = |problem: String| {
             Error::content(&path)(format!(
                 "this is no ledger of a study: {problem}; allowed is what `brownout study` wrote, or no file"
             ))
-        })
+        };
+        let ledger: Self = serde_json::from_str(&text).map_err(|e| refuse(e.to_string()))?;
+        ledger.check().map_err(refuse)?;
+        Ok(ledger)
+    }
+
+    /// Checks that shares are shares and times are times.
+    fn check(&self) -> Result<(), String> {
+        let networks = self.networks.iter().map(|(n, e)| (n, e.seconds));
+        let readings = self.readings.iter().map(|(n, e)| (n, e.seconds));
+        let attacks = self.attacks.iter().map(|(n, e)| (n, e.seconds));
+        let silicon = self.silicon.iter().map(|(n, e)| (n, e.seconds));
+        for (name, seconds) in networks.chain(readings).chain(attacks).chain(silicon) {
+            if !(seconds.is_finite() && seconds >= 0.0) {
+                return Err(format!("{name} took {seconds} seconds"));
+            }
+        }
+        for (name, share) in self.shares() {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(format!("{name} has {share} where a share of images is"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every share of images, with the name of its result.
+    fn shares(&self) -> Vec<(&String, f64)> {
+        let mut all = Vec::new();
+        for (name, entry) in &self.networks {
+            match &entry.result {
+                NetworkResult::Trained(done) => {
+                    let integer = done.accuracy_integer.into_iter();
+                    all.extend(integer.map(|share| (name, share)));
+                    all.push((name, done.accuracy_float));
+                    all.push((name, done.accuracy_quantized));
+                }
+                NetworkResult::Rounded {
+                    accuracy_integer, ..
+                } => all.push((name, *accuracy_integer)),
+            }
+        }
+        for (name, entry) in &self.readings {
+            let result = &entry.result;
+            all.push((name, result.clean_error));
+            let classes = result.clean_error_of_classes.iter().flatten();
+            all.extend(classes.map(|share| (name, *share)));
+            for spread in (result.points.iter()).flat_map(|p| [&p.error, &p.robust_error]) {
+                all.extend([spread.mean, spread.std, spread.min, spread.max].map(|s| (name, s)));
+                let interval = spread.interval.iter();
+                all.extend(interval.flat_map(|i| [(name, i.low), (name, i.high)]));
+            }
+        }
+        for (name, entry) in &self.attacks {
+            let ends = [entry.result.accuracy_after, entry.result.success];
+            let ends = ends.into_iter().flatten();
+            all.extend(ends.flat_map(|d| [(name, d.mean), (name, d.least), (name, d.most)]));
+        }
+        for (name, entry) in &self.silicon {
+            let points = entry.result.points.iter();
+            all.extend(points.flat_map(|p| [(name, p.accuracy_rtl), (name, p.accuracy_golden)]));
+        }
+        all
     }
 
     /// Results on simulated hardware, in the order of the study.

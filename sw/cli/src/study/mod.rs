@@ -1,8 +1,10 @@
 //! `brownout study`: networks, and what is measured on them, as one recipe says.
 //!
-//! `recipe` reads it, `keys` says what decides a result, `steps` does what is not done yet, with
-//! `networks` and `silicon`, `ledger` remembers it, and `page` and `figures` make of the ledger what people and programs read.
+//! `recipe` reads it, `check` and `ready` refuse what is not allowed before it costs time, `keys` says what
+//! decides a result, `steps` does what is not done yet, with `networks` and `silicon`, `ledger`
+//! remembers it, and `page` and `figures` make of the ledger what people and programs read.
 
+mod check;
 mod energy;
 mod figures;
 mod keys;
@@ -11,6 +13,8 @@ mod networks;
 #[cfg(not(feature = "simulate"))]
 mod no_silicon;
 mod page;
+mod prune;
+mod ready;
 mod recipe;
 #[cfg(feature = "simulate")]
 mod silicon;
@@ -52,21 +56,38 @@ pub fn run(arguments: &StudyArguments, global: &Global, output: Output) -> Resul
     let study = Study::read(&arguments.recipe)?;
     let folder = folder(arguments)?;
     files::create_folder(&folder)?;
-    let _alone = alone(&folder)?;
+    let result = in_folder(&study, &folder, arguments, output);
+    if result.is_err() {
+        // A folder that nothing was written into was made for nothing.
+        let _ = std::fs::remove_dir(&folder);
+    }
+    result
+}
+
+fn in_folder(
+    study: &Study,
+    folder: &Path,
+    arguments: &StudyArguments,
+    output: Output,
+) -> Result<(), Error> {
+    let _alone = alone(folder)?;
     let (data, start) = (arguments.data.as_ref(), arguments.start.as_deref());
-    let places = (arguments.recipe.as_path(), folder.as_path());
-    let mut work = Work::new(&study, places, (data, start), output)?;
+    let places = (arguments.recipe.as_path(), folder);
+    let mut work = Work::new(study, places, (data, start), output)?;
     let made = work.all()?;
-    let shown = work.ledger.of(&study);
+    let shown = work.ledger.of(study);
     let kept = if arguments.prune {
         &shown
     } else {
         &work.ledger
     };
-    if Ledger::read(&folder)? != *kept {
-        kept.write(&folder)?;
+    if Ledger::read(folder)? != *kept {
+        kept.write(folder)?;
     }
-    let pages = page::render(&study, &shown, &arguments.recipe);
+    let pages = page::render(study, &shown, &arguments.recipe);
+    if arguments.prune {
+        prune::remove_files(folder, (&work.ledger, &shown), &pages)?;
+    }
     for (name, text) in &pages {
         files::write(&folder.join(name), text.as_bytes())?;
     }

@@ -29,7 +29,7 @@ impl Work<'_> {
     fn first(&mut self, network: &Network, options: &TrainingOptions) -> Result<FloatModel, Error> {
         let study = self.study;
         if let Some(from) = study.origin(network) {
-            return Ok(FloatModel::read(&self.file(from, CHECKPOINT))?);
+            return Ok(FloatModel::read(&self.checkpoint(from)?)?);
         }
         if network.network.is_none() && study.start.is_some() {
             return self.start_model();
@@ -62,6 +62,14 @@ impl Work<'_> {
             };
             read_state_dict(path, &target)?
         };
+        let wanted = study.common().map_err(Error::Recipe)?;
+        if model.network != wanted {
+            return Err(Error::flag(
+                "--start",
+                format!("{}, which is {}", path.display(), model.network),
+                format!("{wanted}, the study's network"),
+            ));
+        }
         // Where the file came from is not what the network is.
         let digest = digest(&[&FloatModel {
             origin: String::new(),
@@ -89,9 +97,8 @@ impl Work<'_> {
         let Some(own) = &network.training else {
             return Ok(None);
         };
-        let of = format!("training of network {:?}", network.name);
-        let mut options: TrainingOptions = settings(&self.study.training(own), &of)?;
-        let named = |e| Error::Recipe(format!("{of}: {e}"));
+        let mut options: TrainingOptions = settings(&self.study.training(own), "training")?;
+        let named = |e| Error::Recipe(format!("training: {e}"));
         options.validate().map_err(named)?;
         options.quiet = self.output.quiet;
         Ok(Some(options))
@@ -112,7 +119,7 @@ impl Work<'_> {
             return Ok(false);
         }
         // Files that are not there are only missed where something is still to be measured.
-        if self.network_is_done(network) && !self.misses(network)? {
+        if self.network_is_done(network)? && !self.misses(network)? {
             return Ok(false);
         }
         let key = self.network_key(network);
@@ -147,12 +154,17 @@ impl Work<'_> {
     ) -> Result<NetworkResult, Error> {
         let start = self.first(network, &options)?;
         let exportable = check_form(&start.architecture).is_ok() && check_options(&options).is_ok();
+        let model = self.file(network, MODEL);
+        if !exportable && model.exists() {
+            // Of an earlier training; it would be taken for this one's.
+            std::fs::remove_file(&model).map_err(Error::file("remove", &model))?;
+        }
         let plan = Plan {
             network: self.study.builtin(network).map_err(Error::Recipe)?,
             from: None,
             data: self.source()?.clone(),
             train_images: self.study.train_images,
-            out: exportable.then(|| self.file(network, MODEL)),
+            out: exportable.then_some(model),
             checkpoint: Some(self.file(network, CHECKPOINT)),
             state: Some(self.file(network, &state(&self.network_key(network)))),
             options,

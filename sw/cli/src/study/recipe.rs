@@ -2,18 +2,13 @@
 
 use crate::error::Error;
 use crate::recipe;
-use brownout_golden::model::InputMap;
 use brownout_golden::network::Builtin;
 use brownout_golden::quantize::BitWidth;
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::quantity::Millivolts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// Most networks, and most measurements of each kind.
-const MOST: usize = 100;
 
 /// A study's recipe.
 #[derive(Clone, Debug, Deserialize)]
@@ -193,6 +188,14 @@ fn one() -> u64 {
     1
 }
 
+impl Reading {
+    /// Title of its table; readings with the same one are in one table.
+    pub fn title(&self) -> &str {
+        let own = self.label.as_ref().unwrap_or(&self.name);
+        self.table.as_ref().unwrap_or(own)
+    }
+}
+
 impl Study {
     /// Reads a recipe and checks what can be checked without running anything.
     ///
@@ -203,95 +206,6 @@ impl Study {
         let study: Self = recipe::read(path)?;
         study.check().map_err(Error::content(path))?;
         Ok(study)
-    }
-
-    fn check(&self) -> Result<(), String> {
-        self.common()?;
-        if let Some(start) = &self.start {
-            start
-                .input
-                .parse::<InputMap>()
-                .map_err(|e| format!("start.input: {e}"))?;
-        }
-        check_names("networks", self.networks.iter().map(|n| n.name.as_str()))?;
-        check_names("readings", self.readings.iter().map(|r| r.name.as_str()))?;
-        check_names("attacks", self.attacks.iter().map(|a| a.name.as_str()))?;
-        check_names("silicon", self.silicon.iter().map(|s| s.name.as_str()))?;
-        if self.networks.is_empty() {
-            return Err("networks is empty; allowed are 1 or more".to_owned());
-        }
-        for (index, network) in self.networks.iter().enumerate() {
-            let name = &network.name;
-            self.builtin(network)
-                .map_err(|e| format!("network {name:?}: {e}"))?;
-            if network.training.is_none() && (network.network.is_some() || network.from.is_some()) {
-                return Err(format!(
-                    "network {name:?} has no training; allowed with network and from is one"
-                ));
-            }
-            if network.network.is_some() && network.from.is_some() {
-                return Err(format!(
-                    "network {name:?} has both network and from; allowed is one of them"
-                ));
-            }
-            let before = &self.networks[..index];
-            if let Some(from) = &network.from
-                && !before
-                    .iter()
-                    .any(|n| n.name == *from && n.training.is_some())
-            {
-                return Err(format!(
-                    "network {name:?} starts from {from:?}; allowed is one before it that is trained"
-                ));
-            }
-            let given = [
-                network.training.is_some(),
-                network.rounded.is_some(),
-                network.file.is_some(),
-            ];
-            if given.iter().filter(|given| **given).count() != 1 {
-                return Err(format!(
-                    "network {name:?} needs exactly one of training, rounded and file"
-                ));
-            }
-            if network.rounded.is_some() && self.start.is_none() {
-                return Err(format!(
-                    "network {name:?} is rounded without training, which needs a [start]"
-                ));
-            }
-        }
-        for reading in &self.readings {
-            if let Some(from) = reading.plot_from
-                && !(0.0..100.0).contains(&from)
-            {
-                return Err(format!(
-                    "reading {:?} has plot_from {from}; allowed is 0 to below 100",
-                    reading.name
-                ));
-            }
-            let shared = |other: &&Reading| other.table.is_some() && other.table == reading.table;
-            if let Some(first) = self.readings.iter().find(shared)
-                && first.show != reading.show
-            {
-                return Err(format!(
-                    "readings {:?} and {:?} share a table and show different things; allowed is one show",
-                    first.name, reading.name
-                ));
-            }
-        }
-        let lists = (self.readings.iter().map(|r| (&r.name, &r.networks)))
-            .chain(self.attacks.iter().map(|a| (&a.name, &a.networks)))
-            .chain(self.silicon.iter().map(|s| (&s.name, &s.networks)));
-        for (of, list) in lists {
-            for name in list.iter().flatten() {
-                if !self.networks.iter().any(|network| network.name == *name) {
-                    return Err(format!(
-                        "{of:?} is to be measured on network {name:?}, which is not in networks"
-                    ));
-                }
-            }
-        }
-        Ok(())
     }
 
     /// What networks are that do not say it themselves.
@@ -370,28 +284,6 @@ fn lay_over(base: &mut toml::Table, own: &toml::Table) {
     }
 }
 
-fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
-    let mut seen = BTreeSet::new();
-    for name in names {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-        if name.is_empty() || name.len() > 60 || !name.chars().all(allowed) {
-            return Err(format!(
-                "{what} has the name {name:?}; allowed are 1 to 60 letters, digits, - and _"
-            ));
-        }
-        if !seen.insert(name) {
-            return Err(format!("{what} has the name {name:?} twice"));
-        }
-    }
-    match seen.len() <= MOST {
-        true => Ok(()),
-        false => Err(format!(
-            "{what} has {} entries; allowed are {MOST}",
-            seen.len()
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,69 +312,5 @@ mod tests {
         assert_eq!(merged["epochs"].as_integer(), Some(4));
         assert_eq!(merged["perturbation"]["rate"].as_float(), Some(0.02));
         assert_eq!(merged["perturbation"]["scheme"].as_str(), Some("noise"));
-    }
-
-    #[test]
-    fn what_a_study_does_not_have_is_named() {
-        let network = "[[networks]]\nname = \"a\"\ntraining = {}\n";
-        for (text, part) in [
-            ("networks = []".to_owned(), "networks is empty"),
-            (format!("network = \"x\"\n{network}"), "network: "),
-            (format!("{network}{network}"), "\"a\" twice"),
-            (network.replace("\"a\"", "\"a/b\""), "\"a/b\"; allowed are"),
-            (
-                network.replace("training = {}", ""),
-                "exactly one of training",
-            ),
-            (
-                network.replace(
-                    "training = {}",
-                    "rounded = { weight_bits = 8, code = \"none\" }",
-                ),
-                "needs a [start]",
-            ),
-            (
-                network.replace("training", "network = \"x\"\ntraining"),
-                "network \"a\": network: ",
-            ),
-            (
-                network.replace("training", "from = \"b\"\ntraining"),
-                "\"a\" starts from \"b\"; allowed is one before it",
-            ),
-            (
-                network.replace("training", "from = \"a\"\ntraining"),
-                "\"a\" starts from \"a\"",
-            ),
-            (
-                network.replace("training", "from = \"a\"\nnetwork = \"mlp\"\ntraining"),
-                "both network and from",
-            ),
-            (
-                network.replace("training = {}", "network = \"mlp\"\nfile = \"f\""),
-                "\"a\" has no training",
-            ),
-            (
-                format!("{network}[[readings]]\nname = \"r\"\nnetworks = [\"b\"]\nevaluate = {{}}"),
-                "network \"b\", which is not in networks",
-            ),
-            (
-                format!(
-                    "{network}[[readings]]\nname = \"r\"\ntable = \"t\"\nevaluate = {{}}\n\
-                     [[readings]]\nname = \"s\"\ntable = \"t\"\nshow = \"classes\"\nevaluate = {{}}"
-                ),
-                "\"r\" and \"s\" share a table",
-            ),
-            (
-                format!("{network}[[readings]]\nname = \"r\"\nplot_from = 100\nevaluate = {{}}"),
-                "\"r\" has plot_from 100; allowed is",
-            ),
-            (
-                network.replace("training", "trainin"),
-                "did you mean `training`?",
-            ),
-        ] {
-            let message = study(&text).unwrap_err();
-            assert!(message.contains(part), "{message:?} lacks {part:?}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Doing what is not in the ledger yet: training, rounding and measuring.
 
 use super::ledger::{AttackResult, Entry, Ledger, ReadingPoint, ReadingResult};
+use super::ready::record_file;
 use super::recipe::{Attack, Network, Reading, Study, settings};
 use super::{energy, keys};
 use crate::arguments::{AttackSettings, EvaluateSettings};
@@ -9,7 +10,7 @@ use crate::error::Error;
 use crate::output::Output;
 use crate::provenance::digest;
 use crate::{attack, configuration, evaluate, files, provenance};
-use brownout_golden::data::Split;
+use brownout_golden::data::{Dataset, Split};
 use brownout_golden::evaluate::{Record, RecordedPoint};
 use brownout_golden::files::folder_of;
 use brownout_golden::float::{Checkpoint, MAX_FILE_BYTES};
@@ -29,7 +30,9 @@ pub const MODEL: &str = "safetensors";
 pub struct Work<'a> {
     /// What is to be done.
     pub study: &'a Study,
-    /// Folder of the recipe, from which other studies' files are named.
+    /// The recipe's file.
+    pub recipe: &'a Path,
+    /// Its folder, from which other studies' files are named.
     pub beside: &'a Path,
     /// Folder of results.
     pub folder: &'a Path,
@@ -43,6 +46,8 @@ pub struct Work<'a> {
     pub output: Output,
     /// All images, once they are needed.
     split: Option<Split>,
+    /// Number and classes of the test images, if there are any.
+    pub(super) test_images: Option<(usize, usize)>,
 }
 
 impl<'a> Work<'a> {
@@ -57,8 +62,11 @@ impl<'a> Work<'a> {
         output: Output,
     ) -> Result<Self, Error> {
         let mut ledger = Ledger::read(folder)?;
+        let mut test_images = None;
         if let Some(data) = data {
-            let found = which(data, output)?;
+            let test = data.test_images(1, output)?;
+            test_images = Some((test.len(), test.classes));
+            let found = which(data, &test);
             match &ledger.data {
                 Some(other) if *other != found => {
                     let allowed = format!(
@@ -72,6 +80,7 @@ impl<'a> Work<'a> {
         }
         Ok(Self {
             study,
+            recipe,
             beside: folder_of(recipe),
             folder,
             data,
@@ -79,6 +88,7 @@ impl<'a> Work<'a> {
             ledger,
             output,
             split: None,
+            test_images,
         })
     }
 
@@ -89,22 +99,7 @@ impl<'a> Work<'a> {
     /// is in the ledger.
     pub fn all(&mut self) -> Result<usize, Error> {
         let study = self.study;
-        // Settings are looked at before any of them costs time.
-        for network in &study.networks {
-            self.options(network)?;
-        }
-        for reading in &study.readings {
-            self.reading_settings(reading)?;
-        }
-        for attack in &study.attacks {
-            self.attack_settings(attack)?;
-        }
-        for silicon in &study.silicon {
-            configuration::read(Some(&self.beside.join(&silicon.simulate.config)))?;
-        }
-        if study.start.is_some() && self.start.is_some() {
-            self.start_model()?;
-        }
+        self.check_all()?;
         let mut done = 0;
         for network in &study.networks {
             done += usize::from(self.network(network)?);
@@ -150,8 +145,7 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn reading_settings(&self, reading: &Reading) -> Result<EvaluateSettings, Error> {
-        let of = format!("reading {:?}", reading.name);
-        let found: EvaluateSettings = settings(&reading.evaluate, &of)?;
+        let found: EvaluateSettings = settings(&reading.evaluate, "evaluate")?;
         let files = [
             found.file.is_some(),
             found.data.is_some(),
@@ -159,9 +153,8 @@ impl<'a> Work<'a> {
             found.out_json.is_some(),
         ];
         if files.contains(&true) {
-            return Err(Error::Recipe(format!(
-                "{of}: file, data, out_csv and out_json are the study's; allowed is evaluate without them"
-            )));
+            let problem = "file, data, out_csv and out_json are the study's; allowed is evaluate without them";
+            return Err(Error::Recipe(problem.to_owned()));
         }
         let beside = |path: PathBuf| self.beside.join(path);
         Ok(EvaluateSettings {
@@ -182,10 +175,9 @@ impl<'a> Work<'a> {
         let settings = self.reading_settings(reading)?;
         let start = Instant::now();
         let file = self.readable(network)?;
-        let record = evaluate::measure(&file, self.source()?, &settings, SEED, self.output)?;
-        let path = self
-            .folder
-            .join(format!("{}.{}.json", reading.name, network.name));
+        let record = evaluate::measure(&file, self.source()?, &settings, SEED, self.output)
+            .map_err(|e| self.about("reading", &reading.name, e))?;
+        let path = self.folder.join(record_file(reading, network));
         files::write(&path, record.to_json().as_bytes())?;
         let mut result = reading_result(record);
         if let Some(config) = &settings.config {
@@ -197,13 +189,13 @@ impl<'a> Work<'a> {
         Ok(true)
     }
 
-    fn attack_settings(&self, attack: &Attack) -> Result<AttackSettings, Error> {
-        let of = format!("attack {:?}", attack.name);
-        let found: AttackSettings = settings(&attack.attack, &of)?;
+    pub(super) fn attack_settings(&self, attack: &Attack) -> Result<AttackSettings, Error> {
+        let found: AttackSettings = settings(&attack.attack, "attack")?;
         match found.checkpoint.is_some() || found.data.is_some() || found.log.is_some() {
-            true => Err(Error::Recipe(format!(
-                "{of}: checkpoint, data and log are the study's; allowed is attack without them"
-            ))),
+            true => Err(Error::Recipe(
+                "checkpoint, data and log are the study's; allowed is attack without them"
+                    .to_owned(),
+            )),
             false => Ok(found),
         }
     }
@@ -217,12 +209,13 @@ impl<'a> Work<'a> {
         self.output
             .remark(format!("attack {} on {}", attack.name, network.name));
         let settings = AttackSettings {
-            checkpoint: Some(self.file(network, CHECKPOINT)),
+            checkpoint: Some(self.checkpoint(network)?),
             data: Some(self.source()?.clone()),
             ..self.attack_settings(attack)?
         };
         let start = Instant::now();
-        let (report, logs) = attack::measure(settings, attack.first_seed, self.output)?;
+        let (report, logs) = attack::measure(settings, attack.first_seed, self.output)
+            .map_err(|e| self.about("attack", &attack.name, e))?;
         let mut flips_per_layer = Vec::new();
         let flips = logs.iter().flat_map(|log| &log.flips);
         for weight in flips.filter_map(|flip| flip.weight.as_ref()) {
@@ -252,8 +245,7 @@ impl<'a> Work<'a> {
 }
 
 /// Which images, without their folder: their kind, and a digest of the test images.
-fn which(data: &DataSource, output: Output) -> Result<String, Error> {
-    let test = data.test_images(1, output)?;
+fn which(data: &DataSource, test: &Dataset) -> String {
     let pixels: Vec<u8> = test.images.iter().copied().collect();
     let digest = digest(&[&test.labels, &pixels]);
     let kind = match data {
@@ -261,10 +253,7 @@ fn which(data: &DataSource, output: Output) -> Result<String, Error> {
         DataSource::Idx(_) => "IDX files".to_owned(),
         DataSource::Cifar10(_) => "CIFAR-10".to_owned(),
     };
-    Ok(format!(
-        "{kind}, test images {}",
-        digest.get(..8).unwrap_or(&digest)
-    ))
+    format!("{kind}, test images {}", digest.get(..8).unwrap_or(&digest))
 }
 
 /// A result of this program.

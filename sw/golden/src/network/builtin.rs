@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// What a name may be, for messages.
-pub(super) const ALLOWED: &str = "mlp, cnn, resnet20, resnet32, resnet44, resnet56 (each also with -b for projection shortcuts), simplenet, simplenet:WIDTH and simplenet-bn:WIDTH";
+pub(super) const ALLOWED: &str = "mlp, cnn, resnet20, resnet32, resnet44, resnet56 (each also with -b for projection shortcuts), simplenet, simplenet:WIDTH and simplenet-bn:WIDTH, where WIDTH is even, 2 to 512";
 /// Widths that SimpleNet may have: the largest has 32 · 512 = 16,384 channels in a layer.
 const MOST_WIDTH: usize = 512;
 /// Channels of the first stage of a ResNet for CIFAR.
@@ -105,9 +105,10 @@ impl FromStr for Builtin {
             None => (name, None),
         };
         let width = width.map(|w| {
-            let width = w.parse().ok();
+            // As it is written back: no sign, no leading zeros.
+            let width = w.parse().ok().filter(|n: &usize| n.to_string() == w);
             width
-                .filter(|w: &usize| (2..=MOST_WIDTH).contains(w) && w.is_multiple_of(2))
+                .filter(|w| (2..=MOST_WIDTH).contains(w) && w.is_multiple_of(2))
                 .ok_or_else(unknown)
         });
         let width = width.transpose()?;

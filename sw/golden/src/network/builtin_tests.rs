@@ -164,10 +164,12 @@ fn networks_survive_their_names_and_others_are_refused() {
         "simplenet:",
         "simplenet:3",
         "simplenet:514",
+        "simplenet:+8",
+        "simplenet:008",
     ] {
         let message = name.parse::<Builtin>().unwrap_err().to_string();
         assert!(
-            message.contains("resnet20") && message.contains("simplenet:WIDTH"),
+            message.contains("resnet20") && message.contains("WIDTH is even, 2 to 512"),
             "{message}"
         );
     }

@@ -22,8 +22,7 @@ pub struct Group<'a> {
 pub fn groups(study: &Study) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for reading in &study.readings {
-        let own = reading.label.as_ref().unwrap_or(&reading.name);
-        let title = reading.table.as_ref().unwrap_or(own);
+        let title = reading.title();
         match groups.iter_mut().find(|group| group.title == title) {
             Some(group) => group.readings.push(reading),
             None => groups.push(Group {

@@ -12,8 +12,10 @@ pub fn table(study: &Study, ledger: &Ledger) -> String {
         "network",
         "code",
         ">voltage",
+        ">cells faulty",
         ">images",
         ">accuracy",
+        ">words corrected / detected an image",
         ">logits compared",
         ">differences",
         ">clocks an image",
@@ -33,8 +35,17 @@ pub fn table(study: &Study, ledger: &Ledger) -> String {
                 point
                     .voltage_mv
                     .map_or_else(String::new, |mv| format!("{mv} mV")),
+                match point.ber_applied {
+                    0.0 => "0".to_owned(),
+                    rate => format!("{:.2} %", 100.0 * rate),
+                },
                 point.images.to_string(),
                 percent(point.accuracy_rtl),
+                format!(
+                    "{:.0} / {:.0}",
+                    point.corrected as f64 / point.images.max(1) as f64,
+                    point.detected as f64 / point.images.max(1) as f64
+                ),
                 point.logits_compared.to_string(),
                 point.mismatches.to_string(),
                 point.cycles_per_image.to_string(),

@@ -19,9 +19,12 @@ use std::path::Path;
 
 /// The page's file.
 pub const PAGE: &str = "README.md";
-const READINGS: &str = "readings.csv";
-const ATTACKS: &str = "attacks.csv";
-const SILICON: &str = "silicon.csv";
+/// Figures of readings.
+pub const READINGS: &str = "readings.csv";
+/// Figures of attacks.
+pub const ATTACKS: &str = "attacks.csv";
+/// Figures of co-simulations.
+pub const SILICON: &str = "silicon.csv";
 
 /// All files by their names; the page is the first.
 pub fn render(study: &Study, ledger: &Ledger, recipe: &Path) -> Vec<(String, String)> {
@@ -96,10 +99,10 @@ fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
     if !study.silicon.is_empty() {
         text += "## On simulated hardware\n\n";
         text += &hardware::table(study, ledger);
-        text += "\nDifferences: images whose logits, counters or clocks were not the golden model's; one ends a study. The persistent faults are those of one chip, which is one sample. Energy: all on-chip memories and the array. Simulated images/s: what Verilator's model does on the machine's threads, not what hardware does.\n\n";
+        text += "\nDifferences: images whose logits, counters or clocks were not the golden model's; one ends a study. The persistent faults are those of one chip, which is one sample. Utilization: multiplications of the network over those that the array could do in these clocks. Energy: all on-chip memories and the array. Simulated images/s: what Verilator's model did in all runs of a network together, not what hardware does.\n\n";
     }
     text += "## Networks\n\n";
-    text += &networks::table(study, ledger).markdown();
+    text += &networks::table(study, ledger, recipe).markdown();
     text += &conditions(study, ledger, recipe);
     text
 }

@@ -19,7 +19,10 @@ fn head(point: &ReadingPoint) -> String {
     if let Some(profile) = &point.profile {
         return profile.clone();
     }
-    rate(point.rate.unwrap_or(point.rate_applied))
+    match point.rate {
+        Some(asked) => asked_rate(asked),
+        None => rate(point.rate_applied),
+    }
 }
 
 /// The share of images that counts as wrong.
@@ -40,6 +43,19 @@ pub fn shown(point: &ReadingPoint, show: Show) -> (f64, Option<(f64, f64)>) {
             1.0 - error.mean,
             interval.map(|(low, high)| (1.0 - high, 1.0 - low)),
         ),
+    }
+}
+
+/// A rate as it was asked for, so that no two have one head.
+fn asked_rate(asked: f64) -> String {
+    let short = rate(asked);
+    let means = |text: &str| match text.strip_suffix(" %") {
+        Some(percent) => percent.parse::<f64>().map(|p| p / 100.0),
+        None => text.parse(),
+    };
+    match means(&short) {
+        Ok(meant) if (meant - asked).abs() <= 1e-12 * asked => short,
+        _ => format!("{asked:e}"),
     }
 }
 
@@ -107,6 +123,29 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// A line below a table's rows: figures that some of them share.
+struct Line<'a> {
+    /// Label and code of each of these rows.
+    rows: Vec<(&'a str, CodeName)>,
+    cells: Vec<String>,
+}
+
+impl Line<'_> {
+    /// Names its rows: by their codes where these tell them from all others, else by their labels.
+    fn rows_told_from(&self, lines: &[Line<'_>]) -> String {
+        let has = |line: &Line<'_>, code| line.rows.iter().any(|(_, own)| *own == code);
+        let lines_with = |code| lines.iter().filter(|line| has(line, code)).count();
+        if self.rows.iter().all(|(_, code)| lines_with(*code) == 1) {
+            return format!(
+                "code {}",
+                one_or_all(self.rows.iter().map(|(_, code)| code.to_string()))
+            );
+        }
+        let labels: Vec<&str> = self.rows.iter().map(|(label, _)| *label).collect();
+        labels.join("; ")
+    }
+}
+
 /// Accuracies of networks at points; the best one of a point is bold, and those that are not
 /// significantly worse are marked.
 pub fn table(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
@@ -123,7 +162,7 @@ pub fn table(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
         });
         table.row([label.clone()].into_iter().chain(cells));
     }
-    // Each with the labels of the rows that it is about.
+    // Each with the rows that it is about.
     type Remark = (&'static str, fn(&ReadingPoint) -> Option<String>);
     let remarks: [Remark; 4] = [
         ("share of faulty cells", |p| {
@@ -144,20 +183,25 @@ pub fn table(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
     let coded = (rows.rows.iter()).any(|(_, r)| r.protocol.memory.code != CodeName::None);
     let is_told = |what: &str| coded || what != BITS;
     for (what, remark) in remarks.into_iter().filter(|(what, _)| is_told(what)) {
-        let mut lines: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+        let mut lines: Vec<Line<'_>> = Vec::new();
         for (label, result) in &rows.rows {
             let cells = rows.cells(result, |_, point| remark(point).unwrap_or_default());
-            match lines.iter_mut().find(|(_, other)| *other == cells) {
-                Some((labels, _)) => labels.push(label),
-                None => lines.push((vec![label], cells)),
+            let row = (label.as_str(), result.protocol.memory.code);
+            match lines.iter_mut().find(|line| line.cells == cells) {
+                Some(line) => line.rows.push(row),
+                None => lines.push(Line {
+                    rows: vec![row],
+                    cells,
+                }),
             }
         }
-        lines.retain(|(_, cells)| cells.iter().any(|cell| !cell.is_empty()));
-        for (labels, cells) in lines {
-            let of = match labels.len() == rows.rows.len() {
+        lines.retain(|line| line.cells.iter().any(|cell| !cell.is_empty()));
+        for line in &lines {
+            let of = match line.rows.len() == rows.rows.len() {
                 true => String::new(),
-                false => format!(": {}", labels.join("; ")),
+                false => format!(": {}", line.rows_told_from(&lines)),
             };
+            let cells = line.cells.iter().cloned();
             table.row([format!("*{what}{of}*")].into_iter().chain(cells));
         }
     }
@@ -187,7 +231,7 @@ fn note(rows: &Rows<'_>, show: Show) -> String {
         "{what} in percent, mean ± standard deviation over chips. Chips: {}; test images: {}; code: {}; policy: {}; \
          faults: {}, in {} of {} arrays; arithmetic: {}. Bold: the best at a point with faults; ≈: not significantly worse, \
          since the 95 % interval of the difference (bootstrap over the same chips; of other chips the intervals of both \
-         means) contains zero; where there is one chip, none is marked. Differences between networks are also \
+         means) contains zero; where there is one chip, none is marked. The 95 % intervals of means are in `readings.csv` and on the plot. Differences between networks are also \
          subject to the choice of test images, which these intervals do not contain.\n",
         rows.shared(seeds),
         rows.shared(|r| r.protocol.images.to_string()),
@@ -318,6 +362,39 @@ mod tests {
 
     fn worse(one: &ReadingResult, other: &ReadingResult, show: Show) -> Option<bool> {
         is_worse((one, &one.points[0]), (other, &other.points[0]), show)
+    }
+
+    #[test]
+    fn rates_that_differ_have_heads_that_differ() {
+        let asked = [0.0, 1e-6, 1e-4, 0.001, 0.003, 0.01, 0.025, 0.02744];
+        let heads = asked.map(asked_rate);
+        let short = ["0", "1.0e-6", "0.01 %", "0.1 %", "0.3 %", "1 %", "2.5 %"];
+        assert_eq!(heads[..7], short);
+        assert_eq!(heads[7], "2.744e-2");
+        assert_eq!(asked_rate(0.010001), "1.0001e-2");
+        assert_eq!(asked_rate(1.04e-6), "1.04e-6");
+    }
+
+    #[test]
+    fn a_lines_rows_are_named_by_their_codes_if_no_other_line_has_these() {
+        let line = |rows: &[(&'static str, CodeName)]| Line {
+            rows: rows.to_vec(),
+            cells: Vec::new(),
+        };
+        let (none, in_place) = (CodeName::None, CodeName::Inplace64_57);
+        let lines = [
+            line(&[("a", none), ("b", none), ("c", in_place)]),
+            line(&[("a, coded", CodeName::Secded72_64)]),
+        ];
+        assert_eq!(
+            lines[0].rows_told_from(&lines),
+            "code none or inplace-64-57"
+        );
+        assert_eq!(lines[1].rows_told_from(&lines), "code secded-72-64");
+        // Two widths of one code have other counts.
+        let lines = [line(&[("a", none), ("b", none)]), line(&[("c", none)])];
+        assert_eq!(lines[0].rows_told_from(&lines), "a; b");
+        assert_eq!(lines[1].rows_told_from(&lines), "c");
     }
 
     #[test]

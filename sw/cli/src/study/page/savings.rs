@@ -30,7 +30,10 @@ pub fn table(study: &Study, ledger: &Ledger, group: &Group<'_>) -> String {
         .iter()
         .map(|(_, r)| 1.0 - r.clean_error)
         .fold(0.0, f64::max);
-    let headers = LOSSES.map(|loss| format!(">at most {loss} points lost"));
+    let headers = LOSSES.map(|loss| match loss {
+        1.0 => ">at most 1 point lost".to_owned(),
+        loss => format!(">at most {loss} points lost"),
+    });
     let mut table = Table::new(&["saving of the weight memory", &headers[0], &headers[1]]);
     for (label, result) in &rows {
         let cells = LOSSES.map(|loss| saving(result, clean - loss / 100.0));
