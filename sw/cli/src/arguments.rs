@@ -127,8 +127,8 @@ pub struct StudyArguments {
     /// ending]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Forget results of rows that the recipe no longer names, and remove their files; they are
-    /// kept otherwise
+    /// Forget results of rows that the recipe no longer names, with their records and plots;
+    /// networks stay
     #[arg(long)]
     pub prune: bool,
 }

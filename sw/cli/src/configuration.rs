@@ -98,7 +98,6 @@ pub fn default_for(weight_bits: WeightBits, code: CodeName) -> Chosen {
     }
 }
 
-#[cfg(feature = "simulate")]
 impl Chosen {
     /// The same accelerator with another code.
     ///
@@ -135,7 +134,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "simulate")]
     #[test]
     fn a_code_that_does_not_suit_the_array_is_refused_by_field() {
         let message = default()

@@ -6,6 +6,7 @@ mod common;
 use common::Sandbox;
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 
 /// Two networks and one that starts from the second.
 const STUDY: &str = r#"
@@ -125,29 +126,75 @@ fn files_that_are_gone_are_made_again_where_they_are_needed_and_only_there() {
 }
 
 #[test]
-fn pruned_rows_leave_no_files_and_the_report_does_not_show_them() {
+fn pruned_rows_leave_no_records_and_plots_but_networks_which_others_may_name() {
     let sandbox = done();
-    let shorter = &STUDY[..STUDY.find("[[readings]]").unwrap()];
-    let shorter = shorter.replace("name = \"next\"", "name = \"last\"");
-    sandbox.write("files.toml", &shorter);
-    sandbox.write("files/clip.00000000.state", "left");
-    sandbox.write("files/mine.json.txt", "mine");
-    sandbox.ok(&["study", "files.toml", "--data", "glyphs", "--prune"]);
-    let names = common::names(&sandbox.path("files"));
-    assert_eq!(
-        names,
-        [
-            "README.md",
-            "clip.float",
-            "clip.safetensors",
-            "last.float",
-            "last.safetensors",
-            "ledger.json",
-            "mine.json.txt",
-            "plain.float",
-            "plain.safetensors",
-        ]
+    let count = |sandbox: &Sandbox| {
+        let answer = sandbox.ok(&["report", "files", "--json"]);
+        let report: Value = serde_json::from_str(&answer.out).unwrap();
+        report["results"].as_u64().unwrap()
+    };
+    let before = count(&sandbox);
+    let shorter = &STUDY[..STUDY.find("[[attacks]]").unwrap()];
+    let shorter = shorter.replace(
+        "name = \"rates\"",
+        "name = \"rates\"\nnetworks = [\"clip\"]",
     );
+    sandbox.write("files.toml", &shorter);
+    sandbox.write("files/next.00000000.state", "left");
+    sandbox.write("files/mine.json.txt", "mine");
+    sandbox.ok(&["study", "files.toml", "--quiet", "--prune"]);
+    // Two readings of three, and the table of attacks.
+    assert_eq!(count(&sandbox), before - 3);
+    let files = sandbox.path("files");
+    fs::remove_file(files.join("report.html")).unwrap();
+    let expected = [
+        "README.md",
+        "clip.float",
+        "clip.safetensors",
+        "ledger.json",
+        "mine.json.txt",
+        "next.00000000.state",
+        "next.float",
+        "next.safetensors",
+        "plain.float",
+        "plain.safetensors",
+        "rates.clip.json",
+        "rates.svg",
+        "readings.csv",
+    ];
+    assert_eq!(common::names(&files), expected);
+}
+
+#[test]
+fn a_folder_where_another_study_works_is_left_to_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("files.toml", STUDY);
+    let folder = sandbox.path("files");
+    fs::create_dir(&folder).unwrap();
+    let other = fs::File::open(&folder).unwrap();
+    other.lock().unwrap();
+    let answer = sandbox.run(&["study", "files.toml", "--data", "glyphs"]);
+    assert_eq!(answer.status, Some(2), "{}", answer.err);
+    assert!(
+        answer.err.contains("another study is at work"),
+        "{}",
+        answer.err
+    );
+    assert!(folder.is_dir(), "the other study's folder is gone");
+}
+
+#[test]
+fn a_page_is_made_again_of_linked_files_and_of_lines_as_windows_ends_them() {
+    let sandbox = done();
+    for name in ["plain.float", "rates.clip.json"] {
+        let path = sandbox.path(&format!("files/{name}"));
+        let elsewhere = sandbox.path(name);
+        fs::rename(&path, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+    }
+    let findings = format!("findings = \"\"\"\nOne.\nTwo.\n\"\"\"\n{STUDY}");
+    sandbox.write("files.toml", findings.replace('\n', "\r\n"));
+    assert_eq!(made(&sandbox), 0);
 }
 
 /// Runs a study that must be refused with this sentence before it has made anything.
@@ -170,7 +217,7 @@ fn settings_are_refused_before_any_work_with_the_recipe_and_the_part() {
             "rates = [0.6]",
             "files.toml: reading \"rates\": rates is 0.6; allowed is 0 to 0.5",
         ),
-        ("rates = []", "reading \"rates\": "),
+        ("rates = []", "rates is empty; allowed is one point or more"),
         (
             "rates = [0], images = 100000",
             "images is 100000; allowed is 1 to",
@@ -199,12 +246,45 @@ fn settings_are_refused_before_any_work_with_the_recipe_and_the_part() {
     ] {
         refused(&STUDY.replace(attack, settings), &[], part);
     }
-    let silicon =
-        |settings: &str| format!("{STUDY}\n[[silicon]]\nname = \"s\"\nsimulate = {{ {settings} }}");
+    for (settings, part) in [
+        ("codes = [], voltages = [800], images = 1", "codes is empty"),
+        (
+            "codes = [\"none\"], voltages = [], images = 1",
+            "voltages is empty",
+        ),
+        (
+            "codes = [\"inplace-32-26\"], voltages = [800], images = 1",
+            "silicon \"s\": ",
+        ),
+        (
+            "codes = [\"none\"], voltages = [3], images = 1",
+            "voltages: the voltage 3 mV is outside",
+        ),
+        (
+            "codes = [\"none\"], voltages = [800], images = 0",
+            "files.toml: silicon \"s\": images is 0; allowed is 1 or more",
+        ),
+        (
+            "codes = [\"none\"], policy = \"zero-constrained\", voltages = [800], images = 1",
+            "policy is zero-constrained; allowed is keep or zero",
+        ),
+    ] {
+        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("configurations/default.toml");
+        let config = config.display();
+        let silicon = format!(
+            "{STUDY}\n[[silicon]]\nname = \"s\"\nsimulate = {{ config = \"{config}\", {settings} }}"
+        );
+        refused(&silicon, &[], part);
+    }
     refused(
-        &silicon("config = \"none.toml\", codes = [], voltages = [800], images = 1"),
+        &STUDY.replace("[training]", "[start]\ninput = \"halve\"\n[training]"),
         &[],
-        "files.toml: silicon \"s\": ",
+        "--start FILE is missing",
+    );
+    refused(
+        &STUDY.replacen("training = {}", "file = \"nowhere/x\"", 1),
+        &[],
+        "nowhere/x.safetensors",
     );
     refused(
         &STUDY.replace("epochs = 1", "epochs = 0"),
@@ -279,4 +359,11 @@ fn a_ledger_with_impossible_figures_is_refused() {
         assert_eq!(answer.status, Some(2), "{part}");
         assert!(answer.err.contains(part), "{:?} lacks {part:?}", answer.err);
     }
+    let mut damaged = ledger.clone();
+    let clip = damaged["networks"]["clip"].clone();
+    damaged["networks"]["../other/clip"] = clip;
+    fs::write(&path, damaged.to_string()).unwrap();
+    let answer = sandbox.run(&["study", "files.toml", "--quiet"]);
+    assert_eq!(answer.status, Some(2));
+    assert!(answer.err.contains("is no name of a row"), "{}", answer.err);
 }

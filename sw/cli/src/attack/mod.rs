@@ -56,6 +56,7 @@ pub fn measure(
     let arguments = Asked::new(settings)?;
     let plan = Plan::new(&arguments, seed)?;
     let subject = Subject::new(&arguments, &plan, output)?;
+    plan.check_source_images(&subject.split.train)?;
     let mut results = Vec::with_capacity(arguments.seeds);
     let mut logged = Vec::with_capacity(arguments.seeds);
     for seed in plan.seeds() {

@@ -146,12 +146,19 @@ impl<'a> Plan<'a> {
             let allowed = "a class that has training images and is among the --images test images";
             return Err(Error::flag("--source", source, allowed));
         }
-        let of_source = split.train.labels.iter().filter(|&&l| l == source);
-        check_count(
-            "--attack-images",
-            arguments.attack_images,
-            of_source.count(),
-        )
+        Ok(())
+    }
+
+    /// Checks that the class that is misled has as many training images as are asked for.
+    ///
+    /// # Errors
+    /// One sentence with the flag and how many there are.
+    pub fn check_source_images(&self, train: &Dataset) -> Result<(), Error> {
+        let Some(source) = self.arguments.source else {
+            return Ok(());
+        };
+        let there_are = train.labels.iter().filter(|&&l| l == source).count();
+        check_count("--attack-images", self.arguments.attack_images, there_are)
     }
 
     /// The memory that is attacked.

@@ -162,6 +162,24 @@ fn points(settings: &EvaluateSettings, chosen: &Chosen) -> Result<Vec<Point>, Er
             "both {first} and {second} are given; allowed is one of rates, voltages, map and profile"
         )));
     }
+    for (flag, is_empty) in [
+        (
+            "--rates",
+            settings.rates.as_ref().is_some_and(Vec::is_empty),
+        ),
+        (
+            "--voltages",
+            settings.voltages.as_ref().is_some_and(Vec::is_empty),
+        ),
+        (
+            "--profile",
+            settings.profile.as_ref().is_some_and(Vec::is_empty),
+        ),
+    ] {
+        if is_empty {
+            return Err(Error::flag(flag, "empty", "one point or more"));
+        }
+    }
     if let Some(path) = &settings.map {
         if let Some(mode) = settings.mode {
             let allowed = "none with --map, whose cells say what they do";

@@ -137,14 +137,14 @@ impl Study {
                 ));
             }
         }
-        for text in [&self.question, &self.findings] {
+        for (field, text) in [("question", &self.question), ("findings", &self.findings)] {
             if text
                 .chars()
-                .any(|c| c.is_control() && c != '\n' && c != '\t')
+                .any(|c| c.is_control() && !"\n\r\t".contains(c))
             {
-                return Err(
-                    "question or findings has a control character; allowed is text".to_owned(),
-                );
+                return Err(format!(
+                    "{field} has a control character; allowed are lines of text"
+                ));
             }
         }
         let mut seen = BTreeSet::new();
@@ -160,11 +160,16 @@ impl Study {
     }
 }
 
+/// Whether a row may be called so: its files are.
+pub fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    (1..=60).contains(&name.len()) && name.chars().all(allowed)
+}
+
 fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for name in names {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-        if name.is_empty() || name.len() > 60 || !name.chars().all(allowed) {
+        if !is_name(name) {
             return Err(format!(
                 "{what} has the name {name:?}; allowed are 1 to 60 letters, digits, - and _"
             ));

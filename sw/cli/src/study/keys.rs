@@ -1,6 +1,6 @@
 //! What decides a result, as a digest: the settings, and the weights that it was measured on.
 
-use super::ledger::{ReadingResult, WeightFiles};
+use super::ledger::{NetworkResult, ReadingResult, WeightFiles};
 use super::recipe::{Attack, Network, Reading, Show, Silicon};
 use super::steps::{CHECKPOINT, MODEL, Work};
 use crate::error::Error;
@@ -81,12 +81,19 @@ impl Work<'_> {
         let [model, checkpoint] = [MODEL, CHECKPOINT].map(|ending| self.file(network, ending));
         let known = self.ledger.weights.get(&weights_of(network));
         // Its readings are those of the integer model, whether that is there or not.
-        let has_model = known.is_some_and(|files| files.model.is_some());
+        let made = self.ledger.networks.get(&network.name);
+        let has_model = match known {
+            Some(files) => files.model.is_some(),
+            None => made.is_some_and(|made| match &made.result {
+                NetworkResult::Trained(done) => done.accuracy_integer.is_some(),
+                NetworkResult::Rounded { .. } => true,
+            }),
+        };
         match (model.exists(), checkpoint.exists()) {
             (true, _) => Ok(model),
             (false, true) if !has_model => Ok(checkpoint),
             (false, true) => Err(Error::Recipe(format!(
-                "network {:?} has lost {}, on which its readings were made",
+                "network {:?} has lost {}, on which its readings were made; allowed is that file, or another folder for the results (--out)",
                 network.name,
                 model.display()
             ))),

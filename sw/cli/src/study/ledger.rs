@@ -1,8 +1,10 @@
 //! What a study has done: every result with what it was made from, in one file.
 //!
 //! A result's key is a digest of the settings and the weights that decided it. What is in the ledger under the
-//! same key is not done again; pages and tables are made from the ledger alone.
+//! same key is not done again; pages and tables are made from it alone, but for how
+//! networks of other studies were made, which is in theirs.
 
+use super::check::is_name;
 use super::keys;
 use super::recipe::{Network, Study};
 use crate::error::Error;
@@ -11,7 +13,6 @@ use crate::train::Done;
 use brownout_golden::attack::Distribution;
 use brownout_golden::evaluate::statistics::Spread;
 use brownout_golden::evaluate::{Counters, Protocol};
-use brownout_golden::files::check_target;
 use brownout_golden::quantized::MemoryRules;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -242,7 +243,12 @@ impl Ledger {
         if path.symlink_metadata().is_err() {
             return Ok(Self::default());
         }
-        check_target(&path).map_err(Error::file("read", &path))?;
+        let found = path.metadata().map_err(Error::file("read", &path))?;
+        if !found.is_file() {
+            let problem =
+                "it is no regular file; allowed is what `brownout study` wrote, or no file";
+            return Err(Error::content(&path)(problem));
+        }
         let text = files::text(&path, files::read_up_to(&path, MOST_BYTES)?)?;
         let refuse = |problem: String| {
             Error::content(&path)(format!(
@@ -254,8 +260,19 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Checks that shares are shares and times are times.
+    /// Checks that names are names, shares are shares and times are times.
     fn check(&self) -> Result<(), String> {
+        let measured = (self.readings.keys())
+            .chain(self.attacks.keys())
+            .chain(self.silicon.keys());
+        let is_pair = |key: &String| {
+            let parts = key.split_once('/');
+            parts.is_some_and(|(of, network)| is_name(of) && is_name(network))
+        };
+        let wrong = self.networks.keys().find(|key| !is_name(key));
+        if let Some(key) = wrong.or_else(|| measured.into_iter().find(|key| !is_pair(key))) {
+            return Err(format!("{key:?} is no name of a row"));
+        }
         let networks = self.networks.iter().map(|(n, e)| (n, e.seconds));
         let readings = self.readings.iter().map(|(n, e)| (n, e.seconds));
         let attacks = self.attacks.iter().map(|(n, e)| (n, e.seconds));

@@ -2,7 +2,8 @@
 //!
 //! `recipe` reads it, `check` and `ready` refuse what is not allowed before it costs time, `keys` says what
 //! decides a result, `steps` does what is not done yet, with `networks` and `silicon`, `ledger`
-//! remembers it, and `page` and `figures` make of the ledger what people and programs read.
+//! remembers it (and `prune` forgets), and `page` and `figures` make of the ledger what people and programs
+//! read.
 
 mod check;
 mod energy;
@@ -55,10 +56,12 @@ pub fn run(arguments: &StudyArguments, global: &Global, output: Output) -> Resul
     }
     let study = Study::read(&arguments.recipe)?;
     let folder = folder(arguments)?;
+    let is_new = !folder.exists();
     files::create_folder(&folder)?;
+    let _alone = alone(&folder)?;
     let result = in_folder(&study, &folder, arguments, output);
-    if result.is_err() {
-        // A folder that nothing was written into was made for nothing.
+    if is_new && result.is_err() {
+        // Made for nothing if nothing is in it, and nobody else is at work in it.
         let _ = std::fs::remove_dir(&folder);
     }
     result
@@ -70,7 +73,6 @@ fn in_folder(
     arguments: &StudyArguments,
     output: Output,
 ) -> Result<(), Error> {
-    let _alone = alone(folder)?;
     let (data, start) = (arguments.data.as_ref(), arguments.start.as_deref());
     let places = (arguments.recipe.as_path(), folder);
     let mut work = Work::new(study, places, (data, start), output)?;
@@ -81,12 +83,13 @@ fn in_folder(
     } else {
         &work.ledger
     };
-    if Ledger::read(folder)? != *kept {
-        kept.write(folder)?;
-    }
     let pages = page::render(study, &shown, &arguments.recipe);
     if arguments.prune {
+        // Before the ledger, which knows what is to be removed.
         prune::remove_files(folder, (&work.ledger, &shown), &pages)?;
+    }
+    if Ledger::read(folder)? != *kept {
+        kept.write(folder)?;
     }
     for (name, text) in &pages {
         files::write(&folder.join(name), text.as_bytes())?;

@@ -24,6 +24,11 @@ fn state(key: &str) -> String {
     format!("{}.state", key.get(..8).unwrap_or(key))
 }
 
+/// What is said where a trained network is needed and none is given.
+pub(super) fn no_start() -> Error {
+    Error::Recipe("--start FILE is missing; the study starts from a trained network".to_owned())
+}
+
 impl Work<'_> {
     /// The network that a network's training starts from.
     fn first(&mut self, network: &Network, options: &TrainingOptions) -> Result<FloatModel, Error> {
@@ -43,11 +48,7 @@ impl Work<'_> {
     pub(super) fn start_model(&mut self) -> Result<FloatModel, Error> {
         let study = self.study;
         let start = study.start.as_ref().expect("asked for where there is one");
-        let path = self.start.ok_or_else(|| {
-            Error::Recipe(
-                "--start FILE is missing; the study starts from a trained network".to_owned(),
-            )
-        })?;
+        let path = self.start.ok_or_else(no_start)?;
         let bytes = files::read_up_to(path, MAX_FILE_BYTES)?;
         let model = if Checkpoint::recognizes(&bytes) {
             FloatModel::from_bytes(&bytes, path)?
@@ -119,11 +120,21 @@ impl Work<'_> {
             return Ok(false);
         }
         // Files that are not there are only missed where something is still to be measured.
-        if self.network_is_done(network)? && !self.misses(network)? {
+        let is_done = self.network_is_done(network)?;
+        if is_done && !self.misses(network)? {
             return Ok(false);
         }
         let key = self.network_key(network);
-        self.output.remark(format!("network {}", network.name));
+        let known = self.ledger.networks.get(&network.name);
+        self.output
+            .remark(match known.is_some_and(|entry| entry.is(&key)) {
+                true if is_done => format!("network {}, whose files are needed", network.name),
+                true => format!(
+                    "network {}, whose files the ledger does not know",
+                    network.name
+                ),
+                false => format!("network {}", network.name),
+            });
         let start = Instant::now();
         let result = match (self.options(network)?, network.rounded) {
             (Some(options), _) => self.train(network, options)?,

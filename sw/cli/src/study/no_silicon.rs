@@ -9,6 +9,14 @@ impl Work<'_> {
     ///
     /// # Errors
     /// Always.
+    pub(super) fn check_simulator(&self) -> Result<(), Error> {
+        Err(Error::NoSimulator)
+    }
+
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always.
     pub(super) fn silicon(
         &mut self,
         _: &Silicon,

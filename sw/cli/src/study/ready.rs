@@ -1,5 +1,7 @@
 //! What can be refused before anything costs time: settings, and files that cannot be written.
 
+use super::ledger::FILE;
+use super::networks::no_start;
 use super::page;
 use super::recipe::{Attack, Network, Reading, Silicon};
 use super::steps::{CHECKPOINT, MODEL, Work};
@@ -42,7 +44,50 @@ impl Work<'_> {
             }
             _ => {}
         }
+        self.check_pending()?;
         self.check_files()
+    }
+
+    /// Checks that what is still to be done has what it needs.
+    fn check_pending(&self) -> Result<(), Error> {
+        let study = self.study;
+        for network in &study.networks {
+            let needs_start = match (&network.training, network.rounded) {
+                (Some(_), _) => network.network.is_none() && network.from.is_none(),
+                (None, rounded) => rounded.is_some(),
+            };
+            let starts = study.start.is_some() && needs_start && self.start.is_none();
+            if starts && (!self.network_is_done(network)? || self.misses(network)?) {
+                return Err(no_start());
+            }
+            if network.file.is_some() && self.misses(network)? {
+                self.readable(network)?;
+            }
+        }
+        for attack in &study.attacks {
+            for network in study.chosen(&attack.networks).filter(|n| n.file.is_some()) {
+                if !self.attack_is_done(attack, network)? {
+                    self.checkpoint(network)?;
+                }
+            }
+        }
+        for silicon in &study.silicon {
+            for network in study.chosen(&silicon.networks) {
+                if self.silicon_is_done(silicon, network)? {
+                    continue;
+                }
+                self.check_simulator()?;
+                let path = self.file(network, MODEL);
+                if network.file.is_some() && !path.exists() {
+                    return Err(Error::Recipe(format!(
+                        "network {:?} has no integer model {}, which hardware needs",
+                        network.name,
+                        path.display()
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Says which part of the recipe an error is about.
@@ -81,7 +126,8 @@ impl Work<'_> {
     fn check_silicon(&self, silicon: &Silicon) -> Result<(), Error> {
         let settings = &silicon.simulate;
         let path = self.beside.join(&settings.config);
-        let configuration = configuration::read(Some(&path))?.configuration;
+        let chosen = configuration::read(Some(&path))?;
+        let configuration = &chosen.configuration;
         for (what, none) in [
             ("codes", settings.codes.is_empty()),
             ("voltages", settings.voltages.is_empty()),
@@ -92,40 +138,57 @@ impl Work<'_> {
                 )));
             }
         }
-        let width = configuration.weight_bits;
-        if let Some(code) = settings.codes.iter().find(|code| !code.supports(width)) {
-            return Err(Error::Recipe(format!(
-                "codes has {code}; allowed are codes of {width}-bit weights, which {} has",
-                path.display()
-            )));
+        for code in &settings.codes {
+            chosen.with_code(*code)?;
+            if !settings.policy.supported_by(*code) {
+                let allowed = format!("keep or zero with code {code}");
+                return Err(Error::flag("--policy", settings.policy, allowed));
+            }
         }
         let model =
-            VoltageModel::from_configuration(&configuration).map_err(Error::content(&path))?;
+            VoltageModel::from_configuration(configuration).map_err(Error::content(&path))?;
         for supply in &settings.voltages {
             Point::at_voltage(&model, *supply, configuration.code, FaultMode::Persistent)
                 .map_err(|e| Error::Recipe(format!("voltages: {e}")))?;
         }
-        self.check_images(settings.images)
+        if settings.images == 0 {
+            return Err(Error::flag("--images", 0, "1 or more"));
+        }
+        match self.data {
+            // Glyphs are drawn, as many as are asked for.
+            Some(data) => {
+                let there_are = data.test_images(settings.images, self.output)?.len();
+                check_count("--images", settings.images, there_are)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Checks that the ledger, the page and what is to be made can be written.
     fn check_files(&self) -> Result<(), Error> {
         let study = self.study;
-        let mut names = vec![super::ledger::FILE.to_owned()];
+        let mut names = Vec::new();
         let pages = page::render(study, &self.ledger.of(study), self.recipe);
         names.extend(pages.into_iter().map(|(name, _)| name));
         for reading in &study.readings {
             for network in study.chosen(&reading.networks) {
-                names.push(record_file(reading, network));
+                if !self.reading_is_done(reading, network)? {
+                    names.push(record_file(reading, network));
+                    names.push(FILE.to_owned());
+                }
             }
-        }
-        for name in names {
-            files::check_writable(&self.folder.join(name))?;
         }
         for network in study.networks.iter().filter(|n| n.file.is_none()) {
-            for ending in [MODEL, CHECKPOINT] {
-                files::check_writable(&self.file(network, ending))?;
+            if !self.network_is_done(network)? || self.misses(network)? {
+                names.push(FILE.to_owned());
+                names
+                    .extend([MODEL, CHECKPOINT].map(|ending| format!("{}.{ending}", network.name)));
             }
+        }
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            files::check_writable(&self.folder.join(name))?;
         }
         Ok(())
     }

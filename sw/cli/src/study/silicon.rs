@@ -6,6 +6,7 @@ use super::recipe::{Network, Silicon};
 use super::steps::{MODEL, Work, entry};
 use crate::arguments::SimulateArguments;
 use crate::error::Error;
+use crate::hardware::Workshop;
 use crate::simulate;
 use brownout_golden::model::IntegerModel;
 use brownout_sim::campaign::PointSummary;
@@ -16,6 +17,14 @@ use brownout_spec::program::Step;
 use brownout_spec::quantity::Millivolts;
 
 impl Work<'_> {
+    /// Checks that the tools are there.
+    ///
+    /// # Errors
+    /// When one is missing.
+    pub(super) fn check_simulator(&self) -> Result<(), Error> {
+        Workshop::locate().map(drop)
+    }
+
     /// Simulates a network.
     ///
     /// # Errors

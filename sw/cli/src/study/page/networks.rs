@@ -1,7 +1,8 @@
 //! The networks and how they were made.
 
 use super::label;
-use crate::study::ledger::{Entry, Ledger, NetworkResult};
+use crate::study::keys::weights_of;
+use crate::study::ledger::{Entry, Ledger, NetworkResult, WeightFiles};
 use crate::study::recipe::{Network, Study};
 use crate::table::Table;
 use crate::train::{Done, percent};
@@ -25,12 +26,11 @@ pub fn table(study: &Study, ledger: &Ledger, recipe: &Path) -> Table {
         let (entry, source) = match &network.file {
             None => (ledger.networks.get(&network.name).cloned(), String::new()),
             Some(file) => (
-                of_another_study(recipe, file),
+                of_another_study(recipe, file, ledger.weights.get(&weights_of(network))),
                 format!("`{}`", file.display()),
             ),
         };
-        let own = network.training.clone().map(toml::Value::Table);
-        let own = own.map_or_else(String::new, |own| format!("`{own}`"));
+        let own = own_settings(network);
         let mut row = vec![label(network).to_owned()];
         match &entry {
             Some(entry) => row.extend(cells(network, entry, &source, own)),
@@ -41,12 +41,29 @@ pub fn table(study: &Study, ledger: &Ledger, recipe: &Path) -> Table {
     table
 }
 
-/// What the ledger of another study says of a network of its; nothing where that is not at hand.
-fn of_another_study(recipe: &Path, file: &Path) -> Option<Entry<NetworkResult>> {
+/// What the recipe says of a network alone, as it stands there.
+fn own_settings(network: &Network) -> String {
+    let kind = (network.network.as_ref()).map(|name| format!("`network = {name:?}`"));
+    let training = network.training.clone().map(toml::Value::Table);
+    let rounded = network.rounded.map(toml::Value::try_from);
+    let rounded = rounded.map(|value| value.expect("rounding is plain data"));
+    let table = training.or(rounded).map(|table| format!("`{table}`"));
+    let parts: Vec<String> = [kind, table].into_iter().flatten().collect();
+    parts.join(", ")
+}
+
+/// What the ledger of another study says of a network of its; nothing where that is not at hand,
+/// or has other weights by now than those that were measured here.
+fn of_another_study(
+    recipe: &Path,
+    file: &Path,
+    measured: Option<&WeightFiles>,
+) -> Option<Entry<NetworkResult>> {
     let place = recipe.parent()?.join(file);
     let name = place.file_name()?.to_str()?;
     let mut ledger = Ledger::read(place.parent()?).ok()?;
-    ledger.networks.remove(name)
+    let entry = ledger.networks.remove(name)?;
+    (ledger.weights.get(name) == measured).then_some(entry)
 }
 
 /// All but the first cell of a row.
