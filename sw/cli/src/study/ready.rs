@@ -8,8 +8,6 @@ use super::steps::{CHECKPOINT, MODEL, Work};
 use crate::data::check_count;
 use crate::error::Error;
 use crate::{attack, configuration, evaluate, files};
-use brownout_golden::evaluate::Point;
-use brownout_spec::fault::FaultMode;
 use brownout_spec::voltage::VoltageModel;
 use std::path::PathBuf;
 
@@ -148,7 +146,8 @@ impl Work<'_> {
         let model =
             VoltageModel::from_configuration(configuration).map_err(Error::content(&path))?;
         for supply in &settings.voltages {
-            Point::at_voltage(&model, *supply, configuration.code, FaultMode::Persistent)
+            model
+                .bit_error_rate(*supply)
                 .map_err(|e| Error::Recipe(format!("voltages: {e}")))?;
         }
         if settings.images == 0 {
@@ -170,6 +169,20 @@ impl Work<'_> {
         let mut names = Vec::new();
         let pages = page::render(study, &self.ledger.of(study), self.recipe);
         names.extend(pages.into_iter().map(|(name, _)| name));
+        for attack in &study.attacks {
+            for network in study.chosen(&attack.networks) {
+                if !self.attack_is_done(attack, network)? {
+                    names.push(FILE.to_owned());
+                }
+            }
+        }
+        for silicon in &study.silicon {
+            for network in study.chosen(&silicon.networks) {
+                if !self.silicon_is_done(silicon, network)? {
+                    names.push(FILE.to_owned());
+                }
+            }
+        }
         for reading in &study.readings {
             for network in study.chosen(&reading.networks) {
                 if !self.reading_is_done(reading, network)? {

@@ -288,15 +288,12 @@ fn lay_over(base: &mut toml::Table, own: &toml::Table) {
 mod tests {
     use super::*;
 
-    fn study(text: &str) -> Result<Study, String> {
-        let study: Study = recipe::parse(&format!("title = \"t\"\nquestion = \"q\"\n{text}"))?;
-        study.check().map(|()| study)
-    }
-
     #[test]
     fn a_networks_own_settings_count_more_and_tables_are_merged() {
-        let study = study(
+        let study: Study = recipe::parse(
             r#"
+            title = "t"
+            question = "q"
             [training]
             epochs = 3
             [training.perturbation]

@@ -1,6 +1,7 @@
 //! Runs on the simulated hardware.
 
 use super::label;
+use super::readings::rate;
 use crate::study::ledger::Ledger;
 use crate::study::recipe::Study;
 use crate::table::Table;
@@ -35,10 +36,7 @@ pub fn table(study: &Study, ledger: &Ledger) -> String {
                 point
                     .voltage_mv
                     .map_or_else(String::new, |mv| format!("{mv} mV")),
-                match point.ber_applied {
-                    0.0 => "0".to_owned(),
-                    rate => format!("{:.2} %", 100.0 * rate),
-                },
+                rate(point.ber_applied),
                 point.images.to_string(),
                 percent(point.accuracy_rtl),
                 format!(

@@ -23,20 +23,23 @@ pub fn table(study: &Study, ledger: &Ledger, recipe: &Path) -> Table {
         "commit",
     ]);
     for network in &study.networks {
-        let (entry, source) = match &network.file {
-            None => (ledger.networks.get(&network.name).cloned(), String::new()),
-            Some(file) => (
-                of_another_study(recipe, file, ledger.weights.get(&weights_of(network))),
-                format!("`{}`", file.display()),
-            ),
+        let entry = match &network.file {
+            None => ledger.networks.get(&network.name).cloned(),
+            Some(file) => of_another_study(recipe, file, ledger.weights.get(&weights_of(network))),
         };
-        let own = own_settings(network);
-        let mut row = vec![label(network).to_owned()];
-        match &entry {
-            Some(entry) => row.extend(cells(network, entry, &source, own)),
-            None => row.extend([source, own]),
-        }
-        table.row(row);
+        let source = network
+            .file
+            .iter()
+            .map(|file| format!("`{}`", file.display()));
+        let made = entry.iter().map(|entry| made_by(network, &entry.result));
+        let made: Vec<String> = source.chain(made).collect();
+        let start = [
+            label(network).to_owned(),
+            made.join(": "),
+            own_settings(network),
+        ];
+        let figures = entry.iter().flat_map(figures);
+        table.row(start.into_iter().chain(figures));
     }
     table
 }
@@ -66,16 +69,18 @@ fn of_another_study(
     (ledger.weights.get(name) == measured).then_some(entry)
 }
 
-/// All but the first cell of a row.
-fn cells(
-    network: &Network,
-    entry: &Entry<NetworkResult>,
-    source: &str,
-    own: String,
-) -> [String; 7] {
-    let (made, float, integer, images) = match &entry.result {
+/// How a network was made.
+fn made_by(network: &Network, result: &NetworkResult) -> String {
+    match result {
+        NetworkResult::Trained(done) => training(network, done),
+        NetworkResult::Rounded { .. } => "rounding".to_owned(),
+    }
+}
+
+/// Accuracies, and what they were measured on, when and how long.
+fn figures(entry: &Entry<NetworkResult>) -> [String; 5] {
+    let (float, integer, images) = match &entry.result {
         NetworkResult::Trained(done) => (
-            training(network, done),
             percent(done.accuracy_quantized),
             done.accuracy_integer.map_or_else(String::new, percent),
             done.images,
@@ -83,20 +88,9 @@ fn cells(
         NetworkResult::Rounded {
             accuracy_integer,
             images,
-        } => (
-            "rounding".to_owned(),
-            String::new(),
-            percent(*accuracy_integer),
-            *images,
-        ),
-    };
-    let made = match source {
-        "" => made,
-        source => format!("{source}: {made}"),
+        } => (String::new(), percent(*accuracy_integer), *images),
     };
     [
-        made,
-        own,
         float,
         integer,
         images.to_string(),

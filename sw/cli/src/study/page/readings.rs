@@ -60,7 +60,7 @@ fn asked_rate(asked: f64) -> String {
 }
 
 /// A rate as people write it.
-fn rate(rate: f64) -> String {
+pub fn rate(rate: f64) -> String {
     match rate {
         0.0 => "0".to_owned(),
         r if r >= 1e-4 => format!("{} %", round(r * 100.0)),
