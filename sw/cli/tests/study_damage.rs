@@ -143,7 +143,7 @@ fn pruned_rows_leave_no_records_and_plots_but_networks_which_others_may_name() {
     sandbox.write("files/next.00000000.state", "left");
     sandbox.write("files/mine.json.txt", "mine");
     sandbox.ok(&["study", "files.toml", "--quiet", "--prune"]);
-    // Two readings of three, and the table of attacks.
+    // Two readings of three, and the attack, which only the ledger held.
     assert_eq!(count(&sandbox), before - 3);
     let files = sandbox.path("files");
     fs::remove_file(files.join("report.html")).unwrap();
