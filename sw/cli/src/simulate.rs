@@ -148,6 +148,7 @@ pub fn check_images(data: &Dataset, model_name: &str, model: &IntegerModel) -> R
         width: data.width(),
         channels: data.channels(),
     };
+    (model.input.check_channels(found.channels)).map_err(Error::argument("--data"))?;
     let expected = model.network.input;
     let results = model.layers.last().map_or(0, |layer| layer.channels.len());
     if found.volume() != expected.volume() || results < data.classes {

@@ -142,11 +142,10 @@ fn render(report: &Report<'_>, code: &Code) -> String {
     let map = match report.input_map {
         InputMap::Halve => "pixel >> 1".to_owned(),
         InputMap::Centre => "pixel - 128".to_owned(),
-        InputMap::Normalize(moments) => format!(
-            "(pixel / 255 - mean) / deviation in steps of 1/{:.0}, means {:?} and deviations {:?} in 1/10000",
-            1.0 / report.input_map.step(),
-            moments.mean,
-            moments.deviation
+        InputMap::Normalize(_) => format!(
+            "{} in steps of 1/{:.0}",
+            report.input_map.formula(),
+            1.0 / report.input_map.step()
         ),
     };
     let head = facts(&[

@@ -61,15 +61,15 @@ impl Augmentation {
     }
 
     /// Writes what becomes of `source` to `target`, both `[row][column][channel]`;
-    /// `neutral` is the pixel of borders and squares.
+    /// `neutral` is the pixel of borders and squares, a value for each channel.
     ///
     /// # Panics
-    /// If either slice does not have the size of `shape`.
+    /// If either slice does not have the size of `shape`, or `neutral` not its channels.
     pub fn apply(
         &self,
         draw: Draw,
         shape: Shape,
-        neutral: [u8; 3],
+        neutral: &[u8],
         source: &[u8],
         target: &mut [u8],
     ) {
@@ -106,8 +106,7 @@ impl Augmentation {
                     target.copy_from_slice(&source[at..at + channels]);
                 }
                 _ => {
-                    let neutral = neutral.iter().cycle();
-                    target.iter_mut().zip(neutral).for_each(|(t, &n)| *t = n);
+                    target.copy_from_slice(neutral);
                 }
             }
         }
@@ -183,7 +182,7 @@ mod tests {
             epoch,
             image: image_number,
         };
-        augmentation.apply(draw, SHAPE, NEUTRAL, &image(), &mut target);
+        augmentation.apply(draw, SHAPE, &NEUTRAL, &image(), &mut target);
         target
     }
 

@@ -28,6 +28,9 @@ pub enum EvaluateError {
     /// A fault map does not fit.
     #[error(transparent)]
     Map(#[from] MemoryError),
+    /// The map from pixels is one for other images.
+    #[error("{0}")]
+    Pixels(String),
     /// The images are not the network's.
     #[error(
         "the images of {data} are {images} of {found} in {found_classes} classes; network {network} needs at least one of {expected} in at most {classes}"
@@ -152,6 +155,8 @@ pub fn evaluate(
             classes: subject.classes(),
         });
     }
+    let channels = subject.input().check_channels(data.channels());
+    channels.map_err(EvaluateError::Pixels)?;
     let reader = Reader::new(subject, plan.memory)?;
     for point in &plan.points {
         // Known before the long work: everything else fits every memory.

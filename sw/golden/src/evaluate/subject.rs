@@ -2,7 +2,7 @@
 
 use crate::data::Dataset;
 use crate::infer::{IntegerNetwork, Prefix, Workspace, first_difference};
-use crate::model::{InputTable, IntegerModel};
+use crate::model::{InputMap, InputTable, IntegerModel};
 use crate::network::{Evaluator, Values};
 use crate::quantize::BitWidth;
 use crate::quantized::{QuantizedNetwork, StoredWeights};
@@ -82,6 +82,14 @@ impl Subject {
         match self {
             Self::Integer(model) => model.network.input,
             Self::Quantized(network) => network.model.image,
+        }
+    }
+
+    /// What pixels mean to it.
+    pub fn input(&self) -> InputMap {
+        match self {
+            Self::Integer(model) => model.input,
+            Self::Quantized(network) => network.model.input,
         }
     }
 

@@ -269,9 +269,6 @@ pub(crate) fn decode<S>(
             printable(&header.origin)
         ));
     }
-    if let InputMap::Normalize(moments) = header.input {
-        moments.validate()?;
-    }
     // The network's own check first: sides and channels are then reasonable.
     let image = header.image;
     if image
@@ -285,6 +282,7 @@ pub(crate) fn decode<S>(
             image.height, image.width, image.channels
         ));
     }
+    header.input.check_channels(image.channels)?;
     let architecture = Architecture::builtin(network, image, header.classes)
         .map_err(|e| format!("its network cannot be built: {e}"))?;
     let mut taker = Taker::new(&tensors);

@@ -40,7 +40,7 @@ impl FloatModel {
     /// A network with random parameters.
     ///
     /// # Errors
-    /// When the network has no form for such images.
+    /// When the network has no form for such images, or the map is not one for their channels.
     pub fn random(
         network: Builtin,
         (image, classes): (Shape, usize),
@@ -48,6 +48,7 @@ impl FloatModel {
         seed: u64,
     ) -> Result<Self, ArchitectureError> {
         let architecture = Architecture::builtin(network, image, classes)?;
+        (input.check_channels(image.channels)).map_err(ArchitectureError::Map)?;
         Ok(Self {
             network,
             image,

@@ -8,7 +8,7 @@ mod input;
 mod validate;
 
 pub use file::{FORMAT_VERSION, FileError, MAX_FILE_BYTES};
-pub use input::{InputMap, InputTable, Normalization};
+pub use input::{Fraction, InputMap, InputTable, MOST_CHANNELS, Moments, Normalization};
 pub use validate::ModelError;
 
 use crate::train::TrainingOptions;

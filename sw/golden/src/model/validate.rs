@@ -1,6 +1,6 @@
 //! What an integer model may be. Files and exports are checked by the same code.
 
-use super::{InputMap, IntegerModel, LayerTensors, LayerWeights, accumulator_bound};
+use super::{IntegerModel, LayerTensors, LayerWeights, accumulator_bound};
 use brownout_spec::arithmetic::{OverflowError, check_accumulator, check_sum};
 use brownout_spec::code::{Code, CodeName};
 use brownout_spec::config::WeightBits;
@@ -109,15 +109,7 @@ impl IntegerModel {
             });
         }
         let shapes = self.network.shapes()?;
-        if let InputMap::Normalize(moments) = self.input {
-            moments.validate().map_err(ModelError::Input)?;
-            if !self.network.input.volume().is_multiple_of(3) {
-                return Err(ModelError::Input(format!(
-                    "the network's input is {}; with a mean for each of three channels, allowed are multiples of three values",
-                    self.network.input
-                )));
-            }
-        }
+        self.check_input()?;
         if shapes.len() != self.layers.len() {
             return Err(ModelError::Count {
                 layers: shapes.len(),
@@ -128,6 +120,28 @@ impl IntegerModel {
             self.validate_layer(index, shapes)?;
         }
         self.check_code(self.code)
+    }
+
+    /// Checks that there is one map from pixels for each channel of the images.
+    ///
+    /// A flat network's input has one value after the other and no channels of images; then
+    /// a map's channels are those of its images, which are compared when there are some.
+    fn check_input(&self) -> Result<(), ModelError> {
+        let input = self.network.input;
+        let flat = input.pixels() == 1;
+        let channels = self.input.channels().unwrap_or(input.channels);
+        if flat && !input.channels.is_multiple_of(channels) {
+            return Err(ModelError::Input(format!(
+                "the network's input is {input}; with moments of {channels} channels, allowed are multiples of {channels} values"
+            )));
+        }
+        match flat {
+            true => Ok(()),
+            false => {
+                let checked = self.input.check_channels(input.channels);
+                checked.map_err(ModelError::Input)
+            }
+        }
     }
 
     fn validate_layer(&self, index: usize, shapes: &LayerShapes) -> Result<(), ModelError> {

@@ -71,6 +71,9 @@ pub enum ArchitectureError {
         /// What it takes.
         allowed: &'static str,
     },
+    /// The map from pixels is not one for such images.
+    #[error("{0}")]
+    Map(String),
     /// A group norm does not divide its channels.
     #[error("layer {name}: its {channels} channels cannot be in {groups} equal groups")]
     Groups {

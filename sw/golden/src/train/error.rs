@@ -13,7 +13,7 @@ pub enum TrainError {
     Options(#[from] OptionsError),
     /// Images and network do not match.
     #[error(
-        "the images of {data} are {found} with {classes} classes, but network {network} takes {expected} values and gives {results} results"
+        "the images of {data} are {found} with {classes} classes, but network {network} takes {expected} and gives {results} results"
     )]
     Data {
         /// Name of the data set.
@@ -24,8 +24,8 @@ pub enum TrainError {
         classes: usize,
         /// Name of the network.
         network: String,
-        /// Values of its input.
-        expected: usize,
+        /// Shape of the images that it takes.
+        expected: Shape,
         /// Channels of its last layer.
         results: usize,
     },

@@ -9,7 +9,7 @@ use super::state::StartMark;
 use crate::data::Dataset;
 use crate::float::FloatModel;
 use crate::model::InputTable;
-use crate::network::{Architecture, Chunk, Evaluator};
+use crate::network::{Chunk, Evaluator};
 use crate::quantize::ActivationGrid;
 use crate::quantized::{Quantization, QuantizedNetwork, StoredMemory};
 use brownout_spec::fault::profile::ProfiledArray;
@@ -106,7 +106,7 @@ impl<'d> Run<'d> {
         options: &TrainingOptions,
     ) -> Result<Self, TrainError> {
         options.validate()?;
-        check_data(&start.architecture, data, options)?;
+        check_data(&start, data, options)?;
         let architecture = &start.architecture;
         let layers = architecture.network.layers.len();
         let chunks = (0..options.batch / options.chunk)
@@ -293,13 +293,13 @@ fn arrays(options: &TrainingOptions) -> Vec<ProfiledArray> {
 }
 
 fn check_data(
-    architecture: &Architecture,
+    start: &FloatModel,
     data: &Dataset,
     options: &TrainingOptions,
 ) -> Result<(), TrainError> {
-    let found = data.shape();
-    let expected = architecture.network.input.volume();
-    if found.volume() != expected || data.classes != architecture.classes() {
+    let (found, expected) = (data.shape(), start.image);
+    let architecture = &start.architecture;
+    if found != expected || data.classes != architecture.classes() {
         return Err(TrainError::Data {
             data: data.name.clone(),
             found,

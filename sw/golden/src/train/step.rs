@@ -162,7 +162,7 @@ impl Run<'_> {
     fn load(&mut self, epoch: usize, batch: &[usize]) {
         let augmentation = self.options.augmentation;
         let (data, pixels, seed) = (self.data, &self.pixels, self.options.seed);
-        let neutral = self.model.input.neutral();
+        let neutral = self.model.input.neutral(data.channels());
         let chunks = self.chunks.par_iter_mut();
         chunks
             .zip(batch.par_chunks_exact(self.options.chunk))
@@ -178,7 +178,7 @@ impl Run<'_> {
                         epoch: epoch as u32,
                         image: image as u32,
                     };
-                    augmentation.apply(draw, data.shape(), neutral, data.image(image), target);
+                    augmentation.apply(draw, data.shape(), &neutral, data.image(image), target);
                 }
                 fill(chunk, pixels, changed.chunks_exact(data.shape().volume()));
             });

@@ -1,0 +1,269 @@
+//! Means and deviations of an image's channels, as exact decimal fractions.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Most channels that have moments of their own: grey, red, green and blue, and one more.
+pub const MOST_CHANNELS: usize = 4;
+/// Units of a [`Fraction`] in one, so eight digits behind the point.
+const ONE: u32 = 100_000_000;
+/// Units of a ten-thousandth, in which files keep most fractions.
+const TEN_THOUSANDTH: u32 = ONE / 10_000;
+/// Largest activation that a normalised pixel becomes.
+const LARGEST: u64 = 127;
+
+/// A share of full ink, 0 to 1, with at most eight digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fraction(u32);
+
+impl Fraction {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// Full ink.
+    pub const ONE: Self = Self(ONE);
+
+    const fn ten_thousandths(units: u32) -> Self {
+        Self(units * TEN_THOUSANDTH)
+    }
+
+    /// Of units of 10⁻⁸, if it is at most one.
+    pub(super) fn of_units(units: u64) -> Option<Self> {
+        let units = u32::try_from(units).ok()?;
+        (units <= ONE).then_some(Self(units))
+    }
+
+    fn wide(self) -> u64 {
+        u64::from(self.0)
+    }
+
+    /// The nearest number.
+    pub fn get(self) -> f64 {
+        f64::from(self.0) / f64::from(ONE)
+    }
+}
+
+/// All digits, at least four behind the point.
+impl fmt::Display for Fraction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = format!("{:08}", self.0 % ONE);
+        let (first, rest) = digits.split_at(4);
+        let rest = rest.trim_end_matches('0');
+        write!(f, "{}.{first}{rest}", self.0 / ONE)
+    }
+}
+
+/// Mean and deviation of one channel, both in full ink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moments {
+    /// Mean, 0 to 1.
+    pub mean: Fraction,
+    /// Deviation, at most 1 and at least 1/127 of the distance from the mean to the farther end.
+    pub deviation: Fraction,
+}
+
+/// Mean and deviation of every channel: as many as the images have.
+///
+/// Decimal fractions as they are published, so that the map from pixels to
+/// activations needs no floating point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Normalization {
+    count: usize,
+    channels: [Moments; MOST_CHANNELS],
+}
+
+impl Normalization {
+    /// The moments of CIFAR-10's training images.
+    pub const CIFAR10: Self = Self::ten_thousandths(&[(4914, 2470), (4822, 2435), (4465, 2616)]);
+    /// The moments of ImageNet, with which many networks for other images are trained too.
+    pub const IMAGENET: Self = Self::ten_thousandths(&[(4850, 2290), (4560, 2240), (4060, 2250)]);
+    /// The moments of MNIST's training images.
+    pub const MNIST: Self = Self::ten_thousandths(&[(1307, 3081)]);
+    /// Pixels as shares of full ink: no mean, and a deviation of one.
+    pub const UNIT: Self = Self::ten_thousandths(&[(0, 10_000)]);
+
+    const fn ten_thousandths(units: &[(u32, u32)]) -> Self {
+        let none = Moments {
+            mean: Fraction::ZERO,
+            deviation: Fraction::ZERO,
+        };
+        let mut channels = [none; MOST_CHANNELS];
+        let mut channel = 0;
+        while channel < units.len() {
+            channels[channel] = Moments {
+                mean: Fraction::ten_thousandths(units[channel].0),
+                deviation: Fraction::ten_thousandths(units[channel].1),
+            };
+            channel += 1;
+        }
+        Self {
+            count: units.len(),
+            channels,
+        }
+    }
+
+    /// The moments of 1 to [`MOST_CHANNELS`] channels.
+    ///
+    /// # Errors
+    /// A sentence with what was found and what is allowed.
+    pub fn new(moments: &[Moments]) -> Result<Self, String> {
+        if !(1..=MOST_CHANNELS).contains(&moments.len()) {
+            return Err(format!(
+                "there are moments of {} channels; allowed are 1 to {MOST_CHANNELS}",
+                moments.len()
+            ));
+        }
+        let mut channels = [Moments::default(); MOST_CHANNELS];
+        channels[..moments.len()].copy_from_slice(moments);
+        let count = moments.len();
+        Self { count, channels }.valid()
+    }
+
+    /// The moments of each channel.
+    pub fn channels(&self) -> &[Moments] {
+        &self.channels[..self.count]
+    }
+
+    /// The same for so many channels: one pair of moments holds for all of them.
+    pub(super) fn spread(self, channels: usize) -> Option<Self> {
+        match self.count {
+            1 if channels <= MOST_CHANNELS => Some(Self {
+                count: channels,
+                channels: std::array::from_fn(|c| match c < channels {
+                    true => self.channels[0],
+                    false => Moments::default(),
+                }),
+            }),
+            count => (count == channels).then_some(self),
+        }
+    }
+
+    /// Activation units in a deviation: the most at which both ends of every channel fit.
+    pub(super) fn resolution(&self) -> u64 {
+        let of = self.channels().iter().map(|of| {
+            let farthest = of.mean.wide().max(u64::from(ONE) - of.mean.wide());
+            LARGEST * of.deviation.wide() / farthest
+        });
+        of.min().unwrap_or(0)
+    }
+
+    /// Checks that every pixel has an activation.
+    fn valid(self) -> Result<Self, String> {
+        if self.resolution() > 0 {
+            return Ok(self);
+        }
+        let narrow = self.channels().iter().position(|of| {
+            let farthest = of.mean.wide().max(u64::from(ONE) - of.mean.wide());
+            LARGEST * of.deviation.wide() < farthest
+        });
+        let channel = narrow.unwrap_or(0);
+        let of = self.channels[channel];
+        let farthest = of.mean.wide().max(u64::from(ONE) - of.mean.wide());
+        let least = Fraction(farthest.div_ceil(LARGEST) as u32);
+        Err(format!(
+            "the deviation of the input's channel {channel} is {}; with a mean of {}, allowed is {least} to 1, so that a deviation is at least one step of an 8-bit activation",
+            of.deviation, of.mean
+        ))
+    }
+
+    /// The activation of a pixel.
+    pub(super) fn activation(&self, pixel: u8, channel: usize) -> i8 {
+        let of = self.channels()[channel];
+        let (mean, deviation) = (of.mean.wide() as i64, of.deviation.wide() as i64);
+        let numerator = self.resolution() as i64 * (i64::from(pixel) * i64::from(ONE) - 255 * mean);
+        let denominator = 255 * deviation;
+        // Halves upwards, as everywhere.
+        let rounded = (2 * numerator + denominator).div_euclid(2 * denominator);
+        rounded.clamp(i64::from(i8::MIN), i64::from(i8::MAX)) as i8
+    }
+
+    /// What a pixel means.
+    pub(super) fn real(&self, pixel: u8, channel: usize) -> f32 {
+        let of = self.channels()[channel];
+        ((f64::from(pixel) / 255.0 - of.mean.get()) / of.deviation.get()) as f32
+    }
+
+    /// The pixel that comes nearest to a channel's mean.
+    pub(super) fn neutral(&self, channel: usize) -> u8 {
+        let mean = self.channels()[channel].mean.wide();
+        ((255 * mean + u64::from(ONE) / 2) / u64::from(ONE)) as u8
+    }
+}
+
+/// How files have them: ten-thousandths as whole numbers, finer fractions as texts.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    mean: Vec<WrittenFraction>,
+    deviation: Vec<WrittenFraction>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenFraction {
+    TenThousandths(u16),
+    Decimal(String),
+}
+
+impl From<Fraction> for WrittenFraction {
+    fn from(fraction: Fraction) -> Self {
+        match fraction.0 % TEN_THOUSANDTH {
+            0 => Self::TenThousandths((fraction.0 / TEN_THOUSANDTH) as u16),
+            _ => Self::Decimal(fraction.to_string()),
+        }
+    }
+}
+
+impl TryFrom<WrittenFraction> for Fraction {
+    type Error = String;
+
+    fn try_from(written: WrittenFraction) -> Result<Self, String> {
+        let (value, fraction) = match written {
+            WrittenFraction::TenThousandths(units) => (
+                format!("{units} ten-thousandths"),
+                Self::of_units(u64::from(units) * u64::from(TEN_THOUSANDTH)),
+            ),
+            WrittenFraction::Decimal(text) => {
+                let fraction = super::parse::fraction(&text);
+                (format!("{text:?}"), fraction)
+            }
+        };
+        fraction.ok_or_else(|| {
+            format!("a moment of the input is {value}; allowed is 0 to 1 with at most eight digits")
+        })
+    }
+}
+
+impl From<Normalization> for Written {
+    fn from(moments: Normalization) -> Self {
+        let all = |of: fn(&Moments) -> Fraction| {
+            let fractions = moments.channels().iter().map(of);
+            fractions.map(WrittenFraction::from).collect()
+        };
+        Self {
+            mean: all(|of| of.mean),
+            deviation: all(|of| of.deviation),
+        }
+    }
+}
+
+impl TryFrom<Written> for Normalization {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let (means, deviations) = (written.mean.len(), written.deviation.len());
+        if means != deviations {
+            return Err(format!(
+                "the input has {means} means and {deviations} deviations; allowed are as many of each"
+            ));
+        }
+        let pairs = written.mean.into_iter().zip(written.deviation);
+        let moments = pairs.map(|(mean, deviation)| {
+            Ok(Moments {
+                mean: mean.try_into()?,
+                deviation: deviation.try_into()?,
+            })
+        });
+        Self::new(&moments.collect::<Result<Vec<_>, String>>()?)
+    }
+}

@@ -1,0 +1,86 @@
+//! How people write a map from pixels.
+
+use super::InputMap;
+use super::normalization::{Fraction, MOST_CHANNELS, Moments, Normalization};
+use std::str::FromStr;
+
+/// Digits behind the point that a fraction keeps.
+const DIGITS: usize = 8;
+/// Pixels of full ink.
+const FULL_INK: u64 = 255;
+/// Units of 10⁻⁸ in one.
+const ONE: u64 = 10u64.pow(DIGITS as u32);
+
+impl FromStr for InputMap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = match text.trim() {
+            "halve" => Some(Self::Halve),
+            "centre" => Some(Self::Centre),
+            "cifar10" => Some(Self::Normalize(Normalization::CIFAR10)),
+            "imagenet" => Some(Self::Normalize(Normalization::IMAGENET)),
+            "mnist" => Some(Self::Normalize(Normalization::MNIST)),
+            "unit" => Some(Self::Normalize(Normalization::UNIT)),
+            _ => None,
+        };
+        named.map_or_else(|| moments(text).map(Self::Normalize), Ok)
+    }
+}
+
+/// Means, then deviations.
+fn moments(text: &str) -> Result<Normalization, String> {
+    let bare = text.replace(['(', ')', '[', ']'], " ");
+    let parts = bare.split([',', ' ', '\t']).filter(|part| !part.is_empty());
+    let units: Option<Vec<u64>> = parts.map(units).collect();
+    let units = units.filter(|u| !u.is_empty()).ok_or_else(|| {
+        format!(
+            "{text:?} is no map from pixels to activations; allowed are halve, centre, unit (pixel / 255), mnist, cifar10, imagenet, and means and deviations of the channels with at most {DIGITS} digits behind the point, all means first, of a pixel / 255 or of pixels from 0 to 255, as in 0.1307,0.3081 or 0.4914,0.4822,0.4465,0.2470,0.2435,0.2616"
+        )
+    })?;
+    let channels = units.len() / 2;
+    if !units.len().is_multiple_of(2) || channels > MOST_CHANNELS {
+        return Err(format!(
+            "{text:?} has {} numbers; allowed are one mean and one deviation for each of 1 to {MOST_CHANNELS} channels, all means first",
+            units.len()
+        ));
+    }
+    // No share of full ink is above one, so these are pixels.
+    let pixels = units.iter().any(|&u| u > ONE);
+    let share = |units: u64| {
+        let share = match pixels {
+            true => (units + FULL_INK / 2) / FULL_INK,
+            false => units,
+        };
+        Fraction::of_units(share).ok_or_else(|| {
+            format!("{text:?} has a number above {FULL_INK}; allowed are 0 to 1, or pixels from 0 to {FULL_INK}")
+        })
+    };
+    let shares: Vec<Fraction> = units.into_iter().map(share).collect::<Result<_, _>>()?;
+    let (means, deviations) = shares.split_at(channels);
+    let pairs = means.iter().zip(deviations);
+    let moments = pairs.map(|(&mean, &deviation)| Moments { mean, deviation });
+    Normalization::new(&moments.collect::<Vec<_>>())
+}
+
+/// An exact decimal fraction from 0 to 1.
+pub(super) fn fraction(text: &str) -> Option<Fraction> {
+    Fraction::of_units(units(text)?)
+}
+
+/// A decimal number in units of 10⁻⁸, exactly; `None` of signs, exponents and more digits.
+fn units(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let fraction = fraction.trim_end_matches('0');
+    let none = text.bytes().all(|b| !b.is_ascii_digit());
+    if none || !digits(whole) || !digits(fraction) || fraction.len() > DIGITS {
+        return None;
+    }
+    let units: u64 = format!("{fraction:0<DIGITS$}").parse().ok()?;
+    let whole: u64 = match whole {
+        "" => 0,
+        whole => whole.parse().ok()?,
+    };
+    whole.checked_mul(ONE)?.checked_add(units)
+}
