@@ -4,24 +4,24 @@
 //! the input, w of the weights and y of the output, and batch norm's gain g,
 //! shift β, mean μ and deviation σ, the real output is
 //! (acc·x·w·g/σ + β − μ·g/σ) / y: a multiplier, whose sign is the gain's, and a
-//! constant. Batch norm never touches the weights.
+//! constant. Batch norm never touches the weights. `scale` makes integers of these, `judge`
+//! compares the result with the rounded network that it came from.
 
-use crate::model::{
-    Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin, accumulator_bound,
-};
-use crate::network::{Architecture, LayerParameters, NORMALIZATION_EPSILON, Norm};
+mod judge;
+mod scale;
+
+pub use judge::{Judgement, LayerJudgement, judge};
+
+use crate::float::FloatModel;
+use crate::model::{Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin};
+use crate::network::{Architecture, Norm};
 use crate::quantize::{BitWidth, Placement};
 use crate::quantized::QuantizedNetwork;
 use crate::train::{QuantizerName, TrainingOptions};
-use brownout_spec::arithmetic::{
-    ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, check_sum,
-};
+use brownout_spec::arithmetic::{MAX_SHIFT, check_accumulator};
 use brownout_spec::program::Operation;
 use ndarray::Array4;
 use thiserror::Error;
-
-/// Shift of a max pool, whose output is its accumulator.
-const IDENTITY_SHIFT: u8 = 14;
 
 /// Why a trained network has no integer form.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -108,16 +108,6 @@ pub enum ExportError {
     Model(#[from] ModelError),
 }
 
-/// The real numbers that a layer's integers stand for.
-struct RealScale {
-    /// Output units per unit of the accumulator, for each channel.
-    multipliers: Vec<f64>,
-    /// Constant in output units, for each channel.
-    constants: Vec<f64>,
-    /// Output units per unit of the residual operand.
-    residual: Option<f64>,
-}
-
 /// Builds the integer model of a trained network.
 ///
 /// # Errors
@@ -135,27 +125,27 @@ pub fn export(
     let mut layers = Vec::with_capacity(network.layers.len());
     for (index, integers) in stored.0.iter().enumerate() {
         let parameters = trained.model.parameters.layers[index].as_ref();
-        let (output, channels) = match (network.layers[index].operation, parameters) {
-            (Operation::MaxPool { .. }, _) | (Operation::Convolution { .. }, None) => {
-                identity(architecture.shapes()[index].output.channels)
+        let scaled = match (network.layers[index].operation, parameters, integers) {
+            (Operation::GlobalAveragePool, ..) => {
+                scale::scaled(trained, index, &scale::average(trained, index))?
             }
-            (Operation::GlobalAveragePool, _) => scaled(trained, index, average(trained, index))?.0,
-            (Operation::Convolution { .. }, Some(parameters)) => {
-                let real = convolution(trained, index, parameters)?;
-                let (result, scale) = scaled(trained, index, real)?;
-                if let Operation::Convolution {
-                    residual: Some(residual),
-                    ..
-                } = &mut network.layers[index].operation
-                {
-                    residual.scale = scale;
-                }
-                result
+            (Operation::Convolution { .. }, Some(parameters), Some(integers)) => {
+                let real = scale::convolution(trained, index, parameters, integers)?;
+                scale::scaled(trained, index, &real)?
             }
+            _ => scale::identity(architecture.shapes()[index].output.channels),
         };
-        network.layers[index].output = output;
+        let layer = &mut network.layers[index];
+        if let Operation::Convolution {
+            residual: Some(residual),
+            ..
+        } = &mut layer.operation
+        {
+            residual.scale = scaled.residual;
+        }
+        layer.output = scaled.output;
         layers.push(LayerTensors {
-            channels,
+            channels: scaled.channels,
             weights: integers.as_ref().map(|w| layer_weights(trained, index, w)),
         });
     }
@@ -197,7 +187,7 @@ fn check_activations(trained: &QuantizedNetwork) -> Result<(), ExportError> {
 ///
 /// # Errors
 /// The first layer that it has not.
-pub fn check_form(architecture: &Architecture) -> Result<(), ExportError> {
+fn check_form(architecture: &Architecture) -> Result<(), ExportError> {
     for (layer, style) in architecture.styles.iter().enumerate() {
         let name = || architecture.network.layers[layer].name.clone();
         if matches!(style.norm, Norm::Group { .. }) {
@@ -218,6 +208,29 @@ pub fn check_form(architecture: &Architecture) -> Result<(), ExportError> {
     Ok(())
 }
 
+/// Checks, before any training, every rule of an integer model that does not hang on what
+/// training makes of the weights.
+///
+/// # Errors
+/// The first rule that the result would break.
+pub fn check_start(start: &FloatModel, options: &TrainingOptions) -> Result<(), ExportError> {
+    let architecture = &start.architecture;
+    check_form(architecture)?;
+    check_options(options)?;
+    let bits = options.weight_bits.lane();
+    let layers = architecture.network.layers.iter().enumerate();
+    for (index, layer) in layers.filter(|(_, layer)| layer.operation.has_weights()) {
+        let shapes = &architecture.shapes()[index];
+        let inputs = shapes.kernel_height * shapes.kernel_width * shapes.input.channels;
+        check_accumulator(inputs, bits).map_err(|source| ModelError::Overflow {
+            layer: index,
+            name: layer.name.clone(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
 fn check_weights(width: BitWidth, placement: Placement) -> Result<(), ExportError> {
     match placement {
         _ if BitWidth::from(width.lane()) != width => Err(ExportError::Width(width)),
@@ -230,7 +243,7 @@ fn check_weights(width: BitWidth, placement: Placement) -> Result<(), ExportErro
 ///
 /// # Errors
 /// Weights of a width, weights on a grid, or activations that no hardware has.
-pub fn check_options(options: &TrainingOptions) -> Result<(), ExportError> {
+fn check_options(options: &TrainingOptions) -> Result<(), ExportError> {
     check_weights(options.weight_bits, options.placement)?;
     if !options.quantizer.is_symmetric() {
         return Err(ExportError::Quantizer(options.quantizer));
@@ -255,19 +268,7 @@ impl IntegerModel {
     }
 }
 
-fn identity(channels: usize) -> (OutputScale, Vec<ChannelParameters>) {
-    let output = OutputScale {
-        shift: IDENTITY_SHIFT,
-        low: i8::MIN,
-        high: i8::MAX,
-    };
-    let parameters = ChannelParameters::identity(IDENTITY_SHIFT);
-    (output, vec![parameters; channels])
-}
-
 fn layer_weights(trained: &QuantizedNetwork, index: usize, integers: &Array4<i8>) -> LayerWeights {
-    let grid = trained.quantization.grids[index].as_ref();
-    let steps = grid.and_then(|grid| grid.steps(integers.dim().0));
     LayerWeights {
         // From [output][row][column][input] to the image's index order.
         integers: integers
@@ -275,149 +276,11 @@ fn layer_weights(trained: &QuantizedNetwork, index: usize, integers: &Array4<i8>
             .permuted_axes([0, 3, 1, 2])
             .as_standard_layout()
             .into_owned(),
-        scales: steps.unwrap_or_default(),
+        scales: scale::weight_steps(trained, index, integers).unwrap_or_default(),
     }
-}
-
-fn step(trained: &QuantizedNetwork, tensor: usize) -> Option<f64> {
-    trained.quantization.activations[tensor].map(|grid| f64::from(grid.step))
-}
-
-fn convolution(
-    trained: &QuantizedNetwork,
-    index: usize,
-    parameters: &LayerParameters,
-) -> Result<RealScale, ExportError> {
-    let input = step(trained, index).unwrap_or(1.0);
-    let grid = trained.quantization.grids[index].as_ref();
-    let steps = grid.and_then(|grid| grid.steps(parameters.bias.len()));
-    let scales: Vec<f64> = match steps {
-        Some(steps) => steps.into_iter().map(f64::from).collect(),
-        None => {
-            return Err(ExportError::Grid {
-                layer: index,
-                name: trained.model.architecture.network.layers[index]
-                    .name
-                    .clone(),
-            });
-        }
-    };
-    // The last layer's unit is that of its coarsest accumulator.
-    let coarsest = scales.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let output = step(trained, index + 1).unwrap_or(input * coarsest);
-    let channel = |c: usize| {
-        let bias = f64::from(parameters.bias[c]);
-        let Some(gain) = &parameters.gain else {
-            return (input * scales[c] / output, bias / output);
-        };
-        let variance = f64::from(parameters.variance[c]) + f64::from(NORMALIZATION_EPSILON);
-        let slope = f64::from(gain[c]) / variance.sqrt();
-        let offset = parameters.offset.as_ref().map_or(0.0, |o| f64::from(o[c]));
-        let shift = bias + (offset - f64::from(parameters.mean[c])) * slope;
-        (input * scales[c] * slope / output, shift / output)
-    };
-    let (multipliers, constants) = (0..scales.len()).map(channel).unzip();
-    let residual = trained.model.architecture.residual(index);
-    Ok(RealScale {
-        multipliers,
-        constants,
-        residual: residual.map(|(from, _)| step(trained, from).unwrap_or(1.0) / output),
-    })
-}
-
-fn average(trained: &QuantizedNetwork, index: usize) -> RealScale {
-    let shapes = trained.model.architecture.shapes()[index];
-    let input = step(trained, index).unwrap_or(1.0);
-    let output = step(trained, index + 1).unwrap_or(input);
-    let multiplier = input / output / shapes.input.pixels() as f64;
-    RealScale {
-        multipliers: vec![multiplier; shapes.output.channels],
-        constants: vec![0.0; shapes.output.channels],
-        residual: None,
-    }
-}
-
-type Scaled = ((OutputScale, Vec<ChannelParameters>), ResidualScale);
-
-/// The smallest and largest integer of a layer's output.
-fn bounds(trained: &QuantizedNetwork, index: usize) -> (i8, i8) {
-    let output = trained.model.architecture.network.layers[index].output;
-    match trained.quantization.activations[index + 1] {
-        // A ReLU's lowest value is 0; what is exported has at most 8 bits, as was checked.
-        Some(grid) => (
-            output.low.max(grid.low.max(i16::from(i8::MIN)) as i8),
-            output.high.min(grid.high.min(i16::from(i8::MAX)) as i8),
-        ),
-        None => (output.low, output.high),
-    }
-}
-
-/// The largest shift at which everything fits, and the integers at that shift.
-fn scaled(
-    trained: &QuantizedNetwork,
-    index: usize,
-    real: RealScale,
-) -> Result<Scaled, ExportError> {
-    let layer = &trained.model.architecture.network.layers[index];
-    let shapes = &trained.model.architecture.shapes()[index];
-    let bound = accumulator_bound(&layer.operation, shapes, trained.quantization.width.lane());
-    for shift in (1..=MAX_SHIFT).rev() {
-        let Some(channels) = channels_at(&real, shift) else {
-            continue;
-        };
-        let Some(residual) = residual_at(real.residual, shift) else {
-            continue;
-        };
-        if check_sum(bound, &channels, shift, residual).is_err() {
-            continue;
-        }
-        let (low, high) = bounds(trained, index);
-        let output = OutputScale { shift, low, high };
-        return Ok(((output, channels), residual));
-    }
-    let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-    Err(ExportError::Scale {
-        layer: index,
-        name: layer.name.clone(),
-        multiplier: largest(&real.multipliers),
-        constant: largest(&real.constants),
-    })
-}
-
-fn channels_at(real: &RealScale, shift: u8) -> Option<Vec<ChannelParameters>> {
-    let unit = f64::from(shift).exp2();
-    let half = 1i64 << (shift - 1);
-    let channels = real.multipliers.iter().zip(&real.constants);
-    channels
-        .map(|(m, b)| {
-            let multiplier = fit_i16(m * unit)?;
-            let bias = (b * unit).round();
-            // 2^46 leaves the sum's check to decide; beyond it the cast could saturate.
-            (bias.abs() < 46f64.exp2()).then_some(ChannelParameters {
-                multiplier,
-                bias: bias as i64 + half,
-            })
-        })
-        .collect()
-}
-
-/// The finest residual multiplier at a shift; without an operand, zero.
-fn residual_at(ratio: Option<f64>, shift: u8) -> Option<ResidualScale> {
-    let Some(ratio) = ratio else {
-        return Some(ResidualScale::default());
-    };
-    (0..=shift).rev().find_map(|shift| {
-        let multiplier = fit_i16(ratio * f64::from(shift).exp2())?;
-        Some(ResidualScale { multiplier, shift })
-    })
-}
-
-/// Rounds to a 16-bit multiplier of magnitude at most 32767.
-fn fit_i16(value: f64) -> Option<i16> {
-    let rounded = value.round();
-    (rounded.abs() <= f64::from(i16::MAX)).then_some(rounded as i16)
 }
 
 #[cfg(test)]
-#[path = "export_tests.rs"]
+mod resolution_tests;
+#[cfg(test)]
 mod tests;

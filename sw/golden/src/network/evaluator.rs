@@ -103,6 +103,14 @@ impl Values {
         self.tensors[tensor].of(&(0..1))
     }
 
+    /// Replaces the input (0) or the output of layer `tensor` − 1 of the first image.
+    ///
+    /// # Panics
+    /// If there are fewer or more values.
+    pub fn put(&mut self, tensor: usize, values: &[f32]) {
+        self.tensors[tensor].of_mut(&(0..1)).copy_from_slice(values);
+    }
+
     /// Largest value of each tensor before its quantization; a maximum pool's is its input's.
     pub fn maxima(&self) -> &[f32] {
         &self.maxima
@@ -254,6 +262,15 @@ impl<'a> Evaluator<'a> {
         self.run_all([input], values);
     }
 
+    /// Runs one layer on the tensors that are there, and returns its output.
+    ///
+    /// # Panics
+    /// If the buffers are another network's.
+    pub fn run_layer<'v>(&self, layer: usize, values: &'v mut Values) -> &'v [f32] {
+        self.layer(layer, 0..1, values);
+        values.tensor(layer + 1)
+    }
+
     /// Runs as many images as the buffers are for, or fewer.
     fn run_all<I: Iterator<Item = f32>>(
         &self,
@@ -399,6 +416,18 @@ impl<'a> Evaluator<'a> {
             images,
             loss: parts.iter().map(|p| p.loss).sum::<f64>() / images.max(1) as f64,
         }
+    }
+
+    /// The class of every image, in order: the largest logit's, of equal ones the first.
+    ///
+    /// # Panics
+    /// If the images do not have the network's size.
+    pub fn classes(&self, input: &InputTable<f32>, data: &Dataset) -> Vec<u16> {
+        let parts = self.batches(input, data, |images, values| {
+            let logits = (0..images.len()).map(|place| values.logits_of(place));
+            logits.map(|l| arg_max(l) as u16).collect::<Vec<_>>()
+        });
+        parts.concat()
     }
 
     /// The range of each tensor over a data set: the mean over groups of 32 images

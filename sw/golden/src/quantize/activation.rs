@@ -54,9 +54,13 @@ impl ActivationGrid {
     /// The grid whose largest integer stands for `range`; a tensor that is never positive
     /// has one as well.
     pub fn of_range(range: f32, width: BitWidth, codes: ActivationCodes) -> Self {
-        /// What a range of zero is taken for.
-        const NARROWEST: f32 = 1e-6;
+        /// The least range that has a step.
+        const NARROWEST: f32 = 1e-9;
+        /// The range of a tensor that is never positive. It stores zeros, and a narrow one would
+        /// ask for multipliers that no layer has.
+        const OF_NOTHING: f32 = 1.0;
         let (low, high) = codes.bounds(width);
+        let range = if range > 0.0 { range } else { OF_NOTHING };
         Self {
             step: range.max(NARROWEST) / f32::from(high),
             low,
@@ -114,7 +118,13 @@ mod tests {
             let grid = ActivationGrid::of_range(6.0, bits(4), codes);
             assert!((grid.range() - 6.0).abs() < 1e-5);
             assert_eq!((grid.low, grid.high), codes.bounds(bits(4)));
-            assert!(ActivationGrid::of_range(0.0, bits(4), codes).step > 0.0);
+            // Neither is a step that no multiplier reaches.
+            for nothing in [0.0, -3.0, f32::MIN, f32::NAN] {
+                let grid = ActivationGrid::of_range(nothing, bits(4), codes);
+                assert_eq!(grid.range(), 1.0, "{nothing}");
+            }
+            let narrow = ActivationGrid::of_range(1e-30, bits(8), codes);
+            assert!(narrow.validate().is_ok());
         }
     }
 }

@@ -113,9 +113,30 @@ impl WeightGrid {
             Granularity::Channel => weight.dim().0,
         };
         let channels = values.chunks_exact(values.len() / parts).map(&mut fit);
-        channels
-            .collect::<Result<_, _>>()
-            .map(|channels| Self { channels })
+        let channels = channels.collect::<Result<_, _>>()?;
+        Ok(Self { channels }.with_least_step_for_zeros(weight))
+    }
+
+    /// Gives output channels of nothing but zeros the least step of the others.
+    ///
+    /// Any step stores zeros; but one that is free must not decide the scale of what shares a
+    /// multiplier's sixteen bits with it, nor how far a fault reaches.
+    fn with_least_step_for_zeros(mut self, weight: &Array4<f32>) -> Self {
+        if self.channels.len() == 1 {
+            return self;
+        }
+        let zero: Vec<bool> = weight.outer_iter().map(|w| are_zeros(&w)).collect();
+        let living = self.channels.iter().zip(&zero).filter(|(_, zero)| !**zero);
+        let steps = living.filter_map(|(grid, _)| Some(grid.uniform()?.step()));
+        let Some(least) = steps.min_by(f32::total_cmp) else {
+            return self;
+        };
+        for (grid, zero) in self.channels.iter_mut().zip(zero) {
+            if let (Grid::Uniform(uniform), true) = (grid, zero) {
+                *uniform = uniform.with_step(least);
+            }
+        }
+        self
     }
 
     /// The symmetric grids with the smallest squared error *within each weight's own range*
@@ -145,7 +166,7 @@ impl WeightGrid {
                 .map(|(output, weight)| grid(weight, output))
                 .collect(),
         };
-        Self { channels }
+        Self { channels }.with_least_step_for_zeros(weight)
     }
 
     /// The grid of an output channel.
@@ -301,6 +322,12 @@ impl WeightGrid {
     pub fn decode_one(&self, output: usize, integer: i8) -> f32 {
         self.channel(output).quantizer().decode(integer)
     }
+}
+
+/// Whether every weight is stored as zero, whatever the step is.
+pub fn are_zeros<'w>(weights: impl IntoIterator<Item = &'w f32>) -> bool {
+    let least = super::error::LEAST / 2.0;
+    weights.into_iter().all(|w| w.abs() < least)
 }
 
 fn intersection(a: (i8, i8), b: (i8, i8)) -> (i8, i8) {

@@ -134,3 +134,26 @@ fn throttling_of_constrained_channels_leaves_the_others_alone() {
     assert_eq!(grid.throttle(&mut free, &all, Throttle::Constrained), 0);
     assert!(grid.throttle(&mut free, &all, Throttle::All) > 0);
 }
+
+#[test]
+fn a_channel_of_zeros_takes_the_least_step_of_the_others_and_decides_nothing() {
+    let mut weight = random_weights(5);
+    weight.index_axis_mut(Axis(0), 1).mapv_inplace(|w| w / 1e3);
+    for zeros in [0, 3] {
+        // So small that any step stores it as zero, as weight decay leaves it.
+        weight.index_axis_mut(Axis(0), zeros).fill(-1e-20);
+    }
+    let ranges = ranges(CodeName::None, WeightBits::Eight);
+    let uniform = |w: &[f32]| Uniform::symmetric(BitWidth::EIGHT, w).map(Grid::Uniform);
+    let granularity = Granularity::Channel;
+    for grid in [
+        WeightGrid::least_error(&weight, BitWidth::EIGHT, &ranges, granularity),
+        WeightGrid::fit(&weight, granularity, uniform).unwrap(),
+    ] {
+        let steps = grid.steps(5).unwrap();
+        assert_eq!((steps[0], steps[3]), (steps[1], steps[1]), "{steps:?}");
+        assert!(steps[1] < steps[2] && steps[1] < steps[4], "{steps:?}");
+    }
+    let zeros = WeightGrid::fit(&Array4::zeros((2, 1, 1, 3)), granularity, uniform).unwrap();
+    assert_eq!(zeros.steps(2), Some(vec![1.0; 2]));
+}

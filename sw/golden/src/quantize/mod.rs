@@ -36,7 +36,7 @@ pub use activation::{ActivationCodes, ActivationGrid};
 pub use allowed::{AllowedRanges, Placement};
 pub use error::QuantizeError;
 pub use fixed_point::{FixedPoint, FixedPointGrid, Formula};
-pub use grid::{Granularity, Grid, QuantizedWeights, Throttle, WeightGrid};
+pub use grid::{Granularity, Grid, QuantizedWeights, Throttle, WeightGrid, are_zeros};
 pub use lsq::Lsq;
 pub use range::RangeInitialization;
 pub use uniform::{Ties, Uniform};

@@ -95,6 +95,13 @@ impl Uniform {
         self
     }
 
+    /// The same grid with another step, which is that of a grid.
+    #[must_use]
+    pub(super) fn with_step(mut self, step: f32) -> Self {
+        self.step = step;
+        self
+    }
+
     /// The weight that an integer's unit stands for.
     pub fn step(&self) -> f32 {
         self.step

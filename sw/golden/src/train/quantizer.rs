@@ -6,7 +6,7 @@ use crate::quantize::fixed_point::{FixedPoint, Formula, Fraction, Range, Sign};
 use crate::quantize::wcat::{GradientScale, StepRule, WcatRules, WeightGradient};
 use crate::quantize::{
     BitWidth, Exposure, Granularity, Grid, Lsq, QuantizeError, RangeInitialization, Throttle,
-    Uniform, Wcat, WeightGrid,
+    Uniform, Wcat, WeightGrid, are_zeros,
 };
 use brownout_spec::quantity::BitErrorRate;
 use ndarray::Array4;
@@ -239,19 +239,12 @@ impl LayerQuantizer {
             QuantizerName::Wcat => {
                 let (first, rules) = (options.wcat.first_range(), options.wcat.rules());
                 let fit = |w: &[f32]| first.wcat(w, width, rules);
-                Self::Wcat(
-                    parts(weight, options.granularity)
-                        .map(fit)
-                        .collect::<Result<_, _>>()?,
-                )
+                Self::Wcat(begin_parts(weight, options.granularity, fit, Wcat::alpha)?)
             }
             QuantizerName::Lsq => {
                 let fit = |w: &[f32]| Lsq::fit(width, w);
-                Self::Lsq(
-                    parts(weight, options.granularity)
-                        .map(fit)
-                        .collect::<Result<_, _>>()?,
-                )
+                let step = |lsq: &Lsq| lsq.learned.step();
+                Self::Lsq(begin_parts(weight, options.granularity, fit, step)?)
             }
             _ => Self::Fitted,
         })
@@ -381,6 +374,33 @@ impl LayerQuantizer {
             )),
         }
     }
+}
+
+/// What learns, one for each part of a layer; a channel of zeros begins with the least of the others,
+/// because what it would choose itself means nothing.
+fn begin_parts<T: Clone>(
+    weight: &Array4<f32>,
+    granularity: Granularity,
+    fit: impl Fn(&[f32]) -> Result<T, QuantizeError>,
+    size: impl Fn(&T) -> f32,
+) -> Result<Vec<T>, QuantizeError> {
+    let mut all: Vec<T> = parts(weight, granularity)
+        .map(fit)
+        .collect::<Result<_, _>>()?;
+    let zero = parts(weight, granularity).map(are_zeros);
+    let zero: Vec<bool> = zero.collect();
+    let living = all.iter().zip(&zero).filter(|(_, zero)| !**zero);
+    let least = living
+        .map(|(of, _)| of)
+        .min_by(|a, b| size(a).total_cmp(&size(b)));
+    if let Some(least) = least.cloned() {
+        for (of, zero) in all.iter_mut().zip(zero) {
+            if zero {
+                *of = least.clone();
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn parts(weight: &Array4<f32>, granularity: Granularity) -> impl Iterator<Item = &[f32]> {

@@ -1,0 +1,462 @@
+//! What is free or meaningless decides no resolution, and what is lost is said.
+
+use super::*;
+use crate::data::{Dataset, cifar};
+use crate::float::FloatModel;
+use crate::infer::IntegerNetwork;
+use crate::model::{InputMap, Normalization};
+use crate::network::{Builder, Builtin, LayerParameters, Parameters};
+use crate::quantize::Granularity;
+use crate::state_dict::{Target, read_state_dict};
+use crate::test_data;
+use brownout_spec::code::CodeName;
+use brownout_spec::program::Shape;
+use ndarray::{Array4, Axis};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const IMAGE: Shape = Shape {
+    height: 8,
+    width: 8,
+    channels: 3,
+};
+const GRANULARITIES: [Granularity; 2] = [Granularity::Tensor, Granularity::Channel];
+
+fn options(granularity: Granularity) -> TrainingOptions {
+    TrainingOptions {
+        code: CodeName::None,
+        granularity,
+        ..TrainingOptions::default()
+    }
+}
+
+/// A filter as training leaves it whose gain was held at zero: no weights, no mean, no
+/// variance; the gain means nothing.
+fn kill(layer: &mut LayerParameters, channel: usize) {
+    layer.weight.index_axis_mut(Axis(0), channel).fill(0.0);
+    layer.mean[channel] = 0.0;
+    layer.variance[channel] = 0.0;
+}
+
+/// Colours with noise, whose labels are what the network itself says: every image lost is seen.
+fn noise(model: &FloatModel, images: usize) -> Dataset {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let Shape {
+        height,
+        width,
+        channels,
+    } = model.image;
+    let shape = (images, height, width, channels);
+    let colours: Vec<u8> = (0..images * channels)
+        .map(|_| random.random_range(0..200))
+        .collect();
+    let images = Array4::from_shape_fn(shape, |(image, _, _, channel)| {
+        colours[image * channels + channel] + random.random_range(0..56u8)
+    });
+    let mut data = Dataset {
+        name: "noise".into(),
+        labels: vec![0; images.dim().0],
+        classes: model.architecture.classes(),
+        images,
+    };
+    for image in 0..data.len() {
+        data.labels[image] = crate::train::arg_max(&model.logits(data.image(image))) as u8;
+    }
+    data
+}
+
+fn blocks() -> Architecture {
+    Builder::new("blocks", IMAGE)
+        .convolution("stem", 8, 3, 1, 1, true)
+        .basic_block("a", 8, 1)
+        .basic_block("b", 16, 2)
+        .global_average_pool("mean")
+        .dense("logits", 7, false)
+        .build()
+        .unwrap()
+}
+
+fn model(architecture: Architecture, parameters: Parameters) -> FloatModel {
+    FloatModel {
+        network: Builtin::Cnn,
+        image: architecture.network.input,
+        input: InputMap::Centre,
+        origin: "random".into(),
+        parameters,
+        architecture,
+    }
+}
+
+#[test]
+fn a_dead_filter_costs_no_other_channel_its_resolution() {
+    let mut network = model(blocks(), Parameters::random(&blocks(), 3, 0));
+    for layer in network.parameters.layers.iter_mut().flatten() {
+        layer.variance.fill(1e4);
+        layer.gain.iter_mut().for_each(|gain| gain.fill(1e2));
+    }
+    let dead = (0, 3);
+    let layer = network.parameters.layers[dead.0].as_mut().unwrap();
+    kill(layer, dead.1);
+    layer.bias[dead.1] = 0.7;
+    let data = noise(&network, 200);
+    for granularity in GRANULARITIES {
+        let trained = network.calibrate(&data, &options(granularity)).unwrap();
+        let exported = export(&trained, None).unwrap();
+        let layer = &exported.layers[dead.0];
+        for (channel, parameters) in layer.channels.iter().enumerate() {
+            let multiplier = parameters.multiplier.unsigned_abs();
+            match channel == dead.1 {
+                true => assert_eq!(multiplier, 0),
+                false => assert!(multiplier > 4000, "{granularity:?}: {:?}", layer.channels),
+            }
+        }
+        // Its constant carries the result.
+        let grid = trained.quantization.activations[dead.0 + 1].unwrap();
+        let constant = (0.7 / grid.step).round();
+        let shift = exported.network.layers[dead.0].output.shift;
+        assert_eq!((layer.channels[dead.1].bias >> shift) as f32, constant);
+        let scales = &layer.weights.as_ref().unwrap().scales;
+        let least = scales.iter().copied().fold(f32::INFINITY, f32::min);
+        assert_eq!(scales[dead.1], least);
+        let judgement = judge(&trained, &exported, &data);
+        assert!(judgement.is_faithful(), "{judgement:?}");
+        assert_eq!(judgement.remarks(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_constant_that_no_sum_brings_back_costs_no_resolution() {
+    let mut network = model(blocks(), Parameters::random(&blocks(), 4, 0));
+    let before = |network: &FloatModel, data: &Dataset| {
+        let trained = network
+            .calibrate(data, &options(Granularity::Tensor))
+            .unwrap();
+        (export(&trained, None).unwrap(), trained)
+    };
+    let data = noise(&network, 60);
+    let (plain, mut trained) = before(&network, &data);
+    // Far below every ReLU, and far above every largest integer.
+    for (channel, mean) in [(1, 1e9), (2, -1e9)] {
+        network.parameters.layers[1].as_mut().unwrap().mean[channel] = mean;
+        trained.model.parameters.layers[1].as_mut().unwrap().mean[channel] = mean;
+    }
+    let far = export(&trained, None).unwrap();
+    let shift = |model: &IntegerModel| model.network.layers[1].output.shift;
+    assert_eq!(shift(&far), shift(&plain));
+    let integers = IntegerNetwork::undisturbed(&far);
+    let mut workspace = integers.workspace();
+    for image in 0..data.len() {
+        integers.run(&far.quantize(data.image(image)), &mut workspace);
+        for pixel in workspace.activations(1).unwrap().chunks_exact(8) {
+            assert_eq!((pixel[1], pixel[2]), (0, 127));
+        }
+    }
+}
+
+#[test]
+fn living_channels_that_are_coarse_are_named_and_lost_images_are_refused() {
+    let mut network = model(blocks(), Parameters::random(&blocks(), 3, 0));
+    let layer = network.parameters.layers[2].as_mut().unwrap();
+    // Nearly no variance and a large gain, with weights that are not zero but nearly so, and
+    // mean far from what they give: its values are at one end, but no integer says so.
+    layer
+        .weight
+        .index_axis_mut(Axis(0), 5)
+        .mapv_inplace(|w| w * 1e-2);
+    layer.variance[5] = 0.0;
+    layer.gain.as_mut().unwrap()[5] = 1e3;
+    let data = noise(&network, 300);
+    let mut trained = network
+        .calibrate(&data, &options(Granularity::Tensor))
+        .unwrap();
+    // As it was before that channel widened the range.
+    trained.quantization.activations[3].as_mut().unwrap().step = 0.02;
+    let exported = export(&trained, None).unwrap();
+    let judgement = judge(&trained, &exported, &data);
+    let coarse = &judgement.layers[2].coarse;
+    assert!(coarse.len() >= 6 && !coarse.contains(&5), "{coarse:?}");
+    let remarks = judgement.remarks();
+    assert!(
+        remarks
+            .iter()
+            .any(|r| r.contains("layer 2 (a.conv2)") && r.contains("channel 5 needs")),
+        "{remarks:?}"
+    );
+}
+
+#[test]
+fn a_judge_sees_integers_that_are_not_those_of_the_network() {
+    let network = model(blocks(), Parameters::random(&blocks(), 3, 0));
+    let data = noise(&network, 300);
+    let trained = network
+        .calibrate(&data, &options(Granularity::Channel))
+        .unwrap();
+    let good = export(&trained, None).unwrap();
+    assert!(judge(&trained, &good, &data).is_faithful());
+    for layer in 0..good.layers.len() - 1 {
+        let mut bad = good.clone();
+        for channel in &mut bad.layers[layer].channels {
+            channel.multiplier = (f32::from(channel.multiplier) * 0.8) as i16;
+        }
+        let judgement = judge(&trained, &bad, &data);
+        let apart: Vec<usize> = judgement
+            .layers
+            .iter()
+            .filter(|l| l.is_apart())
+            .map(|l| l.layer)
+            .collect();
+        // That layer alone: the others are judged on what it gave them.
+        assert_eq!(apart, [layer], "{:?}", judgement.layers);
+    }
+    let mut bad = good.clone();
+    for channel in &mut bad.layers.last_mut().unwrap().channels {
+        channel.multiplier = -channel.multiplier;
+    }
+    let judgement = judge(&trained, &bad, &data);
+    assert!(
+        !judgement.is_faithful() && judgement.loss() > 0.05,
+        "{judgement:?}"
+    );
+}
+
+#[test]
+fn a_few_images_lost_by_chance_are_no_loss() {
+    let judgement = |images, rounded_correct, integer_correct, disputed| Judgement {
+        images,
+        rounded_correct,
+        integer_correct,
+        disputed,
+        layers: Vec::new(),
+    };
+    assert!(judgement(20, 18, 17, 1).is_faithful());
+    assert!(judgement(1000, 900, 895, 5).is_faithful());
+    assert!(!judgement(1000, 900, 893, 7).is_faithful());
+    // As many won as lost, nearly.
+    assert!(judgement(1000, 500, 490, 60).is_faithful());
+    assert!(!judgement(1000, 500, 480, 60).is_faithful());
+    assert!(judgement(1000, 500, 600, 100).is_faithful());
+}
+
+fn pretrained() -> Option<(FloatModel, Dataset, Dataset)> {
+    let (networks, images) = (
+        test_data::folder("cifar10-resnets")?,
+        test_data::folder("cifar-10-batches-bin")?,
+    );
+    let target = Target {
+        network: "resnet20".parse().unwrap(),
+        image: Shape {
+            height: 32,
+            width: 32,
+            channels: 3,
+        },
+        classes: 10,
+        input: InputMap::Normalize(Normalization::IMAGENET),
+    };
+    let file = networks.join("resnet20-12fca82f.safetensors");
+    let split = cifar::read_directory(&images).unwrap();
+    let model = read_state_dict(&file, &target).unwrap();
+    Some((model, split.train.first(500), split.test.first(2000)))
+}
+
+#[test]
+fn the_pretrained_resnet20_with_a_dead_filter_in_each_block_loses_at_most_half_a_point() {
+    let Some((mut model, calibration, test)) = pretrained() else {
+        return;
+    };
+    let names: Vec<String> = (model
+        .architecture
+        .network
+        .layers
+        .iter()
+        .map(|l| l.name.clone()))
+    .collect();
+    let mut killed = 0;
+    for (name, layer) in names.iter().zip(&mut model.parameters.layers) {
+        if let Some(layer) = layer.as_mut().filter(|_| name.ends_with(".conv1")) {
+            kill(layer, 1);
+            killed += 1;
+        }
+    }
+    assert_eq!(killed, 9);
+    let float = model.score(&test).accuracy();
+    assert!(float > 0.85, "{float}");
+    for granularity in GRANULARITIES {
+        let trained = model
+            .calibrate(&calibration, &options(granularity))
+            .unwrap();
+        let exported = export(&trained, None).unwrap();
+        let integer = IntegerNetwork::undisturbed(&exported).accuracy(&test);
+        assert!(
+            float - integer <= 0.005,
+            "{granularity:?}: {float} to {integer}"
+        );
+        let judgement = judge(&trained, &exported, &calibration);
+        assert!(judgement.is_faithful(), "{judgement:?}");
+    }
+}
+
+/// Parameters as training may leave them, at worst.
+fn extreme(architecture: &Architecture, seed: u64) -> Parameters {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut parameters = Parameters::random(architecture, seed, 0);
+    for layer in parameters.layers.iter_mut().flatten() {
+        let Some(gain) = &mut layer.gain else {
+            continue;
+        };
+        for channel in 0..layer.mean.len() {
+            let exponent: f32 = random.random_range(-12.0..6.0);
+            layer.variance[channel] = 10f32.powf(exponent);
+            layer.mean[channel] = random.random_range(-1.0..1.0);
+            layer.bias[channel] = random.random_range(-1.0..1.0);
+            gain[channel] = match random.random_range(0..4) {
+                0 => 0.0,
+                1 => -random.random_range(0.0..2.0f32),
+                _ => random.random_range(0.0..2.0),
+            };
+            if random.random_range(0..4) == 0 {
+                layer.weight.index_axis_mut(Axis(0), channel).fill(0.0);
+            }
+        }
+    }
+    parameters
+}
+
+/// Whatever zeros, variances and gains a network has: every layer of its integers is the rounded
+/// network's, within two steps but for one value in a hundred, or a remark names it.
+#[test]
+fn integers_are_the_rounded_networks_or_a_remark_names_the_layer() {
+    let (mut named_layers, mut silent_layers) = (0, 0);
+    for seed in 0..40 {
+        let granularity = GRANULARITIES[seed as usize % 2];
+        let network = model(blocks(), extreme(&blocks(), seed));
+        let data = noise(&network, 24);
+        let trained = network.calibrate(&data, &options(granularity)).unwrap();
+        let exported = export(&trained, None).unwrap();
+        let judgement = judge(&trained, &exported, &data);
+        let remarks = judgement.remarks();
+        let integers = IntegerNetwork::undisturbed(&exported);
+        let rounded = trained.rounded();
+        for layer in 0..exported.layers.len() - 1 {
+            let apart = apart(&trained, &rounded, (&exported, &integers), layer, &data);
+            let named = remarks
+                .iter()
+                .any(|r| r.starts_with(&format!("layer {layer} (")));
+            assert!(
+                apart <= 0.01 || named,
+                "seed {seed}, layer {layer}: {apart}, {remarks:?}"
+            );
+            match named {
+                true => named_layers += 1,
+                false => silent_layers += 1,
+            }
+        }
+        for (layer, tensors) in exported.layers.iter().enumerate() {
+            let Some(weights) = &tensors.weights else {
+                continue;
+            };
+            for (channel, parameters) in tensors.channels.iter().enumerate() {
+                let integers = weights.integers.index_axis(Axis(0), channel);
+                let dead = integers.iter().all(|&w| w == 0);
+                assert!(
+                    !dead || parameters.multiplier == 0,
+                    "seed {seed}, layer {layer}"
+                );
+            }
+        }
+    }
+    // Both happen, so that neither half of the claim is empty.
+    assert!(
+        named_layers > 5 && silent_layers > 100,
+        "{named_layers} and {silent_layers}"
+    );
+}
+
+/// Share of a layer's values that are more than two steps from what a definition of the layer gives
+/// for the same inputs, one value at a time and in double precision.
+fn apart(
+    trained: &QuantizedNetwork,
+    rounded: &FloatModel,
+    (model, integers): (&IntegerModel, &IntegerNetwork<'_>),
+    layer: usize,
+    data: &Dataset,
+) -> f64 {
+    let architecture = &trained.model.architecture;
+    let shapes = architecture.shapes()[layer];
+    let step = |tensor: usize| f64::from(trained.quantization.activations[tensor].unwrap().step);
+    let (source, grid) = (
+        architecture.source(layer),
+        trained.quantization.activations[layer + 1].unwrap(),
+    );
+    let mut workspace = integers.workspace();
+    let (mut all, mut apart) = (0, 0);
+    for image in 0..data.len() {
+        integers.run(&model.quantize(data.image(image)), &mut workspace);
+        let tensor = |tensor: usize| match tensor.checked_sub(1) {
+            None => workspace.input(),
+            Some(layer) => workspace.activations(layer).unwrap(),
+        };
+        let at = |t: usize, y: isize, x: isize, c: usize| -> f64 {
+            let shape = architecture.tensor(t);
+            let inside = y >= 0
+                && x >= 0
+                && y < shape.height as isize
+                && x < shape.width as isize
+                && c < shape.channels;
+            if !inside {
+                return 0.0;
+            }
+            let place = (y as usize * shape.width + x as usize) * shape.channels + c;
+            f64::from(tensor(t)[place]) * step(t)
+        };
+        let output = shapes.output;
+        for (place, &integer) in tensor(layer + 1).iter().enumerate() {
+            let (c, pixel) = (place % output.channels, place / output.channels);
+            let (y, x) = (
+                (pixel / output.width) as isize,
+                (pixel % output.width) as isize,
+            );
+            let mut value = 0.0;
+            match &rounded.parameters.layers[layer] {
+                None => {
+                    for (row, column) in (0..shapes.kernel_height)
+                        .flat_map(|r| (0..shapes.kernel_width).map(move |k| (r, k)))
+                    {
+                        value += at(source, row as isize, column as isize, c);
+                    }
+                    value /= shapes.input.pixels() as f64;
+                }
+                Some(parameters) => {
+                    let stride = shapes.stride as isize;
+                    for ((_, row, column, input), &w) in parameters
+                        .weight
+                        .slice(ndarray::s![c..c + 1, .., .., ..])
+                        .indexed_iter()
+                    {
+                        let (py, px) = (
+                            y * stride + row as isize - shapes.padding as isize,
+                            x * stride + column as isize - shapes.padding as isize,
+                        );
+                        value += f64::from(w) * at(source, py, px, input);
+                    }
+                    if let Some(gain) = &parameters.gain {
+                        let deviation = (f64::from(parameters.variance[c]) + 1e-5).sqrt();
+                        value = (value - f64::from(parameters.mean[c])) / deviation
+                            * f64::from(gain[c]);
+                    }
+                    value += f64::from(parameters.bias[c]);
+                    if let Some((from, every)) = architecture.residual(layer) {
+                        value += at(from, y * every as isize, x * every as isize, c);
+                    }
+                    if architecture.styles[layer].rectified {
+                        value = value.max(0.0);
+                    }
+                }
+            }
+            let steps =
+                (value / f64::from(grid.step)).clamp(f64::from(grid.low), f64::from(grid.high));
+            all += 1;
+            apart += usize::from((f64::from(integer) - steps).abs() > 2.5);
+        }
+    }
+    apart as f64 / all as f64
+}

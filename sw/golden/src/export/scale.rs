@@ -1,0 +1,244 @@
+//! The integers of a layer's output formula: multipliers, constants and the shift that all share.
+//!
+//! The largest shift is the finest, and the largest multiplier decides it. So only
+//! channels that compute something have one: a channel whose stored weights are all zero
+//! multiplies nothing, whatever its batch norm says, and its constant carries the result.
+
+use super::ExportError;
+use crate::model::accumulator_bound;
+use crate::network::{LayerParameters, NORMALIZATION_EPSILON};
+use crate::quantized::QuantizedNetwork;
+use brownout_spec::arithmetic::{
+    ACTIVATION_MAGNITUDE, ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, check_sum,
+};
+use ndarray::Array4;
+
+/// Shift of a max pool, whose output is its accumulator.
+const IDENTITY_SHIFT: u8 = 14;
+/// Magnitude that a constant stays below; beyond, its cast could saturate.
+const LARGEST_CONSTANT: f64 = (1u64 << 46) as f64;
+
+/// The real numbers that a layer's integers stand for.
+#[derive(Clone, Debug)]
+pub(super) struct RealScale {
+    /// Output units per unit of the accumulator, for each channel.
+    pub multipliers: Vec<f64>,
+    /// Constant in output units, for each channel.
+    pub constants: Vec<f64>,
+    /// Output units per unit of the residual operand.
+    pub residual: Option<f64>,
+}
+
+/// What a layer shares, what each of its channels has, and its residual operand's scale.
+pub(super) struct Scaled {
+    pub output: OutputScale,
+    pub channels: Vec<ChannelParameters>,
+    pub residual: ResidualScale,
+}
+
+/// A layer that passes its accumulators on.
+pub(super) fn identity(channels: usize) -> Scaled {
+    Scaled {
+        output: OutputScale {
+            shift: IDENTITY_SHIFT,
+            low: i8::MIN,
+            high: i8::MAX,
+        },
+        channels: vec![ChannelParameters::identity(IDENTITY_SHIFT); channels],
+        residual: ResidualScale::default(),
+    }
+}
+
+/// The mean over a map.
+pub(super) fn average(trained: &QuantizedNetwork, index: usize) -> RealScale {
+    let shapes = trained.model.architecture.shapes()[index];
+    let input = step(trained, index).unwrap_or(1.0);
+    let output = step(trained, index + 1).unwrap_or(input);
+    let multiplier = input / output / shapes.input.pixels() as f64;
+    RealScale {
+        multipliers: vec![multiplier; shapes.output.channels],
+        constants: vec![0.0; shapes.output.channels],
+        residual: None,
+    }
+}
+
+/// A convolution with what follows it, whose weights are stored as `integers`.
+pub(super) fn convolution(
+    trained: &QuantizedNetwork,
+    index: usize,
+    parameters: &LayerParameters,
+    integers: &Array4<i8>,
+) -> Result<RealScale, ExportError> {
+    let input = step(trained, index).unwrap_or(1.0);
+    let steps = weight_steps(trained, index, integers).ok_or_else(|| ExportError::Grid {
+        layer: index,
+        name: trained.model.architecture.network.layers[index]
+            .name
+            .clone(),
+    })?;
+    // Per channel the real value of an accumulator's unit, and the constant.
+    let channel = |c: usize| {
+        let bias = f64::from(parameters.bias[c]);
+        let unit = match is_dead(integers, c) {
+            true => 0.0,
+            false => input * f64::from(steps[c]),
+        };
+        let Some(gain) = &parameters.gain else {
+            return (unit, bias);
+        };
+        let variance = f64::from(parameters.variance[c]) + f64::from(NORMALIZATION_EPSILON);
+        let slope = f64::from(gain[c]) / variance.sqrt();
+        let offset = parameters.offset.as_ref().map_or(0.0, |o| f64::from(o[c]));
+        let shift = bias + (offset - f64::from(parameters.mean[c])) * slope;
+        (unit * slope, shift)
+    };
+    let (mut multipliers, mut constants): (Vec<f64>, Vec<f64>) =
+        (0..steps.len()).map(channel).unzip();
+    // The last layer's unit is that of its coarsest accumulator.
+    let coarsest = multipliers
+        .iter()
+        .fold(0.0, |most: f64, m| most.max(m.abs()));
+    let output = step(trained, index + 1).unwrap_or(match coarsest {
+        0.0 => 1.0,
+        coarsest => coarsest,
+    });
+    let values = multipliers.iter_mut().chain(&mut constants);
+    values.for_each(|value| *value /= output);
+    let residual = trained.model.architecture.residual(index);
+    Ok(RealScale {
+        multipliers,
+        constants,
+        residual: residual.map(|(from, _)| step(trained, from).unwrap_or(1.0) / output),
+    })
+}
+
+/// Whether an output channel's stored weights are all zero, so that it computes nothing.
+pub(super) fn is_dead(integers: &Array4<i8>, channel: usize) -> bool {
+    integers
+        .index_axis(ndarray::Axis(0), channel)
+        .iter()
+        .all(|&w| w == 0)
+}
+
+/// The step of each output channel's weights, if the grids have steps; a channel of zeros has the
+/// least of the others', since its own means nothing.
+pub(super) fn weight_steps(
+    trained: &QuantizedNetwork,
+    index: usize,
+    integers: &Array4<i8>,
+) -> Option<Vec<f32>> {
+    let grid = trained.quantization.grids[index].as_ref()?;
+    let mut steps = grid.steps(integers.dim().0)?;
+    let living = (0..steps.len()).filter(|&c| !is_dead(integers, c));
+    if let Some(least) = living.map(|c| steps[c]).min_by(f32::total_cmp) {
+        for (channel, step) in steps.iter_mut().enumerate() {
+            if is_dead(integers, channel) {
+                *step = least;
+            }
+        }
+    }
+    Some(steps)
+}
+
+fn step(trained: &QuantizedNetwork, tensor: usize) -> Option<f64> {
+    trained.quantization.activations[tensor].map(|grid| f64::from(grid.step))
+}
+
+/// The smallest and largest integer of a layer's output.
+fn bounds(trained: &QuantizedNetwork, index: usize) -> (i8, i8) {
+    let output = trained.model.architecture.network.layers[index].output;
+    match trained.quantization.activations[index + 1] {
+        // A ReLU's lowest value is 0; what is exported has at most 8 bits, as was checked.
+        Some(grid) => (
+            output.low.max(grid.low.max(i16::from(i8::MIN)) as i8),
+            output.high.min(grid.high.min(i16::from(i8::MAX)) as i8),
+        ),
+        None => (output.low, output.high),
+    }
+}
+
+/// The largest shift at which everything fits, and the integers at that shift.
+pub(super) fn scaled(
+    trained: &QuantizedNetwork,
+    index: usize,
+    real: &RealScale,
+) -> Result<Scaled, ExportError> {
+    let layer = &trained.model.architecture.network.layers[index];
+    let shapes = &trained.model.architecture.shapes()[index];
+    let bound = accumulator_bound(&layer.operation, shapes, trained.quantization.width.lane());
+    let (low, high) = bounds(trained, index);
+    // The last layer's results are not clamped.
+    let clamped = trained.quantization.activations[index + 1].map(|_| (low, high));
+    for shift in (1..=MAX_SHIFT).rev() {
+        let Some(channels) = channels_at(real, shift, bound, clamped) else {
+            continue;
+        };
+        let Some(residual) = residual_at(real.residual, shift) else {
+            continue;
+        };
+        if check_sum(bound, &channels, shift, residual).is_err() {
+            continue;
+        }
+        return Ok(Scaled {
+            output: OutputScale { shift, low, high },
+            channels,
+            residual,
+        });
+    }
+    let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    Err(ExportError::Scale {
+        layer: index,
+        name: layer.name.clone(),
+        multiplier: largest(&real.multipliers),
+        constant: largest(&real.constants),
+    })
+}
+
+/// Multipliers and constants at a shift, unless one has no place.
+///
+/// Where the output is `clamped`, a constant beyond everything that `bound` and the residual
+/// operand can bring back says no more than that the output is at its end: it is drawn
+/// in, so that it costs no resolution.
+fn channels_at(
+    real: &RealScale,
+    shift: u8,
+    bound: i64,
+    clamped: Option<(i8, i8)>,
+) -> Option<Vec<ChannelParameters>> {
+    let unit = f64::from(shift).exp2();
+    let half = 1i64 << (shift - 1);
+    // Twice, for what rounding its multiplier adds.
+    let operand = 2.0 * ACTIVATION_MAGNITUDE as f64 * real.residual.unwrap_or(0.0).abs();
+    let channels = real.multipliers.iter().zip(&real.constants);
+    channels
+        .map(|(m, b)| {
+            let multiplier = fit_i16(m * unit)?;
+            let reach = bound as f64 * f64::from(multiplier).abs() / unit + operand + 1.0;
+            let b = clamped.map_or(*b, |(low, high)| {
+                b.clamp(f64::from(low) - reach, f64::from(high) + reach)
+            });
+            let bias = (b * unit).round();
+            (bias.abs() < LARGEST_CONSTANT).then_some(ChannelParameters {
+                multiplier,
+                bias: bias as i64 + half,
+            })
+        })
+        .collect()
+}
+
+/// The finest residual multiplier at a shift; without an operand, zero.
+fn residual_at(ratio: Option<f64>, shift: u8) -> Option<ResidualScale> {
+    let Some(ratio) = ratio else {
+        return Some(ResidualScale::default());
+    };
+    (0..=shift).rev().find_map(|shift| {
+        let multiplier = fit_i16(ratio * f64::from(shift).exp2())?;
+        Some(ResidualScale { multiplier, shift })
+    })
+}
+
+/// Rounds to a 16-bit multiplier of magnitude at most 32767.
+fn fit_i16(value: f64) -> Option<i16> {
+    let rounded = value.round();
+    (rounded.abs() <= f64::from(i16::MAX)).then_some(rounded as i16)
+}
