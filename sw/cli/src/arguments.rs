@@ -127,6 +127,10 @@ pub struct StudyArguments {
     /// ending]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Write integer models even if they lose more than half a point of their rounded networks'
+    /// accuracy on 1000 training images
+    #[arg(long)]
+    pub accept: bool,
     /// Forget results of rows that the recipe no longer names, with their records and plots;
     /// networks stay
     #[arg(long)]
@@ -152,6 +156,10 @@ pub struct NetworkArguments {
     /// Passes over the training images
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub epochs: usize,
+    /// Go on even if the integer model loses more than half a point of the rounded network's
+    /// accuracy on 1000 training images
+    #[arg(long)]
+    pub accept: bool,
 }
 
 /// Which weights share a scale.

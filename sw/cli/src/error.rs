@@ -102,6 +102,9 @@ pub enum Error {
     /// The trained network has no integer form.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// The integer model loses too much.
+    #[error("{0}")]
+    Unfaithful(String),
     /// The Verilog could not be generated.
     #[error(transparent)]
     Generate(#[from] GenerateError),

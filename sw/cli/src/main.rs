@@ -19,6 +19,7 @@ mod generate;
 mod hardware;
 mod import;
 mod info;
+mod judgement;
 mod output;
 mod placement;
 mod plot;

@@ -56,6 +56,10 @@ pub struct TrainArguments {
     /// --out, for networks that have no integer form
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
+    /// Write the integer model even if it loses more than half a point of the rounded network's
+    /// accuracy on 1000 training images
+    #[arg(long)]
+    pub accept: bool,
     /// Keep the run's state in this file, at least after every epoch; if it is there, go on from it
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,

@@ -4,6 +4,7 @@ use super::options;
 use crate::arguments::ExportArguments;
 use crate::data::check_count;
 use crate::error::Error;
+use crate::judgement::{self, Judged};
 use crate::output::Output;
 use crate::table::Table;
 use crate::train::{self, percent};
@@ -29,12 +30,14 @@ pub struct Report {
     accuracy_quantized: f64,
     accuracy_integer: f64,
     images: usize,
+    /// What the integers lose on the calibration images.
+    judgement: Judged,
 }
 
 /// The file's bytes and how good the model is.
 ///
 /// # Errors
-/// When there are too few images, or the network has no integer form.
+/// When there are too few images, the network has no integer form, or this one loses too much.
 pub fn make(
     arguments: &ExportArguments,
     checkpoint: Checkpoint,
@@ -44,7 +47,7 @@ pub fn make(
 ) -> Result<(Vec<u8>, Report), Error> {
     let count = arguments.calibration_images;
     check_count("--calibration-images", count, train.len())?;
-    let spinner = output.spinner("observing activations and measuring");
+    let spinner = output.spinner("observing activations");
     let calibration = train.first(count);
     let Checkpoint {
         model,
@@ -63,7 +66,10 @@ pub fn make(
             network
         }
     };
+    spinner.finish_and_clear();
     let exported = export(&trained, None)?;
+    let judged = judgement::check(&trained, &exported, &calibration, arguments.accept, output)?;
+    let spinner = output.spinner("measuring on held-out images");
     let float = trained.model.score(test).accuracy();
     let quantized = trained.score(&trained.stored(), test).accuracy();
     let integer = IntegerNetwork::undisturbed(&exported).accuracy(test);
@@ -83,6 +89,7 @@ pub fn make(
         accuracy_quantized: quantized,
         accuracy_integer: integer,
         images,
+        judgement: judged,
     };
     Ok((train::bytes(&exported, out)?, report))
 }

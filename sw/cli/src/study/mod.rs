@@ -75,7 +75,7 @@ fn in_folder(
 ) -> Result<(), Error> {
     let (data, start) = (arguments.data.as_ref(), arguments.start.as_deref());
     let places = (arguments.recipe.as_path(), folder);
-    let mut work = Work::new(study, places, (data, start), output)?;
+    let mut work = Work::new(study, places, (data, start), arguments.accept, output)?;
     let made = work.all()?;
     let shown = work.ledger.of(study);
     let kept = if arguments.prune {

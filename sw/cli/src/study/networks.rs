@@ -6,18 +6,16 @@ use super::recipe::{Network, Rounded, settings};
 use super::steps::{CHECKPOINT, MODEL, Work, entry};
 use crate::error::Error;
 use crate::files;
+use crate::judgement::{self, CALIBRATION_IMAGES};
 use crate::provenance::digest;
 use crate::train::{self, Plan};
-use brownout_golden::export::{check_form, check_options, export};
+use brownout_golden::export::{check_start, export};
 use brownout_golden::float::{Checkpoint, FloatModel, MAX_FILE_BYTES};
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::quantize::Granularity;
 use brownout_golden::state_dict::{Target, read_state_dict};
 use brownout_golden::train::TrainingOptions;
 use std::time::Instant;
-
-/// Training images on which activations are observed where a network is not trained.
-const CALIBRATION_IMAGES: usize = 1000;
 
 /// Ending of the state of a training that is not done; another training has another one.
 fn state(key: &str) -> String {
@@ -164,7 +162,7 @@ impl Work<'_> {
         options: TrainingOptions,
     ) -> Result<NetworkResult, Error> {
         let start = self.first(network, &options)?;
-        let exportable = check_form(&start.architecture).is_ok() && check_options(&options).is_ok();
+        let exportable = check_start(&start, &options).is_ok();
         let model = self.file(network, MODEL);
         if !exportable && model.exists() {
             // Of an earlier training; it would be taken for this one's.
@@ -179,9 +177,10 @@ impl Work<'_> {
             checkpoint: Some(self.file(network, CHECKPOINT)),
             state: Some(self.file(network, &state(&self.network_key(network)))),
             options,
+            accept: self.accept,
         };
         let output = self.output;
-        let done = train::complete(start, self.split()?, &plan, output)?;
+        let (done, _) = train::complete(start, self.split()?, &plan, output)?;
         Ok(NetworkResult::Trained(done))
     }
 
@@ -200,10 +199,13 @@ impl Work<'_> {
             .map_err(|e| Error::Recipe(format!("network {:?}: {e}", network.name)))?;
         let start = self.start_model()?;
         let (checkpoint, model) = (self.file(network, CHECKPOINT), self.file(network, MODEL));
+        let (accept, output) = (self.accept, self.output);
         let split = self.split()?;
         let count = CALIBRATION_IMAGES.min(split.train.len());
-        let quantized = start.calibrate(&split.train.first(count), &options)?;
+        let calibration = split.train.first(count);
+        let quantized = start.calibrate(&calibration, &options)?;
         let exported = export(&quantized, None)?;
+        judgement::check(&quantized, &exported, &calibration, accept, output)?;
         let accuracy = IntegerNetwork::undisturbed(&exported).accuracy(&split.test);
         let images = split.test.len();
         files::write(&checkpoint, &quantized.to_bytes())?;

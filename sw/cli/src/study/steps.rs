@@ -42,6 +42,8 @@ pub struct Work<'a> {
     pub start: Option<&'a Path>,
     /// What is done.
     pub ledger: Ledger,
+    /// Whether integer models are written whatever they lose.
+    pub accept: bool,
     /// How much to say.
     pub output: Output,
     /// All images, once they are needed.
@@ -59,6 +61,7 @@ impl<'a> Work<'a> {
         study: &'a Study,
         (recipe, folder): (&'a Path, &'a Path),
         (data, start): (Option<&'a DataSource>, Option<&'a Path>),
+        accept: bool,
         output: Output,
     ) -> Result<Self, Error> {
         let mut ledger = Ledger::read(folder)?;
@@ -86,6 +89,7 @@ impl<'a> Work<'a> {
             data,
             start,
             ledger,
+            accept,
             output,
             split: None,
             test_images,

@@ -9,11 +9,12 @@ use crate::arguments::{Global, TrainArguments};
 use crate::data::DataSource;
 use crate::error::Error;
 use crate::files;
+use crate::judgement::{self, Judged};
 use crate::output::Output;
 use crate::provenance;
 use crate::table::Table;
 use brownout_golden::data::{Dataset, Split};
-use brownout_golden::export::{check_form, check_options, export};
+use brownout_golden::export::{check_start, export};
 use brownout_golden::float::FloatModel;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::{Accuracy, FileError, IntegerModel};
@@ -64,6 +65,9 @@ struct Report {
     checkpoint: Option<String>,
     #[serde(flatten)]
     done: Done,
+    /// What the integers lose on training images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    judgement: Option<Judged>,
     /// The program's commit; null when it was not built in a checkout.
     commit: Option<&'static str>,
 }
@@ -135,15 +139,15 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
         None => fresh(plan.network, &plan.data, &split, &plan.options)?,
     };
     if plan.out.is_some() {
-        check_form(&start.architecture)?;
-        check_options(&plan.options)?;
+        check_start(&start, &plan.options)?;
     }
-    let done = complete(start, &split, &plan, output)?;
+    let (done, judgement) = complete(start, &split, &plan, output)?;
     let name = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
     let report = Report {
         file: name(&plan.out),
         checkpoint: name(&plan.checkpoint),
         done,
+        judgement,
         commit: provenance::commit(),
     };
     output.result(&report, &render(&report))?;
@@ -158,23 +162,27 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
 /// Trains a network, and writes what the plan asks for.
 ///
 /// # Errors
-/// When training diverges or is interrupted, or the network has no integer form but one is to be
-/// written.
+/// When training diverges or is interrupted, or an integer model is to be written but the network
+/// has none, or one that loses too much. The checkpoint is written all the same, beside the
+/// model's file if no other one was asked for: training is not done in vain.
 pub fn complete(
     start: FloatModel,
     split: &Split,
     plan: &Plan,
     output: Output,
-) -> Result<Done, Error> {
+) -> Result<(Done, Option<Judged>), Error> {
     let run = train_model(start, split, plan, output)?;
-    // What cannot be exported leaves no checkpoint either.
-    let model = match &plan.out {
-        Some(_) => Some(export(&run.trained.network, Some(&run.trained.options))?),
-        None => None,
-    };
     if let Some(path) = &plan.checkpoint {
         files::write(path, &run.trained.network.to_bytes())?;
     }
+    let model = match &plan.out {
+        Some(out) => {
+            let model = run.export(&split.train, plan.accept, output);
+            Some(model.inspect_err(|_| run.rescue(plan, out, output))?)
+        }
+        None => None,
+    };
+    let (model, judgement) = model.unzip();
     let exported = match (model, &plan.out) {
         (Some(model), Some(path)) => {
             let measured = run.measure(&model, &split.test, output);
@@ -193,7 +201,7 @@ pub fn complete(
         None => run.float_accuracies(&split.test),
     };
     let options = &plan.options;
-    Ok(Done {
+    let done = Done {
         network: run.trained.network.model.architecture.name.clone(),
         data: run.trained.network.model.origin.clone(),
         weight_bits: options.weight_bits,
@@ -211,7 +219,8 @@ pub fn complete(
         images: split.test.len(),
         seconds: run.seconds,
         images_per_second: run.images_per_second,
-    })
+    };
+    Ok((done, judgement))
 }
 
 /// A network with random parameters.
@@ -241,13 +250,13 @@ pub fn make(
     output: Output,
 ) -> Result<Made, Error> {
     let start = fresh(arguments.network, &arguments.data, split, options)?;
-    check_form(&start.architecture)?;
+    check_start(&start, options)?;
     announce(&start, split, options, output);
     let time = Instant::now();
     let trained = train(start, &split.train, options)?;
     let images = options.epochs * split.train.len();
     let run = Run::new(trained, images, time);
-    let model = export(&run.trained.network, Some(&run.trained.options))?;
+    let (model, _) = run.export(&split.train, arguments.accept, output)?;
     let measured = run.measure(&model, &split.test, output);
     let model = model.with_accuracy(Accuracy {
         float: measured.accuracy_quantized,
@@ -298,6 +307,36 @@ impl Run {
             seconds,
             images_per_second: images as f64 / seconds,
             trained,
+        }
+    }
+
+    /// The integer model, judged on training images.
+    fn export(
+        &self,
+        train: &Dataset,
+        accept: bool,
+        output: Output,
+    ) -> Result<(IntegerModel, Judged), Error> {
+        let network = &self.trained.network;
+        let model = export(network, Some(&self.trained.options))?;
+        let images = train.first(judgement::CALIBRATION_IMAGES);
+        let judged = judgement::check(network, &model, &images, accept, output)?;
+        Ok((model, judged))
+    }
+
+    /// Keeps what was trained when there is no integer model of it; that it cannot be kept
+    /// says less than why it has to be.
+    fn rescue(&self, plan: &Plan, out: &Path, output: Output) {
+        let beside = || {
+            let mut name = out.to_owned().into_os_string();
+            name.push(".checkpoint");
+            let path = PathBuf::from(name);
+            files::write(&path, &self.trained.network.to_bytes())?;
+            Ok::<_, Error>(path)
+        };
+        match plan.checkpoint.clone().map_or_else(beside, Ok) {
+            Ok(path) => output.remark(format!("the checkpoint is in {}", path.display())),
+            Err(error) => output.remark(format!("there is no checkpoint: {error}")),
         }
     }
 

@@ -60,6 +60,8 @@ pub struct Plan {
     pub state: Option<PathBuf>,
     /// How.
     pub options: TrainingOptions,
+    /// Whether an integer model is written whatever it loses.
+    pub accept: bool,
 }
 
 /// Refuses outputs that are an input or another output.
@@ -160,6 +162,7 @@ impl Recipe {
             checkpoint: self.checkpoint,
             state: self.state,
             options: self.training,
+            accept: arguments.accept,
         })
     }
 }
