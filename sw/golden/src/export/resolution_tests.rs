@@ -237,6 +237,33 @@ fn a_few_images_lost_by_chance_are_no_loss() {
     assert!(judgement(1000, 500, 600, 100).is_faithful());
 }
 
+#[test]
+fn rules_that_training_does_not_change_are_checked_at_its_start() {
+    let wide = Shape {
+        height: 15,
+        width: 15,
+        channels: 583,
+    };
+    // One input a place more than an accumulator of 32 bits adds up at 8 bits, but not at 4.
+    let architecture = Builder::new("wide", wide)
+        .dense("logits", 2, false)
+        .build()
+        .unwrap();
+    let parameters = Parameters::random(&architecture, 1, 0);
+    let start = model(architecture, parameters);
+    let four = TrainingOptions {
+        weight_bits: BitWidth::FOUR,
+        ..options(Granularity::Tensor)
+    };
+    assert_eq!(check_start(&start, &four), Ok(()));
+    let refused = check_start(&start, &options(Granularity::Tensor)).unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.starts_with("layer 0 (logits): 131175 inputs") && refused.contains("131071"),
+        "{refused}"
+    );
+}
+
 fn pretrained() -> Option<(FloatModel, Dataset, Dataset)> {
     let (networks, images) = (
         test_data::folder("cifar10-resnets")?,
