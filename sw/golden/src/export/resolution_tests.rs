@@ -125,6 +125,34 @@ fn a_dead_filter_costs_no_other_channel_its_resolution() {
 }
 
 #[test]
+fn weights_behind_a_gain_of_zero_widen_no_range() {
+    let mut network = model(blocks(), Parameters::random(&blocks(), 3, 0));
+    let data = noise(&network, 60);
+    let layer = network.parameters.layers[1].as_mut().unwrap();
+    layer.gain.as_mut().unwrap()[4] = 0.0;
+    for quantizer in [
+        QuantizerName::LeastError,
+        QuantizerName::Symmetric,
+        QuantizerName::Wcat,
+        QuantizerName::Lsq,
+    ] {
+        let options = TrainingOptions {
+            quantizer,
+            ..options(Granularity::Tensor)
+        };
+        let step = |network: &FloatModel| {
+            let trained = network.calibrate(&data, &options).unwrap();
+            let grid = trained.quantization.grids[1].as_ref().unwrap();
+            grid.steps(8).unwrap()[0]
+        };
+        let mut free = network.clone();
+        let layer = free.parameters.layers[1].as_mut().unwrap();
+        layer.weight.index_axis_mut(Axis(0), 4).fill(1e3);
+        assert_eq!(step(&free), step(&network), "{quantizer}");
+    }
+}
+
+#[test]
 fn a_constant_that_no_sum_brings_back_costs_no_resolution() {
     let mut network = model(blocks(), Parameters::random(&blocks(), 4, 0));
     let before = |network: &FloatModel, data: &Dataset| {

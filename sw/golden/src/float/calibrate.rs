@@ -2,11 +2,13 @@
 
 use super::FloatModel;
 use crate::data::Dataset;
-use crate::network::Evaluator;
+use crate::network::{Evaluator, LayerParameters, Norm};
 use crate::quantize::QuantizeError;
 use crate::quantized::{Quantization, QuantizedNetwork};
 use crate::train::{LayerQuantizer, OptionsError, TrainingOptions};
 use brownout_spec::program::Shape;
+use ndarray::{Array4, Axis};
+use std::borrow::Cow;
 use thiserror::Error;
 
 /// Why a network cannot be quantized with these images.
@@ -84,11 +86,13 @@ impl FloatModel {
         options.validate()?;
         let mut grids = Vec::with_capacity(self.parameters.layers.len());
         for (index, layer) in self.parameters.layers.iter().enumerate() {
-            let fit = |weight| {
-                let quantizer = LayerQuantizer::begin(weight, options)?;
-                quantizer.grid(weight, options)
+            let norm = self.architecture.styles[index].norm;
+            let fit = |layer: &LayerParameters| {
+                let weight = counting(layer, norm);
+                let quantizer = LayerQuantizer::begin(&weight, options)?;
+                quantizer.grid(&weight, options)
             };
-            let grid = layer.as_ref().map(|layer| fit(&layer.weight)).transpose();
+            let grid = layer.as_ref().map(fit).transpose();
             grids.push(grid.map_err(|problem| CalibrationError::Weights {
                 layer: index,
                 problem,
@@ -105,4 +109,17 @@ impl FloatModel {
             model: self.clone(),
         })
     }
+}
+
+/// A layer's weights without those that a gain of zero makes free: what they happen to be must not
+/// widen a range that others share.
+fn counting(layer: &LayerParameters, norm: Norm) -> Cow<'_, Array4<f32>> {
+    let scale = layer.scale(norm).unwrap_or_default();
+    let free = scale.iter().enumerate().filter(|(_, scale)| **scale == 0.0);
+    let mut weight = Cow::Borrowed(&layer.weight);
+    for (channel, _) in free {
+        let weight = weight.to_mut();
+        weight.index_axis_mut(Axis(0), channel).fill(0.0);
+    }
+    weight
 }
