@@ -6,7 +6,7 @@
 
 use super::ExportError;
 use crate::model::accumulator_bound;
-use crate::network::{LayerParameters, NORMALIZATION_EPSILON};
+use crate::network::LayerParameters;
 use crate::quantized::QuantizedNetwork;
 use brownout_spec::arithmetic::{
     ACTIVATION_MAGNITUDE, ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, check_sum,
@@ -76,6 +76,7 @@ pub(super) fn convolution(
             .name
             .clone(),
     })?;
+    let epsilon = trained.model.architecture.styles[index].epsilon.value();
     // Per channel the real value of an accumulator's unit, and the constant.
     let channel = |c: usize| {
         let bias = f64::from(parameters.bias[c]);
@@ -86,7 +87,7 @@ pub(super) fn convolution(
         let Some(gain) = &parameters.gain else {
             return (unit, bias);
         };
-        let variance = f64::from(parameters.variance[c]) + f64::from(NORMALIZATION_EPSILON);
+        let variance = f64::from(parameters.variance[c]) + f64::from(epsilon);
         let slope = f64::from(gain[c]) / variance.sqrt();
         let offset = parameters.offset.as_ref().map_or(0.0, |o| f64::from(o[c]));
         let shift = bias + (offset - f64::from(parameters.mean[c])) * slope;

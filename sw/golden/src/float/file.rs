@@ -15,10 +15,11 @@
 //! network always gives the same bytes.
 
 use super::FloatModel;
+use super::foreign::not_safetensors;
 use super::tensors::{Part, Taker, layer_parts, read_parameters};
 use crate::files;
 use crate::model::{FileError, InputMap};
-use crate::network::{Architecture, Builtin, Parameters};
+use crate::network::{Architecture, Builtin, Epsilon, Parameters};
 use crate::quantized::{Quantization, QuantizedNetwork};
 use brownout_spec::program::Shape;
 use brownout_spec::text::{is_printable, printable};
@@ -46,6 +47,9 @@ struct Header {
     image: Shape,
     classes: usize,
     input: InputMap,
+    /// ε of its norms, where that is not the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epsilon: Option<Epsilon>,
     origin: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     quantization: Option<Quantization>,
@@ -200,6 +204,7 @@ pub(crate) fn encode(
         image: model.image,
         classes: model.architecture.classes(),
         input: model.input,
+        epsilon: (model.architecture.epsilon()).filter(|&epsilon| epsilon != Epsilon::DEFAULT),
         origin: model.origin.clone(),
         quantization: quantization.cloned(),
         training: state.as_ref().map(|state| state.header.clone()),
@@ -243,13 +248,7 @@ pub(crate) fn decode<S>(
     bytes: &[u8],
     state: impl FnOnce(Option<serde_json::Value>, &Parameters, &mut Taker<'_, '_>) -> Result<S, String>,
 ) -> Result<(Checkpoint, S), String> {
-    let readable = |e: safetensors::SafeTensorError| {
-        format!(
-            "this is not a safetensors file: {}",
-            printable(&e.to_string())
-        )
-    };
-    let tensors = SafeTensors::deserialize(bytes).map_err(readable)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(|e| not_safetensors(bytes, &e))?;
     let mut header = read_header(bytes)?;
     let network: Builtin = header.network.parse().map_err(|_| {
         format!(
@@ -284,7 +283,8 @@ pub(crate) fn decode<S>(
     }
     header.input.check_channels(image.channels)?;
     let architecture = Architecture::builtin(network, image, header.classes)
-        .map_err(|e| format!("its network cannot be built: {e}"))?;
+        .map_err(|e| format!("its network cannot be built: {e}"))?
+        .with_epsilon(header.epsilon.unwrap_or_default());
     let mut taker = Taker::new(&tensors);
     let parameters = read_parameters(&mut taker, &architecture)?;
     let training = header.training.take();
@@ -317,12 +317,8 @@ fn read_header(bytes: &[u8]) -> Result<Header, String> {
     let unreadable = |e: serde_json::Error| {
         format!("its metadata cannot be read: {}", printable(&e.to_string()))
     };
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| {
-        format!(
-            "this is not a safetensors file: {}",
-            printable(&e.to_string())
-        )
-    })?;
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|e| not_safetensors(bytes, &e))?;
     let text = metadata
         .metadata()
         .as_ref()

@@ -1,5 +1,6 @@
 //! What a network looks like, before it has any weights.
 
+use super::Epsilon;
 use brownout_spec::arithmetic::{OutputScale, ResidualScale};
 use brownout_spec::program::{
     Layer, LayerShapes, Network, Operation, ProgramError, Residual, Shape,
@@ -26,6 +27,8 @@ pub enum Norm {
 pub struct Style {
     /// How the result is normalised.
     pub norm: Norm,
+    /// What the norm adds to a variance; the default where there is none.
+    pub epsilon: Epsilon,
     /// A bias in front of the normalisation, besides the shift behind it.
     pub offset: bool,
     /// ReLU, after the residual operand is added.
@@ -90,6 +93,20 @@ impl Architecture {
     /// Input and output of every layer.
     pub fn shapes(&self) -> &[LayerShapes] {
         &self.shapes
+    }
+
+    /// The same network with another ε in all its norms.
+    #[must_use]
+    pub fn with_epsilon(mut self, epsilon: Epsilon) -> Self {
+        let norms = self.styles.iter_mut().filter(|s| s.is_normalized());
+        norms.for_each(|style| style.epsilon = epsilon);
+        self
+    }
+
+    /// The ε of its norms, which is one in the built-in networks; `None` without norms.
+    pub fn epsilon(&self) -> Option<Epsilon> {
+        let norm = self.styles.iter().find(|style| style.is_normalized());
+        norm.map(|style| style.epsilon)
     }
 
     /// Number of results: channels of the last layer.
@@ -218,6 +235,7 @@ impl Builder {
             norm: groups.map_or(Norm::Batch, |groups| Norm::Group { groups }),
             offset: true,
             rectified: true,
+            ..Style::default()
         };
         self.layer(name, square(channels, kernel, 1, kernel / 2, None), style)
     }

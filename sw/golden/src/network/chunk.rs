@@ -138,8 +138,8 @@ impl Chunk {
             let shapes = &architecture.shapes()[index];
             match layer.operation {
                 Operation::Convolution { .. } => {
-                    let norm = architecture.styles[index].norm;
-                    LayerState::Convolution(Box::new(Convolution::new(shapes, norm, images)))
+                    let style = architecture.styles[index];
+                    LayerState::Convolution(Box::new(Convolution::new(shapes, style, images)))
                 }
                 Operation::MaxPool { .. } => LayerState::MaxPool {
                     winners: vec![0; images * shapes.output.volume()],

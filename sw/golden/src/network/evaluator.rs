@@ -160,7 +160,7 @@ impl<'a> Evaluator<'a> {
             let group = windows::group(shapes, BATCH);
             let forward = Forward::new(shapes, group);
             let scale = layer.scale(style.norm);
-            let mut affine = Affine::new(style.norm, forward.outputs(), 1);
+            let mut affine = Affine::new(style, forward.outputs(), 1);
             match (style.norm, &scale) {
                 (Norm::Batch, Some(scale)) => {
                     let moments = Moments {

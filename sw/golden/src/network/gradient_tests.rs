@@ -1,6 +1,8 @@
 //! Every layer's gradient against central differences of the loss Σ gᵢ·logitᵢ.
 
-use super::{Architecture, Builder, Chunk, Norm, Parameters, Prepared, Statistics, Style};
+use super::{
+    Architecture, Builder, Chunk, Epsilon, Norm, Parameters, Prepared, Statistics, Style,
+};
 use crate::quantize::ActivationGrid;
 use brownout_spec::program::{Operation, Residual, Shape};
 use rand::{RngExt, SeedableRng};
@@ -13,11 +15,13 @@ const STEP: f32 = 1e-2;
 
 const PLAIN: Style = Style {
     norm: Norm::None,
+    epsilon: Epsilon::DEFAULT,
     offset: false,
     rectified: false,
 };
 const NORMALIZED: Style = Style {
     norm: Norm::Batch,
+    epsilon: Epsilon::DEFAULT,
     offset: true,
     rectified: false,
 };
@@ -325,7 +329,7 @@ fn group_norm_has_right_gradients_with_one_with_some_and_with_single_channels_a_
         let style = Style {
             norm: Norm::Group { groups },
             offset: true,
-            rectified: false,
+            ..Style::default()
         };
         let architecture = Builder::new("test", input(5, 6, 2))
             .layer("conv", convolution(6, (3, 3), 1, 1), style)

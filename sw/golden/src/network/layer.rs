@@ -9,7 +9,7 @@ use super::normalization::{Affine, Coefficients, Moments, Spread, Sums};
 use super::parameters::LayerGradients;
 use super::pointwise::{Clip, activate, gate, spread};
 use super::windows::{self, Backward, Forward, PackedWeights, Padded, Scratch};
-use super::{LayerParameters, Norm};
+use super::{LayerParameters, Norm, Style};
 use brownout_spec::program::LayerShapes;
 use std::ops::Range;
 
@@ -80,14 +80,14 @@ pub(super) struct Convolution {
 }
 
 impl Convolution {
-    pub fn new(shapes: &LayerShapes, norm: Norm, images: usize) -> Self {
+    pub fn new(shapes: &LayerShapes, style: Style, images: usize) -> Self {
         let group = windows::group(shapes, images);
         let (forward, backward) = (Forward::new(shapes, group), Backward::new(shapes, group));
         let channels = forward.outputs();
-        let affine = Affine::new(norm, channels, images);
+        let affine = Affine::new(style, channels, images);
         let volume = forward.output_volume();
         Self {
-            norm,
+            norm: style.norm,
             group,
             images,
             padded: Padded::default(),

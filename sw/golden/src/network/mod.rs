@@ -16,6 +16,7 @@ mod architecture;
 mod bfloat;
 mod builtin;
 mod chunk;
+mod epsilon;
 mod evaluator;
 mod layer;
 mod level;
@@ -32,12 +33,10 @@ pub use architecture::{Architecture, ArchitectureError, Builder, Norm, Style};
 pub use bfloat::Precision;
 pub use builtin::{Builtin, Depth, Shortcut};
 pub use chunk::{Chunk, Prepared, Statistics};
+pub use epsilon::Epsilon;
 pub use evaluator::{Evaluator, Score, Values};
 pub use parameters::{LayerGradients, LayerParameters, Parameters};
 pub(crate) use windows::flattened;
-
-/// Added to a variance before its root is taken.
-pub const NORMALIZATION_EPSILON: f32 = 1e-5;
 
 #[cfg(test)]
 mod gradient_tests;

@@ -7,7 +7,7 @@
 
 use super::parameters::LayerGradients;
 use super::pointwise::deviations;
-use super::{LayerParameters, NORMALIZATION_EPSILON, Norm};
+use super::{LayerParameters, Norm, Style};
 
 /// Mean and variance of each channel.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,6 +72,8 @@ impl Spread {
 #[derive(Clone, Debug)]
 pub(super) struct Affine {
     channels: usize,
+    /// What the norm adds to a variance.
+    epsilon: f32,
     scale: Vec<f32>,
     shift: Vec<f32>,
     /// Mean of z, the centre of its normalisation.
@@ -83,14 +85,15 @@ pub(super) struct Affine {
 }
 
 impl Affine {
-    /// The map of a layer over that many images.
-    pub fn new(norm: Norm, channels: usize, images: usize) -> Self {
-        let rows = match norm {
+    /// The map of a layer of that style over that many images.
+    pub fn new(style: Style, channels: usize, images: usize) -> Self {
+        let rows = match style.norm {
             Norm::Group { .. } => images,
             _ => 1,
         };
         Self {
             channels,
+            epsilon: style.epsilon.value(),
             scale: vec![1.0; rows * channels],
             shift: vec![0.0; rows * channels],
             centre: vec![0.0; rows * channels],
@@ -128,7 +131,7 @@ impl Affine {
     /// Normalisation with the moments of z + offset.
     pub fn set_moments(&mut self, layer: &LayerParameters, scale: &[f32], moments: &Moments) {
         for (c, &gain) in scale.iter().enumerate() {
-            let inverse = 1.0 / (moments.variance[c] + NORMALIZATION_EPSILON).sqrt();
+            let inverse = 1.0 / (moments.variance[c] + self.epsilon).sqrt();
             let centre = moments.mean[c] - offset(layer, c);
             self.set(c, gain, layer.bias[c], (centre, inverse));
         }
@@ -151,7 +154,7 @@ impl Affine {
             let mean = range.clone().map(mean_of).sum::<f64>() / width as f64;
             let squares = |c: usize| spread.squares[c] + pixels * (mean_of(c) - mean).powi(2);
             let variance = range.clone().map(squares).sum::<f64>() / (pixels * width as f64);
-            let inverse = 1.0 / (variance as f32 + NORMALIZATION_EPSILON).sqrt();
+            let inverse = 1.0 / (variance as f32 + self.epsilon).sqrt();
             for c in range {
                 let centre = mean as f32 - offset(layer, c);
                 self.set(first + c, scale[c], layer.bias[c], (centre, inverse));

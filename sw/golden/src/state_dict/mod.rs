@@ -24,11 +24,20 @@
 //! 3e-8) when it is read, and one near one that was trained here some 6e-8 when it is
 //! written. After that it stays as it is.
 
+mod hints;
 mod layout;
+mod metadata;
+mod names;
+mod parameter;
 mod read;
 #[cfg(test)]
 mod test_dicts;
+mod values;
 mod write;
 
-pub use read::{MAX_FILE_BYTES, Target, read_state_dict, state_dict_from};
-pub use write::{METADATA_KEY, state_dict};
+pub use hints::{Hints, hints};
+pub use metadata::{METADATA_KEY, Metadata, image_shape};
+pub use read::{
+    Imported, MAX_FILE_BYTES, Target, import, read_state_dict, state_dict_from,
+};
+pub use write::state_dict;

@@ -1,18 +1,18 @@
 //! From a PyTorch state dict to a network in floating point.
 
-use super::layout::{BATCHES, WeightForm, channel_orders, layer_names, norm_names};
-use crate::float::{FloatModel, check_finite, check_variance, read_up_to};
+use super::layout::{WeightForm, channel_orders, layer_names, norm_names};
+use super::metadata::Metadata;
+use super::names::StateDict;
+use super::parameter::Done;
+use crate::float::{FloatModel, check_variance, not_safetensors, read_up_to};
 use crate::model::{FileError, InputMap};
-use crate::network::{Architecture, Builtin, LayerParameters, Norm, Parameters};
+use crate::network::{Architecture, Builtin, Epsilon, LayerParameters, Norm, Parameters};
 use brownout_spec::program::Shape;
 use brownout_spec::text::printable;
 use ndarray::{Array1, Array4, Axis};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
-use std::collections::BTreeMap;
 use std::path::Path;
 
-const PREFIX: &str = "module.";
 /// Largest file that is read.
 pub const MAX_FILE_BYTES: u64 = crate::float::MAX_FILE_BYTES;
 
@@ -27,6 +27,17 @@ pub struct Target {
     pub classes: usize,
     /// What pixels mean to it.
     pub input: InputMap,
+    /// What its norms add to a variance; without norms it says nothing.
+    pub epsilon: Epsilon,
+}
+
+/// A network that was read, and what its reader should know.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// The network.
+    pub model: FloatModel,
+    /// What was done so that its tensors are those of the network here, in sentences.
+    pub remarks: Vec<String>,
 }
 
 /// Reads a state dict.
@@ -47,35 +58,48 @@ pub fn state_dict_from(
     path: &Path,
     target: &Target,
 ) -> Result<FloatModel, FileError> {
+    import(bytes, path, target).map(|imported| imported.model)
+}
+
+/// Reads the bytes of a state dict, and says what was done with its tensors.
+///
+/// # Errors
+/// As [`read_state_dict`].
+pub fn import(bytes: &[u8], path: &Path, target: &Target) -> Result<Imported, FileError> {
     parse(bytes, path, target).map_err(|problem| FileError::Format {
         path: path.to_owned(),
         problem,
     })
 }
 
-fn parse(bytes: &[u8], path: &Path, target: &Target) -> Result<FloatModel, String> {
+fn parse(bytes: &[u8], path: &Path, target: &Target) -> Result<Imported, String> {
     let architecture = Architecture::builtin(target.network, target.image, target.classes)
-        .map_err(|e| e.to_string())?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(|e| {
-        format!(
-            "this is not a safetensors file: {}",
-            printable(&e.to_string())
-        )
-    })?;
-    let mut dict = StateDict::new(&tensors, target)?;
-    let orders = channel_orders(&architecture);
-    let mut layers = Vec::with_capacity(architecture.network.layers.len());
-    for index in 0..architecture.network.layers.len() {
-        layers.push(
-            match architecture.network.layers[index].operation.has_weights() {
-                true => Some(layer(&mut dict, &architecture, index, target, &orders)?),
-                false => None,
-            },
-        );
+        .map_err(|e| e.to_string())?
+        .with_epsilon(target.epsilon);
+    let tensors = SafeTensors::deserialize(bytes).map_err(|e| not_safetensors(bytes, &e))?;
+    if let Some(metadata) = Metadata::parse(bytes)? {
+        metadata.check(target)?;
     }
-    dict.finish()?;
+    let user = format!("network {} for images of {}", target.network, target.image);
+    let dict = StateDict::new(&tensors, &architecture, user)?;
+    let mut reader = Reader {
+        dict,
+        architecture: &architecture,
+        image: target.image,
+        orders: channel_orders(&architecture),
+        done: Done::default(),
+    };
+    let mut layers = Vec::with_capacity(architecture.network.layers.len());
+    for (index, layer) in architecture.network.layers.iter().enumerate() {
+        layers.push(match layer.operation.has_weights() {
+            true => Some(reader.layer(index)?),
+            false => None,
+        });
+    }
+    reader.dict.finish()?;
+    let remarks = reader.remarks();
     let name = path.file_name().unwrap_or(path.as_os_str());
-    Ok(FloatModel {
+    let model = FloatModel {
         network: target.network,
         architecture,
         image: target.image,
@@ -85,199 +109,157 @@ fn parse(bytes: &[u8], path: &Path, target: &Target) -> Result<FloatModel, Strin
             .take(200)
             .collect(),
         parameters: Parameters { layers },
-    })
+    };
+    Ok(Imported { model, remarks })
 }
 
-/// The tensors that have not been taken yet, by name without `module.`.
-struct StateDict<'b> {
-    tensors: BTreeMap<String, TensorView<'b>>,
-    /// What needs them, for messages.
-    user: String,
+/// On the way from tensors to layers.
+struct Reader<'a, 'b> {
+    dict: StateDict<'b>,
+    architecture: &'a Architecture,
+    image: Shape,
+    /// For each tensor of the network, which channel of the state dict each channel is.
+    orders: Vec<Vec<usize>>,
+    done: Done,
 }
 
-impl<'b> StateDict<'b> {
-    fn new(file: &SafeTensors<'b>, target: &Target) -> Result<Self, String> {
-        let mut tensors = BTreeMap::new();
-        for (name, tensor) in file.tensors() {
-            let short = name.strip_prefix(PREFIX).unwrap_or(&name).to_owned();
-            if short.rsplit('.').next() == Some(BATCHES) {
-                continue;
-            }
-            if let Some(_twice) = tensors.insert(short.clone(), tensor) {
-                return Err(format!(
-                    "it has tensor \"{}\" with and without {PREFIX:?}; allowed is one of them",
-                    printable(&short)
-                ));
-            }
-        }
-        let user = format!("network {} for images of {}", target.network, target.image);
-        Ok(Self { tensors, user })
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
-    }
-
-    /// The first of these that there is, or the first.
-    fn choose(&self, names: &[String], part: &str) -> String {
-        let there = names
-            .iter()
-            .find(|name| self.has(&format!("{name}.{part}")));
-        there.unwrap_or(&names[0]).clone()
-    }
-
-    /// The values of a tensor which has one of these shapes.
-    fn take(&mut self, name: &str, shapes: &[&[usize]]) -> Result<Vec<f32>, String> {
-        let Some(tensor) = self.tensors.remove(name) else {
-            return Err(format!(
-                "it has no tensor {name:?}, which {} needs",
-                self.user
-            ));
+impl Reader<'_, '_> {
+    fn layer(&mut self, index: usize) -> Result<LayerParameters, String> {
+        let style = self.architecture.styles[index];
+        let outputs = self.architecture.shapes()[index].output.channels;
+        let names = layer_names(&self.architecture.network.layers[index].name);
+        let name = self.dict.choose(&names);
+        let mut parameters = LayerParameters {
+            weight: self.weight(index, &name)?,
+            offset: None,
+            bias: Array1::zeros(outputs),
+            gain: None,
+            mean: Array1::zeros(outputs),
+            variance: Array1::ones(outputs),
         };
-        if !shapes.contains(&tensor.shape()) {
-            return Err(format!(
-                "tensor {name:?} has shape {:?}; {} needs {:?}",
-                tensor.shape(),
-                self.user,
-                shapes[0]
+        let bias = self.vector(index, &name, "bias")?;
+        if style.norm == Norm::None {
+            parameters.bias = bias.unwrap_or_else(|| self.no_bias(index, &name));
+            return Ok(parameters);
+        }
+        let norm = self.dict.choose(&norm_names(&name, style.norm));
+        let group = matches!(style.norm, Norm::Group { .. });
+        if !group {
+            parameters.mean = self.needed(index, &norm, "running_mean")?;
+            parameters.variance = self.needed(index, &norm, "running_var")?;
+        }
+        let (gain, shift) = match (
+            self.vector(index, &norm, "weight")?,
+            self.vector(index, &norm, "bias")?,
+        ) {
+            // Running moments say that there is a norm, and it has neither (`affine=False`).
+            (None, None) if !group => {
+                self.done.plain.push(norm);
+                (Array1::ones(outputs), Array1::zeros(outputs))
+            }
+            (Some(gain), Some(shift)) => (gain, shift),
+            (None, _) => return Err(self.dict.missing(&format!("{norm}.weight"), &[outputs])),
+            (Some(_), None) => {
+                return Err(self.dict.missing(&format!("{norm}.bias"), &[outputs]));
+            }
+        };
+        match (style.offset, bias) {
+            (true, bias) => {
+                parameters.offset = Some(bias.unwrap_or_else(|| self.no_bias(index, &name)));
+            }
+            // The norm takes off what stands in front of it: z + b − (μ) = z − (μ − b).
+            (false, Some(bias)) => {
+                parameters.mean.zip_mut_with(&bias, |mean, bias| {
+                    *mean = (f64::from(*mean) - f64::from(*bias)) as f32;
+                });
+                self.done.folded.push(name);
+            }
+            (false, None) => {}
+        }
+        parameters.bias = shift;
+        // Of group norm it is stored minus one.
+        parameters.gain = Some(if group { gain - 1.0 } else { gain });
+        Ok(parameters)
+    }
+
+    /// What PyTorch computes with where a layer was made with `bias=False`.
+    fn no_bias(&mut self, index: usize, name: &str) -> Array1<f32> {
+        self.done.unbiased.push(name.to_owned());
+        Array1::zeros(self.architecture.shapes()[index].output.channels)
+    }
+
+    /// One value for each output, in the channels' order, if there is such a tensor.
+    fn vector(
+        &mut self,
+        index: usize,
+        of: &str,
+        part: &str,
+    ) -> Result<Option<Array1<f32>>, String> {
+        let outputs = self.architecture.shapes()[index].output.channels;
+        let values = (self.dict).parameter((of, part), &[&[outputs]], &mut self.done)?;
+        let Some(values) = values else {
+            return Ok(None);
+        };
+        if part == "running_var" {
+            check_variance(&format!("{}{of}.{part}", self.dict.prefix), &values)?;
+        }
+        let order = &self.orders[index + 1];
+        Ok(Some(order.iter().map(|&channel| values[channel]).collect()))
+    }
+
+    fn needed(&mut self, index: usize, of: &str, part: &str) -> Result<Array1<f32>, String> {
+        let found = self.vector(index, of, part)?;
+        let outputs = self.architecture.shapes()[index].output.channels;
+        found.ok_or_else(|| self.dict.missing(&format!("{of}.{part}"), &[outputs]))
+    }
+
+    /// The weights of a layer, `[output][row][column][input]`, in the channels' order.
+    fn weight(&mut self, index: usize, name: &str) -> Result<Array4<f32>, String> {
+        let WeightForm {
+            source,
+            flat,
+            whole,
+            covers,
+            ..
+        } = WeightForm::of(self.architecture, self.image, index);
+        let [outputs, inputs, height, width] = whole;
+        let dense = [outputs, inputs * height * width];
+        let allowed: &[&[usize]] = if covers { &[&dense, &whole] } else { &[&whole] };
+        let values = (self.dict).parameter((name, "weight"), allowed, &mut self.done)?;
+        let values =
+            values.ok_or_else(|| self.dict.missing(&format!("{name}.weight"), allowed[0]))?;
+        let weight = Array4::from_shape_vec(whole, values).map_err(|e| e.to_string())?;
+        // From [output][input][row][column].
+        let weight = weight
+            .permuted_axes([0, 2, 3, 1])
+            .select(Axis(0), &self.orders[index + 1]);
+        if flat {
+            let values: Vec<f32> = weight.iter().copied().collect();
+            let shape = (outputs, 1, 1, inputs * height * width);
+            return Array4::from_shape_vec(shape, values).map_err(|e| e.to_string());
+        }
+        let weight = weight.select(Axis(3), &self.orders[source]);
+        Ok(weight.as_standard_layout().into_owned())
+    }
+
+    /// What was done with the tensors, in sentences.
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if !self.dict.prefix.is_empty() {
+            remarks.push(format!(
+                "{:?} in front of all its names was left away",
+                printable(&self.dict.prefix)
             ));
         }
-        let values = values(&tensor).ok_or_else(|| {
-            format!(
-                "tensor {name:?} is of type {:?}; allowed are F32, F64 and BF16",
-                tensor.dtype()
-            )
-        })?;
-        check_finite(name, &values)?;
-        Ok(values)
-    }
-
-    /// Refuses what nothing has asked for.
-    fn finish(self) -> Result<(), String> {
-        match self.tensors.keys().next() {
-            None => Ok(()),
-            Some(name) => Err(format!(
-                "it has tensor \"{}\", which {} does not know{}",
-                printable(name),
-                self.user,
-                match self.tensors.len() {
-                    1 => String::new(),
-                    more => format!(" ({} such tensors)", more),
-                }
-            )),
+        if self.dict.beside > 0 {
+            remarks.push(format!(
+                "{} tensors of an optimizer or of the state of training were left away",
+                self.dict.beside
+            ));
         }
+        remarks.extend(self.done.sentences());
+        remarks
     }
-}
-
-fn values(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
-    let data = tensor.data();
-    Some(match tensor.dtype() {
-        Dtype::F32 => data
-            .as_chunks()
-            .0
-            .iter()
-            .map(|v| f32::from_le_bytes(*v))
-            .collect(),
-        Dtype::F64 => data
-            .as_chunks()
-            .0
-            .iter()
-            .map(|v| f64::from_le_bytes(*v) as f32)
-            .collect(),
-        Dtype::BF16 => {
-            // The upper half of an f32.
-            let wide = |v: &[u8; 2]| f32::from_bits(u32::from(u16::from_le_bytes(*v)) << 16);
-            data.as_chunks().0.iter().map(wide).collect()
-        }
-        _ => return None,
-    })
-}
-
-fn layer(
-    dict: &mut StateDict<'_>,
-    architecture: &Architecture,
-    index: usize,
-    target: &Target,
-    orders: &[Vec<usize>],
-) -> Result<LayerParameters, String> {
-    let style = architecture.styles[index];
-    let outputs = architecture.shapes()[index].output.channels;
-    let name = dict.choose(
-        &layer_names(&architecture.network.layers[index].name),
-        "weight",
-    );
-    let order = &orders[index + 1];
-    let arrange = |values: Vec<f32>| order.iter().map(|&channel| values[channel]).collect();
-    let mut parameters = LayerParameters {
-        weight: weight(dict, architecture, (index, &name), target, orders)?,
-        offset: None,
-        bias: Array1::zeros(outputs),
-        gain: None,
-        mean: Array1::zeros(outputs),
-        variance: Array1::ones(outputs),
-    };
-    // Chosen first: what follows takes tensors away.
-    let norm = dict.choose(&norm_names(&name, style.norm), "weight");
-    let mut vector = |of: &str, part: &str| -> Result<Array1<f32>, String> {
-        let name = format!("{of}.{part}");
-        let values = dict.take(&name, &[&[outputs]])?;
-        if part == "running_var" {
-            check_variance(&name, &values)?;
-        }
-        Ok(arrange(values))
-    };
-    if style.norm == Norm::None {
-        parameters.bias = vector(&name, "bias")?;
-        return Ok(parameters);
-    }
-    if style.offset {
-        parameters.offset = Some(vector(&name, "bias")?);
-    }
-    let gain = vector(&norm, "weight")?;
-    parameters.bias = vector(&norm, "bias")?;
-    parameters.gain = Some(match style.norm {
-        // Stored minus one.
-        Norm::Group { .. } => gain - 1.0,
-        Norm::Batch | Norm::None => {
-            parameters.mean = vector(&norm, "running_mean")?;
-            parameters.variance = vector(&norm, "running_var")?;
-            gain
-        }
-    });
-    Ok(parameters)
-}
-
-/// The weights of a layer, `[output][row][column][input]`, in the channels' order.
-fn weight(
-    dict: &mut StateDict<'_>,
-    architecture: &Architecture,
-    (index, name): (usize, &str),
-    target: &Target,
-    orders: &[Vec<usize>],
-) -> Result<Array4<f32>, String> {
-    let WeightForm {
-        source,
-        flat,
-        whole,
-        covers,
-        ..
-    } = WeightForm::of(architecture, target.image, index);
-    let [outputs, inputs, height, width] = whole;
-    let dense = [outputs, inputs * height * width];
-    let allowed: &[&[usize]] = if covers { &[&dense, &whole] } else { &[&whole] };
-    let values = dict.take(&format!("{name}.weight"), allowed)?;
-    let weight = Array4::from_shape_vec(whole, values).map_err(|e| e.to_string())?;
-    // From [output][input][row][column].
-    let weight = weight
-        .permuted_axes([0, 2, 3, 1])
-        .select(Axis(0), &orders[index + 1]);
-    if flat {
-        let values: Vec<f32> = weight.iter().copied().collect();
-        let shape = (outputs, 1, 1, inputs * height * width);
-        return Array4::from_shape_vec(shape, values).map_err(|e| e.to_string());
-    }
-    let weight = weight.select(Axis(3), &orders[source]);
-    Ok(weight.as_standard_layout().into_owned())
 }
 
 #[cfg(test)]

@@ -1,32 +1,12 @@
 //! From a network in floating point to a PyTorch state dict.
 
 use super::layout::{BATCHES, WeightForm, channel_orders, layer_names, norm_names};
+use super::metadata::{Header, METADATA_KEY};
 use crate::float::FloatModel;
 use crate::network::{LayerParameters, Norm};
 use ndarray::{Array1, ArrayView4, Axis};
 use safetensors::tensor::{Dtype, TensorView};
-use serde::Serialize;
 use std::collections::HashMap;
-
-/// The metadata entry that says what the network is and what it expects.
-pub const METADATA_KEY: &str = "brownout-state-dict";
-
-/// What no tensor says, as a JSON text under [`METADATA_KEY`]: the only entry, because the
-/// order of several is another in each run.
-#[derive(Serialize)]
-struct Header<'m> {
-    network: String,
-    /// Rows, columns and channels, as `import --image` has them.
-    image: String,
-    classes: usize,
-    /// The map from pixels, as `import --input` has it.
-    input: String,
-    /// The same as a formula.
-    pixels: String,
-    /// Which weights these are.
-    weights: &'m str,
-    origin: &'m str,
-}
 
 /// One tensor of a state dict.
 struct Entry {
@@ -41,16 +21,7 @@ struct Entry {
 /// Which weights they are (`weights`, for the metadata) is for the caller to know. The same
 /// network always gives the same bytes.
 pub fn state_dict(model: &FloatModel, weights: &str) -> Vec<u8> {
-    let header = Header {
-        network: model.network.to_string(),
-        image: model.image.to_string(),
-        classes: model.architecture.classes(),
-        input: model.input.to_string(),
-        pixels: model.input.formula(),
-        weights,
-        origin: &model.origin,
-    };
-    let text = serde_json::to_string(&header).expect("a header is plain data");
+    let text = Header::text(model, weights);
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), text)]);
     let orders = channel_orders(&model.architecture);
     let places: Vec<Vec<usize>> = orders.iter().map(|order| inverse(order)).collect();

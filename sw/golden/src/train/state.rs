@@ -13,7 +13,7 @@ use super::run::Run;
 use crate::data::Dataset;
 use crate::float::{FloatModel, Part, StateParts, Taker, decode, encode};
 use crate::model::InputMap;
-use crate::network::{LayerGradients, LayerParameters, Parameters};
+use crate::network::{Epsilon, LayerGradients, LayerParameters, Parameters};
 use crate::quantize::{Granularity, WeightGrid};
 use brownout_spec::program::Shape;
 use brownout_spec::text::printable;
@@ -90,7 +90,7 @@ pub(super) struct StartMark {
     image: Shape,
     classes: usize,
     input: InputMap,
-    /// BLAKE3 of its parameters, in hexadecimal.
+    /// BLAKE3 of its parameters, in hexadecimal; and of its ε, where that is not the usual one.
     hash: String,
 }
 
@@ -109,6 +109,11 @@ impl StartMark {
             for vector in vectors.into_iter().chain(optional) {
                 add(&mut vector.iter());
             }
+        }
+        // Only another one, so that older states keep their meaning.
+        let epsilon = model.architecture.epsilon().unwrap_or_default();
+        if epsilon != Epsilon::DEFAULT {
+            add(&mut [epsilon.value()].iter());
         }
         Self {
             network: model.network.to_string(),

@@ -1,0 +1,85 @@
+//! What the shapes of tensors say about a network, before it is known for which images and
+//! classes it is.
+
+use super::layout::{WeightForm, layer_names};
+use super::names::StateDict;
+use crate::float::not_safetensors;
+use crate::model::FileError;
+use crate::network::{Architecture, Builtin};
+use brownout_spec::program::Shape;
+use safetensors::SafeTensors;
+use std::path::Path;
+
+/// Images of CIFAR and of MNIST, and each with the other's channels: what is assumed where the
+/// tensors do not contradict, in this order.
+const USUAL: [(usize, usize); 4] = [(32, 3), (28, 1), (28, 3), (32, 1)];
+/// Classes while nothing says how many.
+const CLASSES: usize = 10;
+
+/// What is known from shapes alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hints {
+    /// Outputs of the last layer; `None` if there is no such tensor.
+    pub classes: Option<usize>,
+    /// The most usual images whose channels, and in networks with dense layers sides, have the
+    /// weights that are there; `None` if none has.
+    pub image: Option<Shape>,
+}
+
+/// What a state dict's shapes say when it is that of a network.
+///
+/// # Errors
+/// One sentence naming the file, when it is none, or has the network twice.
+pub fn hints(bytes: &[u8], path: &Path, network: Builtin) -> Result<Hints, FileError> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|e| not_safetensors(bytes, &e));
+    let all = tensors.and_then(|tensors| {
+        let shapes = USUAL.iter().map(|&(side, channels)| Shape {
+            height: side,
+            width: side,
+            channels,
+        });
+        let known = shapes.map(|image| of(&tensors, image, network));
+        known.collect::<Result<Vec<_>, String>>()
+    });
+    let all = all.map_err(|problem| FileError::Format {
+        path: path.to_owned(),
+        problem,
+    })?;
+    let fitting = all.iter().flatten().find(|hints| hints.image.is_some());
+    let any = fitting.or_else(|| all.iter().flatten().find(|h| h.classes.is_some()));
+    Ok(any.copied().unwrap_or(Hints {
+        classes: None,
+        image: None,
+    }))
+}
+
+/// What they say if the images are such; `None` where the network has no form for these.
+fn of(
+    tensors: &SafeTensors<'_>,
+    image: Shape,
+    network: Builtin,
+) -> Result<Option<Hints>, String> {
+    let Ok(architecture) = Architecture::builtin(network, image, CLASSES) else {
+        return Ok(None);
+    };
+    let dict = StateDict::new(tensors, &architecture, format!("network {network}"))?;
+    let layers = architecture.network.layers.iter().enumerate();
+    let layers = layers.filter(|(_, layer)| layer.operation.has_weights());
+    let mut shapes = Vec::new();
+    for (index, layer) in layers {
+        let name = dict.choose(&layer_names(&layer.name));
+        if let Some(found) = dict.weight_shape(&name) {
+            shapes.push((index, found));
+        }
+    }
+    let last = architecture.network.layers.len() - 1;
+    let classes = shapes.iter().find(|(index, _)| *index == last);
+    let inputs = |shape: &[usize]| shape.iter().skip(1).product::<usize>();
+    let fits = shapes.iter().all(|(index, found)| {
+        inputs(found) == inputs(&WeightForm::of(&architecture, image, *index).whole)
+    });
+    Ok(Some(Hints {
+        classes: classes.and_then(|(_, shape)| shape.first().copied()),
+        image: (fits && !shapes.is_empty()).then_some(image),
+    }))
+}
