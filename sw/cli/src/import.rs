@@ -1,5 +1,8 @@
 //! `brownout import`: from a PyTorch state dict to a checkpoint.
 
+mod guessing;
+mod known;
+
 use crate::arguments::ImportArguments;
 use crate::data::check_images;
 use crate::error::Error;
@@ -7,10 +10,11 @@ use crate::files;
 use crate::output::Output;
 use crate::recipe;
 use crate::train::percent;
-use brownout_golden::model::{InputMap, Normalization};
-use brownout_golden::network::Score;
-use brownout_golden::state_dict::{Target, read_state_dict};
+use brownout_golden::model::InputMap;
+use brownout_golden::network::Epsilon;
+use brownout_golden::state_dict::{MAX_FILE_BYTES, import};
 use brownout_spec::program::Shape;
+use known::{Known, Said, Sources};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -20,43 +24,45 @@ struct Report<'a> {
     image: Shape,
     classes: usize,
     input_map: InputMap,
+    /// What its norms add to a variance; null without norms.
+    epsilon: Option<Epsilon>,
+    /// Who says so.
+    from: Sources,
     parameters: usize,
+    /// What was done with its tensors, and what its accuracy looks like.
+    remarks: Vec<String>,
     /// What was measured; null without --data.
     measured: Option<Measured>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Measured {
     accuracy: f64,
     loss: f64,
     correct: usize,
     images: usize,
+    /// Accuracy of one that always says the most frequent class.
+    guessing: f64,
+    /// Whether the network is no better than about that.
+    is_guessing: bool,
 }
-
-/// Classes where nobody says how many.
-const CLASSES: usize = 10;
-/// Images where nobody says which: CIFAR's.
-const IMAGE: Shape = Shape {
-    height: 32,
-    width: 32,
-    channels: 3,
-};
 
 /// Runs the command.
 ///
 /// # Errors
-/// When the state dict is not the network's, or a file cannot be read or written.
+/// When the state dict is not the network's, a flag contradicts it, or a file cannot be read or
+/// written.
 pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
     let mut settings = arguments.settings.clone();
     if let Some(recipe) = &arguments.config {
         settings = settings.over(recipe::read(recipe)?);
     }
     let needed = |what: &str| Error::Recipe(format!("{what} is missing; it is needed"));
-    let state_dict = settings.state_dict;
+    let state_dict = settings.state_dict.as_ref();
     let state_dict = state_dict.ok_or_else(|| needed("--state-dict FILE"))?;
-    let network = settings.network.ok_or_else(|| needed("--network NAME"))?;
-    let out = settings.out.ok_or_else(|| needed("--out FILE"))?;
-    let mut read = [Some(&state_dict), arguments.config.as_ref()]
+    let out = settings.out.clone();
+    let out = out.ok_or_else(|| needed("--out FILE"))?;
+    let mut read = [Some(state_dict), arguments.config.as_ref()]
         .into_iter()
         .flatten();
     if read.any(|path| files::are_same(path, &out)) {
@@ -64,61 +70,78 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
         return Err(Error::flag("--out", out.display(), allowed));
     }
     files::check_writable(&out)?;
-    let image = settings.image.unwrap_or(IMAGE);
-    let classes = settings.classes.unwrap_or(CLASSES);
-    let input = settings
-        .input
-        .unwrap_or(InputMap::Normalize(Normalization::CIFAR10));
-    let target = Target {
-        network,
-        image,
-        classes,
-        input,
-    };
-    let model = read_state_dict(&state_dict, &target)?;
-    let score = match &settings.data {
+    let bytes = files::read_up_to(state_dict, MAX_FILE_BYTES)?;
+    let said = Said::by(&bytes, state_dict, &settings)?;
+    let data = match &settings.data {
         None => None,
-        Some(source) => {
-            let data = source.test_images(1, output)?;
-            let whose = "--image and --classes";
-            check_images(source, &data, (image, classes), whose)?;
-            let spinner = output.spinner("measuring on held-out images");
-            let score = model.score(&data);
-            spinner.finish_and_clear();
-            Some(score)
-        }
+        Some(source) => Some((source, source.test_images(1, output)?)),
     };
+    let usual = data.as_ref();
+    let usual = usual.map(|(source, data)| (data, source.input_map()));
+    let known = said.known(&settings, usual);
+    let target = &known.target;
+    if let Some((source, data)) = &data {
+        let whose = "the state dict's own, or of --image and --classes";
+        check_images(source, data, (target.image, target.classes), whose)?;
+    }
+    let imported = import(&bytes, state_dict, target)?;
+    let (model, mut remarks) = (imported.model, imported.remarks);
+    let measured = data.map(|(_, data)| {
+        let spinner = output.spinner("measuring on held-out images");
+        let score = model.score(&data);
+        spinner.finish_and_clear();
+        let guessing = guessing::level(&data, target.classes);
+        let is_guessing = guessing::is_guessing(score, guessing);
+        if is_guessing {
+            remarks.push(guessing::remark(score, guessing, &known));
+        }
+        Measured {
+            accuracy: score.accuracy(),
+            loss: score.loss,
+            correct: score.correct,
+            images: score.images,
+            guessing,
+            is_guessing,
+        }
+    });
     files::write(&out, &model.to_bytes())?;
     let report = Report {
         file: out.display().to_string(),
         network: &model.architecture.name,
-        image,
-        classes,
-        input_map: input,
+        image: target.image,
+        classes: target.classes,
+        input_map: target.input,
+        epsilon: model.architecture.epsilon(),
+        from: known.from,
         parameters: model.parameters.count(),
-        measured: score.map(|s| Measured {
-            accuracy: s.accuracy(),
-            loss: s.loss,
-            correct: s.correct,
-            images: s.images,
-        }),
+        remarks,
+        measured,
     };
-    output.result(&report, &render(&report, score))?;
+    output.result(&report, &render(&report, &known))?;
+    for remark in &report.remarks {
+        output.remark(remark);
+    }
     output.remark(format!("the checkpoint is in {}", out.display()));
     Ok(())
 }
 
-fn render(report: &Report<'_>, score: Option<Score>) -> String {
+fn render(report: &Report<'_>, known: &Known) -> String {
     let head = format!(
-        "{} with {} parameters for images of {} in {} classes\n",
-        report.network, report.parameters, report.image, report.classes
+        "{} with {} parameters for images of {} in {} classes\n{}",
+        report.network,
+        report.parameters,
+        report.image,
+        report.classes,
+        known.render()
     );
-    let Some(score) = score else { return head };
+    let Some(measured) = &report.measured else {
+        return head;
+    };
     format!(
         "{head}{} in floating point: {} of {} held-out images, mean loss {:.4}\n",
-        percent(score.accuracy()),
-        score.correct,
-        score.images,
-        score.loss
+        percent(measured.accuracy),
+        measured.correct,
+        measured.images,
+        measured.loss
     )
 }

@@ -6,9 +6,9 @@ use crate::graph::{self, Focus, Graph};
 use brownout_golden::data::{Dataset, cifar};
 use brownout_golden::float::FloatModel;
 use brownout_golden::model::{Accuracy, InputMap, Normalization};
-use brownout_golden::network::Builtin;
+use brownout_golden::network::{Builtin, Epsilon};
 use brownout_golden::quantize::{BitWidth, Granularity};
-use brownout_golden::state_dict::Target;
+use brownout_golden::state_dict::{Target, state_dict};
 use brownout_golden::train::{QuantizerName, Run, TrainingOptions};
 use brownout_spec::code::CodeName;
 use brownout_spec::config::{Configuration, VoltageModelChoice, VoltagePoint, WeightBits};
@@ -122,6 +122,7 @@ pub fn importing() -> Target {
         },
         classes: 10,
         input: InputMap::Halve,
+        epsilon: Epsilon::DEFAULT,
     }
 }
 
@@ -138,6 +139,7 @@ pub fn checkpoints() -> Vec<Vec<u8>> {
         image,
         classes,
         input,
+        ..
     } = importing();
     [
         FloatModel::random(network, (image, classes), input, 1),
@@ -220,7 +222,8 @@ pub fn training_states() -> Vec<Vec<u8>> {
     states
 }
 
-/// State dicts of a small network, with and without `module.` in front of the names.
+/// State dicts of a small network: with and without `module.` in front of the names, with
+/// parts pruned and split into direction and length, and with metadata of our own.
 pub fn state_dicts() -> Vec<Vec<u8>> {
     let names: [(&str, &[usize]); 14] = [
         ("conv1.weight", &[8, 1, 3, 3]),
@@ -238,23 +241,55 @@ pub fn state_dicts() -> Vec<Vec<u8>> {
         ("logits.weight", &[10, 64]),
         ("logits.bias", &[10]),
     ];
-    let file = |prefix: &str| {
-        let parts = names.map(|(name, shape)| {
+    let file = |names: &[(&str, &[usize])], prefix: &str| {
+        let parts = names.iter().map(|(name, shape)| {
             let count: usize = shape.iter().product();
-            let values = (0..count).flat_map(|i| (i as f32 / 512.0).to_le_bytes());
+            let value = |i: usize| match name.ends_with("_mask") {
+                true => (i % 2) as f32,
+                false => i as f32 / 512.0,
+            };
+            let values = (0..count).flat_map(|i| value(i).to_le_bytes());
             (
                 format!("{prefix}{name}"),
                 shape.to_vec(),
                 values.collect::<Vec<u8>>(),
             )
         });
+        let parts: Vec<_> = parts.collect();
         let views = parts.iter().map(|(name, shape, bytes)| {
             let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
             (name, view.expect("as many bytes as the shape has"))
         });
         safetensors::serialize(views, None).expect("names are unique")
     };
-    vec![file(""), file("module.")]
+    let mut forms = names.to_vec();
+    let changed = ["conv2.weight", "logits.bias", "bn1.weight", "bn1.bias"];
+    forms.retain(|(name, _)| !changed.contains(name));
+    forms.extend([
+        ("conv1.bias", &[8][..]),
+        ("conv2.weight_g", &[16, 1, 1, 1]),
+        ("conv2.weight_v", &[16, 8, 3, 3]),
+        ("logits.bias_orig", &[10]),
+        ("logits.bias_mask", &[10]),
+    ]);
+    let Target {
+        network,
+        image,
+        classes,
+        input,
+        ..
+    } = importing();
+    let own = FloatModel::random(network, (image, classes), input, 4);
+    let own = state_dict(
+        &own.expect("the network has a form for its images"),
+        "unrounded",
+    );
+    vec![
+        file(&names, ""),
+        file(&names, "module."),
+        file(&forms, ""),
+        own,
+    ]
 }
 
 /// The weights of the same models as code words.

@@ -4,27 +4,33 @@
 use crate::data::DataSource;
 use crate::recipe::from_text;
 use brownout_golden::model::InputMap;
-use brownout_golden::network::Builtin;
+use brownout_golden::network::{Builtin, Epsilon};
+use brownout_golden::state_dict::image_shape;
 use brownout_spec::program::Shape;
 use clap::Args;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::path::PathBuf;
 
-/// Sides and channels that an image may have.
-const MOST_SIDE: usize = 1024;
-
 /// Flags of `import`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   brownout import --state-dict r20.safetensors --network resnet20 --input imagenet --out r20.float
-  brownout import --state-dict cnn.safetensors --network cnn --image 28x28x1 --out cnn.float
+  brownout import --state-dict cnn.safetensors --network cnn --image 28x28x1 --input halve --out cnn.float
   brownout import --state-dict r20.safetensors --network resnet20 --data cifar10:DIR --out r20.float
+  brownout import --state-dict keras.safetensors --network resnet20 --epsilon 1e-3 --out r20.float
+  brownout import --state-dict exported.safetensors --out again.float
   brownout import --config r20.toml
 
-The state dict's tensors have the names of PyTorch, with or without `module.` in front:
-conv1.weight, bn1.running_mean, layer1.0.conv1.weight, layer2.0.shortcut.0.weight (or downsample),
-linear.weight (or fc).
+What no tensor says (network, shape of images, classes, pixel map, epsilon) is read from the metadata
+of a state dict that `export --state-dict` has written; a flag that says otherwise is refused. In
+other files flags say it, and what they leave open is assumed and reported as such.
+
+The state dict's tensors have the names of PyTorch: conv1.weight, bn1.running_mean,
+layer1.0.conv1.weight, layer2.0.shortcut.0.weight (or downsample), linear.weight (or fc). Anything
+may stand in front of all of them, as `module.` and `_orig_mod.` do. Half precision, pruned weights
+(weight_orig and weight_mask), weight norm, a bias in front of a norm and norms without gain and
+shift are read as what PyTorch computes with.
 
 A recipe is a TOML file with these settings, with _ for - in their names.")]
 pub struct ImportArguments {
@@ -42,22 +48,29 @@ pub struct ImportSettings {
     /// State dict, a safetensors file (needed)
     #[arg(long, value_name = "FILE")]
     pub state_dict: Option<PathBuf>,
-    /// Network whose parameters they are; see `train --help` (needed)
+    /// Network whose parameters they are; see `train --help` (needed, unless the file says it)
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "from_text")]
     pub network: Option<Builtin>,
-    /// Shape of its images [default: 32x32x3]
-    #[arg(long, value_name = "HxWxC", value_parser = image)]
+    /// Shape of its images: rows, columns and channels [default: that of the file's metadata or of
+    /// --data; else 32x32x3 or 28x28x1, by its tensors]
+    #[arg(long, value_name = "HxWxC", value_parser = image_shape)]
     #[serde(deserialize_with = "image_from_text")]
     pub image: Option<Shape>,
-    /// Number of its classes [default: 10]
+    /// Number of its classes [default: outputs of its last layer]
     #[arg(long, value_name = "N")]
     pub classes: Option<usize>,
     /// How its pixels were normalised: cifar10, imagenet, or the means and deviations of red,
-    /// green and blue as six numbers with four digits; halve or centre [default: cifar10]
+    /// green and blue as six numbers with four digits; halve or centre [default: that of the file's
+    /// metadata; else what is usual for --data: cifar10 in colour, halve in grey]
     #[arg(long, value_name = "MAP")]
     #[serde(deserialize_with = "from_text")]
     pub input: Option<InputMap>,
+    /// What its norms add to a variance (`eps` of PyTorch, `epsilon` of Keras, where it is 1e-3)
+    /// [default: that of the file's metadata; else 1e-5]
+    #[arg(long, value_name = "EPSILON")]
+    #[serde(deserialize_with = "from_text")]
+    pub epsilon: Option<Epsilon>,
     /// Also measure it on the test images of this source, as in `train`
     #[arg(long, value_name = "SOURCE")]
     #[serde(deserialize_with = "from_text")]
@@ -76,35 +89,16 @@ impl ImportSettings {
             image: self.image.or(recipe.image),
             classes: self.classes.or(recipe.classes),
             input: self.input.or(recipe.input),
+            epsilon: self.epsilon.or(recipe.epsilon),
             data: self.data.or(recipe.data),
             out: self.out.or(recipe.out),
         }
     }
 }
 
-fn image(text: &str) -> Result<Shape, String> {
-    let sizes: Option<Vec<usize>> = text.split('x').map(|n| n.parse().ok()).collect();
-    match sizes.as_deref() {
-        Some(&[height, width, channels])
-            if [height, width, channels]
-                .iter()
-                .all(|n| (1..=MOST_SIDE).contains(n)) =>
-        {
-            Ok(Shape {
-                height,
-                width,
-                channels,
-            })
-        }
-        _ => Err(format!(
-            "{text:?} is not the shape of an image; allowed is HEIGHTxWIDTHxCHANNELS with numbers from 1 to {MOST_SIDE}, as in 32x32x3"
-        )),
-    }
-}
-
 fn image_from_text<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Shape>, D::Error> {
     let text = String::deserialize(source)?;
-    image(&text).map(Some).map_err(D::Error::custom)
+    image_shape(&text).map(Some).map_err(D::Error::custom)
 }
 
 #[cfg(test)]
@@ -117,6 +111,7 @@ mod tests {
         image = "8x9x3"
         classes = 7
         input = "imagenet"
+        epsilon = "1e-3"
         data = "glyphs:7"
         out = "b"
     "#;
@@ -133,6 +128,7 @@ mod tests {
             image = "9x8x1"
             classes = 9
             input = "halve"
+            epsilon = "1e-4"
             data = "glyphs:8"
             out = "d"
             "#,

@@ -8,6 +8,7 @@ use crate::train::percent;
 use brownout_golden::data::Dataset;
 use brownout_golden::float::{Checkpoint, FloatModel};
 use brownout_golden::model::InputMap;
+use brownout_golden::network::Epsilon;
 use brownout_golden::quantize::BitWidth;
 use brownout_golden::quantized::QuantizedNetwork;
 use brownout_golden::state_dict::state_dict;
@@ -24,6 +25,8 @@ pub struct Report {
     input_map: InputMap,
     /// The map as a formula.
     pixels: String,
+    /// What its norms add to a variance; null without norms.
+    epsilon: Option<Epsilon>,
     /// With the weights that were written and nothing else rounded; null without --data.
     accuracy: Option<f64>,
     images: Option<usize>,
@@ -72,6 +75,7 @@ pub fn make(
         weight_bits,
         input_map: model.input,
         pixels: model.input.formula(),
+        epsilon: model.architecture.epsilon(),
         accuracy: score.map(|score| score.accuracy()),
         images: score.map(|score| score.images),
     };
@@ -131,8 +135,13 @@ impl Report {
 
     /// Where it is, and what the network wants its pixels to be.
     pub fn remark(&self) -> String {
+        // PyTorch's own needs no word.
+        let epsilon = self.epsilon.filter(|&epsilon| epsilon != Epsilon::DEFAULT);
+        let epsilon = epsilon.map_or_else(String::new, |epsilon| {
+            format!("; its norms must be made with eps={epsilon}")
+        });
         format!(
-            "the state dict is in {}; of a pixel from 0 to 255 its network expects {}",
+            "the state dict is in {}; of a pixel from 0 to 255 its network expects {}{epsilon}",
             self.file, self.pixels
         )
     }

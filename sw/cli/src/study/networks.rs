@@ -12,8 +12,9 @@ use crate::train::{self, Plan};
 use brownout_golden::export::{check_start, export};
 use brownout_golden::float::{Checkpoint, FloatModel, MAX_FILE_BYTES};
 use brownout_golden::infer::IntegerNetwork;
+use brownout_golden::network::Epsilon;
 use brownout_golden::quantize::Granularity;
-use brownout_golden::state_dict::{Target, read_state_dict};
+use brownout_golden::state_dict::{Metadata, Target, state_dict_from};
 use brownout_golden::train::TrainingOptions;
 use std::time::Instant;
 
@@ -52,14 +53,17 @@ impl Work<'_> {
             FloatModel::from_bytes(&bytes, path)?
         } else {
             let network = study.common().map_err(Error::Recipe)?;
+            // No recipe names an epsilon: `import --epsilon` makes a checkpoint of such a network.
+            let metadata = Metadata::from_bytes(&bytes, path)?;
             let split = self.split()?;
             let target = Target {
                 network,
                 image: split.train.shape(),
                 classes: split.train.classes,
                 input: start.input.parse().map_err(Error::Recipe)?,
+                epsilon: metadata.map_or(Epsilon::DEFAULT, |own| own.epsilon),
             };
-            read_state_dict(path, &target)?
+            state_dict_from(&bytes, path, &target)?
         };
         let wanted = study.common().map_err(Error::Recipe)?;
         if model.network != wanted {

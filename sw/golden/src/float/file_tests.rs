@@ -37,6 +37,69 @@ fn checkpoints_of_every_kind_of_network_survive_their_file() {
 }
 
 #[test]
+fn an_epsilon_survives_its_checkpoint_and_the_usual_one_is_not_written() {
+    for (network, norms) in [("mlp", false), ("cnn", true), ("simplenet:4", true)] {
+        let usual = model(network);
+        let text = |model: &FloatModel| String::from_utf8_lossy(&model.to_bytes()).into_owned();
+        assert!(!text(&usual).contains("epsilon"), "{network}");
+        let mut other = usual.clone();
+        let epsilon = Epsilon::new(1e-3).unwrap();
+        other.architecture = other.architecture.with_epsilon(epsilon);
+        assert_eq!(other.architecture.epsilon(), norms.then_some(epsilon));
+        let read = FloatModel::from_bytes(&other.to_bytes(), Path::new("c")).unwrap();
+        assert_eq!(read, other);
+        assert_eq!(text(&other).contains("\\\"epsilon\\\":0.001"), norms);
+        assert_eq!(read == usual, !norms, "{network}");
+    }
+    // As long as the right text, so that the header's length stays.
+    let mut other = model("cnn");
+    other.architecture = other.architecture.with_epsilon(Epsilon::new(1e-3).unwrap());
+    let bytes = other.to_bytes();
+    let key = b"\"epsilon\\\":0.001";
+    let at = bytes.windows(key.len()).position(|w| w == key).unwrap() + key.len() - 5;
+    for bad in [b"2.001", b"0.000", b"-0.01", b"1e999", b"false"] {
+        let mut bytes = bytes.clone();
+        bytes[at..at + 5].copy_from_slice(bad);
+        let text = message(&bytes);
+        assert!(text.contains("metadata cannot be read"), "{text}");
+    }
+}
+
+#[test]
+fn an_epsilon_does_what_a_variance_larger_by_it_does_down_to_the_integers() {
+    use crate::data::glyph;
+    use crate::export::export;
+    use crate::train::TrainingOptions;
+    let data = glyph::split(1, 40, 10).train;
+    let images = (data.shape(), data.classes);
+    // Variances and both ε in multiples of 2^-12, so that every sum is exact.
+    let (small, large) = (1.0 / 4096.0, 9.0 / 4096.0);
+    let network = |epsilon: f32, more: f32| {
+        let network = "cnn".parse().unwrap();
+        let mut model = FloatModel::random(network, images, InputMap::Halve, 3).unwrap();
+        model.architecture = (model.architecture).with_epsilon(Epsilon::new(epsilon).unwrap());
+        for layer in model.parameters.layers.iter_mut().flatten() {
+            layer.variance.fill(3.0 / 4096.0 + more);
+            layer.mean.fill(0.125);
+            layer.bias.fill(0.25);
+        }
+        model
+    };
+    let (own, other) = (network(large, 0.0), network(small, large - small));
+    let image = data.image(0);
+    assert_eq!(own.logits(image), other.logits(image));
+    assert_ne!(own.logits(image), network(small, 0.0).logits(image));
+    let integers = |model: FloatModel| {
+        let options = TrainingOptions::default();
+        let calibrated = model.calibrate(&data, &options).unwrap();
+        export(&calibrated, None).unwrap().layers
+    };
+    let [own, other, without] = [own, other, network(small, 0.0)].map(integers);
+    assert!(own == other);
+    assert!(own != without);
+}
+
+#[test]
 fn each_damage_to_a_checkpoint_is_named() {
     let good = model("simplenet-bn:4");
     let change = |f: &dyn Fn(&mut FloatModel)| {

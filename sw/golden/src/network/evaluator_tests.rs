@@ -1,7 +1,7 @@
 use super::*;
 use crate::data::glyph;
 use crate::model::InputMap;
-use crate::network::{Builder, Chunk, Prepared, Statistics};
+use crate::network::{Builder, Chunk, Epsilon, Prepared, Statistics};
 use brownout_spec::program::Shape;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +13,7 @@ fn network() -> (Architecture, Parameters) {
         width: 28,
         channels: 1,
     };
-    let architecture = Builder::new("all", input)
+    let mut architecture = Builder::new("all", input)
         .convolution("stem", 8, 3, 2, 1, true)
         .basic_block("a", 8, 1)
         .basic_block("b", 20, 2)
@@ -26,6 +26,9 @@ fn network() -> (Architecture, Parameters) {
         .dense("logits", 10, false)
         .build()
         .unwrap();
+    for (index, style) in architecture.styles.iter_mut().enumerate() {
+        style.epsilon = Epsilon::new(0.5_f32.powi(index as i32)).unwrap();
+    }
     let mut random = ChaCha8Rng::seed_from_u64(6);
     let mut parameters = Parameters::random(&architecture, 6, 0);
     for layer in parameters.layers.iter_mut().flatten() {

@@ -1,8 +1,6 @@
 //! Every layer's gradient against central differences of the loss Σ gᵢ·logitᵢ.
 
-use super::{
-    Architecture, Builder, Chunk, Epsilon, Norm, Parameters, Prepared, Statistics, Style,
-};
+use super::{Architecture, Builder, Chunk, Epsilon, Norm, Parameters, Prepared, Statistics, Style};
 use crate::quantize::ActivationGrid;
 use brownout_spec::program::{Operation, Residual, Shape};
 use rand::{RngExt, SeedableRng};
@@ -337,6 +335,34 @@ fn group_norm_has_right_gradients_with_one_with_some_and_with_single_channels_a_
             .build()
             .unwrap();
         Case::new(architecture, Statistics::Batch).check();
+    }
+}
+
+#[test]
+fn norms_with_an_epsilon_of_their_own_have_right_gradients() {
+    // So large that its absence anywhere is seen.
+    let epsilon = Epsilon::new(0.5).unwrap();
+    for norm in [Norm::Batch, Norm::Group { groups: 3 }] {
+        for statistics in [Statistics::Batch, Statistics::Running] {
+            let style = Style {
+                norm,
+                epsilon,
+                offset: true,
+                ..Style::default()
+            };
+            let architecture = Builder::new("test", input(5, 6, 2))
+                .layer("conv", convolution(6, (3, 3), 1, 1), style)
+                .dense("logits", 3, false)
+                .build()
+                .unwrap();
+            assert_eq!(architecture.epsilon(), Some(epsilon));
+            let case = Case::new(architecture, statistics);
+            case.check();
+            let mut usual = Case::new(case.architecture.clone(), statistics);
+            usual.architecture = usual.architecture.with_epsilon(Epsilon::DEFAULT);
+            let loss = |case: &Case| case.run(&case.parameters, &case.input, false).0;
+            assert!((loss(&case) - loss(&usual)).abs() > 1e-3, "{norm:?}");
+        }
     }
 }
 

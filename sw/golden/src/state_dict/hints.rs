@@ -54,11 +54,7 @@ pub fn hints(bytes: &[u8], path: &Path, network: Builtin) -> Result<Hints, FileE
 }
 
 /// What they say if the images are such; `None` where the network has no form for these.
-fn of(
-    tensors: &SafeTensors<'_>,
-    image: Shape,
-    network: Builtin,
-) -> Result<Option<Hints>, String> {
+fn of(tensors: &SafeTensors<'_>, image: Shape, network: Builtin) -> Result<Option<Hints>, String> {
     let Ok(architecture) = Architecture::builtin(network, image, CLASSES) else {
         return Ok(None);
     };

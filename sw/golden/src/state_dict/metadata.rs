@@ -112,7 +112,10 @@ impl Metadata {
             network: header.network.parse().map_err(unknown)?,
             image: image_shape(&header.image).map_err(|e| bad("image of", &e))?,
             classes: header.classes,
-            input: header.input.parse().map_err(|e: String| bad("input of", &e))?,
+            input: header
+                .input
+                .parse()
+                .map_err(|e: String| bad("input of", &e))?,
             epsilon: header.epsilon.unwrap_or_default(),
         }))
     }

@@ -1,6 +1,7 @@
 //! Parameters of other programs: PyTorch state dicts as safetensors, both ways.
 //!
-//! Names are those of the layers here, read with or without `module.` in front:
+//! Names are those of the layers here, read with or without something in front of all of
+//! them (`names`: `module.`, `_orig_mod.` and other wrappers anywhere):
 //!
 //! | layer | tensors |
 //! | --- | --- |
@@ -13,6 +14,14 @@
 //! What is in parentheses is read but not written. `num_batches_tracked` is ignored, and
 //! written as zero, because PyTorch's own state dicts have it: it means nothing where
 //! the momentum is a number, as it is unless it is set to none.
+//!
+//! Other forms are read where their meaning is certain (`parameter`, `values`, `read`): half
+//! and double precision, masks of pruning, weight norm, a bias in front of a batch norm, which
+//! is part of its mean, convolutions without bias in front of a norm, and batch norms without
+//! gain and shift. Where it is not, a sentence says what was found and what would be read.
+//!
+//! What no tensor says (network, images, classes, pixel map, ε) is in the metadata of what is
+//! written here (`metadata`); of files from elsewhere the shapes say a part (`hints`).
 //!
 //! A state dict's shortcut without parameters pads its operand's channels with as many
 //! zeros in front as behind; here all zeros are behind. So the channels of every stage
@@ -37,7 +46,10 @@ mod write;
 
 pub use hints::{Hints, hints};
 pub use metadata::{METADATA_KEY, Metadata, image_shape};
-pub use read::{
-    Imported, MAX_FILE_BYTES, Target, import, read_state_dict, state_dict_from,
-};
+pub use read::{Imported, MAX_FILE_BYTES, Target, import, read_state_dict, state_dict_from};
 pub use write::state_dict;
+
+#[cfg(test)]
+mod day_one_tests;
+#[cfg(test)]
+mod metadata_tests;

@@ -3,6 +3,7 @@
 
 use super::names::{StateDict, Stored};
 use super::values::{is_shape, looks_like, mask, values};
+use crate::float::check_finite;
 use brownout_spec::text::printable;
 
 /// What was done to a network's tensors while they were read, for remarks.
@@ -78,11 +79,11 @@ impl StateDict<'_> {
         if !self.has(&old) && !self.has(&new) {
             return Ok(());
         }
-        let which = match self.has(&old) || self.has(&format!("{layer}.parametrizations.{part}.0._u"))
-        {
-            true => "divided by its spectral norm",
-            false => "parametrized in a way that no tensor says",
-        };
+        let which =
+            match self.has(&old) || self.has(&format!("{layer}.parametrizations.{part}.0._u")) {
+                true => "divided by its spectral norm",
+                false => "parametrized in a way that no tensor says",
+            };
         Err(format!(
             "{:?} is {which}; allowed is the weight that the network computes with: \
              torch.nn.utils.parametrize.remove_parametrizations (or remove_spectral_norm) makes it, \
@@ -147,7 +148,9 @@ fn lengthened(length: &Stored<'_>, direction: &Stored<'_>) -> Result<Vec<f32>, S
         let place = place(at);
         (f64::from(g[place]) * f64::from(v) / squares[place].sqrt()) as f32
     };
-    Ok(v.iter().enumerate().map(weight).collect())
+    let weights: Vec<f32> = v.iter().enumerate().map(weight).collect();
+    check_finite(&printable(&length.name), &weights)?;
+    Ok(weights)
 }
 
 impl Done {

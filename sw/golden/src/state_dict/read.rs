@@ -4,7 +4,7 @@ use super::layout::{WeightForm, channel_orders, layer_names, norm_names};
 use super::metadata::Metadata;
 use super::names::StateDict;
 use super::parameter::Done;
-use crate::float::{FloatModel, check_variance, not_safetensors, read_up_to};
+use crate::float::{FloatModel, check_finite, check_variance, not_safetensors, read_up_to};
 use crate::model::{FileError, InputMap};
 use crate::network::{Architecture, Builtin, Epsilon, LayerParameters, Norm, Parameters};
 use brownout_spec::program::Shape;
@@ -139,7 +139,11 @@ impl Reader<'_, '_> {
         };
         let bias = self.vector(index, &name, "bias")?;
         if style.norm == Norm::None {
-            parameters.bias = bias.unwrap_or_else(|| self.no_bias(index, &name));
+            // Without a norm behind it, a bias is more likely lost than meant not to be.
+            parameters.bias = bias.ok_or_else(|| {
+                let missing = self.dict.missing(&format!("{name}.bias"), &[outputs]);
+                format!("{missing}; for a layer made with bias=False it must be one of zeros")
+            })?;
             return Ok(parameters);
         }
         let norm = self.dict.choose(&norm_names(&name, style.norm));
@@ -154,7 +158,7 @@ impl Reader<'_, '_> {
         ) {
             // Running moments say that there is a norm, and it has neither (`affine=False`).
             (None, None) if !group => {
-                self.done.plain.push(norm);
+                self.done.plain.push(norm.clone());
                 (Array1::ones(outputs), Array1::zeros(outputs))
             }
             (Some(gain), Some(shift)) => (gain, shift),
@@ -172,6 +176,8 @@ impl Reader<'_, '_> {
                 parameters.mean.zip_mut_with(&bias, |mean, bias| {
                     *mean = (f64::from(*mean) - f64::from(*bias)) as f32;
                 });
+                let means: Vec<f32> = parameters.mean.to_vec();
+                check_finite(&format!("{norm}.running_mean minus {name}.bias"), &means)?;
                 self.done.folded.push(name);
             }
             (false, None) => {}

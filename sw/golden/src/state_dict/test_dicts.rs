@@ -4,7 +4,7 @@ use super::layout::norm_names;
 use super::{Target, state_dict_from};
 use crate::float::FloatModel;
 use crate::model::{InputMap, Normalization};
-use crate::network::{Architecture, Norm};
+use crate::network::{Architecture, Epsilon, Norm};
 use brownout_spec::program::Shape;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::BTreeMap;
@@ -32,6 +32,7 @@ pub(super) fn target(network: &str) -> Target {
         image: PHOTO,
         classes: 10,
         input: InputMap::Normalize(Normalization::IMAGENET),
+        epsilon: Epsilon::DEFAULT,
     }
 }
 

@@ -144,7 +144,8 @@ mod tests {
     fn every_half_is_the_number_that_its_bits_say() {
         for half in 0..=u16::MAX {
             let sign = if half >> 15 == 1 { -1.0 } else { 1.0 };
-            let (exponent, fraction) = (i32::from(half >> 10) & 31, f64::from(half & 1023) / 1024.0);
+            let (exponent, fraction) =
+                (i32::from(half >> 10) & 31, f64::from(half & 1023) / 1024.0);
             let found = f64::from(from_half(half));
             match exponent {
                 31 if fraction == 0.0 => assert_eq!(found, sign * f64::INFINITY),

@@ -180,6 +180,7 @@ fn the_metadata_say_which_network_it_is_and_what_its_pixels_are() {
             "image": "32x32x3",
             "classes": 10,
             "input": "imagenet",
+            "epsilon": 1e-5,
             "pixels": "(pixel / 255 - mean) / deviation with means 0.4850, 0.4560, 0.4060 and deviations 0.2290, 0.2240, 0.2250 of red, green and blue",
             "weights": "unrounded",
             "origin": "net.safetensors",

@@ -2,7 +2,7 @@ use super::*;
 use crate::data::glyph;
 use crate::float::FloatModel;
 use crate::model::InputMap;
-use crate::network::{Builtin, Precision};
+use crate::network::{Builtin, Epsilon, Precision};
 use crate::quantize::{BitWidth, Granularity};
 use crate::train::{Clipping, Perturbation, QuantizerName, Scheme, Trained};
 use brownout_spec::code::CodeName;
@@ -142,7 +142,10 @@ fn a_state_of_another_network_or_other_first_weights_is_refused() {
     let options = runs().swap_remove(0);
     let bytes = Run::new(start(&data), &data, &options).unwrap().to_bytes();
     let images = (data.shape(), data.classes);
+    let mut epsilon = start(&data);
+    epsilon.architecture = (epsilon.architecture).with_epsilon(Epsilon::new(1e-3).unwrap());
     for other in [
+        epsilon.clone(),
         FloatModel::random(Builtin::Mlp, images, InputMap::Halve, 1).unwrap(),
         FloatModel::random(Builtin::Cnn, images, InputMap::Halve, 2).unwrap(),
         FloatModel::random(Builtin::Cnn, images, InputMap::Centre, 1).unwrap(),
@@ -151,6 +154,17 @@ fn a_state_of_another_network_or_other_first_weights_is_refused() {
         assert!(error.to_string().contains("another run"), "{error}");
     }
     assert!(Run::resume(&bytes, &start(&data), &data, &options).is_ok());
+    // A run keeps the epsilon of what it started from, broken off or not.
+    let whole = finish(Run::new(epsilon.clone(), &data, &options).unwrap());
+    let mut run = Run::new(epsilon.clone(), &data, &options).unwrap();
+    run.step().unwrap();
+    let resumed = Run::resume(&run.to_bytes(), &epsilon, &data, &options).unwrap();
+    let resumed = finish(resumed).network;
+    assert!(resumed == whole.network);
+    let kept = resumed.model.architecture.epsilon();
+    assert_eq!(kept, epsilon.architecture.epsilon());
+    let usual = finish(Run::new(start(&data), &data, &options).unwrap());
+    assert!(usual.network.model.parameters != whole.network.model.parameters);
 }
 
 #[test]

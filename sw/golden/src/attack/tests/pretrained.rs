@@ -1,6 +1,7 @@
 use super::*;
 use crate::data::{Dataset, cifar};
 use crate::model::{InputMap, Normalization};
+use crate::network::Epsilon;
 use crate::quantize::BitWidth;
 use crate::state_dict::{Target, read_state_dict};
 use crate::train::TrainingOptions;
@@ -23,6 +24,7 @@ fn bfa_brings_a_pretrained_resnet_20_down_to_guessing_with_fewer_than_100_bits()
         },
         classes: 10,
         input: InputMap::Normalize(Normalization::IMAGENET),
+        epsilon: Epsilon::DEFAULT,
     };
     let file = weights.join("resnet20-12fca82f.safetensors");
     let model = read_state_dict(&file, &target).unwrap();

@@ -1,0 +1,98 @@
+//! Whether a network does better than one that always says the same.
+
+use super::known::Known;
+use crate::train::percent;
+use brownout_golden::data::Dataset;
+use brownout_golden::network::Score;
+
+/// Share of the way from guessing to no error that a network which has learned anything goes,
+/// at the very least: a pretrained network with another ε or pixel map goes two hundredths.
+const LEAST: f64 = 0.1;
+/// Standard deviations of a guesser's accuracy that chance explains.
+const DEVIATIONS: f64 = 3.0;
+
+/// The accuracy of guessing: that of the most frequent class, or of one class among all.
+pub fn level(data: &Dataset, classes: usize) -> f64 {
+    let mut counts = vec![0_usize; usize::from(u8::MAX) + 1];
+    for &label in &data.labels {
+        counts[usize::from(label)] += 1;
+    }
+    let most = counts.into_iter().max().unwrap_or(0);
+    let share = most as f64 / data.len().max(1) as f64;
+    share.max(1.0 / classes.max(1) as f64)
+}
+
+/// Whether so many right answers are what guessing gives.
+pub fn is_guessing(score: Score, level: f64) -> bool {
+    let chance = (level * (1.0 - level) / score.images.max(1) as f64).sqrt();
+    let above = score.accuracy() - level;
+    above <= DEVIATIONS * chance || above < LEAST * (1.0 - level)
+}
+
+/// The sentence for such a network, with the usual causes, of which what was assumed is first.
+pub fn remark(score: Score, level: f64, known: &Known) -> String {
+    let target = &known.target;
+    let assumed = known.assumed();
+    let mut flags = vec![(
+        "--input",
+        format!("another pixel map than {}", target.input),
+    )];
+    if known.from.epsilon.is_some() {
+        flags.push((
+            "--epsilon",
+            format!("another epsilon in its norms than {}", target.epsilon),
+        ));
+    }
+    // What nobody has said is most likely wrong.
+    flags.sort_by_key(|(flag, _)| !assumed.contains(flag));
+    let causes: Vec<String> = flags
+        .into_iter()
+        .map(|(flag, cause)| match assumed.contains(&flag) {
+            true => format!("{cause} ({flag}, which is assumed)"),
+            false => format!("{cause} ({flag})"),
+        })
+        .collect();
+    format!(
+        "{} is about what guessing gives ({}); the usual causes are {}, images whose rows and columns \
+         or whose colours are in another order, tensors under each other's names, and images or \
+         labels of another data set",
+        percent(score.accuracy()),
+        percent(level),
+        causes.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn score(correct: usize, images: usize) -> Score {
+        Score {
+            correct,
+            images,
+            loss: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_network_at_the_level_of_guessing_is_told_from_one_that_has_learned_little() {
+        for (correct, images, level, expected) in [
+            (1_146, 10_000, 0.1, true),
+            (1_000, 10_000, 0.1, true),
+            (500, 10_000, 0.1, true),
+            (3_770, 10_000, 0.1, false),
+            (2_500, 10_000, 0.1, false),
+            // In two classes of nine to one.
+            (9_050, 10_000, 0.9, true),
+            (9_200, 10_000, 0.9, false),
+            // Few images say little.
+            (3, 10, 0.1, true),
+            (9, 10, 0.1, false),
+            (30, 10_000, 0.01, true),
+            (6_000, 10_000, 0.01, false),
+        ] {
+            let found = is_guessing(score(correct, images), level);
+            assert_eq!(found, expected, "{correct} of {images} at {level}");
+        }
+    }
+}
