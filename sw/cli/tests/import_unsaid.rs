@@ -230,7 +230,7 @@ fn what_a_foreign_file_leaves_open_is_assumed_aloud_and_the_rest_read_from_its_t
     assert_eq!(mlp["measured"]["is_guessing"], true);
     let remark = mlp["remarks"][0].as_str().unwrap();
     assert!(
-        remark.contains("guessing (10.00 %)")
+        remark.contains("guessing gives (10.00 %)")
             && remark.contains("halve (--input, which is assumed)"),
         "{remark}"
     );
@@ -249,11 +249,25 @@ fn what_a_foreign_file_leaves_open_is_assumed_aloud_and_the_rest_read_from_its_t
                  (--image says another), pixels as cifar10 (--input says another), epsilon 1e-5 (--epsilon says another)\n";
     assert!(text.ends_with(lines), "{text}");
     let import = "import --out x --state-dict";
-    refused(
-        &sandbox,
-        &format!("{import} rgb"),
-        &["--network NAME is missing", "no metadata"],
-    );
+    let parts = [
+        "--network NAME is missing",
+        "no metadata",
+        "of network resnet20",
+    ];
+    refused(&sandbox, &format!("{import} rgb"), &parts);
+    for (flags, part) in [
+        ("--image 28x28x1", "for images of 3 channels (--image)"),
+        ("--data glyphs", "for images of 3 channels (--image)"),
+        ("--classes 10", "it has 100 classes (--classes)"),
+    ] {
+        refused(
+            &sandbox,
+            &format!("{import} rgb --network resnet20 {flags}"),
+            &[part],
+        );
+    }
+    let flat = format!("{import} mlp --network mlp --image 9x9x1");
+    refused(&sandbox, &flat, &["for images of 784 values (--image)"]);
     let parts = ["--epsilon is 1e-3", "network mlp has no norms"];
     refused(
         &sandbox,

@@ -16,15 +16,15 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   brownout import --state-dict r20.safetensors --network resnet20 --input imagenet --out r20.float
-  brownout import --state-dict cnn.safetensors --network cnn --image 28x28x1 --input halve --out cnn.float
+  brownout import --state-dict cnn.safetensors --network cnn --input halve --out cnn.float
   brownout import --state-dict r20.safetensors --network resnet20 --data cifar10:DIR --out r20.float
   brownout import --state-dict keras.safetensors --network resnet20 --epsilon 1e-3 --out r20.float
   brownout import --state-dict exported.safetensors --out again.float
   brownout import --config r20.toml
 
-What no tensor says (network, shape of images, classes, pixel map, epsilon) is read from the metadata
-of a state dict that `export --state-dict` has written; a flag that says otherwise is refused. In
-other files flags say it, and what they leave open is assumed and reported as such.
+What no tensor says (network, shape of images, classes, pixel map, epsilon) is read from the
+metadata of a state dict that `export --state-dict` has written; a flag that says otherwise is
+refused. In other files flags say it, and what they leave open is assumed and reported as such.
 
 The state dict's tensors have the names of PyTorch: conv1.weight, bn1.running_mean,
 layer1.0.conv1.weight, layer2.0.shortcut.0.weight (or downsample), linear.weight (or fc). Anything

@@ -6,7 +6,7 @@ use crate::error::Error;
 use brownout_golden::data::Dataset;
 use brownout_golden::model::{InputMap, Normalization};
 use brownout_golden::network::{Architecture, Builtin, Epsilon};
-use brownout_golden::state_dict::{Hints, Metadata, Target, hints};
+use brownout_golden::state_dict::{Hints, Metadata, Target, hints, likely_network};
 use brownout_spec::program::Shape;
 use serde::Serialize;
 use std::fmt::Display;
@@ -101,8 +101,11 @@ impl Said {
         let given = settings.network.map(|network| (network, Source::Given));
         let own = metadata.map(|own| (own.network, Source::Metadata));
         let network = given.or(own).ok_or_else(|| {
+            let likely = likely_network(bytes).map_or_else(String::new, |network| {
+                format!("; all its names are those of network {network}")
+            });
             Error::Recipe(format!(
-                "--network NAME is missing; it is needed, because {} has no metadata that say which it is",
+                "--network NAME is missing; it is needed, because {} has no metadata that say which it is{likely}",
                 path.display()
             ))
         })?;

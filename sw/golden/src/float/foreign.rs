@@ -34,6 +34,9 @@ const SIGNATURES: [(&[u8], &str); 12] = [
     (b"\x7fELF", "a program"),
 ];
 
+/// Bytes that are looked at for text.
+const TEXT: usize = 256;
+
 /// The sentence for bytes that the format's own reader refuses.
 pub(crate) fn not_safetensors(bytes: &[u8], error: &SafeTensorError) -> String {
     match kind(bytes) {
@@ -83,7 +86,14 @@ fn kind(bytes: &[u8]) -> Option<String> {
     }
     let text = bytes.trim_ascii_start();
     let known = SIGNATURES.iter().find(|(start, _)| text.starts_with(start));
-    known.map(|(_, kind)| (*kind).to_owned())
+    let known = known.map(|(_, kind)| (*kind).to_owned());
+    known.or_else(|| is_text(bytes).then(|| "a text".to_owned()))
+}
+
+/// Whether it begins as a text does, with printable ASCII.
+fn is_text(bytes: &[u8]) -> bool {
+    let start = &bytes[..bytes.len().min(TEXT)];
+    (start.iter()).all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
 }
 
 /// The name of a zip archive's first file (APPNOTE.TXT, 4.3.7).
@@ -137,7 +147,8 @@ mod tests {
             ),
             (b"\x1f\x8b\x08\0", "gzip"),
             (b"", "an empty one"),
-            (b"no tensors", "not a safetensors file: "),
+            (b"no tensors", "a text"),
+            (b"\x01\x02\x03", "not a safetensors file: "),
         ] {
             let message = message(bytes);
             assert!(message.contains(expected), "{message:?} lacks {expected:?}");

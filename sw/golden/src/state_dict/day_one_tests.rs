@@ -490,3 +490,25 @@ fn for_a_tensor_that_is_not_there_the_one_most_like_it_is_named() {
     refused(&other, "resnet20", &parts);
     refused(&Raw::new(), "resnet20", &["no other tensors at all"]);
 }
+
+#[test]
+fn a_state_dict_of_another_network_is_answered_with_the_name_of_its_own() {
+    for (own, network) in [
+        ("resnet32", "resnet20"),
+        ("resnet20", "resnet20-b"),
+        ("resnet20", "cnn"),
+        ("mlp", "resnet20"),
+        ("cnn", "mlp"),
+        ("simplenet:4", "simplenet-bn:4"),
+        ("simplenet-bn:6", "simplenet:6"),
+        ("simplenet:6", "simplenet:4"),
+    ] {
+        let said = format!("all its names are those of network {own}");
+        refused(&raw(&state_dict(own)), network, &[&said]);
+    }
+    // What is wrong with a network's own tensors is nothing else.
+    let mut tensors = raw(&state_dict("resnet20"));
+    tensors.get_mut("conv1.weight").unwrap().1 = vec![16, 27];
+    let message = read(&tensors, "resnet20").unwrap_err();
+    assert!(!message.contains("those of network"), "{message}");
+}

@@ -5,7 +5,7 @@ use super::layout::{WeightForm, layer_names};
 use super::names::StateDict;
 use crate::float::not_safetensors;
 use crate::model::FileError;
-use crate::network::{Architecture, Builtin};
+use crate::network::{Architecture, Builtin, Depth, Shortcut};
 use brownout_spec::program::Shape;
 use safetensors::SafeTensors;
 use std::path::Path;
@@ -33,11 +33,7 @@ pub struct Hints {
 pub fn hints(bytes: &[u8], path: &Path, network: Builtin) -> Result<Hints, FileError> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| not_safetensors(bytes, &e));
     let all = tensors.and_then(|tensors| {
-        let shapes = USUAL.iter().map(|&(side, channels)| Shape {
-            height: side,
-            width: side,
-            channels,
-        });
+        let shapes = USUAL.iter().map(|&(side, channels)| square(side, channels));
         let known = shapes.map(|image| of(&tensors, image, network));
         known.collect::<Result<Vec<_>, String>>()
     });
@@ -51,6 +47,59 @@ pub fn hints(bytes: &[u8], path: &Path, network: Builtin) -> Result<Hints, FileE
         classes: None,
         image: None,
     }))
+}
+
+/// The built-in network that all names are of; `None` if there is none.
+pub(super) fn network_of(tensors: &SafeTensors<'_>) -> Option<Builtin> {
+    let resnets = Depth::ALL.into_iter().flat_map(|depth| {
+        [Shortcut::Plain, Shortcut::Projection].map(|shortcut| Builtin::Resnet(depth, shortcut))
+    });
+    // A width that any narrow image suits: names do not depend on it.
+    let simple = [false, true].map(|batch_norm| Builtin::SimpleNet {
+        width: Some(2),
+        batch_norm,
+    });
+    let mut all = [Builtin::Mlp, Builtin::Cnn]
+        .into_iter()
+        .chain(resnets)
+        .chain(simple);
+    all.find_map(|network| {
+        let mut images = USUAL.iter().map(|&(side, channels)| square(side, channels));
+        images.find_map(|image| {
+            let architecture = Architecture::builtin(network, image, CLASSES).ok()?;
+            let dict = StateDict::new(tensors, &architecture, String::new()).ok()?;
+            let layers = architecture.network.layers.iter();
+            let mut layers = layers.filter(|layer| layer.operation.has_weights());
+            let whole = layers.all(|layer| {
+                dict.weight_shape(&dict.choose(&layer_names(&layer.name)))
+                    .is_some()
+            });
+            if !whole || !dict.knows_all() {
+                return None;
+            }
+            let first = dict.weight_shape(&architecture.network.layers[0].name);
+            Some(match network {
+                Builtin::SimpleNet { batch_norm, .. } => Builtin::SimpleNet {
+                    width: first.and_then(|shape| shape.first().copied()),
+                    batch_norm,
+                },
+                other => other,
+            })
+        })
+    })
+}
+
+/// The same for a file's bytes.
+pub fn likely_network(bytes: &[u8]) -> Option<Builtin> {
+    network_of(&SafeTensors::deserialize(bytes).ok()?)
+}
+
+fn square(side: usize, channels: usize) -> Shape {
+    Shape {
+        height: side,
+        width: side,
+        channels,
+    }
 }
 
 /// What they say if the images are such; `None` where the network has no form for these.

@@ -44,7 +44,7 @@ mod test_dicts;
 mod values;
 mod write;
 
-pub use hints::{Hints, hints};
+pub use hints::{Hints, hints, likely_network};
 pub use metadata::{METADATA_KEY, Metadata, image_shape};
 pub use read::{Imported, MAX_FILE_BYTES, Target, import, read_state_dict, state_dict_from};
 pub use write::state_dict;

@@ -185,6 +185,11 @@ impl<'b> StateDict<'b> {
         }
     }
 
+    /// Whether each tensor has a name that one of the network's may have.
+    pub fn knows_all(&self) -> bool {
+        self.tensors.keys().all(|name| self.known.contains(name))
+    }
+
     fn has_any_known(&self) -> bool {
         self.tensors.keys().any(|name| self.known.contains(name))
     }

@@ -1,5 +1,6 @@
 //! From a PyTorch state dict to a network in floating point.
 
+use super::hints::network_of;
 use super::layout::{WeightForm, channel_orders, layer_names, norm_names};
 use super::metadata::Metadata;
 use super::names::StateDict;
@@ -80,13 +81,37 @@ fn parse(bytes: &[u8], path: &Path, target: &Target) -> Result<Imported, String>
     if let Some(metadata) = Metadata::parse(bytes)? {
         metadata.check(target)?;
     }
+    read(&tensors, &architecture, path, target).map_err(|problem| {
+        // The usual width of a SimpleNet and that width are one network.
+        let is_same = |network: &Builtin| {
+            let other = Architecture::builtin(*network, target.image, target.classes);
+            other.is_ok_and(|other| {
+                let other = other.with_epsilon(target.epsilon);
+                (other.network, other.styles)
+                    == (architecture.network.clone(), architecture.styles.clone())
+            })
+        };
+        let other = network_of(&tensors).filter(|network| !is_same(network));
+        match other {
+            Some(network) => format!("{problem}; all its names are those of network {network}"),
+            None => problem,
+        }
+    })
+}
+
+fn read(
+    tensors: &SafeTensors<'_>,
+    architecture: &Architecture,
+    path: &Path,
+    target: &Target,
+) -> Result<Imported, String> {
     let user = format!("network {} for images of {}", target.network, target.image);
-    let dict = StateDict::new(&tensors, &architecture, user)?;
+    let dict = StateDict::new(tensors, architecture, user)?;
     let mut reader = Reader {
         dict,
-        architecture: &architecture,
+        architecture,
         image: target.image,
-        orders: channel_orders(&architecture),
+        orders: channel_orders(architecture),
         done: Done::default(),
     };
     let mut layers = Vec::with_capacity(architecture.network.layers.len());
@@ -101,7 +126,7 @@ fn parse(bytes: &[u8], path: &Path, target: &Target) -> Result<Imported, String>
     let name = path.file_name().unwrap_or(path.as_os_str());
     let model = FloatModel {
         network: target.network,
-        architecture,
+        architecture: architecture.clone(),
         image: target.image,
         input: target.input,
         origin: printable(&name.to_string_lossy())
@@ -231,7 +256,9 @@ impl Reader<'_, '_> {
         let [outputs, inputs, height, width] = whole;
         let dense = [outputs, inputs * height * width];
         let allowed: &[&[usize]] = if covers { &[&dense, &whole] } else { &[&whole] };
-        let values = (self.dict).parameter((name, "weight"), allowed, &mut self.done)?;
+        let found = self.dict.weight_shape(name).unwrap_or(&[]).to_vec();
+        let values = (self.dict).parameter((name, "weight"), allowed, &mut self.done);
+        let values = values.map_err(|e| self.with_cause(e, index, &whole, &found))?;
         let values =
             values.ok_or_else(|| self.dict.missing(&format!("{name}.weight"), allowed[0]))?;
         let weight = Array4::from_shape_vec(whole, values).map_err(|e| e.to_string())?;
@@ -246,6 +273,36 @@ impl Reader<'_, '_> {
         }
         let weight = weight.select(Axis(3), &self.orders[source]);
         Ok(weight.as_standard_layout().into_owned())
+    }
+
+    /// A sentence on a weight of another shape, with what else that shape says, where it is one
+    /// that flags say.
+    fn with_cause(
+        &self,
+        problem: String,
+        index: usize,
+        whole: &[usize; 4],
+        found: &[usize],
+    ) -> String {
+        let [outputs, inputs, ..] = *whole;
+        let of_one = whole[1..].iter().product::<usize>();
+        let own = found.iter().skip(1).product::<usize>();
+        let is_last = index + 1 == self.architecture.network.layers.len();
+        let is_first = self.architecture.source(index) == 0;
+        match *found {
+            [classes, ..] if is_last && classes != outputs && own == of_one => {
+                format!("{problem}: it has {classes} classes (--classes)")
+            }
+            [o, channels, r, c]
+                if is_first && channels != inputs && [o, r, c] == [outputs, whole[2], whole[3]] =>
+            {
+                format!("{problem}: it is for images of {channels} channels (--image)")
+            }
+            [o, values] if is_first && values != of_one && o == outputs => {
+                format!("{problem}: it is for images of {values} values (--image)")
+            }
+            _ => problem,
+        }
     }
 
     /// What was done with the tensors, in sentences.
