@@ -1,7 +1,7 @@
 //! Which tensor of a state dict is which, when its names have something in front or between.
 
 use super::layout::{BATCHES, layer_names, norm_names};
-use crate::network::Architecture;
+use crate::network::{Architecture, Norm};
 use brownout_spec::text::printable;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -60,6 +60,9 @@ const VECTORS: [&str; 8] = [
     "weight_g",
     "parametrizations.weight.original0",
 ];
+
+/// Those of a batch norm alone.
+const MOMENTS: [&str; 2] = ["running_mean", "running_var"];
 
 /// A tensor, and its name in the file.
 #[derive(Clone)]
@@ -246,17 +249,22 @@ const OUTSIDE: &str = "\u{0}";
 fn known(architecture: &Architecture) -> BTreeSet<String> {
     let layers = architecture.network.layers.iter().zip(&architecture.styles);
     let layers = layers.filter(|(layer, _)| layer.operation.has_weights());
-    let names = layers.flat_map(|(layer, style)| {
+    let mut known = BTreeSet::new();
+    let mut extend = |names: &[String], moments: bool| {
+        for name in names {
+            let parts = WEIGHTS.iter().chain(&VECTORS);
+            let parts = parts.filter(|part| moments || !MOMENTS.contains(part));
+            known.extend(parts.map(|part| format!("{name}.{part}")));
+        }
+    };
+    for (layer, style) in layers {
         let names = layer_names(&layer.name);
-        let norms: Vec<_> = (names.iter())
-            .flat_map(|name| norm_names(name, style.norm))
-            .collect();
-        [names, norms].concat()
-    });
-    let parts = || WEIGHTS.iter().chain(&VECTORS);
-    names
-        .flat_map(|name| parts().map(move |part| format!("{name}.{part}")))
-        .collect()
+        extend(&names, false);
+        for name in names {
+            extend(&norm_names(&name, style.norm), style.norm == Norm::Batch);
+        }
+    }
+    known
 }
 
 /// A prefix in a message.
