@@ -17,7 +17,8 @@ pub struct PointSummary {
     pub voltage_model: String,
     /// The rate of the voltage model, or the one asked for.
     pub ber: f64,
-    /// The rate applied, threshold / 2³²; zero in the modes `none` and `map`.
+    /// The rate applied: threshold / 2³², in mode `map` the share of its cells among all, and zero
+    /// in mode `none`.
     pub ber_applied: f64,
     /// The code of the weight memory.
     pub code: String,
@@ -92,16 +93,19 @@ impl Campaign<'_> {
         mismatch: &Option<Mismatch>,
     ) -> PointSummary {
         let configuration = self.simulator.configuration();
-        let emulated = !matches!(point.mode, FaultMode::None | FaultMode::Map);
         let share = |n: usize| n as f64 / sums.images.max(1) as f64;
         let c = &sums.counters;
         PointSummary {
             voltage_mv: resolved.millivolts.map(|mv| mv.0),
             voltage_model: voltage_model_name(configuration),
             ber: resolved.nominal.get(),
-            ber_applied: match emulated {
-                true => resolved.threshold.applied_rate().get(),
-                false => 0.0,
+            ber_applied: match (point.mode, point.map) {
+                (FaultMode::None, _) => 0.0,
+                (FaultMode::Map, map) => map.map_or(0.0, |map| {
+                    let cells = self.image.words().len() * self.image.layout().code().n();
+                    map.len() as f64 / cells.max(1) as f64
+                }),
+                _ => resolved.threshold.applied_rate().get(),
             },
             code: configuration.code.to_string(),
             mode: point.mode.to_string(),

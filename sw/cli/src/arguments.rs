@@ -146,13 +146,16 @@ pub struct NetworkArguments {
     /// norm and no projection
     #[arg(long, default_value = "cnn", value_name = "NAME")]
     pub network: Builtin,
-    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz), or
-    /// cifar10:DIR (six binary batches, plain or .xz)
+    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz), cifar10:DIR
+    /// or cifar100:DIR (the binary form, plain or .xz)
     #[arg(long, default_value = "glyphs", value_name = "SOURCE")]
     pub data: DataSource,
     /// Training images to use [default: 12000 glyphs, or all images of the files]
     #[arg(long, value_name = "N")]
     pub train_images: Option<usize>,
+    /// Outputs of the network, at least the largest label and one [default: just as many]
+    #[arg(long, value_name = "N")]
+    pub classes: Option<usize>,
     /// Passes over the training images
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub epochs: usize,
@@ -214,7 +217,8 @@ pub struct SimulateArguments {
     /// Configuration, a TOML file [default: 8 x 8 with the model's weight bits and code]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Supply voltages in millivolts [default: those nearest to rates 0, 1e-5 .. 5e-2]
+    /// Supply voltages in millivolts [default: those nearest to rates 0, 1e-5 .. 5e-2; in modes none
+    /// and map, whose cells do not depend on it, the highest]
     #[arg(long, value_name = "MV,..", value_delimiter = ',', value_parser = millivolts)]
     pub voltages: Option<Vec<Millivolts>>,
     /// Rates of faulty cells instead of voltages, 0 to 1
@@ -242,12 +246,13 @@ pub struct SimulateArguments {
         default_value = "keep"
     )]
     pub policies: Vec<Policy>,
-    /// Images: glyphs, glyphs:SEED, mnist:DIR, idx:DIR or cifar10:DIR; test images are used
+    /// Images: glyphs, glyphs:SEED, mnist:DIR, idx:DIR, cifar10:DIR or cifar100:DIR; the test images
+    /// are used
     #[arg(long, default_value = "glyphs", value_name = "SOURCE")]
     pub data: DataSource,
-    /// Test images at each point
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    pub images: usize,
+    /// Test images at each point [default: 100, or all if they are fewer]
+    #[arg(long, value_name = "N")]
+    pub images: Option<usize>,
     /// Test images to skip
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub skip: usize,
@@ -270,9 +275,9 @@ pub struct SimulateArguments {
 pub struct SweepArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
-    /// Test images at each point
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    pub images: usize,
+    /// Test images at each point [default: 200, or all if they are fewer]
+    #[arg(long, value_name = "N")]
+    pub images: Option<usize>,
     /// Threads of the simulation [default: one per processor]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,

@@ -5,6 +5,7 @@ use crate::files;
 use brownout_golden::model::IntegerModel;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::{Configuration, WeightBits};
+use serde::Deserialize;
 use std::path::Path;
 
 /// The accelerator of `make sim`, with remarks for a reader.
@@ -62,6 +63,32 @@ pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<Chosen, Error> {
         name: path.display().to_string(),
         configuration: Configuration::from_toml(&text).map_err(Error::content(path))?,
     })
+}
+
+/// The line, from 1, on which a row of a file's voltage table states its rate.
+pub fn table_line(path: &Path, row: usize) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct Lines {
+        voltage_model: Model,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        table: Vec<Row>,
+    }
+    #[derive(Deserialize)]
+    struct Row {
+        bit_error_rate: toml::Spanned<toml::Value>,
+    }
+    let text = files::text(path, files::read_up_to(path, MOST_BYTES).ok()?).ok()?;
+    let lines: Lines = toml::from_str(&text).ok()?;
+    let start = lines
+        .voltage_model
+        .table
+        .get(row)?
+        .bit_error_rate
+        .span()
+        .start;
+    Some(text.get(..start)?.matches('\n').count() + 1)
 }
 
 /// The configuration of a file, or the built-in one changed to suit a model.

@@ -21,8 +21,11 @@ pub const RATES: [f64; 7] = [0.0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 5e-2];
 pub struct Points {
     /// Codes, each of which gives an accelerator of its own.
     pub codes: Vec<CodeName>,
-    /// Voltages or rates.
+    /// Voltages or rates, the highest voltage first where nobody said which.
     pub supplies: Vec<Supply>,
+    /// Whether nobody said which supplies: in a mode whose cells do not depend on the supply one
+    /// point then says everything.
+    pub by_default: bool,
     /// What faulty cells do.
     pub modes: Vec<FaultMode>,
     /// What is read from a word with a detected error.
@@ -56,6 +59,7 @@ impl Points {
         let points = Self {
             codes: codes.unwrap_or_else(|| vec![chosen.configuration.code]),
             supplies,
+            by_default: arguments.voltages.is_none() && arguments.rates.is_none(),
             modes: arguments.modes.clone(),
             policies: arguments.policies.clone(),
             map,
@@ -72,6 +76,7 @@ impl Points {
         Ok(Self {
             codes: vec![CodeName::None, CodeName::Inplace64_57],
             supplies: nearest_voltages(&voltage_model(chosen)?),
+            by_default: true,
             modes: vec![FaultMode::Persistent],
             policies: vec![Policy::Keep],
             map: None,
@@ -115,7 +120,7 @@ impl Points {
             (Some((path, _)), false) => Err(Error::flag(
                 "--map",
                 path.display(),
-                "none unless --modes has map",
+                "none unless --modes has map, as in --modes map",
             )),
             _ => Ok(()),
         }
@@ -149,7 +154,7 @@ impl Points {
     pub fn iter(&self) -> impl Iterator<Item = Point<'_>> {
         self.modes.iter().flat_map(move |mode| {
             self.policies.iter().flat_map(move |policy| {
-                self.supplies.iter().map(move |supply| Point {
+                self.supplies_in(*mode).iter().map(move |supply| Point {
                     supply: *supply,
                     mode: *mode,
                     map: match mode {
@@ -162,9 +167,19 @@ impl Points {
         })
     }
 
+    /// The supplies at which a mode is measured.
+    fn supplies_in(&self, mode: FaultMode) -> &[Supply] {
+        match mode {
+            FaultMode::None | FaultMode::Map if self.by_default => {
+                &self.supplies[..self.supplies.len().min(1)]
+            }
+            _ => &self.supplies,
+        }
+    }
+
     /// Points in all.
     pub fn count(&self) -> usize {
-        self.codes.len() * self.supplies.len() * self.modes.len() * self.policies.len()
+        self.codes.len() * self.iter().count()
     }
 }
 

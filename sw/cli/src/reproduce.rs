@@ -76,6 +76,7 @@ mod tests {
         let points = Points {
             codes: vec![CodeName::None],
             supplies: vec![],
+            by_default: false,
             modes: vec![],
             policies: vec![],
             map: None,

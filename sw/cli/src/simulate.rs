@@ -2,6 +2,7 @@
 
 use crate::arguments::{Global, SimulateArguments};
 use crate::configuration::{self, Chosen};
+use crate::data::{DataSource, Part, check_labels};
 use crate::error::Error;
 use crate::files;
 use crate::generate;
@@ -14,7 +15,9 @@ use crate::run::{Outcome, Placed, Record, Run, report};
 use crate::summary::Provenance;
 use brownout_golden::data::Dataset;
 use brownout_golden::model::IntegerModel;
-use brownout_spec::program::Shape;
+
+/// Test images where nobody says how many, if there are as many.
+const IMAGES: usize = 100;
 
 /// Runs the command.
 ///
@@ -42,7 +45,7 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
     let placements = place_all(&chosen, &points, &name, &model)?;
     check_outputs(arguments)?;
     let data = images(arguments, output)?;
-    check_images(&data, &name, &model)?;
+    check_images(&arguments.data, &data, &name, &model)?;
 
     let workshop = Workshop::locate()?;
     let build = |placement: Placement, trace: bool| {
@@ -130,32 +133,43 @@ pub fn place_all(
 }
 
 fn images(arguments: &SimulateArguments, output: Output) -> Result<Dataset, Error> {
-    let end = arguments.skip.saturating_add(arguments.images);
-    if arguments.images == 0 {
+    let skip = arguments.skip;
+    if arguments.images == Some(0) {
         return Err(Error::flag("--images", 0, "1 or more"));
     }
-    let all = arguments.data.test_images(end, output)?;
-    Ok(all.range(arguments.skip..end))
+    let asked = arguments
+        .images
+        .map_or(1, |images| skip.saturating_add(images));
+    let all = arguments.data.test_images(asked, output)?;
+    if skip >= all.len() {
+        return Err(Error::flag(
+            "--skip",
+            skip,
+            format!("0 to {}", all.len() - 1),
+        ));
+    }
+    let count = arguments.images.unwrap_or(IMAGES.min(all.len() - skip));
+    Ok(all.range(skip..skip + count))
 }
 
 /// Checks that a model can take images of a data set.
 ///
 /// # Errors
-/// When their sizes differ or the model has fewer results than there are classes.
-pub fn check_images(data: &Dataset, model_name: &str, model: &IntegerModel) -> Result<(), Error> {
-    let found = Shape {
-        height: data.height(),
-        width: data.width(),
-        channels: data.channels(),
-    };
-    (model.input.check_channels(found.channels)).map_err(Error::argument("--data"))?;
-    let expected = model.network.input;
-    let results = model.layers.last().map_or(0, |layer| layer.channels.len());
-    if found.volume() != expected.volume() || results < data.classes {
-        return Err(Error::argument("--data")(format!(
-            "the images of {} are {found} in {} classes, but {model_name} takes {expected} and gives {results} results",
-            data.name, data.classes
-        )));
+/// When their sizes differ, or a label has no result.
+pub fn check_images(
+    source: &DataSource,
+    data: &Dataset,
+    model_name: &str,
+    model: &IntegerModel,
+) -> Result<(), Error> {
+    let (found, expected) = (data.shape(), model.network.input);
+    if found.volume() != expected.volume() {
+        let value = format!("{source}, whose images are {found}");
+        let allowed = format!("images of {expected} ({model_name})");
+        return Err(Error::flag("--data", value, allowed));
     }
-    Ok(())
+    let channels = model.input.check_channels(found.channels);
+    channels.map_err(Error::argument("--data"))?;
+    let results = model.layers.last().map_or(0, |layer| layer.channels.len());
+    check_labels(source, data, Part::Test, (results, model_name))
 }

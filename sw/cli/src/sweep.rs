@@ -23,6 +23,9 @@ use brownout_sim::simulator::Simulator;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+/// Test images at each point where nobody says how many, if there are as many.
+const IMAGES: usize = 200;
+
 /// The files of a run, inside its folder.
 struct Files {
     model: PathBuf,
@@ -83,7 +86,9 @@ pub fn run(arguments: &SweepArguments, global: &Global, output: Output) -> Resul
     };
     let network = &arguments.network;
     let split = network.data.split(network.train_images, output)?;
-    check_count("--images", arguments.images, split.test.len())?;
+    let there_are = split.test.len();
+    let images = arguments.images.unwrap_or(IMAGES.min(there_are));
+    check_count("--images", images, there_are)?;
     files::create_folder(&arguments.out)?;
     for file in [
         &job.files.model,
@@ -94,7 +99,7 @@ pub fn run(arguments: &SweepArguments, global: &Global, output: Output) -> Resul
     }
     let (made, hardware) = job.train_and_build(&split, &options)?;
     job.keep(&made, &hardware)?;
-    job.simulate(&split, made, hardware)
+    job.simulate(&split, images, made, hardware)
 }
 
 impl Job<'_> {
@@ -161,6 +166,7 @@ impl Job<'_> {
     fn simulate(
         &self,
         split: &Split,
+        images: usize,
         Made { model, measured }: Made,
         hardware: Vec<Hardware>,
     ) -> Result<(), Error> {
@@ -185,7 +191,7 @@ impl Job<'_> {
             model: &model,
             placed: &placed,
             points: &self.points,
-            data: &split.test.first(self.arguments.images),
+            data: &split.test.first(images),
             recipe: &recipe,
             threads: self.arguments.threads,
         };

@@ -17,6 +17,21 @@ pub const ACCUMULATOR_ADDRESS_BITS: u32 = 14;
 pub const PARAMETER_ADDRESS_BITS: u32 = 12;
 /// Most layers a program may have (8-bit layer number).
 pub const MAX_LAYERS: usize = 255;
+/// Largest depth of each memory, by the field that states it, in their order.
+const MOST_DEPTHS: [(&str, usize); 5] = [
+    ("depths.weights", 1 << WEIGHT_ADDRESS_BITS),
+    ("depths.activations", 1 << ACTIVATION_ADDRESS_BITS),
+    ("depths.accumulators", 1 << ACCUMULATOR_ADDRESS_BITS),
+    ("depths.parameters", 1 << PARAMETER_ADDRESS_BITS),
+    ("depths.layers", MAX_LAYERS),
+];
+
+/// Largest value of a field that states a memory's depth; `None` of any other field.
+pub fn most_depth(field: &str) -> Option<usize> {
+    let found = MOST_DEPTHS.iter().find(|(name, _)| *name == field);
+    found.map(|&(_, most)| most)
+}
+
 /// Depth of the result FIFO, and so the largest number of results a program gives.
 pub const RESULT_FIFO_DEPTH: usize = 256;
 
@@ -245,25 +260,14 @@ impl Configuration {
 
     fn validate_depths(&self) -> Result<(), ConfigurationError> {
         let d = &self.depths;
-        for (field, value, most) in [
-            ("depths.weights", d.weights, 1 << WEIGHT_ADDRESS_BITS),
-            (
-                "depths.activations",
-                d.activations,
-                1 << ACTIVATION_ADDRESS_BITS,
-            ),
-            (
-                "depths.accumulators",
-                d.accumulators,
-                1 << ACCUMULATOR_ADDRESS_BITS,
-            ),
-            (
-                "depths.parameters",
-                d.parameters,
-                1 << PARAMETER_ADDRESS_BITS,
-            ),
-            ("depths.layers", d.layers, MAX_LAYERS),
-        ] {
+        let values = [
+            d.weights,
+            d.activations,
+            d.accumulators,
+            d.parameters,
+            d.layers,
+        ];
+        for ((field, most), value) in MOST_DEPTHS.into_iter().zip(values) {
             if !(1..=most).contains(&value) {
                 return Err(refuse(field, value, format!("1 to {most}")));
             }

@@ -129,14 +129,16 @@ pub struct AttackSettings {
     #[arg(long, value_name = "N")]
     pub seeds: Option<usize>,
     /// Images that an attacker looks at, drawn from the seed; for a stealthy attack, so many of
-    /// the source class and so many others [default: 128]
+    /// the source class and so many others [default: 128, or all if they are fewer]
     #[arg(long, value_name = "N")]
     pub attack_images: Option<usize>,
-    /// Test images on which accuracy and success are measured after every iteration [default: 1000]
+    /// Test images on which accuracy and success are measured after every iteration [default: 1000, or
+    /// all if they are fewer]
     #[arg(long, value_name = "N")]
     pub images: Option<usize>,
-    /// Accuracy at or below which BFA and random flips end [default: 1.1 / classes, or the share of
-    /// the most frequent class among the test images if that is more]
+    /// Accuracy at or below which BFA and random flips end; one that is reached before any flip is
+    /// refused [default: 1.1 / outputs, or the share of the most frequent class among the test images
+    /// if that is more]
     #[arg(long, value_name = "SHARE")]
     pub stop_accuracy: Option<f64>,
     /// Cells that an attack may invert, each time counted [default: 200]

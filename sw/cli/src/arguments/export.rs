@@ -33,9 +33,10 @@ pub struct ExportArguments {
     /// on test images
     #[arg(long, value_name = "SOURCE")]
     pub data: Option<DataSource>,
-    /// Training images on which activations are observed, and the integers judged
-    #[arg(long, default_value_t = 1000, value_name = "N", requires = "out")]
-    pub calibration_images: usize,
+    /// Training images on which activations are observed, and the integers judged [default: 1000, or
+    /// all if they are fewer]
+    #[arg(long, value_name = "N", requires = "out")]
+    pub calibration_images: Option<usize>,
     /// Write the model even if its integers lose more than half a point of the rounded network's
     /// accuracy on the calibration images
     #[arg(long, requires = "out")]

@@ -23,9 +23,9 @@ use std::path::PathBuf;
   brownout train --from r20.float --data cifar10:DIR --config recipe.toml --state run.state --out r20.safetensors
   brownout train --randbet 0.01 --print-config > recipe.toml
 
-A recipe is a TOML file with network, from, data, train_images, out, checkpoint and state, and a
-table [training] with everything else; --print-config prints the one that is in force. Ctrl-C ends
-a run after its present step; with --state the same command goes on from there.")]
+A recipe is a TOML file with network, from, data, train_images, classes, out, checkpoint and state,
+and a table [training] with everything else; --print-config prints the one that is in force. Ctrl-C
+ends a run after its present step; with --state the same command goes on from there.")]
 pub struct TrainArguments {
     /// Integer model to write: safetensors with metadata
     #[arg(long, value_name = "FILE")]
@@ -45,13 +45,16 @@ pub struct TrainArguments {
     /// Start from this checkpoint, whose network it is that is trained
     #[arg(long, value_name = "FILE", conflicts_with = "network")]
     pub from: Option<PathBuf>,
-    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz), or
-    /// cifar10:DIR (six binary batches, plain or .xz) [default: glyphs]
+    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz), cifar10:DIR
+    /// or cifar100:DIR (the binary form, plain or .xz) [default: glyphs]
     #[arg(long, value_name = "SOURCE")]
     pub data: Option<DataSource>,
     /// Training images to use [default: 12000 glyphs, or all images of the files]
     #[arg(long, value_name = "N")]
     pub train_images: Option<usize>,
+    /// Outputs of the network, at least the largest label and one [default: just as many]
+    #[arg(long, value_name = "N", conflicts_with = "from")]
+    pub classes: Option<usize>,
     /// Write the trained network in floating point, with its grids, to this checkpoint; without
     /// --out, for networks that have no integer form
     #[arg(long, value_name = "FILE")]

@@ -29,6 +29,9 @@ pub struct Asked {
     pub attack_images: usize,
     /// Images that measure what it did.
     pub images: usize,
+    /// Which of these two numbers nobody has given: there may be fewer images.
+    #[serde(skip)]
+    pub by_default: ByDefault,
     /// Accuracy at which attacks end; none is that of guessing.
     pub stop_accuracy: Option<f64>,
     /// Cells that an attack may invert.
@@ -60,7 +63,30 @@ pub struct Asked {
     pub log: Option<PathBuf>,
 }
 
+/// Numbers of images that nobody has given.
+#[derive(Clone, Copy, Debug)]
+pub struct ByDefault {
+    attack_images: bool,
+    images: bool,
+}
+
 impl Asked {
+    /// How many of so many test images are used: all where there are fewer than nobody asked for.
+    pub fn images_of(&self, there_are: usize) -> usize {
+        match self.by_default.images {
+            true => self.images.min(there_are),
+            false => self.images,
+        }
+    }
+
+    /// How many of so many images an attacker looks at, likewise.
+    pub fn attack_images_of(&self, there_are: usize) -> usize {
+        match self.by_default.attack_images {
+            true => self.attack_images.min(there_are),
+            false => self.attack_images,
+        }
+    }
+
     /// Settings, and defaults where there are none.
     ///
     /// # Errors
@@ -78,6 +104,10 @@ impl Asked {
             seeds: settings.seeds.unwrap_or(1),
             attack_images: settings.attack_images.unwrap_or(128),
             images: settings.images.unwrap_or(1000),
+            by_default: ByDefault {
+                attack_images: settings.attack_images.is_none(),
+                images: settings.images.is_none(),
+            },
             stop_accuracy: settings.stop_accuracy,
             max_flips: settings.max_flips.unwrap_or(200),
             max_iterations: settings.max_iterations.unwrap_or(100),

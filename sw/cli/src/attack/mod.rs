@@ -66,6 +66,9 @@ pub fn measure(
             .attack(&plan, seed)
             .map_err(Error::content(&arguments.checkpoint))?;
         spinner.finish_and_clear();
+        if let Some(met) = subject.aim_met(&arguments, &attacked) {
+            return Err(met);
+        }
         results.push(Outcome::new(seed, &attacked, time.elapsed()));
         logged.push(Logged::from(attacked));
     }

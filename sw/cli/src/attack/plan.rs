@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use crate::arguments::{AtZeroGradient, LabelSource, Method, RandomDraw, Stealth};
-use crate::data::check_count;
+use crate::data::{Part, check_count, check_images, check_labels};
 use crate::error::Error;
 use crate::files;
 use crate::provenance::digest;
@@ -116,29 +116,20 @@ impl<'a> Plan<'a> {
     /// One sentence with the flag and what is allowed.
     pub fn check_data(&self, network: &QuantizedNetwork, split: &Split) -> Result<(), Error> {
         let arguments = self.arguments;
-        let (image, classes) = (network.model.image, network.model.architecture.classes());
-        if split.train.shape() != image || split.train.classes > classes {
-            return Err(Error::flag(
-                "--data",
-                format!(
-                    "{}, whose images are {} in {} classes",
-                    arguments.data,
-                    split.train.shape(),
-                    split.train.classes
-                ),
-                format!("images of {image} in at most {classes} classes"),
-            ));
-        }
-        check_count(
-            "--attack-images",
-            arguments.attack_images,
-            split.train.len(),
-        )?;
-        check_count("--images", arguments.images, split.test.len())?;
+        let takes = (network.model.image, network.model.architecture.classes());
+        let whose = "the checkpoint's";
+        check_images(&arguments.data, &split.test, takes, whose)?;
+        let outputs = (takes.1, whose);
+        check_labels(&arguments.data, &split.train, Part::Training, outputs)?;
+        let there_are = split.train.len();
+        let count = arguments.attack_images_of(there_are);
+        check_count("--attack-images", count, there_are)?;
+        let images = arguments.images_of(split.test.len());
+        check_count("--images", images, split.test.len())?;
         let Some(source) = arguments.source else {
             return Ok(());
         };
-        let test = &split.test.labels[..arguments.images];
+        let test = &split.test.labels[..images];
         if [&split.train.labels[..], test]
             .iter()
             .any(|l| !l.contains(&source))
@@ -158,7 +149,8 @@ impl<'a> Plan<'a> {
             return Ok(());
         };
         let there_are = train.labels.iter().filter(|&&l| l == source).count();
-        check_count("--attack-images", self.arguments.attack_images, there_are)
+        let count = self.arguments.attack_images_of(there_are);
+        check_count("--attack-images", count, there_are)
     }
 
     /// The memory that is attacked.
@@ -303,7 +295,7 @@ pub fn check_limits(arguments: &Asked, first_seed: u64) -> Result<(), Error> {
     {
         return Err(Error::flag("--stop-accuracy", share, "0 to 1"));
     }
-    Ok(())
+    check_aim(arguments)
 }
 
 /// Checks that the classes go with method and network.
@@ -345,6 +337,18 @@ pub fn check_classes(arguments: &Asked, classes: usize) -> Result<(), Error> {
             format!("another class than --source, {source}"),
         )),
         _ => Ok(()),
+    }
+}
+
+/// Checks that an accuracy is asked for only where an attack ends at one.
+fn check_aim(arguments: &Asked) -> Result<(), Error> {
+    match (arguments.method, arguments.stop_accuracy) {
+        (Method::Bfa | Method::Random, _) | (_, None) => Ok(()),
+        (_, Some(share)) => Err(Error::flag(
+            "--stop-accuracy",
+            share,
+            "no such flag with this method, which ends when the images have changed class",
+        )),
     }
 }
 

@@ -104,7 +104,11 @@ impl Report {
             weight_bits: subject.network.quantization.width,
             memory: *subject.memory.rules(),
             stop_accuracy: subject.bound,
-            settings: arguments.clone(),
+            settings: Asked {
+                images: subject.test.len(),
+                attack_images: subject.attack_images,
+                ..arguments.clone()
+            },
             succeeded: attacks.iter().filter(|a| a.has_succeeded()).count(),
             n_flip: Distribution::of(attacks.iter().map(|a| a.figures.n_flip as f64)),
             accuracy_after: Distribution::of(

@@ -4,8 +4,9 @@ use super::asked::Asked;
 use super::plan::{Attack, Plan};
 use crate::error::Error;
 use crate::output::Output;
+use crate::train::percent;
 use brownout_golden::attack::{
-    AttackLog, Attacked, Batch, Labels, Measurement, ReplayError, Victim, bfa, draw, random,
+    AttackLog, Attacked, Batch, Labels, Measurement, ReplayError, Stop, Victim, bfa, draw, random,
     replay, targeted,
 };
 use brownout_golden::data::{Dataset, Split};
@@ -26,8 +27,10 @@ pub struct Subject {
     pub bound: f64,
     stored: StoredWeights,
     table: InputTable<f32>,
-    test: Dataset,
-    attack_images: usize,
+    /// Images that measure what it did.
+    pub test: Dataset,
+    /// Images that the attacker looks at, at most.
+    pub attack_images: usize,
 }
 
 impl Subject {
@@ -41,7 +44,7 @@ impl Subject {
         let network = plan.network(&split)?;
         plan.check_data(&network, &split)?;
         let memory = plan.memory(&network)?;
-        let test = split.test.first(arguments.images);
+        let test = split.test.first(arguments.images_of(split.test.len()));
         Ok(Self {
             bound: plan.bound(&test, network.model.architecture.classes()),
             table: match network.quantization.activations[0] {
@@ -49,7 +52,7 @@ impl Subject {
                 None => network.model.input.real_table(),
             },
             stored: network.stored(),
-            attack_images: arguments.attack_images,
+            attack_images: arguments.attack_images_of(split.train.len()),
             test,
             split,
             network,
@@ -74,6 +77,57 @@ impl Subject {
             Attack::Targeted(options) => {
                 targeted(victim, weights, &mut batch, options, measurement)
             }
+        }
+    }
+
+    /// Why an attack had nothing to do, if it had reached its aim before its first flip.
+    pub fn aim_met(&self, arguments: &Asked, attacked: &Attacked) -> Option<Error> {
+        if !attacked.log.flips.is_empty() {
+            return None;
+        }
+        let (images, before) = (self.test.len(), attacked.accuracy.map_or(0.0, |a| a.0));
+        match attacked.stop {
+            Stop::Success => {
+                let target = arguments.target.map_or(String::new(), |t| t.to_string());
+                let share = percent(attacked.success.map_or(0.0, |s| s.0));
+                let allowed = format!(
+                    "a class that the images to be misled are not in yet: {share} of those among {images} test images are, before any flip"
+                );
+                Some(Error::flag("--target", target, allowed))
+            }
+            Stop::Accuracy => Some(self.low_at_the_start(arguments, images, before)),
+            _ => None,
+        }
+    }
+
+    /// The accuracy is at or below the bound before any flip: whose fault that is.
+    fn low_at_the_start(&self, arguments: &Asked, images: usize, before: f64) -> Error {
+        let found = format!("the accuracy on {images} test images before any flip");
+        if let Some(share) = arguments.stop_accuracy {
+            let allowed = format!("a share below {before}, {found}");
+            return Error::flag("--stop-accuracy", share, allowed);
+        }
+        let other = match before > 0.0 {
+            true => format!(", or --stop-accuracy below {before}"),
+            false => String::new(),
+        };
+        let first = self.test.labels.first();
+        match first.filter(|&first| self.test.labels.iter().all(|label| label == first)) {
+            Some(class) => Error::flag(
+                "--data",
+                format!(
+                    "{}, whose {images} test images are all of class {class}",
+                    arguments.data
+                ),
+                format!(
+                    "test images of several classes{other}: an attack ends where a network guesses, and who always says {class} is right here"
+                ),
+            ),
+            None => Error::content(&arguments.checkpoint)(format!(
+                "it only guesses: {found} is {}, not above {}, where an attack ends; allowed is a network that has learned these images{other}",
+                percent(before),
+                percent(self.bound)
+            )),
         }
     }
 

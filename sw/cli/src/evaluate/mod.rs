@@ -8,14 +8,14 @@ mod report;
 mod subject;
 
 use crate::arguments::{EvaluateArguments, EvaluateSettings, Global};
-use crate::data::{DataSource, check_count};
+use crate::data::{DataSource, Part, check_count, check_labels};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
 use crate::provenance;
 use crate::recipe;
 use brownout_golden::data::Dataset;
-use brownout_golden::evaluate::{Plan, Record, evaluate};
+use brownout_golden::evaluate::{Plan, Record, Subject, evaluate};
 pub use plan::check;
 use std::path::Path;
 
@@ -61,7 +61,7 @@ pub fn measure(
 ) -> Result<Record, Error> {
     let subject = subject::read(file, data, settings, output)?;
     let (plan, map) = plan::make(&subject, file, settings, seed)?;
-    let images = images(data, settings.images, output)?;
+    let images = images(data, settings.images, (&subject, file), output)?;
     let evaluation = {
         let bar = output.bar("chips", chips(&plan), "chips");
         let measured = evaluate(&subject, &images, &plan, || bar.inc(1));
@@ -81,8 +81,15 @@ fn chips(plan: &Plan) -> u64 {
     each.sum()
 }
 
-fn images(source: &DataSource, count: Option<usize>, output: Output) -> Result<Dataset, Error> {
+fn images(
+    source: &DataSource,
+    count: Option<usize>,
+    (subject, file): (&Subject, &Path),
+    output: Output,
+) -> Result<Dataset, Error> {
     let all = source.test_images(1, output)?;
+    let whose = file.display().to_string();
+    check_labels(source, &all, Part::Test, (subject.classes(), &whose))?;
     match count {
         None => Ok(all),
         Some(count) => {

@@ -5,13 +5,13 @@ use crate::configuration::{self, Chosen};
 use crate::error::Error;
 use crate::files;
 use brownout_golden::evaluate::statistics::Bootstrap;
-use brownout_golden::evaluate::{Chips, EvaluateError, Plan, Point, Subject};
+use brownout_golden::evaluate::{Chips, EvaluateError, MOST_RATE, Plan, Point, Subject};
 use brownout_golden::quantize::Exposure;
 use brownout_golden::quantized::{ARRAY, MemoryRules, StoredMemoryError};
 use brownout_spec::code::{CodeName, Policy};
-use brownout_spec::config::WeightBits;
+use brownout_spec::config::{VoltageModelChoice, WeightBits};
 use brownout_spec::fault::{FaultMap, FaultMode};
-use brownout_spec::quantity::{BitErrorRate, ChipSeed};
+use brownout_spec::quantity::{BitErrorRate, ChipSeed, Millivolts};
 use brownout_spec::voltage::VoltageModel;
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,9 @@ fn of(settings: &EvaluateSettings, chosen: &Chosen, seed: u64) -> Result<Plan, E
         ("resamples", "--resamples"),
     ];
     plan.validate().map_err(|e| {
+        if let (true, Some(voltages)) = (e.field == "rate", &settings.voltages) {
+            return rate_of_voltage(settings, chosen, voltages);
+        }
         let flag = flags.iter().find(|(field, _)| *field == e.field);
         match flag {
             Some((_, flag)) => Error::flag(flag, e.value, e.allowed),
@@ -99,6 +102,40 @@ fn of(settings: &EvaluateSettings, chosen: &Chosen, seed: u64) -> Result<Plan, E
         }
     })?;
     Ok(plan)
+}
+
+/// Blames a rate that is too high for the supply voltages on where it comes from.
+fn rate_of_voltage(settings: &EvaluateSettings, chosen: &Chosen, voltages: &[Millivolts]) -> Error {
+    let most = format!("at most {MOST_RATE} where a network is evaluated");
+    let rate = |supply: &Millivolts| {
+        let model = VoltageModel::from_configuration(&chosen.configuration).ok()?;
+        let rate = model.bit_error_rate(*supply).ok()?.get();
+        (rate > MOST_RATE).then_some((*supply, rate))
+    };
+    let Some((supply, rate)) = voltages.iter().find_map(rate) else {
+        return Error::Recipe(format!(
+            "--voltages: a rate of faulty cells is too high; allowed is {most}"
+        ));
+    };
+    let row = match &chosen.configuration.voltage_model {
+        VoltageModelChoice::Table(rows) => rows.iter().rposition(|row| row.millivolts <= supply.0),
+        _ => None,
+    };
+    match (&settings.config, row) {
+        (Some(path), Some(row)) => {
+            let line = configuration::table_line(path, row);
+            let line = line.map_or(String::new(), |line| format!("line {line}: "));
+            Error::content(path)(format!(
+                "{line}row {} of voltage_model.table makes the rate {rate} at {supply}; allowed is {most}",
+                row + 1
+            ))
+        }
+        _ => Error::flag(
+            "--voltages",
+            supply,
+            format!("voltages with a rate of {most}, here it is {rate}"),
+        ),
+    }
 }
 
 /// The accelerator whose memory it is; its code is the one that is used.

@@ -154,11 +154,7 @@ fn calibration_images(
     if count == 0 {
         return Err(Error::flag(CALIBRATION_FLAG, count, "1 or more"));
     }
-    let images = match data {
-        // As many as are asked for are drawn.
-        DataSource::Glyphs { .. } => data.split(Some(count), output)?.train,
-        _ => data.split(None, output)?.train,
-    };
+    let images = data.training_images(count, output)?;
     // The default is as many as there are, if they are fewer.
     let count = match settings.calibration_images {
         None => count.min(images.len()),

@@ -5,7 +5,7 @@ mod model;
 mod state_dict;
 
 use crate::arguments::{ExportArguments, RoundingArguments};
-use crate::data::check_images;
+use crate::data::{Part, check_images, check_labels};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
@@ -49,6 +49,10 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
         let model = &checkpoint.model;
         let takes = (model.image, model.architecture.classes());
         check_images(source, test, takes, "the checkpoint's")?;
+        if let Some(train) = &train {
+            let outputs = (takes.1, "the checkpoint's");
+            check_labels(source, train, Part::Training, outputs)?;
+        }
     }
     // Both are there before either is written.
     let state_dict = match &arguments.state_dict {

@@ -19,6 +19,9 @@ use brownout_spec::code::CodeName;
 use serde::Serialize;
 use std::path::Path;
 
+/// Training images on which activations are observed where nobody says how many.
+const CALIBRATION_IMAGES: usize = 1000;
+
 /// What was made of it.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -45,7 +48,8 @@ pub fn make(
     out: &Path,
     output: Output,
 ) -> Result<(Vec<u8>, Report), Error> {
-    let count = arguments.calibration_images;
+    let usual = CALIBRATION_IMAGES.min(train.len());
+    let count = arguments.calibration_images.unwrap_or(usual);
     check_count("--calibration-images", count, train.len())?;
     let spinner = output.spinner("observing activations");
     let calibration = train.first(count);

@@ -33,7 +33,11 @@ impl Work<'_> {
             (None, Some(start)) if network.network.is_none() => start.input.clone(),
             _ => "random".to_owned(),
         };
-        let images = study.train_images.map_or(String::new(), |n| n.to_string());
+        let mut images = study.train_images.map_or(String::new(), |n| n.to_string());
+        if let Some(classes) = study.classes {
+            // Without it the key is what it was before there was such a setting.
+            images += &format!(" classes {classes}");
+        }
         let how = match (&network.training, network.rounded) {
             (Some(own), _) => study.training(own).to_string(),
             (None, rounded) => format!(

@@ -40,7 +40,7 @@ impl Work<'_> {
         }
         let builtin = study.builtin(network).map_err(Error::Recipe)?;
         let data = self.source()?;
-        train::fresh(builtin, data, self.split()?, options)
+        train::fresh((builtin, study.classes), data, self.split()?, options)
     }
 
     /// The network of `--start`, and from then on no other one.
@@ -59,7 +59,7 @@ impl Work<'_> {
             let target = Target {
                 network,
                 image: split.train.shape(),
-                classes: split.train.classes,
+                classes: study.classes.unwrap_or(split.train.classes),
                 input: start.input.parse().map_err(Error::Recipe)?,
                 epsilon: metadata.map_or(Epsilon::DEFAULT, |own| own.epsilon),
             };
@@ -177,6 +177,7 @@ impl Work<'_> {
             from: None,
             data: self.source()?.clone(),
             train_images: self.study.train_images,
+            classes: self.study.classes,
             out: exportable.then_some(model),
             checkpoint: Some(self.file(network, CHECKPOINT)),
             state: Some(self.file(network, &state(&self.network_key(network)))),

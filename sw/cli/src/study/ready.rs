@@ -118,7 +118,10 @@ impl Work<'_> {
         if let Some((_, classes)) = self.test_images {
             attack::check_classes(&asked, classes)?;
         }
-        self.check_images(asked.images)
+        match self.test_images {
+            Some((there_are, _)) => self.check_images(asked.images_of(there_are)),
+            None => Ok(()),
+        }
     }
 
     fn check_silicon(&self, silicon: &Silicon) -> Result<(), Error> {

@@ -30,6 +30,10 @@ pub struct Study {
     /// Training images to use, all without it.
     #[serde(default)]
     pub train_images: Option<usize>,
+    /// Outputs of networks from random parameters and of a state dict, without it as many as the
+    /// data have classes.
+    #[serde(default)]
+    pub classes: Option<usize>,
     /// Settings that all trainings share.
     #[serde(default)]
     pub training: toml::Table,

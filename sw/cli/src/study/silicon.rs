@@ -52,7 +52,7 @@ impl Work<'_> {
             map: None,
             policies: vec![settings.policy],
             data: self.source()?.clone(),
-            images: settings.images,
+            images: Some(settings.images),
             skip: 0,
             threads: None,
             out: None,

@@ -256,6 +256,7 @@ fn which(data: &DataSource, test: &Dataset) -> String {
         DataSource::Glyphs { .. } => data.to_string(),
         DataSource::Idx(_) => "IDX files".to_owned(),
         DataSource::Cifar10(_) => "CIFAR-10".to_owned(),
+        DataSource::Cifar100(_) => "CIFAR-100".to_owned(),
     };
     format!("{kind}, test images {}", digest.get(..8).unwrap_or(&digest))
 }

@@ -6,7 +6,7 @@ mod state;
 #[cfg(feature = "simulate")]
 use crate::arguments::NetworkArguments;
 use crate::arguments::{Global, TrainArguments};
-use crate::data::DataSource;
+use crate::data::{DataSource, Part, check_labels, unused_outputs};
 use crate::error::Error;
 use crate::files;
 use crate::judgement::{self, Judged};
@@ -136,8 +136,15 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
     let split = plan.data.split(plan.train_images, output)?;
     let start = match from {
         Some(model) => model,
-        None => fresh(plan.network, &plan.data, &split, &plan.options)?,
+        None => fresh(
+            (plan.network, plan.classes),
+            &plan.data,
+            &split,
+            &plan.options,
+        )?,
     };
+    let outputs = (start.architecture.classes(), "the checkpoint's");
+    check_labels(&plan.data, &split.train, Part::Training, outputs)?;
     if plan.out.is_some() {
         check_start(&start, &plan.options)?;
     }
@@ -223,17 +230,35 @@ pub fn complete(
     Ok((done, judgement))
 }
 
-/// A network with random parameters.
+/// Most classes that a network can have, since labels are bytes and hardware has as many results.
+const MOST_CLASSES: usize = 256;
+
+/// A network with random parameters and an output for each class: those of the data, or more
+/// if so many are declared.
 ///
 /// # Errors
-/// When it has no form for the images.
+/// When it has no form for the images, or there is a label beyond the classes, or but one class.
 pub fn fresh(
-    network: Builtin,
+    (network, classes): (Builtin, Option<usize>),
     data: &DataSource,
     split: &Split,
     options: &TrainingOptions,
 ) -> Result<FloatModel, Error> {
-    let images = (split.train.shape(), split.train.classes);
+    let found = split.train.classes;
+    let classes = classes.unwrap_or(found);
+    if found > classes || classes > MOST_CLASSES {
+        let allowed = format!(
+            "{found} to {MOST_CLASSES}, since labels of {data} go up to {}",
+            found - 1
+        );
+        return Err(Error::flag("--classes", classes, allowed));
+    }
+    if classes < 2 {
+        let value = format!("{data}, where every label is 0");
+        let allowed = "images of two classes or more, or --classes with 2 or more";
+        return Err(Error::flag("--data", value, allowed));
+    }
+    let images = (split.train.shape(), classes);
     let model = FloatModel::random(network, images, data.input_map(), options.seed)?;
     Ok(model)
 }
@@ -249,7 +274,8 @@ pub fn make(
     options: &TrainingOptions,
     output: Output,
 ) -> Result<Made, Error> {
-    let start = fresh(arguments.network, &arguments.data, split, options)?;
+    let network = (arguments.network, arguments.classes);
+    let start = fresh(network, &arguments.data, split, options)?;
     check_start(&start, options)?;
     announce(&start, split, options, output);
     let time = Instant::now();
@@ -275,6 +301,9 @@ fn announce(start: &FloatModel, split: &Split, options: &TrainingOptions, output
         options.weight_bits,
         options.code
     ));
+    if let Some(unused) = unused_outputs(split, start.architecture.classes()) {
+        output.remark(format!("{} has {unused}", start.network));
+    }
     if !options.precision.has_instructions() {
         output.remark("this processor has no AVX512-BF16: bfloat16 is slower here than single");
     }

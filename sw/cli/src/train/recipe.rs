@@ -28,6 +28,9 @@ pub struct Recipe {
     /// Training images to use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_images: Option<usize>,
+    /// Outputs of a network from random parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
     /// Integer model to write.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
@@ -52,6 +55,8 @@ pub struct Plan {
     pub data: DataSource,
     /// On how many.
     pub train_images: Option<usize>,
+    /// Outputs of a network from random parameters; none is as many as the data have classes.
+    pub classes: Option<usize>,
     /// Integer model to write.
     pub out: Option<PathBuf>,
     /// Checkpoint to write.
@@ -103,6 +108,7 @@ impl Recipe {
         if let Some(from) = &arguments.from {
             recipe.from = Some(from.clone());
             recipe.network = None;
+            recipe.classes = None;
         }
         if let Some(data) = &arguments.data {
             recipe.data = Some(data.to_string());
@@ -116,6 +122,7 @@ impl Recipe {
         choose(&arguments.checkpoint, &mut recipe.checkpoint);
         choose(&arguments.state, &mut recipe.state);
         recipe.train_images = arguments.train_images.or(recipe.train_images);
+        recipe.classes = arguments.classes.or(recipe.classes);
         apply(arguments, global, &mut recipe.training)?;
         Ok(recipe)
     }
@@ -128,6 +135,11 @@ impl Recipe {
         if self.network.is_some() && self.from.is_some() {
             return Err(Error::Recipe(
                 "both network and from are given; allowed is one of them".to_owned(),
+            ));
+        }
+        if self.classes.is_some() && self.from.is_some() {
+            return Err(Error::Recipe(
+                "both classes and from are given; allowed is one of them, since a checkpoint has its own outputs".to_owned(),
             ));
         }
         let network = self.network.as_deref().unwrap_or("cnn").parse()?;
@@ -158,6 +170,7 @@ impl Recipe {
             from: self.from,
             data,
             train_images: self.train_images,
+            classes: self.classes,
             out: self.out,
             checkpoint: self.checkpoint,
             state: self.state,

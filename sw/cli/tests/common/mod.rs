@@ -1,6 +1,8 @@
 //! Runs the command as a user does, and compares text with expect files.
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+pub mod idx;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

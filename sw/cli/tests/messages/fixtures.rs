@@ -2,6 +2,7 @@
 
 use super::case::{Fixture, run};
 use super::common::Sandbox;
+use super::common::idx::IdxFolder;
 use super::tensors;
 use std::collections::HashMap;
 use std::fs;
@@ -97,52 +98,24 @@ impl<'a> Keys<'a> {
 
 /// The four files: `classes` labels from `first` (0) on in turn, so `classes=1 first=3` is one
 /// class only; images of `size` (8x8), `train` (64) and `test` (32) of them, with 0 not written.
-/// Each class has pixels of its own that are bright, so a network learns it in a few steps.
 fn idx(sandbox: &Sandbox, folder: &str, keys: &Keys<'_>) -> Result<(), String> {
     keys.check(&["classes", "first", "size", "train", "test"])?;
-    let (classes, first) = (keys.number("classes", 10)?, keys.number("first", 0)?);
-    let size = keys.0.get("size").unwrap_or(&"8x8");
-    let (height, width) = size.split_once('x').ok_or(format!("size={size}"))?;
-    let side = |n: &str| n.parse::<u32>().map_err(|e| format!("size={size}: {e}"));
-    let (height, width) = (side(height)?, side(width)?);
-    for (name, count) in [
-        ("train", keys.number("train", 64)?),
-        ("t10k", keys.number("test", 32)?),
-    ] {
-        if count == 0 {
-            continue;
-        }
-        let labels: Vec<u8> = (0..count).map(|i| (first + i % classes) as u8).collect();
-        let pixels = labels.iter().flat_map(|&label| {
-            let all = first + classes;
-            (0..(height * width) as usize).map(move |p| match p % all == usize::from(label) {
-                true => 255,
-                false => 0,
-            })
-        });
-        let images = idx_file(&[2051, count as u32, height, width], pixels.collect());
-        let labels = idx_file(&[2049, count as u32], labels.clone());
-        write(
-            sandbox,
-            &format!("{folder}/{name}-images-idx3-ubyte"),
-            &images,
-        )?;
-        write(
-            sandbox,
-            &format!("{folder}/{name}-labels-idx1-ubyte"),
-            &labels,
-        )?;
-    }
+    let defaults = IdxFolder::default();
+    let size = match keys.0.get("size") {
+        None => Some(defaults.size),
+        Some(size) => size
+            .split_once('x')
+            .and_then(|(height, width)| Some((height.parse().ok()?, width.parse().ok()?))),
+    };
+    let files = IdxFolder {
+        classes: keys.number("classes", defaults.classes)?,
+        first: keys.number("first", defaults.first)?,
+        size: size.ok_or("size= is not of the form 8x8")?,
+        train: keys.number("train", defaults.train)?,
+        test: keys.number("test", defaults.test)?,
+    };
+    files.write(sandbox, folder);
     Ok(())
-}
-
-fn idx_file(header: &[u32], body: Vec<u8>) -> Vec<u8> {
-    let mut bytes: Vec<u8> = header
-        .iter()
-        .flat_map(|field| field.to_be_bytes())
-        .collect();
-    bytes.extend(body);
-    bytes
 }
 
 /// `records` (4) of `kind` (10, or 100 with a coarse label before the fine one), whose labels

@@ -96,6 +96,9 @@ pub fn bfa(
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);
     let mut iteration = 0;
     let stop = loop {
+        if session.is_met_at_the_start() {
+            break Stop::Accuracy;
+        }
         if session.room() == 0 {
             break Stop::Flips;
         }

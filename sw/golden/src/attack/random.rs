@@ -55,6 +55,9 @@ pub fn random(
     let bits = session.memory.bits();
     let mut iteration = 0;
     let stop = loop {
+        if session.is_met_at_the_start() {
+            break Stop::Accuracy;
+        }
         if session.room() == 0 {
             break Stop::Flips;
         }

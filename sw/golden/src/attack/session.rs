@@ -151,6 +151,16 @@ impl<'a> Session<'a> {
         matches!((accuracy, self.limits.accuracy), (Some(a), Some(bound)) if a <= bound)
     }
 
+    /// Whether nothing is inverted yet and the accuracy is what the attack is after already.
+    pub fn is_met_at_the_start(&self) -> bool {
+        self.flips.is_empty() && self.is_low(self.clean.0)
+    }
+
+    /// Success rate before any cell was inverted, while none is.
+    pub fn success_at_the_start(&self) -> Option<f64> {
+        self.clean.1.filter(|_| self.flips.is_empty())
+    }
+
     /// Inverts cells so that the first `count` candidates that a word attack can reach read
     /// inverted, and says which; with too few of them, or too little room, nothing changes.
     ///

@@ -158,7 +158,14 @@ pub fn targeted(
     let stealthy = matches!(options.kind, Kind::Stealthy { .. });
     let mut rates: Vec<f64> = Vec::new();
     let mut iteration = 0;
+    let enough = options.kind.enough();
     let stop = loop {
+        if session
+            .success_at_the_start()
+            .is_some_and(|rate| rate > enough)
+        {
+            break Stop::Success;
+        }
         if iteration == options.limits.iterations {
             break Stop::Iterations;
         }
@@ -169,7 +176,7 @@ pub fn targeted(
         let (_, Some(rate)) = session.measure_and_log() else {
             continue;
         };
-        if rate > options.kind.enough() {
+        if rate > enough {
             break Stop::Success;
         }
         let before = rates.len().checked_sub(2).map(|i| rates[i]);

@@ -1,13 +1,16 @@
-//! CIFAR-10 in its binary form: `data_batch_1.bin` to `data_batch_5.bin` and
-//! `test_batch.bin`, each plain or with `.xz`.
+//! CIFAR-10 and CIFAR-100 in their binary form, each file plain or with `.xz`.
 //!
-//! A batch is records of 3,073 bytes: a label of 0 to 9, then 32 × 32 red,
-//! green and blue values, plane by plane (A. Krizhevsky, "Learning Multiple
-//! Layers of Features from Tiny Images", 2009). The published batches have
-//! 10,000 records; shorter ones are read too. Memory grows only with bytes that
-//! the file really delivers, never beyond what a full batch has.
+//! CIFAR-10 is `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`, records of
+//! 3,073 bytes: a label of 0 to 9, then 32 × 32 red, green and blue values, plane by plane
+//! (A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009). CIFAR-100 is
+//! `train.bin` and `test.bin`, records of 3,074 bytes: a coarse label of 0 to 19, which is not
+//! used here, a fine one of 0 to 99, and the values. Files of fewer records than the published
+//! ones are read too. Memory grows only with bytes that the file really delivers, never beyond
+//! what a full file has.
 
+use super::folder::{Wanted, find};
 use super::inflate::{Bounded, Compression};
+use super::signature::{describe, peek};
 use super::{DataError, Dataset, Split};
 use brownout_spec::text::printable;
 use ndarray::Array4;
@@ -20,27 +23,66 @@ use std::path::{Path, PathBuf};
 pub const SIDE: usize = 32;
 /// Red, green and blue.
 pub const CHANNELS: usize = 3;
-/// Classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck.
+/// Classes of CIFAR-10: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck.
 pub const CLASSES: usize = 10;
-/// Most records of a batch, which is also what each published one has.
+/// Most records of a batch of CIFAR-10, which is also what each published one has.
 pub const MOST_RECORDS: usize = 10_000;
-/// Bytes of a record.
+/// Bytes of a record of CIFAR-10.
 pub const RECORD: usize = 1 + VOLUME;
 
 const PIXELS: usize = SIDE * SIDE;
-const VOLUME: usize = PIXELS * CHANNELS;
-const TRAINING: [&str; 5] = [
-    "data_batch_1.bin",
-    "data_batch_2.bin",
-    "data_batch_3.bin",
-    "data_batch_4.bin",
-    "data_batch_5.bin",
-];
-const TEST: &str = "test_batch.bin";
-const KIND: &str =
-    "a CIFAR-10 directory has data_batch_1.bin to data_batch_5.bin and test_batch.bin";
+const VOLUME: usize = CHANNELS * PIXELS;
+/// Bytes that are counted at most to tell what a file is that is none of the form's.
+const MOST_COUNTED: u64 = 1 << 28;
 
-/// The records of one batch.
+/// One of the two forms.
+#[derive(Debug)]
+pub struct Form {
+    /// Its name.
+    pub name: &'static str,
+    /// Number of classes, which it declares.
+    pub classes: usize,
+    /// Most records of a file.
+    pub most_records: usize,
+    /// How many values each label of a record can have; the last one is the class.
+    labels: &'static [u8],
+    training: &'static [&'static str],
+    test: &'static str,
+    kind: &'static str,
+    source: &'static str,
+}
+
+/// CIFAR-10.
+pub static TEN: Form = Form {
+    name: "CIFAR-10",
+    classes: CLASSES,
+    most_records: MOST_RECORDS,
+    labels: &[10],
+    training: &[
+        "data_batch_1.bin",
+        "data_batch_2.bin",
+        "data_batch_3.bin",
+        "data_batch_4.bin",
+        "data_batch_5.bin",
+    ],
+    test: "test_batch.bin",
+    kind: "a CIFAR-10 directory has data_batch_1.bin to data_batch_5.bin and test_batch.bin",
+    source: "cifar10",
+};
+
+/// CIFAR-100, with its fine labels.
+pub static HUNDRED: Form = Form {
+    name: "CIFAR-100",
+    classes: 100,
+    most_records: 50_000,
+    labels: &[20, 100],
+    training: &["train.bin"],
+    test: "test.bin",
+    kind: "a CIFAR-100 directory has train.bin and test.bin",
+    source: "cifar100",
+};
+
+/// The records of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// Pixels, `[image][row][column][channel]`.
@@ -49,111 +91,236 @@ pub struct Batch {
     pub labels: Vec<u8>,
 }
 
-/// Reads all six batches.
+/// Reads all six batches of CIFAR-10.
 ///
 /// # Errors
 /// A sentence naming the file that is missing, cannot be read, or is no batch.
 pub fn read_directory(directory: &Path) -> Result<Split, DataError> {
-    Ok(Split {
-        train: read_batches(directory, &TRAINING)?,
-        test: read_batches(directory, &[TEST])?,
-    })
+    TEN.read_directory(directory)
 }
 
-/// Reads the test batch alone.
-///
-/// # Errors
-/// As [`read_directory`].
-pub fn read_test(directory: &Path) -> Result<Dataset, DataError> {
-    read_batches(directory, &[TEST])
-}
-
-fn read_batches(directory: &Path, names: &[&'static str]) -> Result<Dataset, DataError> {
-    let paths = names.iter().map(|name| find(directory, name));
-    let paths: Vec<PathBuf> = paths.collect::<Result<_, _>>()?;
-    // Decompression takes most of the time, and batches know nothing of each other.
-    let batches: Vec<_> = paths.par_iter().map(|path| read_batch(path)).collect();
-    let mut all = Batch::default();
-    for batch in batches {
-        let batch = batch?;
-        all.pixels.extend(batch.pixels);
-        all.labels.extend(batch.labels);
-    }
-    let name = directory
-        .file_name()
-        .map_or("cifar10".to_owned(), |n| printable(&n.to_string_lossy()));
-    Ok(Dataset {
-        name,
-        images: Array4::from_shape_vec((all.labels.len(), SIDE, SIDE, CHANNELS), all.pixels)
-            .expect("each label came with the pixels of one image"),
-        labels: all.labels,
-        classes: CLASSES,
-    })
-}
-
-fn find(directory: &Path, name: &'static str) -> Result<PathBuf, DataError> {
-    [directory.join(name), directory.join(format!("{name}.xz"))]
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or_else(|| DataError::Missing {
-            directory: directory.to_owned(),
-            name,
-            compressed: "xz",
-            kind: KIND,
-        })
-}
-
-/// Reads one batch file.
-///
-/// # Errors
-/// When the file cannot be read or is no batch.
-pub fn read_batch(path: &Path) -> Result<Batch, DataError> {
-    let file = File::open(path).map_err(|source| DataError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    batch_from(BufReader::new(file), path)
-}
-
-/// Reads the bytes of a batch file; `path` tells by `.xz` whether they are
-/// compressed, and is the name in messages.
+/// Reads the bytes of a batch of CIFAR-10, as [`Form::batch_from`] does.
 ///
 /// # Errors
 /// When the bytes are not exactly 1 to 10,000 records with labels of 0 to 9.
 pub fn batch_from(bytes: impl Read, path: &Path) -> Result<Batch, DataError> {
-    let refuse = |problem: String| DataError::Format {
-        path: path.to_owned(),
-        problem,
-    };
-    let mut source = Bounded::new(bytes, Compression::of(path));
-    let mut batch = Batch::default();
-    let mut record = [0; RECORD];
-    loop {
+    TEN.batch_from(bytes, path)
+}
+
+impl Form {
+    /// Reads all files.
+    ///
+    /// # Errors
+    /// A sentence naming the file that is missing, cannot be read, or is none of the form's.
+    pub fn read_directory(&self, directory: &Path) -> Result<Split, DataError> {
+        let parts = [
+            self.find(directory, self.training)?,
+            self.find(directory, &[self.test])?,
+        ];
+        Ok(Split {
+            train: self.read_files(directory, &parts[0])?,
+            test: self.read_files(directory, &parts[1])?,
+        })
+    }
+
+    /// Reads the training images alone, whether or not there are others.
+    ///
+    /// # Errors
+    /// As [`Form::read_directory`].
+    pub fn read_training(&self, directory: &Path) -> Result<Dataset, DataError> {
+        self.read_files(directory, &self.find(directory, self.training)?)
+    }
+
+    /// Reads the test images alone, whether or not there are others.
+    ///
+    /// # Errors
+    /// As [`Form::read_directory`].
+    pub fn read_test(&self, directory: &Path) -> Result<Dataset, DataError> {
+        self.read_files(directory, &self.find(directory, &[self.test])?)
+    }
+
+    fn find(&self, directory: &Path, names: &[&'static str]) -> Result<Vec<PathBuf>, DataError> {
+        let wanted = |&name: &&'static str| Wanted {
+            name,
+            compressed: "xz",
+            kind: self.kind,
+            source: self.source,
+        };
+        names
+            .iter()
+            .map(|name| find(directory, wanted(name)))
+            .collect()
+    }
+
+    fn read_files(&self, directory: &Path, paths: &[PathBuf]) -> Result<Dataset, DataError> {
+        // Decompression takes most of the time, and files know nothing of each other.
+        let batches: Vec<_> = paths.par_iter().map(|path| self.read_batch(path)).collect();
+        let mut all = Batch::default();
+        for batch in batches {
+            let batch = batch?;
+            all.pixels.extend(batch.pixels);
+            all.labels.extend(batch.labels);
+        }
+        let name = directory
+            .file_name()
+            .map_or(self.source.to_owned(), |n| printable(&n.to_string_lossy()));
+        Ok(Dataset {
+            name,
+            images: Array4::from_shape_vec((all.labels.len(), SIDE, SIDE, CHANNELS), all.pixels)
+                .expect("each label came with the pixels of one image"),
+            labels: all.labels,
+            classes: self.classes,
+        })
+    }
+
+    fn read_batch(&self, path: &Path) -> Result<Batch, DataError> {
+        let file = File::open(path).map_err(|source| DataError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        self.batch_from(BufReader::new(file), path)
+    }
+
+    /// Bytes of a record.
+    fn record(&self) -> usize {
+        self.labels.len() + VOLUME
+    }
+
+    /// Reads the bytes of a file; `path` tells by `.xz` whether they are compressed, and is the
+    /// name in messages.
+    ///
+    /// # Errors
+    /// When the bytes are not whole records, at least one and not too many, with labels that exist.
+    pub fn batch_from(&self, bytes: impl Read, path: &Path) -> Result<Batch, DataError> {
+        let compression = Compression::of(path);
+        let (head, bytes) = peek(bytes);
+        let mut source = Counted {
+            source: Bounded::new(bytes, compression),
+            bytes: 0,
+            head: Vec::new(),
+        };
+        self.read_records(&mut source).map_err(|problem| {
+            // Only a file that is wrong is looked at twice.
+            let head = match compression {
+                Compression::Plain => &head,
+                _ if source.bytes > 0 => &source.head,
+                _ => &head,
+            };
+            let is_as_named = compression == Compression::Xz
+                && source.bytes == 0
+                && head.starts_with(b"\xfd7zXZ\0");
+            let kind = match describe(head).filter(|_| !is_as_named) {
+                Some(kind) => Some(format!("it is {kind}")),
+                None => self.likeness(source),
+            };
+            DataError::Format {
+                path: path.to_owned(),
+                problem: kind.map_or(problem.clone(), |kind| format!("{problem}; {kind}")),
+            }
+        })
+    }
+
+    fn read_records(&self, source: &mut impl Read) -> Result<Batch, String> {
+        let (length, most) = (self.record(), self.most_records);
+        let mut batch = Batch::default();
+        let mut record = vec![0; length];
+        loop {
+            let number = batch.labels.len();
+            let read = fill(source, &mut record)
+                .map_err(|e| format!("its record {number} cannot be read: {e}"))?;
+            match read {
+                0 if number == 0 => return Err("it has no record".into()),
+                0 => return Ok(batch),
+                read if read == length && number == most => {
+                    return Err(format!(
+                        "it has more than {most} records of {length} bytes; allowed is 1 to {most}"
+                    ));
+                }
+                read if read == length => {}
+                rest => {
+                    return Err(format!(
+                        "it ends {rest} bytes into record {number}; allowed are whole records of {length} bytes ({}, then 1024 red, green and blue values)",
+                        match self.labels {
+                            [_] => "a label",
+                            _ => "a coarse and a fine label",
+                        }
+                    ));
+                }
+            }
+            for (place, &values) in self.labels.iter().enumerate() {
+                let label = record[place];
+                if label >= values {
+                    let which = match self.labels.len() - place {
+                        1 if self.labels.len() == 1 => "label",
+                        1 => "fine label",
+                        _ => "coarse label",
+                    };
+                    return Err(format!(
+                        "the {which} of record {number} is {label}; allowed is 0 to {}",
+                        values - 1
+                    ));
+                }
+            }
+            self.push(&mut batch, &record);
+        }
+    }
+
+    /// Whether a file that is none of this form's has the length of the other's.
+    fn likeness(&self, mut source: Counted<impl Read>) -> Option<String> {
+        let other = if self.classes == TEN.classes {
+            &HUNDRED
+        } else {
+            &TEN
+        };
+        let most = MOST_COUNTED.saturating_sub(source.bytes);
+        std::io::copy(&mut source.by_ref().take(most), &mut std::io::sink()).ok()?;
+        let (bytes, record) = (source.bytes, other.record() as u64);
+        let labels = source.head.iter().zip(other.labels);
+        let is_other = bytes > 0
+            && bytes.is_multiple_of(record)
+            && !bytes.is_multiple_of(self.record() as u64)
+            && labels.into_iter().all(|(label, values)| label < values);
+        is_other.then(|| {
+            format!(
+                "its {bytes} bytes are {} records of {record} bytes, which is {}: say {}:DIR; {}",
+                bytes / record,
+                other.name,
+                other.source,
+                other.kind
+            )
+        })
+    }
+
+    fn push(&self, batch: &mut Batch, record: &[u8]) {
         let number = batch.labels.len();
-        let read = fill(&mut source, &mut record)
-            .map_err(|e| refuse(format!("its record {number} cannot be read: {e}")))?;
-        match read {
-            0 if number == 0 => return Err(refuse("it has no record".into())),
-            0 => return Ok(batch),
-            RECORD if number == MOST_RECORDS => {
-                return Err(refuse(format!(
-                    "it has more than {MOST_RECORDS} records of {RECORD} bytes; allowed is 1 to {MOST_RECORDS}"
-                )));
-            }
-            RECORD => {}
-            rest => {
-                return Err(refuse(format!(
-                    "it ends {rest} bytes into record {number}; allowed are whole records of {RECORD} bytes (a label, then 1024 red, green and blue values)"
-                )));
-            }
+        if number == batch.labels.capacity() {
+            // Doubled as the records come, but not beyond what there can be.
+            let more = number.max(1).min(self.most_records - number);
+            batch.labels.reserve_exact(more);
+            batch.pixels.reserve_exact(more * VOLUME);
         }
-        if usize::from(record[0]) >= CLASSES {
-            return Err(refuse(format!(
-                "the label of record {number} is {}; allowed is 0 to 9",
-                record[0]
-            )));
-        }
-        push(&mut batch, &record);
+        let (labels, planes) = record.split_at(self.labels.len());
+        batch.labels.extend(labels.last());
+        batch
+            .pixels
+            .extend((0..PIXELS).flat_map(|p| (0..CHANNELS).map(move |c| planes[c * PIXELS + p])));
+    }
+}
+
+/// Counts the bytes that are read through it, and keeps the first ones.
+struct Counted<R> {
+    source: R,
+    bytes: u64,
+    head: Vec<u8>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, part: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.source.read(part)?;
+        let room = 64_usize.saturating_sub(self.head.len());
+        self.head.extend(&part[..read.min(room)]);
+        self.bytes += read as u64;
+        Ok(read)
     }
 }
 
@@ -169,21 +336,6 @@ fn fill(source: &mut impl Read, part: &mut [u8]) -> std::io::Result<usize> {
         }
     }
     Ok(read)
-}
-
-fn push(batch: &mut Batch, record: &[u8; RECORD]) {
-    let number = batch.labels.len();
-    if number == batch.labels.capacity() {
-        // Doubled as the records come, but not beyond what there can be.
-        let more = number.max(1).min(MOST_RECORDS - number);
-        batch.labels.reserve_exact(more);
-        batch.pixels.reserve_exact(more * VOLUME);
-    }
-    batch.labels.push(record[0]);
-    let planes = &record[1..];
-    batch
-        .pixels
-        .extend((0..PIXELS).flat_map(|p| (0..CHANNELS).map(move |c| planes[c * PIXELS + p])));
 }
 
 #[cfg(test)]

@@ -114,6 +114,137 @@ fn a_missing_batch_is_named_with_both_spellings() {
     assert!(message.contains("data_batch_2.bin.xz"), "{message}");
 }
 
+/// Records of CIFAR-100, whose labels are 19, 18, .. and 99, 98, ..
+fn records_of_hundred(count: usize) -> Vec<u8> {
+    (0..count)
+        .flat_map(|i| {
+            let labels = [19 - (i % 20) as u8, 99 - (i % 100) as u8];
+            labels
+                .into_iter()
+                .chain((0..VOLUME).map(move |at| (at * 7 + i) as u8))
+        })
+        .collect()
+}
+
+#[test]
+fn records_of_cifar_100_have_their_fine_labels_and_a_hundred_classes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    std::fs::write(path.join("test.bin"), records_of_hundred(3)).unwrap();
+    let test = HUNDRED.read_test(path).unwrap();
+    assert_eq!((&test.labels[..], test.classes), (&[99, 98, 97][..], 100));
+    assert_eq!(
+        test.images[(1, 0, 0, 0)],
+        1,
+        "the first value after two labels"
+    );
+    let message = HUNDRED.read_directory(path).unwrap_err().to_string();
+    assert!(message.contains("train.bin.xz"), "{message}");
+    std::fs::write(path.join("train.bin.xz"), xz(&records_of_hundred(2))).unwrap();
+    let split = HUNDRED.read_directory(path).unwrap();
+    assert_eq!((split.train.len(), split.train.classes), (2, 100));
+    for (at, value, reason) in [
+        (
+            0,
+            20,
+            "the coarse label of record 0 is 20; allowed is 0 to 19",
+        ),
+        (
+            1,
+            100,
+            "the fine label of record 0 is 100; allowed is 0 to 99",
+        ),
+    ] {
+        let mut bytes = records_of_hundred(1);
+        bytes[at] = value;
+        let refused = HUNDRED.batch_from(&bytes[..], Path::new("b"));
+        let message = refused.unwrap_err().to_string();
+        assert!(message.contains(reason), "{message:?} lacks {reason:?}");
+    }
+}
+
+#[test]
+fn records_of_the_other_form_are_called_by_their_name() {
+    for count in [1, 4, 25] {
+        let hundred = records_of_hundred(count);
+        for bytes in [hundred.clone(), xz(&hundred)] {
+            let name = if bytes == hundred {
+                "b.bin"
+            } else {
+                "b.bin.xz"
+            };
+            let message = message(&bytes, name);
+            let part = format!(
+                "its {} bytes are {count} records of 3074 bytes, which is CIFAR-100: say cifar100:DIR",
+                hundred.len()
+            );
+            assert!(message.contains(&part), "{message:?} lacks {part:?}");
+        }
+        let ten = records(count);
+        let refused = HUNDRED.batch_from(&ten[..], Path::new("b.bin"));
+        let message = refused.unwrap_err().to_string();
+        assert!(
+            message.contains("which is CIFAR-10: say cifar10:DIR"),
+            "{message}"
+        );
+    }
+    // Neither form: nothing is said about the other one.
+    let message = message(&records(3)[..RECORD + 100], "b.bin");
+    assert!(!message.contains("CIFAR"), "{message}");
+}
+
+#[test]
+fn pages_and_packed_files_are_called_by_their_name() {
+    let gzipped = b"\x1f\x8b\x08\0\0\0\0\0";
+    for (bytes, name, part) in [
+        (&b"<html><head>"[..], "b.bin", "it is an HTML or XML page"),
+        (b"<html><head>", "b.bin.xz", "it is an HTML or XML page"),
+        (gzipped, "b.bin", "it is a gzip file"),
+        (b"\x80\x02}q", "b.bin", "it is a Python pickle"),
+    ] {
+        let message = message(bytes, name);
+        assert!(message.contains(part), "{message:?} lacks {part:?}");
+    }
+    let packed = xz(&records(1));
+    assert!(message(&packed, "b.bin").contains("it is an xz file"));
+    let cut = message(&packed[..packed.len() / 2], "b.bin.xz");
+    assert!(!cut.contains("it is"), "{cut}");
+}
+
+#[test]
+fn the_published_cifar_100_has_a_hundred_classes_and_the_moments_that_are_used() {
+    let Some(directory) = crate::test_data::folder("cifar-100-binary") else {
+        return;
+    };
+    let split = HUNDRED.read_directory(&directory).unwrap();
+    assert_eq!(split.test.len(), 10_000);
+    assert!(split.train.len() <= 50_000 && split.unused_labels().is_empty());
+    for class in 0..100 {
+        let count = split.test.labels.iter().filter(|&&l| l == class).count();
+        assert_eq!(count, 100, "class {class}");
+    }
+    let message = TEN.batch_from(
+        BufReader::new(File::open(directory.join("test.bin.xz")).unwrap()),
+        Path::new("test_batch.bin.xz"),
+    );
+    let message = message.unwrap_err().to_string();
+    assert!(
+        message.contains("its 30740000 bytes are 10000 records of 3074 bytes, which is CIFAR-100"),
+        "{message}"
+    );
+    // Of a part of the training images, so to three digits.
+    let pixels = split.train.images.as_slice().unwrap();
+    let count = (split.train.len() * PIXELS) as f64;
+    for (channel, mean) in [0.5071, 0.4865, 0.4409].into_iter().enumerate() {
+        let values = pixels[channel..]
+            .iter()
+            .step_by(3)
+            .map(|&p| f64::from(p) / 255.0);
+        let found = values.sum::<f64>() / count;
+        assert!((found - mean).abs() < 3e-3, "{found}");
+    }
+}
+
 #[test]
 fn the_published_batches_have_fifty_and_ten_thousand_images_and_the_published_moments() {
     let Some(directory) = crate::test_data::folder("cifar-10-batches-bin") else {

@@ -2,17 +2,20 @@
 //!
 //! Format: big-endian 32-bit header fields, then bytes. Images: magic 2051,
 //! count, rows, columns, count·rows·columns pixels. Labels: magic 2049, count,
-//! count class numbers. A header is never trusted with an allocation: memory
+//! count class numbers. No field says how many classes there are: they are as many
+//! as the largest label demands, plus one, in the files that are read. A header is never trusted with an allocation: memory
 //! grows only with bytes that the file really delivers, never beyond what the
 //! header announces, and a compressed file delivers no more than `inflate`
 //! lets it.
 
+use super::folder::{Wanted, find};
 use super::inflate::{Bounded, Compression};
+use super::signature::{describe, idx_content, peek};
 use super::{DataError, Dataset, Split};
 use brownout_spec::text::printable;
 use ndarray::Array4;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Chain, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 const IMAGE_MAGIC: u32 = 0x0803;
@@ -21,44 +24,105 @@ const LABEL_MAGIC: u32 = 0x0801;
 const MOST_PIXELS: u64 = 1 << 28;
 /// Largest image side that is accepted.
 const MOST_SIDE: u32 = 1024;
-const CLASSES: usize = 10;
 /// Bytes that are read at once.
 const PART: usize = 16 << 10;
 
+const TRAINING: Part = Part {
+    images: "train-images-idx3-ubyte",
+    labels: "train-labels-idx1-ubyte",
+};
+const TEST: Part = Part {
+    images: "t10k-images-idx3-ubyte",
+    labels: "t10k-labels-idx1-ubyte",
+};
+
+/// Names of a file of images and one of their labels.
+#[derive(Clone, Copy)]
+struct Part {
+    images: &'static str,
+    labels: &'static str,
+}
+
 /// Reads the four files of an MNIST-style directory, each plain or with `.gz`.
+///
+/// # Errors
+/// A sentence naming the file that is missing, cannot be read, or is none of IDX.
 pub fn read_directory(directory: &Path) -> Result<Split, DataError> {
-    let read = |images, labels| read_pair(directory, images, labels);
-    let split = Split {
-        train: read("train-images-idx3-ubyte", "train-labels-idx1-ubyte")?,
-        test: read("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?,
-    };
-    if split.train.shape() != split.test.shape() {
+    let parts = [TRAINING.find(directory)?, TEST.find(directory)?];
+    let [mut train, mut test] = [
+        read_pair(directory, &parts[0])?,
+        read_pair(directory, &parts[1])?,
+    ];
+    if train.shape() != test.shape() {
         return Err(DataError::Format {
             path: directory.to_owned(),
             problem: format!(
                 "training images are {} and test images {}; they must agree",
-                split.train.shape(),
-                split.test.shape()
+                train.shape(),
+                test.shape()
             ),
         });
     }
-    Ok(split)
+    let classes = train.classes.max(test.classes);
+    (train.classes, test.classes) = (classes, classes);
+    Ok(Split { train, test })
+}
+
+/// Reads the two files of training images, whether or not there are others.
+///
+/// # Errors
+/// As [`read_directory`].
+pub fn read_training(directory: &Path) -> Result<Dataset, DataError> {
+    read_pair(directory, &TRAINING.find(directory)?)
+}
+
+/// Reads the two files of test images, whether or not there are others.
+///
+/// # Errors
+/// As [`read_directory`].
+pub fn read_test(directory: &Path) -> Result<Dataset, DataError> {
+    read_pair(directory, &TEST.find(directory)?)
+}
+
+/// The file of labels of test or else of training images, for messages; its plain name where it
+/// is not there.
+pub fn label_file(directory: &Path, of_test: bool) -> PathBuf {
+    let part = if of_test { TEST } else { TRAINING };
+    let found = find(directory, wanted(part.labels));
+    found.unwrap_or_else(|_| directory.join(part.labels))
+}
+
+fn wanted(name: &'static str) -> Wanted {
+    Wanted {
+        name,
+        compressed: "gz",
+        kind: "an MNIST-style directory has four IDX files",
+        source: "mnist",
+    }
+}
+
+impl Part {
+    /// The files of images and labels.
+    fn find(self, directory: &Path) -> Result<[PathBuf; 2], DataError> {
+        let find = |name| find(directory, wanted(name));
+        Ok([find(self.images)?, find(self.labels)?])
+    }
 }
 
 fn read_pair(
     directory: &Path,
-    image_name: &'static str,
-    label_name: &'static str,
+    [image_path, label_path]: &[PathBuf; 2],
 ) -> Result<Dataset, DataError> {
-    let images = read_images(&find(directory, image_name)?)?;
-    let label_path = find(directory, label_name)?;
-    let labels = read_labels(&label_path)?;
+    let images = read_images(image_path)?;
+    let labels = read_labels(label_path)?;
     if labels.len() != images.dim().0 {
+        let image_name = image_path.file_name().unwrap_or_default();
         return Err(DataError::Format {
-            path: label_path,
+            path: label_path.clone(),
             problem: format!(
-                "it has {} labels, but {image_name} has {} images",
+                "it has {} labels, but {} has {} images",
                 labels.len(),
+                printable(&image_name.to_string_lossy()),
                 images.dim().0
             ),
         });
@@ -66,24 +130,13 @@ fn read_pair(
     let name = directory
         .file_name()
         .map_or("idx".to_owned(), |n| printable(&n.to_string_lossy()));
+    let largest = labels.iter().copied().max().unwrap_or(0);
     Ok(Dataset {
         name,
         images,
         labels,
-        classes: CLASSES,
+        classes: usize::from(largest) + 1,
     })
-}
-
-fn find(directory: &Path, name: &'static str) -> Result<PathBuf, DataError> {
-    [directory.join(name), directory.join(format!("{name}.gz"))]
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or_else(|| DataError::Missing {
-            directory: directory.to_owned(),
-            name,
-            compressed: "gz",
-            kind: "an MNIST-style directory has four IDX files",
-        })
 }
 
 /// Reads one image file, `[image][row][column][1]`.
@@ -98,7 +151,7 @@ pub fn read_images(path: &Path) -> Result<Array4<u8>, DataError> {
 /// When the bytes are not exactly one image file.
 pub fn images_from(bytes: impl Read, path: &Path) -> Result<Array4<u8>, DataError> {
     let mut source = Source::new(bytes, path);
-    source.magic(IMAGE_MAGIC, "an image file (2051)")?;
+    source.magic(IMAGE_MAGIC, "an image file")?;
     let count = source.word()?;
     let (rows, columns) = (source.word()?, source.word()?);
     for (field, side) in [("rows", rows), ("columns", columns)] {
@@ -119,7 +172,7 @@ pub fn images_from(bytes: impl Read, path: &Path) -> Result<Array4<u8>, DataErro
         .map_err(|e| source.refuse(format!("the pixels do not form images: {e}")))
 }
 
-/// Reads one label file; every label is below ten.
+/// Reads one label file; each label is a byte, and any byte is one.
 pub fn read_labels(path: &Path) -> Result<Vec<u8>, DataError> {
     labels_from(open(path)?, path)
 }
@@ -130,18 +183,14 @@ pub fn read_labels(path: &Path) -> Result<Vec<u8>, DataError> {
 /// When the bytes are not exactly one label file.
 pub fn labels_from(bytes: impl Read, path: &Path) -> Result<Vec<u8>, DataError> {
     let mut source = Source::new(bytes, path);
-    source.magic(LABEL_MAGIC, "a label file (2049)")?;
+    source.magic(LABEL_MAGIC, "a label file")?;
     let count = u64::from(source.word()?);
     if count == 0 || count > MOST_PIXELS {
         return Err(source.refuse(format!(
             "it announces {count} labels; allowed is 1 to {MOST_PIXELS}"
         )));
     }
-    let labels = source.rest(count, "labels")?;
-    match labels.iter().position(|&l| usize::from(l) >= CLASSES) {
-        Some(i) => Err(source.refuse(format!("label {i} is {}; allowed is 0 to 9", labels[i]))),
-        None => Ok(labels),
-    }
+    source.rest(count, "labels")
 }
 
 fn open(path: &Path) -> Result<impl Read, DataError> {
@@ -155,14 +204,21 @@ fn open(path: &Path) -> Result<impl Read, DataError> {
 /// A file being read, with its name for the error messages.
 struct Source<R: Read> {
     path: PathBuf,
-    reader: Bounded<R>,
+    /// Its first bytes, as they are in the file.
+    head: Vec<u8>,
+    compression: Compression,
+    reader: Bounded<Chain<Cursor<Vec<u8>>, R>>,
 }
 
 impl<R: Read> Source<R> {
     fn new(bytes: R, path: &Path) -> Self {
+        let compression = Compression::of(path);
+        let (head, bytes) = peek(bytes);
         Self {
             path: path.to_owned(),
-            reader: Bounded::new(bytes, Compression::of(path)),
+            head,
+            compression,
+            reader: Bounded::new(bytes, compression),
         }
     }
 
@@ -175,10 +231,25 @@ impl<R: Read> Source<R> {
 
     fn word(&mut self) -> Result<u32, DataError> {
         let mut bytes = [0; 4];
-        self.reader
-            .read_exact(&mut bytes)
-            .map_err(|e| self.refuse(format!("the IDX header cannot be read: {e}")))?;
+        self.reader.read_exact(&mut bytes).map_err(|e| {
+            let problem = match (self.compression, e.kind()) {
+                (Compression::Plain, ErrorKind::UnexpectedEof) => "the file ends in it".to_owned(),
+                _ => e.to_string(),
+            };
+            let kind = describe(&self.head).filter(|_| !self.is_as_named());
+            let kind = kind.map_or(String::new(), |kind| format!("; it is {kind}"));
+            self.refuse(format!("the IDX header cannot be read: {problem}{kind}"))
+        })?;
         Ok(u32::from_be_bytes(bytes))
+    }
+
+    /// Whether the file begins as its name's ending says of a compressed one.
+    fn is_as_named(&self) -> bool {
+        match self.compression {
+            Compression::Plain => false,
+            Compression::Gzip => self.head.starts_with(b"\x1f\x8b"),
+            Compression::Xz => self.head.starts_with(b"\xfd7zXZ\0"),
+        }
     }
 
     fn magic(&mut self, expected: u32, kind: &str) -> Result<(), DataError> {
@@ -186,9 +257,25 @@ impl<R: Read> Source<R> {
         if found == expected {
             return Ok(());
         }
-        Err(self.refuse(format!(
-            "its magic number is {found}; it should be that of {kind}"
-        )))
+        let allowed = format!(
+            "allowed is {kind}: {} (magic number {expected})",
+            idx_content(expected).unwrap_or_default()
+        );
+        // Of a plain file all of them; of a compressed one what its header says.
+        let bytes = found.to_be_bytes();
+        let head = match self.compression {
+            Compression::Plain => &self.head[..],
+            _ => &bytes,
+        };
+        let problem = match (idx_content(found), found.swap_bytes() == expected) {
+            (Some(content), _) => format!("it holds {content} (magic number {found})"),
+            (None, true) => "its header has the bytes of each number in reverse order".to_owned(),
+            (None, false) => match describe(head) {
+                Some(kind) => format!("it is {kind}"),
+                None => format!("it is no IDX file: it begins with the bytes {bytes:02x?}"),
+            },
+        };
+        Err(self.refuse(format!("{problem}; {allowed}")))
     }
 
     /// Exactly `size` bytes to the end of the file.
@@ -225,119 +312,5 @@ impl<R: Read> Source<R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use flate2::{Compression, write::GzEncoder};
-    use std::io::Write;
-
-    fn header(fields: &[u32], body: &[u8]) -> Vec<u8> {
-        let mut bytes: Vec<u8> = fields.iter().flat_map(|f| f.to_be_bytes()).collect();
-        bytes.extend_from_slice(body);
-        bytes
-    }
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn write(directory: &Path, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = directory.join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-
-    #[test]
-    fn plain_and_compressed_files_give_the_same_images() {
-        let directory = tempfile::tempdir().unwrap();
-        let pixels: Vec<u8> = (0..12).collect();
-        let file = header(&[2051, 2, 2, 3], &pixels);
-        let plain = read_images(&write(directory.path(), "a", &file)).unwrap();
-        let packed = read_images(&write(directory.path(), "a.gz", &gzip(&file))).unwrap();
-        assert_eq!(plain, packed);
-        assert_eq!(plain.dim(), (2, 2, 3, 1));
-        assert_eq!(plain[(1, 0, 2, 0)], 8);
-    }
-
-    #[test]
-    fn each_malformed_image_file_is_refused_with_its_name_and_reason() {
-        let directory = tempfile::tempdir().unwrap();
-        let good = header(&[2051, 1, 2, 2], &[1, 2, 3, 4]);
-        let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-            ("empty", vec![], "header cannot be read"),
-            ("cut-header", good[..10].to_vec(), "header cannot be read"),
-            ("magic", header(&[2049, 1, 2, 2], &[0; 4]), "2049"),
-            ("short", good[..19].to_vec(), "ends after 3 of the 4 pixels"),
-            (
-                "long",
-                header(&[2051, 1, 2, 2], &[0; 5]),
-                "more than the 4 pixels",
-            ),
-            ("zero-rows", header(&[2051, 1, 0, 2], &[]), "rows is 0"),
-            (
-                "huge",
-                header(&[2051, u32::MAX, 28, 28], &[0; 9]),
-                "announces",
-            ),
-            (
-                "hungry",
-                header(&[2051, 300_000, 28, 28], &[0; 9]),
-                "ends after 9",
-            ),
-            ("not-gzip.gz", good.clone(), "header cannot be read"),
-            ("cut.gz", gzip(&good)[..20].to_vec(), "cannot be read"),
-        ];
-        for (name, bytes, reason) in cases {
-            let path = write(directory.path(), name, &bytes);
-            let message = read_images(&path).unwrap_err().to_string();
-            assert!(message.contains(name), "{message:?} lacks {name:?}");
-            assert!(message.contains(reason), "{message:?} lacks {reason:?}");
-        }
-    }
-
-    #[test]
-    fn a_gzip_bomb_is_refused_before_it_has_grown_beyond_its_bound() {
-        let directory = tempfile::tempdir().unwrap();
-        let pixels = 100 * 1024 * 1024;
-        let bomb = gzip(&header(&[2051, 100, 1024, 1024], &vec![0; pixels]));
-        assert!(bomb.len() < 200_000, "{} bytes", bomb.len());
-        let path = write(directory.path(), "bomb.gz", &bomb);
-        let message = read_images(&path).unwrap_err().to_string();
-        assert!(
-            message.contains("more than 100 times its size"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn a_label_above_nine_and_a_count_that_differs_are_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let bad = write(directory.path(), "labels", &header(&[2049, 3], &[1, 10, 2]));
-        let message = read_labels(&bad).unwrap_err().to_string();
-        assert!(message.contains("label 1 is 10"), "{message}");
-
-        let images = header(&[2051, 1, 1, 1], &[0]);
-        for prefix in ["train", "t10k"] {
-            write(
-                directory.path(),
-                &format!("{prefix}-images-idx3-ubyte"),
-                &images,
-            );
-            write(
-                directory.path(),
-                &format!("{prefix}-labels-idx1-ubyte"),
-                &header(&[2049, 2], &[0, 1]),
-            );
-        }
-        let message = read_directory(directory.path()).unwrap_err().to_string();
-        assert!(message.contains("2 labels"), "{message}");
-    }
-
-    #[test]
-    fn a_missing_file_is_named_with_both_spellings() {
-        let directory = tempfile::tempdir().unwrap();
-        let message = read_directory(directory.path()).unwrap_err().to_string();
-        assert!(message.contains("train-images-idx3-ubyte.gz"), "{message}");
-    }
-}
+#[path = "idx_tests.rs"]
+mod tests;

@@ -1,10 +1,12 @@
-//! Images with labels: built-in glyph digits, MNIST-style IDX files, CIFAR-10.
+//! Images with labels: built-in glyph digits, MNIST-style IDX files, CIFAR-10 and CIFAR-100.
 
 mod augment;
 pub mod cifar;
+mod folder;
 pub mod glyph;
 pub mod idx;
 mod inflate;
+mod signature;
 
 pub use augment::{Augmentation, Draw};
 
@@ -23,7 +25,8 @@ pub struct Dataset {
     pub images: Array4<u8>,
     /// One class number an image.
     pub labels: Vec<u8>,
-    /// Number of classes.
+    /// Number of classes: what the data's form declares, or else the largest label of the files
+    /// and one. It is the same for a part of the images.
     pub classes: usize,
 }
 
@@ -94,6 +97,12 @@ impl Dataset {
             classes: self.classes,
         }
     }
+
+    /// The first label that a network of so many outputs has no output for, with its image's number.
+    pub fn label_beyond(&self, outputs: usize) -> Option<(usize, u8)> {
+        let mut labels = self.labels.iter().copied().enumerate();
+        labels.find(|&(_, label)| usize::from(label) >= outputs)
+    }
 }
 
 /// Training and held-out test images of one task.
@@ -103,6 +112,19 @@ pub struct Split {
     pub train: Dataset,
     /// Images that only measurements look at.
     pub test: Dataset,
+}
+
+impl Split {
+    /// Labels below the number of classes that no image has.
+    pub fn unused_labels(&self) -> Vec<usize> {
+        let mut used = vec![false; self.train.classes];
+        for &label in self.train.labels.iter().chain(&self.test.labels) {
+            if let Some(used) = used.get_mut(usize::from(label)) {
+                *used = true;
+            }
+        }
+        (0..used.len()).filter(|&label| !used[label]).collect()
+    }
 }
 
 /// Why a data file cannot be used: one sentence naming the file.
@@ -117,7 +139,7 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// Neither the plain file nor its compressed form exists.
-    #[error("{} holds neither {name} nor {name}.{compressed}; {kind}", directory.display())]
+    #[error("{} holds neither {name} nor {name}.{compressed}; {kind}{near}", directory.display())]
     Missing {
         /// The directory searched.
         directory: PathBuf,
@@ -127,6 +149,8 @@ pub enum DataError {
         compressed: &'static str,
         /// What such a directory holds.
         kind: &'static str,
+        /// What is nearly the file and what to do about it, after a semicolon, or nothing.
+        near: String,
     },
     /// The content is not what the format demands.
     #[error("{}: {problem}", path.display())]

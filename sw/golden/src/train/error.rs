@@ -13,7 +13,7 @@ pub enum TrainError {
     Options(#[from] OptionsError),
     /// Images and network do not match.
     #[error(
-        "the images of {data} are {found} with {classes} classes, but network {network} takes {expected} and gives {results} results"
+        "the images of {data} are {found} with labels up to {largest}, but network {network} takes {expected} and gives {results} results", largest = classes.saturating_sub(1)
     )]
     Data {
         /// Name of the data set.
@@ -30,7 +30,9 @@ pub enum TrainError {
         results: usize,
     },
     /// Fewer images than one batch.
-    #[error("{data} has {images} training images; one batch needs {batch}")]
+    #[error(
+        "{data} has {images} training images; one batch needs {batch}, so allowed is a batch of at most {images}"
+    )]
     TooFew {
         /// Name of the data set.
         data: String,

@@ -299,7 +299,7 @@ fn check_data(
 ) -> Result<(), TrainError> {
     let (found, expected) = (data.shape(), start.image);
     let architecture = &start.architecture;
-    if found != expected || data.classes != architecture.classes() {
+    if found != expected || data.classes > architecture.classes() {
         return Err(TrainError::Data {
             data: data.name.clone(),
             found,

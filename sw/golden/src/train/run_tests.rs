@@ -130,6 +130,24 @@ fn images_that_do_not_suit_the_network_are_refused() {
 }
 
 #[test]
+fn labels_are_compared_with_outputs_and_a_network_may_have_more() {
+    let mut data = glyph::split(1, 128, 10).train;
+    data.labels.iter_mut().for_each(|label| *label %= 5);
+    data.classes = 5;
+    let of = |outputs| FloatModel::random(Builtin::Mlp, (DIGIT, outputs), InputMap::Halve, 1);
+    let refused = train(of(4).unwrap(), &data, &quick()).unwrap_err();
+    let message = refused.to_string();
+    assert!(
+        message.contains("labels up to 4") && message.contains("gives 4 results"),
+        "{message}"
+    );
+    for outputs in [5, 6, 100] {
+        let trained = train(of(outputs).unwrap(), &data, &quick());
+        assert_eq!(trained.unwrap().losses.len(), quick().epochs);
+    }
+}
+
+#[test]
 fn a_loss_that_is_no_number_ends_the_training_with_a_sentence() {
     let data = glyph::split(1, 640, 10).train;
     let options = TrainingOptions {

@@ -1,7 +1,7 @@
 //! Layers and their shapes, independent of any hardware.
 
 use crate::arithmetic::{OutputScale, OverflowError, ResidualScale};
-use crate::config::MAX_LAYERS;
+use crate::config::{MAX_LAYERS, RESULT_FIFO_DEPTH};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -257,9 +257,14 @@ pub enum ProgramError {
         "the network has no convolution or dense layer, so there is nothing to keep in the weight memory; allowed are networks with at least one"
     )]
     NoWeights,
+    /// The last layer gives more results than are kept for the host.
+    #[error(
+        "the last layer gives {0} results; every accelerator keeps at most {RESULT_FIFO_DEPTH} for the host, so allowed are networks of at most {RESULT_FIFO_DEPTH} classes"
+    )]
+    Results(usize),
     /// No buffer is free for an output.
     #[error(
-        "layer {layer} ({name}) needs a fourth activation buffer; the accelerator has three, so fewer residual operands may wait at the same time"
+        "layer {layer} ({name}) needs a fourth activation buffer; every accelerator has three, so allowed is one residual operand that waits at a time"
     )]
     Buffers {
         /// Index of the layer.
@@ -312,7 +317,7 @@ impl Network {
                 self.layers.len() - 1,
                 "output",
                 last,
-                "one pixel, since the last layer gives the results",
+                "one pixel, since the last layer gives the results, as a dense layer or a pool of the whole image does",
             ));
         }
         Ok(shapes)

@@ -106,12 +106,9 @@ impl Program {
             "the program (output tiles of all layers)",
         )?;
         let results = shapes[shapes.len() - 1].output.channels;
-        check_depth(
-            "the result FIFO's depth",
-            RESULT_FIFO_DEPTH,
-            results,
-            "the last layer",
-        )?;
+        if results > RESULT_FIFO_DEPTH {
+            return Err(ProgramError::Results(results));
+        }
         Ok(program)
     }
 

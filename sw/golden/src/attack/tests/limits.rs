@@ -110,3 +110,69 @@ fn iterations_are_limited_too() {
     let attacked = run_bfa(&memory, &options);
     assert_eq!((attacked.stop, attacked.iterations), (Stop::Iterations, 2));
 }
+
+#[test]
+fn an_aim_that_is_met_before_the_first_flip_costs_no_flip() {
+    let (split, network) = trained();
+    let memory = memory_with(network, CodeName::None, Policy::Keep);
+    let table = network.model.input.rounded_table();
+    // Test images of one class: who always says that one is right in all.
+    let ones = targeted_options(Kind::OneToOne { source: 1 }, 1, 3).success_images(&split.test);
+    let measurement = Some(Measurement {
+        table: &table,
+        accuracy: &ones,
+        success: None,
+    });
+    let met = Limits {
+        accuracy: Some(1.0),
+        ..limits(5)
+    };
+    let stored = network.stored();
+    let weights = (&memory, &stored);
+    let of_bfa = BfaOptions {
+        limits: met,
+        ..BfaOptions::default()
+    };
+    let of_random = RandomOptions {
+        draw: Draw::AllBits,
+        every: 10,
+        limits: met,
+        seed: 1,
+    };
+    let victim = || Victim::from(network);
+    let (mut one, mut other) = (glyph_batch(32, 1), glyph_batch(32, 1));
+    let attacks = [
+        bfa(victim(), weights, &mut one, &of_bfa, measurement).unwrap(),
+        random(victim(), weights, &mut other, &of_random, measurement).unwrap(),
+    ];
+    for attacked in attacks {
+        assert_eq!(
+            (attacked.stop, attacked.log.flips.len()),
+            (Stop::Accuracy, 0)
+        );
+        assert_eq!((attacked.inverted, attacked.iterations), (0, 0));
+        assert_eq!(attacked.weights, stored);
+    }
+    // All images that are to be misled are in the target class already.
+    let options = targeted_options(Kind::NToOne, 1, 3);
+    let right = ones.labels.len();
+    let attacked = targeted(
+        victim(),
+        weights,
+        &mut targeted_batch(&options),
+        &options,
+        Some(Measurement {
+            success: Some(&ones),
+            ..measurement.unwrap()
+        }),
+    )
+    .unwrap();
+    let share = attacked.success.unwrap().0;
+    assert!(share > 0.9 && right > 0, "{share} of {right}");
+    let is_met = share > 0.9999;
+    assert_eq!(attacked.log.flips.is_empty(), is_met, "{share}");
+    assert_eq!(
+        attacked.stop == Stop::Success && attacked.iterations == 0,
+        is_met
+    );
+}
