@@ -178,11 +178,8 @@ pub fn check_images(
 ) -> Result<(), Error> {
     if data.shape() != image {
         let value = format!("{source}, whose images are {}", data.shape());
-        return Err(Error::flag(
-            "--data",
-            value,
-            format!("images of {image} ({whose})"),
-        ));
+        let allowed = format!("images of {image} in at most {outputs} classes ({whose})");
+        return Err(Error::flag("--data", value, allowed));
     }
     check_labels(source, data, Part::Test, (outputs, whose))
 }

@@ -36,6 +36,9 @@ pub(super) fn find(directory: &Path, wanted: Wanted) -> Result<PathBuf, DataErro
         return Ok(path);
     }
     let problem = match fs::metadata(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            format!("there is no such folder; {}", wanted.kind)
+        }
         Err(source) => {
             return Err(DataError::Io {
                 path: directory.to_owned(),
@@ -250,7 +253,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         let nothing = find(&file, IMAGES).unwrap_err().to_string();
-        assert!(nothing.contains("No such file or directory"), "{nothing}");
+        assert!(
+            nothing.contains("there is no such folder; an MNIST"),
+            "{nothing}"
+        );
         fs::write(&file, []).unwrap();
         let no_folder = find(&file, IMAGES).unwrap_err().to_string();
         assert!(no_folder.contains("it is no folder"), "{no_folder}");

@@ -108,6 +108,33 @@ fn two_waiting_operands_are_refused_with_the_layer_that_has_no_buffer() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("layer 2 (conv3)"), "{message}");
+    // What every accelerator lacks is no field of a configuration.
+    assert!(message.contains("every accelerator has three"), "{message}");
+}
+
+#[test]
+fn as_many_results_as_labels_of_a_byte_are_placed_and_one_more_is_refused() {
+    let with = |results| {
+        let mut wide = network(vec![convolution(3, 4, None)]);
+        let last = wide.layers.last_mut().unwrap();
+        let Operation::Convolution {
+            output_channels, ..
+        } = &mut last.operation
+        else {
+            panic!("the last layer is dense");
+        };
+        *output_channels = results;
+        Program::new(&configuration(), &wide)
+    };
+    for results in [2, 100, 256] {
+        assert!(with(results).is_ok(), "{results}");
+    }
+    let refused = with(257).unwrap_err();
+    assert_eq!(refused, ProgramError::Results(257));
+    let message = refused.to_string();
+    assert!(message.contains("gives 257 results"), "{message}");
+    assert!(message.contains("at most 256 classes"), "{message}");
+    assert!(!message.contains("depths"), "{message}");
 }
 
 #[test]
