@@ -78,7 +78,7 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
     };
     let usual = data.as_ref();
     let usual = usual.map(|(source, data)| (data, source.input_map()));
-    let known = said.known(&settings, usual);
+    let known = said.known(&settings, usual)?;
     let target = &known.target;
     if let Some((source, data)) = &data {
         let whose = "the state dict's own, or of --image and --classes";

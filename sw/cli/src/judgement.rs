@@ -10,7 +10,7 @@ use brownout_golden::model::IntegerModel;
 use brownout_golden::quantized::QuantizedNetwork;
 use serde::Serialize;
 
-/// Images that a model is judged on where nobody says how many.
+/// Training images on which activations are observed and integers judged, where nobody says how many.
 pub const CALIBRATION_IMAGES: usize = 1000;
 
 /// What was found, for reports.

@@ -163,7 +163,7 @@ pub fn check_images(
     model: &IntegerModel,
 ) -> Result<(), Error> {
     let (found, expected) = (data.shape(), model.network.input);
-    if found.volume() != expected.volume() {
+    if !model.takes(found) {
         let value = format!("{source}, whose images are {found}");
         let allowed = format!("images of {expected} ({model_name})");
         return Err(Error::flag("--data", value, allowed));

@@ -44,26 +44,52 @@ impl Dense {
     fn class(&self, image: &[u8], (mean, deviation): (f64, f64)) -> usize {
         let dense = |(weight, bias): &(Vec<f32>, Vec<f32>), x: &[f64]| -> Vec<f64> {
             let rows = weight.chunks_exact(x.len()).zip(bias);
-            let sum = |row: &[f32]| row.iter().zip(x).map(|(&w, x)| f64::from(w) * x).sum::<f64>();
-            rows.map(|(row, &bias)| sum(row) + f64::from(bias)).collect()
+            let sum = |row: &[f32]| {
+                row.iter()
+                    .zip(x)
+                    .map(|(&w, x)| f64::from(w) * x)
+                    .sum::<f64>()
+            };
+            rows.map(|(row, &bias)| sum(row) + f64::from(bias))
+                .collect()
         };
-        let x: Vec<f64> = image.iter().map(|&p| (f64::from(p) / 255.0 - mean) / deviation).collect();
-        let hidden: Vec<f64> = dense(&self.hidden, &x).into_iter().map(|y| y.max(0.0)).collect();
+        let x: Vec<f64> = image
+            .iter()
+            .map(|&p| (f64::from(p) / 255.0 - mean) / deviation)
+            .collect();
+        let hidden: Vec<f64> = dense(&self.hidden, &x)
+            .into_iter()
+            .map(|y| y.max(0.0))
+            .collect();
         let logits = dense(&self.logits, &hidden);
-        (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap()
+        (0..logits.len())
+            .max_by(|&a, &b| logits[a].total_cmp(&logits[b]))
+            .unwrap()
     }
 
     /// Its state dict.
     fn bytes(&self) -> Vec<u8> {
-        let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        let bytes = |values: &[f32]| {
+            values
+                .iter()
+                .flat_map(|v| v.to_le_bytes())
+                .collect::<Vec<u8>>()
+        };
         let tensors = [
             ("hidden.weight", vec![HIDDEN, PIXELS], bytes(&self.hidden.0)),
             ("hidden.bias", vec![HIDDEN], bytes(&self.hidden.1)),
-            ("logits.weight", vec![self.classes, HIDDEN], bytes(&self.logits.0)),
+            (
+                "logits.weight",
+                vec![self.classes, HIDDEN],
+                bytes(&self.logits.0),
+            ),
             ("logits.bias", vec![self.classes], bytes(&self.logits.1)),
         ];
         let views = tensors.iter().map(|(name, shape, bytes)| {
-            (*name, TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+            (
+                *name,
+                TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap(),
+            )
         });
         safetensors::serialize(views, None).unwrap()
     }
@@ -77,7 +103,9 @@ fn write_images(sandbox: &Sandbox, network: &Dense, moments: (f64, f64), random:
     };
     for (part, count) in [("train", TRAINING), ("t10k", TEST)] {
         let pixels: Vec<u8> = (0..count * PIXELS).map(|_| random.random()).collect();
-        let labels = pixels.chunks_exact(PIXELS).map(|image| network.class(image, moments) as u8);
+        let labels = pixels
+            .chunks_exact(PIXELS)
+            .map(|image| network.class(image, moments) as u8);
         let labels = [header(&[2049, count]), labels.collect()].concat();
         let images = [header(&[2051, count, SIDE, SIDE]), pixels].concat();
         sandbox.write(&format!("{part}-images-idx3-ubyte"), images);

@@ -5,7 +5,7 @@ mod common;
 
 use brownout_golden::data::Dataset;
 use brownout_golden::float::FloatModel;
-use brownout_golden::model::{InputMap, Normalization};
+use brownout_golden::model::InputMap;
 use brownout_golden::network::Epsilon;
 use brownout_golden::state_dict::state_dict;
 use brownout_spec::program::Shape;
@@ -94,10 +94,7 @@ fn a_network_that_was_trained_here_comes_back_from_its_state_dict_without_any_fl
 #[test]
 fn every_network_comes_back_without_flags_in_grey_and_in_colour() {
     let sandbox = Sandbox::new();
-    let moments = Normalization {
-        mean: [5071, 4865, 4409],
-        deviation: [2673, 2564, 2762],
-    };
+    let moments: InputMap = "0.5071,0.4865,0.4409,0.2673,0.2564,0.2762".parse().unwrap();
     let networks = [
         "mlp",
         "cnn",
@@ -107,10 +104,7 @@ fn every_network_comes_back_without_flags_in_grey_and_in_colour() {
         "simplenet-bn:4",
     ];
     for network in networks {
-        for (image, input) in [
-            (DIGIT, InputMap::Centre),
-            (PHOTO, InputMap::Normalize(moments)),
-        ] {
+        for (image, input) in [(DIGIT, InputMap::Centre), (PHOTO, moments)] {
             let mut model = model(network, image, 11, input);
             let epsilon = Epsilon::new(0.02).unwrap();
             model.architecture = model.architecture.with_epsilon(epsilon);

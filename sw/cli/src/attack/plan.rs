@@ -5,6 +5,7 @@ use crate::arguments::{AtZeroGradient, LabelSource, Method, RandomDraw, Stealth}
 use crate::data::{Part, check_count, check_images, check_labels};
 use crate::error::Error;
 use crate::files;
+use crate::judgement::CALIBRATION_IMAGES;
 use crate::provenance::digest;
 use brownout_golden::attack::{
     BfaOptions, Draw, Kind, Labels, Limits, RandomOptions, StealthGradient, TargetedOptions,
@@ -23,8 +24,6 @@ use std::ops::Range;
 const MOST_SEEDS: usize = 10_000;
 const MOST_FLIPS: usize = 100_000_000;
 const MOST_ITERATIONS: usize = 1_000_000;
-/// Training images on which the activations of a network that is not quantized yet are observed.
-const CALIBRATION_IMAGES: usize = 1000;
 /// Accuracy that counts as guessing, in shares of guessing itself: 11 % of ten classes.
 const GUESSING: f64 = 1.1;
 

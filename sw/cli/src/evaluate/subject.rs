@@ -5,6 +5,7 @@ use crate::configuration;
 use crate::data::{DataSource, check_count};
 use crate::error::Error;
 use crate::files;
+use crate::judgement::CALIBRATION_IMAGES;
 use crate::output::Output;
 use brownout_golden::data::Dataset;
 use brownout_golden::evaluate::Subject;
@@ -15,8 +16,6 @@ use brownout_golden::train::{ActivationOptions, TrainingOptions};
 use brownout_spec::code::CodeName;
 use std::path::Path;
 
-/// Training images on which activations are observed.
-const CALIBRATION_IMAGES: usize = 1000;
 /// The flag that says how many.
 const CALIBRATION_FLAG: &str = "--calibration-images";
 

@@ -4,7 +4,7 @@ use super::options;
 use crate::arguments::ExportArguments;
 use crate::data::check_count;
 use crate::error::Error;
-use crate::judgement::{self, Judged};
+use crate::judgement::{self, CALIBRATION_IMAGES, Judged};
 use crate::output::Output;
 use crate::table::Table;
 use crate::train::{self, percent};
@@ -18,9 +18,6 @@ use brownout_golden::quantized::{Quantization, QuantizedNetwork};
 use brownout_spec::code::CodeName;
 use serde::Serialize;
 use std::path::Path;
-
-/// Training images on which activations are observed where nobody says how many.
-const CALIBRATION_IMAGES: usize = 1000;
 
 /// What was made of it.
 #[derive(Debug, Serialize)]

@@ -96,7 +96,9 @@ impl Said {
             same.check("--network", settings.network, own.network)?;
             same.check("--image", settings.image, own.image)?;
             same.check("--classes", settings.classes, own.classes)?;
-            same.check("--input", settings.input, own.input)?;
+            // One pair of moments may stand for all channels.
+            let spread = |input: InputMap| input.for_channels(own.image.channels).unwrap_or(input);
+            same.check("--input", settings.input.map(spread), own.input)?;
         }
         let given = settings.network.map(|network| (network, Source::Given));
         let own = metadata.map(|own| (own.network, Source::Metadata));
@@ -132,7 +134,14 @@ impl Said {
     }
 
     /// All quantities, given the images that it will be measured on and what is usual for them.
-    pub fn known(&self, settings: &ImportSettings, data: Option<(&Dataset, InputMap)>) -> Known {
+    ///
+    /// # Errors
+    /// When the map from pixels is not one for the images' channels.
+    pub fn known(
+        &self,
+        settings: &ImportSettings,
+        data: Option<(&Dataset, InputMap)>,
+    ) -> Result<Known, Error> {
         let own = self.metadata;
         let (network, network_from) = self.network;
         let (image, image_from) = first([
@@ -158,12 +167,14 @@ impl Said {
             (data.map(|(_, usual)| usual), Source::Assumed),
         ])
         .unwrap_or((usual, Source::Assumed));
+        let input = (input.for_channels(image.channels))
+            .map_err(|problem| Error::Recipe(format!("--input: {problem}")))?;
         let (epsilon, epsilon_from) = first([
             (settings.epsilon, Source::Given),
             (own.map(|own| own.epsilon), Source::Metadata),
         ])
         .unwrap_or((Epsilon::DEFAULT, Source::Assumed));
-        Known {
+        Ok(Known {
             target: Target {
                 network,
                 image,
@@ -178,7 +189,7 @@ impl Said {
                 input_map: input_from,
                 epsilon: has_norms(network).then_some(epsilon_from),
             },
-        }
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::train::{self, Plan};
 use brownout_golden::export::{check_start, export};
 use brownout_golden::float::{Checkpoint, FloatModel, MAX_FILE_BYTES};
 use brownout_golden::infer::IntegerNetwork;
+use brownout_golden::model::InputMap;
 use brownout_golden::network::Epsilon;
 use brownout_golden::quantize::Granularity;
 use brownout_golden::state_dict::{Metadata, Target, state_dict_from};
@@ -56,11 +57,14 @@ impl Work<'_> {
             // No recipe names an epsilon: `import --epsilon` makes a checkpoint of such a network.
             let metadata = Metadata::from_bytes(&bytes, path)?;
             let split = self.split()?;
+            let image = split.train.shape();
+            let input: InputMap = start.input.parse().map_err(Error::Recipe)?;
+            let input = input.for_channels(image.channels);
             let target = Target {
                 network,
-                image: split.train.shape(),
+                image,
                 classes: study.classes.unwrap_or(split.train.classes),
-                input: start.input.parse().map_err(Error::Recipe)?,
+                input: input.map_err(|e| Error::Recipe(format!("start.input: {e}")))?,
                 epsilon: metadata.map_or(Epsilon::DEFAULT, |own| own.epsilon),
             };
             state_dict_from(&bytes, path, &target)?

@@ -139,12 +139,7 @@ pub fn evaluate(
     mut progress: impl FnMut(),
 ) -> Result<Evaluation, EvaluateError> {
     plan.validate()?;
-    // A flat network takes images of any shape with as many values.
-    let fits = match subject.image().pixels() {
-        1 => data.shape().volume() == subject.image().volume(),
-        _ => data.shape() == subject.image(),
-    };
-    if data.is_empty() || !fits || data.classes > subject.classes() {
+    if data.is_empty() || !subject.takes(data.shape()) || data.classes > subject.classes() {
         return Err(EvaluateError::Data {
             data: data.name.clone(),
             images: data.len(),

@@ -85,6 +85,14 @@ impl Subject {
         }
     }
 
+    /// Whether it takes images of a shape.
+    pub fn takes(&self, image: Shape) -> bool {
+        match self {
+            Self::Integer(model) => model.takes(image),
+            Self::Quantized(network) => network.model.image == image,
+        }
+    }
+
     /// What pixels mean to it.
     pub fn input(&self) -> InputMap {
         match self {

@@ -5,7 +5,7 @@ use crate::data::{Dataset, cifar};
 use crate::float::FloatModel;
 use crate::infer::IntegerNetwork;
 use crate::model::{InputMap, Normalization};
-use crate::network::{Builder, Builtin, LayerParameters, Parameters};
+use crate::network::{Builder, Builtin, Epsilon, LayerParameters, Parameters};
 use crate::quantize::Granularity;
 use crate::state_dict::{Target, read_state_dict};
 use crate::test_data;
@@ -306,6 +306,7 @@ fn pretrained() -> Option<(FloatModel, Dataset, Dataset)> {
         },
         classes: 10,
         input: InputMap::Normalize(Normalization::IMAGENET),
+        epsilon: Epsilon::DEFAULT,
     };
     let file = networks.join("resnet20-12fca82f.safetensors");
     let split = cifar::read_directory(&images).unwrap();

@@ -16,7 +16,7 @@ use brownout_spec::arithmetic::ChannelParameters;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
 use brownout_spec::image::LayerShape;
-use brownout_spec::program::{LayerShapes, Network, Operation};
+use brownout_spec::program::{LayerShapes, Network, Operation, Shape};
 use ndarray::Array4;
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +106,15 @@ impl IntegerModel {
             .filter_map(|l| l.weights.as_ref())
             .map(|w| w.integers.as_slice().expect("standard layout"))
             .collect()
+    }
+
+    /// Whether it takes images of a shape: its input's, or for a flat input any of as many values.
+    pub fn takes(&self, image: Shape) -> bool {
+        let input = self.network.input;
+        match input.pixels() {
+            1 => image.volume() == input.volume(),
+            _ => image == input,
+        }
     }
 
     /// The activations of an image: one per pixel value, in the image's own order.

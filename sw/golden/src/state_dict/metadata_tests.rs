@@ -246,7 +246,7 @@ fn the_pretrained_resnet20_written_for_another_epsilon_has_its_accuracy_with_tha
         return;
     };
     let file = std::fs::read(weights.join("resnet20-12fca82f.safetensors")).unwrap();
-    let data = cifar::read_test(&images).unwrap();
+    let data = cifar::TEN.read_test(&images).unwrap();
     let tensors = SafeTensors::deserialize(&file).unwrap();
     let numbers = |name: &str| -> Vec<f64> {
         let tensor = tensors.tensor(name).unwrap();

@@ -77,6 +77,7 @@ fn parse(bytes: &[u8], path: &Path, target: &Target) -> Result<Imported, String>
     let architecture = Architecture::builtin(target.network, target.image, target.classes)
         .map_err(|e| e.to_string())?
         .with_epsilon(target.epsilon);
+    target.input.check_channels(target.image.channels)?;
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| not_safetensors(bytes, &e))?;
     if let Some(metadata) = Metadata::parse(bytes)? {
         metadata.check(target)?;
