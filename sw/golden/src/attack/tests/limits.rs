@@ -118,11 +118,13 @@ fn an_aim_that_is_met_before_the_first_flip_costs_no_flip() {
     let table = network.model.input.rounded_table();
     // Test images of one class: who always says that one is right in all.
     let ones = targeted_options(Kind::OneToOne { source: 1 }, 1, 3).success_images(&split.test);
-    let measurement = Some(Measurement {
-        table: &table,
-        accuracy: &ones,
-        success: None,
-    });
+    let measurement = |success| {
+        Some(Measurement {
+            table: &table,
+            accuracy: &ones,
+            success,
+        })
+    };
     let met = Limits {
         accuracy: Some(1.0),
         ..limits(5)
@@ -142,8 +144,8 @@ fn an_aim_that_is_met_before_the_first_flip_costs_no_flip() {
     let victim = || Victim::from(network);
     let (mut one, mut other) = (glyph_batch(32, 1), glyph_batch(32, 1));
     let attacks = [
-        bfa(victim(), weights, &mut one, &of_bfa, measurement).unwrap(),
-        random(victim(), weights, &mut other, &of_random, measurement).unwrap(),
+        bfa(victim(), weights, &mut one, &of_bfa, measurement(None)).unwrap(),
+        random(victim(), weights, &mut other, &of_random, measurement(None)).unwrap(),
     ];
     for attacked in attacks {
         assert_eq!(
@@ -161,10 +163,7 @@ fn an_aim_that_is_met_before_the_first_flip_costs_no_flip() {
         weights,
         &mut targeted_batch(&options),
         &options,
-        Some(Measurement {
-            success: Some(&ones),
-            ..measurement.unwrap()
-        }),
+        measurement(Some(&ones)),
     )
     .unwrap();
     let share = attacked.success.unwrap().0;
