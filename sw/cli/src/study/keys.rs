@@ -30,7 +30,7 @@ impl Work<'_> {
         let base = base.map_or("", String::as_str);
         let start = match (study.origin(network), &study.start) {
             (Some(from), _) => format!("from {}", self.network_key(from)),
-            (None, Some(start)) if network.network.is_none() => start.input.clone(),
+            (None, Some(start)) if network.network.is_none() => start.key(),
             _ => "random".to_owned(),
         };
         let mut images = study.train_images.map_or(String::new(), |n| n.to_string());

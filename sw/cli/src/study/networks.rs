@@ -54,8 +54,15 @@ impl Work<'_> {
             FloatModel::from_bytes(&bytes, path)?
         } else {
             let network = study.common().map_err(Error::Recipe)?;
-            // No recipe names an epsilon: `import --epsilon` makes a checkpoint of such a network.
             let metadata = Metadata::from_bytes(&bytes, path)?;
+            let said = (start.epsilon).or(metadata.map(|own| own.epsilon));
+            let epsilon = said.unwrap_or(Epsilon::DEFAULT);
+            if said.is_none() {
+                self.output.remark(format!(
+                    "nobody says the epsilon of the norms of {}: {epsilon} is assumed ([start] epsilon says another)",
+                    path.display()
+                ));
+            }
             let split = self.split()?;
             let image = split.train.shape();
             let input: InputMap = start.input.parse().map_err(Error::Recipe)?;
@@ -65,7 +72,7 @@ impl Work<'_> {
                 image,
                 classes: study.classes.unwrap_or(split.train.classes),
                 input: input.map_err(|e| Error::Recipe(format!("start.input: {e}")))?,
-                epsilon: metadata.map_or(Epsilon::DEFAULT, |own| own.epsilon),
+                epsilon,
             };
             state_dict_from(&bytes, path, &target)?
         };

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::recipe;
-use brownout_golden::network::Builtin;
+use brownout_golden::network::{Builtin, Epsilon};
 use brownout_golden::quantize::BitWidth;
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::quantity::Millivolts;
@@ -56,6 +56,19 @@ pub struct Study {
 pub struct Start {
     /// How the pixels of a state dict's images were normalised; see `import --help`.
     pub input: String,
+    /// What its norms add to a variance [1e-5, or what the state dict's own metadata say].
+    #[serde(default)]
+    pub epsilon: Option<Epsilon>,
+}
+
+impl Start {
+    /// What decides how a state dict is read; as it was before there was an ε to name.
+    pub fn key(&self) -> String {
+        match self.epsilon {
+            None => self.input.clone(),
+            Some(epsilon) => format!("{}, epsilon {epsilon}", self.input),
+        }
+    }
 }
 
 /// A network of a study: trained, rounded without training, or another study's.

@@ -107,15 +107,15 @@ impl Metadata {
         };
         let header: Header =
             serde_json::from_str(text).map_err(|e| bad("the JSON text of", &e.to_string()))?;
+        let image = image_shape(&header.image).map_err(|e| bad("image of", &e))?;
+        let input: Result<InputMap, String> = header.input.parse();
+        let input = input.and_then(|input| input.check_channels(image.channels).map(|()| input));
         let unknown = |e: crate::network::ArchitectureError| bad("network of", &e.to_string());
         Ok(Some(Self {
             network: header.network.parse().map_err(unknown)?,
-            image: image_shape(&header.image).map_err(|e| bad("image of", &e))?,
+            image,
             classes: header.classes,
-            input: header
-                .input
-                .parse()
-                .map_err(|e: String| bad("input of", &e))?,
+            input: input.map_err(|e| bad("input of", &e))?,
             epsilon: header.epsilon.unwrap_or_default(),
         }))
     }

@@ -120,7 +120,7 @@ fn images_that_do_not_suit_the_network_are_refused() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("28x28x1") && message.contains("560"),
+        message.contains("28x28x1") && message.contains("20x28x1"),
         "{message}"
     );
     let message = train(start(Builtin::Mlp, DIGIT, 1), &data.first(50), &quick())
