@@ -2,7 +2,7 @@
 
 use brownout_hdl::emit::{Emitted, Origin};
 use brownout_hdl::{generate, generate_board};
-use brownout_spec::code::CodeName;
+use brownout_spec::code::{CodeName, Storage};
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
 use brownout_spec::serial::Board;
 use std::collections::BTreeSet;
@@ -14,6 +14,7 @@ fn configuration() -> Configuration {
         columns: 4,
         weight_bits: WeightBits::Eight,
         code: CodeName::None,
+        storage: Storage::Coset,
         depths: Depths {
             weights: 512,
             activations: 256,

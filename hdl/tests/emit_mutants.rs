@@ -2,7 +2,7 @@
 
 use brownout_hdl::emit::{Mistake, MutationPlan, SELECT};
 use brownout_hdl::generate::{generate, generate_mutants};
-use brownout_spec::code::CodeName;
+use brownout_spec::code::{CodeName, Storage};
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,7 @@ fn configuration() -> Configuration {
         columns: 8,
         weight_bits: WeightBits::Eight,
         code: CodeName::Inplace64_57,
+        storage: Storage::Coset,
         depths: Depths {
             weights: 512,
             activations: 256,

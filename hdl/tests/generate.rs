@@ -2,7 +2,7 @@
 
 use brownout_hdl::emit::Origin;
 use brownout_hdl::generate;
-use brownout_spec::code::CodeName;
+use brownout_spec::code::{CodeName, Storage};
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
 use std::collections::BTreeSet;
 
@@ -13,6 +13,7 @@ fn configuration(rows: usize, columns: usize, code: CodeName, bits: WeightBits) 
         columns,
         weight_bits: bits,
         code,
+        storage: Storage::Coset,
         depths: Depths {
             weights: 512,
             activations: 256,

@@ -5,7 +5,7 @@ mod words;
 
 use bench::{Bench, lanes};
 use brownout_hdl::weight::Decoder;
-use brownout_spec::code::{Code, CodeName, Codeword, Outcome, Policy};
+use brownout_spec::code::{Code, CodeName, Codeword, Outcome, Policy, Storage};
 use brownout_spec::config::WeightBits;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -15,7 +15,7 @@ const HEAVY: usize = 100_000;
 /// Clocks from a word to its weights.
 const LATENCY: usize = brownout_spec::cycles::DECODER_LATENCY;
 
-/// A code word without error, each single and each double error, then heavier ones.
+/// A word without error, each single and each double error, zeros and ones, then heavier ones.
 fn received(code: &Code, rng: &mut ChaCha8Rng) -> Vec<u128> {
     let n = code.n();
     let mut words = Vec::new();
@@ -26,6 +26,7 @@ fn received(code: &Code, rng: &mut ChaCha8Rng) -> Vec<u128> {
         words.extend((0..first).map(|second| sent ^ 1 << first ^ 1 << second));
     }
     assert_eq!(words.len(), 1 + n + n * (n - 1) / 2);
+    words.extend([0, u128::MAX >> (128 - n)]);
     for heavy in 0..HEAVY {
         if heavy % 8 == 0 {
             words.push(words::random(rng, n));
@@ -52,8 +53,19 @@ fn expected(code: &Code, word: u128, policy: Policy) -> (u64, u64, u64) {
     }
 }
 
+/// Words as a memory of either form holds them.
 fn compare<const N: usize, const WB: usize>(name: CodeName, bits: WeightBits) {
-    let code = Code::new(name, bits);
+    for storage in Storage::ALL {
+        compare_form::<N, WB>(name, bits, storage);
+    }
+}
+
+fn compare_form<const N: usize, const WB: usize>(
+    name: CodeName,
+    bits: WeightBits,
+    storage: Storage,
+) {
+    let code = Code::new(name, bits, storage);
     let weights = code.weights_per_word();
     let mut inputs = vec!["policy".to_string()];
     inputs.extend(words::names("word", N));
@@ -81,7 +93,7 @@ fn compare<const N: usize, const WB: usize>(name: CodeName, bits: WeightBits) {
             assert_eq!(
                 found,
                 expected(&code, word, policy),
-                "{name}, {bits} bits, {policy}, word {word:#x}"
+                "{name}, {bits} bits, {storage}, {policy}, word {word:#x}"
             );
             corrected += found.1;
             detected += found.2;

@@ -5,7 +5,7 @@
 //! words of several rows and rows of several words, with and without fault
 //! emulation, and depths that are no powers of two.
 
-use brownout_spec::code::CodeName;
+use brownout_spec::code::{CodeName, Storage};
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
 use brownout_spec::quantity::Millivolts;
 
@@ -31,6 +31,7 @@ pub fn configuration(
         columns,
         weight_bits,
         code,
+        storage: Storage::Coset,
         depths: Depths {
             weights: 3000,
             activations: 400,

@@ -33,8 +33,9 @@ fn with_code(code: CodeName, bits: WeightBits) -> Configuration {
 
 /// All claims about the decoder of one code, and a mutant that breaks each of them.
 fn decoder_is_proved(name: CodeName, bits: WeightBits) -> (Cut, Code) {
-    let code = Code::new(name, bits);
-    let cut = cut(&with_code(name, bits), "decoder");
+    let configuration = with_code(name, bits);
+    let code = Code::of(&configuration);
+    let cut = cut(&configuration, "decoder");
     let time = decoder::time(&cut);
     time.prove(&cut);
     // A register too many, and a stage too few.

@@ -165,6 +165,7 @@ pub fn relative_sram_energy(
 mod tests {
     use super::*;
     use crate::network::Architecture;
+    use brownout_spec::code::Storage;
     use brownout_spec::config::{Depths, VoltageModelChoice, WeightBits};
     use brownout_spec::program::Shape;
 
@@ -175,6 +176,7 @@ mod tests {
             columns: 8,
             weight_bits: WeightBits::Eight,
             code,
+            storage: Storage::Coset,
             depths: Depths {
                 weights: 1 << 14,
                 activations: 1024,

@@ -1,6 +1,6 @@
 //! One TOML file describes an accelerator.
 
-use crate::code::CodeName;
+use crate::code::{CodeName, Storage};
 use crate::quantity::Millivolts;
 use crate::text::printable;
 use serde::{Deserialize, Serialize};
@@ -143,6 +143,10 @@ pub struct Configuration {
     pub weight_bits: WeightBits,
     /// The code of a memory word.
     pub code: CodeName,
+    /// Whether words are stored as a coset of the code, in which a word line stuck at 0 or 1 is a
+    /// detected error; `coset` in the file, true where it is absent, without effect with `none`.
+    #[serde(default, rename = "coset")]
+    pub storage: Storage,
     /// Memory depths.
     pub depths: Depths,
     /// Which voltage model the ROM holds.
@@ -323,6 +327,7 @@ mod tests {
             columns: 8,
             weight_bits: WeightBits::Eight,
             code: CodeName::Inplace64_57,
+            storage: Storage::Coset,
             depths: Depths {
                 weights: 4096,
                 activations: 1024,

@@ -52,7 +52,7 @@ macro_rules! registers {
 registers! {
     IDENTIFICATION = 0, 32, Read, false, "0x4252574e, the letters BRWN";
     VERSION = 1, 32, Read, false, "version of this map: major in bits 31..16, minor in bits 15..0";
-    GEOMETRY = 2, 32, Read, false, "rows in bits 7..0, columns in 15..8, weight bits in 19..16, code in 23..20 (0 none, 1 secded-72-64, 2 inplace-64-57, 3 inplace-32-26), fault emulation in bit 24";
+    GEOMETRY = 2, 32, Read, false, "rows in bits 7..0, columns in 15..8, weight bits in 19..16, code in 23..20 (0 none, 1 secded-72-64, 2 inplace-64-57, 3 inplace-32-26), fault emulation in bit 24, words stored as a coset of the code in bit 25";
     CONTROL = 3, 1, Write, false, "bit 0: start a pass; ignored while one is running or results wait in the result stream";
     STATUS = 4, 2, Read, false, "bit 0: running; bit 1: a pass has ended since the last start";
     POLICY = 5, 2, ReadWrite, false, "word with a detected error: 0 keep, 1 zero, 2 zero the constrained weights";
@@ -102,6 +102,8 @@ pub const DEBUG_LATENCY: u64 = 4;
 pub const LANES_PER_BEAT: usize = 4;
 /// Value of [`IDENTIFICATION`].
 pub const IDENTIFICATION_VALUE: u32 = 0x4252_574e;
+/// Bit of [`GEOMETRY`] that says that words are stored as a coset of the code.
+pub const GEOMETRY_COSET_LSB: u32 = 25;
 /// Value of [`GEOMETRY`] for a configuration.
 pub fn geometry(configuration: &Configuration) -> u32 {
     let code = CodeName::ALL
@@ -113,10 +115,14 @@ pub fn geometry(configuration: &Configuration) -> u32 {
         | (configuration.weight_bits.bits() as u32) << 16
         | (code as u32) << 20
         | u32::from(configuration.fault_emulation) << 24
+        | u32::from(!configuration.storage.with(configuration.code).is_plain())
+            << GEOMETRY_COSET_LSB
 }
 
 /// Value of [`VERSION`].
-pub const VERSION_VALUE: u32 = 0x0001_0000;
+///
+/// 2.0: the memory may hold a coset of the code, where words for 1.0 are errors.
+pub const VERSION_VALUE: u32 = 0x0002_0000;
 /// Value of [`STOP_AFTER_LAYER`] that lets a pass run to its end.
 pub const RUN_TO_THE_END: u32 = 255;
 
@@ -142,9 +148,10 @@ All 64-bit counters share one latch: read HIGH right after its LOW.
 
 1. Write LOAD_TARGET, then send that memory's beats on the input stream (`input_valid`, \
 `input_ready`); words follow one another from address 0, lowest beat first. A code word takes 2 \
-beats (1 with `inplace-32-26`, 3 with `secded-72-64`). Parameters: for each output tile of each \
-layer, for each column, b[31:0], then m in the upper and b[47:32] in the lower half. Activations: \
-four lanes a beat, the lowest in bits 7..0; a word has max(rows, columns) lanes.
+beats (1 with `inplace-32-26`, 3 with `secded-72-64`); where bit 25 of GEOMETRY is 1, the lanes of its \
+check bits 0 and 1 are inverted, as `brownout info --code` lists them. Parameters: for each output \
+tile of each layer, for each column, b[31:0], then m in the upper and b[47:32] in the lower half. \
+Activations: four lanes a beat, the lowest in bits 7..0; a word has max(rows, columns) lanes.
 2. Write WEIGHT_WORDS, POLICY and, with fault emulation, the fault registers.
 3. For each image load the activations, write CONTROL, and take the int32 results in channel \
 order from the result stream (`output_valid`, `output_ready`). STATUS shows the pass from the \
@@ -209,7 +216,7 @@ pub fn c_header() -> String {
     }
     writeln!(
         text,
-        "\n#define BROWNOUT_IDENTIFICATION_VALUE {IDENTIFICATION_VALUE:#010x}u\n#define BROWNOUT_VERSION_VALUE {VERSION_VALUE:#010x}u\n#define BROWNOUT_RUN_TO_THE_END {RUN_TO_THE_END}u\n#define BROWNOUT_CONTROL_START {CONTROL_START}u\n#define BROWNOUT_STATUS_RUNNING {STATUS_RUNNING}u\n#define BROWNOUT_STATUS_ENDED {STATUS_ENDED}u\n#define BROWNOUT_DEBUG_BUFFER_LSB {DEBUG_BUFFER_LSB}u\n#define BROWNOUT_DEBUG_GROUP_LSB {DEBUG_GROUP_LSB}u\n#define BROWNOUT_LANES_PER_BEAT {LANES_PER_BEAT}u"
+        "\n#define BROWNOUT_IDENTIFICATION_VALUE {IDENTIFICATION_VALUE:#010x}u\n#define BROWNOUT_VERSION_VALUE {VERSION_VALUE:#010x}u\n#define BROWNOUT_GEOMETRY_COSET_LSB {GEOMETRY_COSET_LSB}u\n#define BROWNOUT_RUN_TO_THE_END {RUN_TO_THE_END}u\n#define BROWNOUT_CONTROL_START {CONTROL_START}u\n#define BROWNOUT_STATUS_RUNNING {STATUS_RUNNING}u\n#define BROWNOUT_STATUS_ENDED {STATUS_ENDED}u\n#define BROWNOUT_DEBUG_BUFFER_LSB {DEBUG_BUFFER_LSB}u\n#define BROWNOUT_DEBUG_GROUP_LSB {DEBUG_GROUP_LSB}u\n#define BROWNOUT_LANES_PER_BEAT {LANES_PER_BEAT}u"
     )
     .expect("writing to a string cannot fail");
     let targets = [

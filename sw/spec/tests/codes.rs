@@ -1,18 +1,26 @@
 //! The codes: round trips, exhaustive error patterns, and counts of heavier ones.
 
-use brownout_spec::code::{Code, CodeName, Codeword, EncodeError, Outcome, Policy};
+use brownout_spec::code::{Code, CodeName, Codeword, EncodeError, Outcome, Policy, Storage};
 use brownout_spec::config::WeightBits;
+use brownout_spec::quantity::Lane;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Every code with every weight width it is defined for.
+/// Every code with every weight width it is defined for, in every form in which it is stored.
 fn codes() -> impl Iterator<Item = Code> {
-    CodeName::ALL.into_iter().flat_map(|name| {
+    let widths = |name: CodeName| {
         [WeightBits::Four, WeightBits::Eight]
             .into_iter()
             .filter(move |&bits| name.supports(bits))
-            .map(move |bits| Code::new(name, bits))
-    })
+            .map(move |bits| (name, bits))
+    };
+    let forms = |(name, bits)| {
+        Storage::ALL
+            .into_iter()
+            .filter(move |storage| storage.with(name) == *storage)
+            .map(move |storage| Code::new(name, bits, storage))
+    };
+    CodeName::ALL.into_iter().flat_map(widths).flat_map(forms)
 }
 
 fn protected_codes() -> impl Iterator<Item = Code> {
@@ -35,6 +43,7 @@ fn lane(index: usize) -> Codeword {
 /// What is read when `word` is taken as it is: weights by plain arithmetic, no tables.
 fn stored_weights(code: &Code, word: Codeword) -> Vec<i8> {
     let width = code.weight_bits().bits();
+    let word = Codeword(word.0 ^ code.inverted());
     (0..code.weights_per_word())
         .map(|position| {
             let bit = |b: usize| i32::from(word.0 >> (width * position + b) & 1 == 1);
@@ -53,6 +62,7 @@ fn stored_weights(code: &Code, word: Codeword) -> Vec<i8> {
 #[test]
 fn codes_have_the_dimensions_of_their_names() {
     let dimensions: Vec<_> = codes()
+        .filter(|code| code.storage().is_plain())
         .map(|c| (c.n(), c.k(), c.weights_per_word()))
         .collect();
     assert_eq!(
@@ -86,8 +96,12 @@ fn columns_are_distinct_odd_and_every_check_covers_equally_many_lanes() {
 
 #[test]
 fn check_bits_sit_where_the_papers_put_them() {
-    let lanes =
-        |name, bits| -> Vec<u8> { Code::new(name, bits).check_lanes().map(|l| l.0).collect() };
+    let lanes = |name, bits| -> Vec<u8> {
+        Code::new(name, bits, Storage::Plain)
+            .check_lanes()
+            .map(|l| l.0)
+            .collect()
+    };
     assert_eq!(
         lanes(CodeName::Inplace64_57, WeightBits::Eight),
         [6, 14, 22, 30, 38, 46, 54]
@@ -109,7 +123,9 @@ fn a_syndrome_bit_is_the_parity_of_its_mask() {
         for _ in 0..1000 {
             let word = Codeword(rng.random::<u128>() >> (128 - code.n()));
             let by_masks: u8 = (0..code.check_bits())
-                .map(|i| (((word.0 & code.mask(i)).count_ones() & 1) as u8) << i)
+                .map(|i| {
+                    ((((word.0 ^ code.inverted()) & code.mask(i)).count_ones() & 1) as u8) << i
+                })
                 .sum();
             assert_eq!(code.syndrome(word), by_masks);
         }
@@ -134,13 +150,116 @@ fn weights_survive_encoding_and_decoding_under_every_policy() {
 }
 
 #[test]
-fn encoding_is_linear() {
+fn encoding_is_linear_but_for_the_inverted_lanes() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     for code in codes() {
-        assert_eq!(code.complete(0), Codeword(0));
+        let zero = code.complete(0);
+        assert_eq!(zero, Codeword(code.inverted()));
         for _ in 0..1000 {
             let (a, b): (u64, u64) = (rng.random(), rng.random());
-            assert_eq!(code.complete(a) ^ code.complete(b), code.complete(a ^ b));
+            let sum = code.complete(a) ^ code.complete(b);
+            assert_eq!(sum, code.complete(a ^ b) ^ zero);
+        }
+    }
+}
+
+#[test]
+fn a_coset_inverts_two_check_lanes_and_words_without_check_bits_stay_plain() {
+    for code in codes() {
+        let lanes: Vec<u8> = (0..code.n() as u8)
+            .filter(|&lane| code.is_inverted(Lane(lane)))
+            .collect();
+        let first_two: Vec<u8> = code.check_lanes().take(2).map(|lane| lane.0).collect();
+        match code.storage() {
+            Storage::Plain => assert_eq!((code.inverted(), lanes.len()), (0, 0)),
+            Storage::Coset => assert_eq!(lanes, first_two, "{}", code.name()),
+        }
+        assert!(!code.is_inverted(Lane(u8::MAX)));
+    }
+    let none = Code::new(CodeName::None, WeightBits::Eight, Storage::Coset);
+    assert_eq!(none.storage(), Storage::Plain);
+}
+
+/// Words of a length that repeat a byte pattern of some bytes.
+fn repeated(code: &Code, pattern: &[u8]) -> Codeword {
+    let bytes: [u8; 16] = std::array::from_fn(|byte| pattern[byte % pattern.len()]);
+    Codeword(u128::from_le_bytes(bytes) & (u128::MAX >> (128 - code.n())))
+}
+
+#[test]
+fn a_word_line_stuck_at_zero_or_one_is_detected_in_a_coset_of_every_code() {
+    for code in protected_codes() {
+        let [zeros, ones] = [[0x00], [0xff]].map(|byte| repeated(&code, &byte));
+        assert_eq!(ones.0.count_ones() as usize, code.n());
+        let outcomes = [zeros, ones].map(|word| code.decode(word, Policy::Zero).outcome);
+        let expected = match code.storage() {
+            Storage::Coset => [Outcome::Detected; 2],
+            // The word of ones belongs to the in-place codes alone.
+            Storage::Plain if code.name().is_in_place() => [Outcome::Clean; 2],
+            Storage::Plain => [Outcome::Clean, Outcome::Detected],
+        };
+        assert_eq!(outcomes, expected, "{}", code.name());
+    }
+}
+
+#[test]
+fn the_alternating_words_of_memory_tests_are_detected_in_a_coset_of_every_code() {
+    let patterns: [&[u8]; 8] = [
+        &[0x55],
+        &[0xaa],
+        &[0x33],
+        &[0xcc],
+        &[0x0f],
+        &[0xf0],
+        &[0x00, 0xff],
+        &[0xff, 0x00],
+    ];
+    for code in protected_codes().filter(|code| !code.storage().is_plain()) {
+        for pattern in patterns {
+            let outcome = code.decode(repeated(&code, pattern), Policy::Keep).outcome;
+            assert_eq!(outcome, Outcome::Detected, "{} {pattern:02x?}", code.name());
+        }
+    }
+}
+
+#[test]
+fn one_in_as_many_stuck_words_as_there_are_syndromes_is_another_stored_word() {
+    // The lanes of a word that are no check lanes are free, and the others follow from them.
+    for code in codes() {
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        let other = code.encode(&random_weights(&code, &mut rng)).unwrap();
+        assert_eq!(code.decode(other, Policy::Zero).outcome, Outcome::Clean);
+        let data = other.0 & !code.check_mask();
+        let checks: Vec<usize> = code.check_lanes().map(|lane| usize::from(lane.0)).collect();
+        let clean = (0..1_u128 << checks.len()).filter(|pattern| {
+            let word = checks.iter().enumerate().fold(data, |word, (bit, check)| {
+                word | (pattern >> bit & 1) << check
+            });
+            code.decode(Codeword(word), Policy::Zero).outcome == Outcome::Clean
+        });
+        assert_eq!(clean.count(), 1, "{}", code.name());
+    }
+}
+
+#[test]
+fn flips_are_read_the_same_from_plain_words_and_from_a_coset() {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    for code in protected_codes().filter(|code| !code.storage().is_plain()) {
+        let plain = Code::new(code.name(), code.weight_bits(), Storage::Plain);
+        for heavy in 0..20_000 {
+            let weights = random_weights(&code, &mut rng);
+            let mut flips = Codeword(0);
+            for _ in 0..heavy % 9 {
+                flips = flips ^ lane(rng.random_range(0..code.n()));
+            }
+            for policy in Policy::ALL
+                .into_iter()
+                .filter(|p| p.supported_by(code.name()))
+            {
+                let read =
+                    |code: &Code| code.decode(code.encode(&weights).unwrap() ^ flips, policy);
+                assert_eq!(read(&code), read(&plain), "{} {flips:x}", code.name());
+            }
         }
     }
 }
@@ -257,18 +376,18 @@ fn quadruples(code: &Code) -> (u32, u32, u32) {
 #[test]
 fn in_place_codes_miscorrect_every_triple() {
     for bits in [WeightBits::Four, WeightBits::Eight] {
-        let code = Code::new(CodeName::Inplace64_57, bits);
+        let code = Code::new(CodeName::Inplace64_57, bits, Storage::Plain);
         assert_eq!(triples(&code), (41_664, 41_664, 0));
         assert_eq!(quadruples(&code), (635_376, 10_416, 624_960));
     }
-    let code = Code::new(CodeName::Inplace32_26, WeightBits::Four);
+    let code = Code::new(CodeName::Inplace32_26, WeightBits::Four, Storage::Plain);
     assert_eq!(triples(&code), (4_960, 4_960, 0));
     assert_eq!(quadruples(&code), (35_960, 1_240, 34_720));
 }
 
 #[test]
 fn the_separate_code_detects_26072_of_59640_triples() {
-    let code = Code::new(CodeName::Secded72_64, WeightBits::Eight);
+    let code = Code::new(CodeName::Secded72_64, WeightBits::Eight, Storage::Plain);
     assert_eq!(triples(&code), (59_640, 33_568, 26_072));
     assert_eq!(quadruples(&code), (1_028_790, 8_392, 1_020_398));
 }
@@ -291,7 +410,7 @@ fn words_of_weight_4(columns: &[u8]) -> u32 {
 
 #[test]
 fn no_exchange_of_a_heavy_column_detects_more_triples() {
-    let code = Code::new(CodeName::Secded72_64, WeightBits::Eight);
+    let code = Code::new(CodeName::Secded72_64, WeightBits::Eight, Storage::Plain);
     let fewest = words_of_weight_4(code.columns());
     assert_eq!(fewest, 8_392);
     let heavy: Vec<usize> = (0..72)
@@ -354,7 +473,7 @@ fn a_weight_beyond_its_range_is_refused_with_position_value_and_range() {
 #[test]
 fn constrained_weights_have_half_the_range() {
     let ranges = |name, bits| -> Vec<(i8, i8)> {
-        let code = Code::new(name, bits);
+        let code = Code::new(name, bits, Storage::Plain);
         (0..code.weights_per_word())
             .map(|p| code.allowed_range(p))
             .collect()
@@ -374,7 +493,7 @@ fn constrained_weights_have_half_the_range() {
 
 #[test]
 fn a_word_with_too_few_weights_is_refused() {
-    let code = Code::new(CodeName::Inplace32_26, WeightBits::Four);
+    let code = Code::new(CodeName::Inplace32_26, WeightBits::Four, Storage::Plain);
     assert!(matches!(
         code.encode(&[0; 7]),
         Err(EncodeError::Count {

@@ -13,7 +13,7 @@
 //! hardly any word is miscorrected, and nothing there is normal.
 
 use brownout_spec::code::{
-    Code, CodeName, Codeword, Decoded, Outcome, Policy, Residual, bookkeeping,
+    Code, CodeName, Codeword, Decoded, Outcome, Policy, Residual, Storage, bookkeeping,
 };
 use brownout_spec::config::WeightBits;
 use brownout_spec::fault::{ChipFaults, FaultMode};
@@ -43,7 +43,7 @@ fn codes() -> [Code; 5] {
         (CodeName::Inplace64_57, WeightBits::Four),
         (CodeName::Inplace32_26, WeightBits::Four),
     ]
-    .map(|(name, bits)| Code::new(name, bits))
+    .map(|(name, bits)| Code::new(name, bits, Storage::Coset))
 }
 
 fn point(rate: f64) -> BitErrorRate {

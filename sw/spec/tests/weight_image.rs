@@ -1,6 +1,6 @@
 //! The weight image: bits and cells, order, decoding, the file.
 
-use brownout_spec::code::{Code, CodeName, Codeword, Policy};
+use brownout_spec::code::{Code, CodeName, Codeword, Outcome, Policy, Storage};
 use brownout_spec::config::{Configuration, WeightBits};
 use brownout_spec::image::{
     Cell, CheckHome, Coordinates, LayerShape, Layout, ReadCounts, WeightBit, WeightImage,
@@ -21,13 +21,14 @@ fn shape(name: &str, extents: [usize; 4]) -> LayerShape {
 }
 
 /// Arrays, weight widths and codes that a configuration may combine.
-fn arrays() -> impl Strategy<Value = (usize, usize, WeightBits, CodeName)> {
+fn arrays() -> impl Strategy<Value = (usize, usize, WeightBits, CodeName, Storage)> {
     let side = || (2_u32..=6).prop_map(|power| 1_usize << power);
     let bits = prop_oneof![Just(WeightBits::Four), Just(WeightBits::Eight)];
     let code = prop::sample::select(CodeName::ALL.to_vec());
-    (side(), side(), bits, code).prop_filter(
+    let storage = prop::sample::select(Storage::ALL.to_vec());
+    (side(), side(), bits, code, storage).prop_filter(
         "the code must support the weights and fit the columns",
-        |&(_, columns, bits, code)| {
+        |&(_, columns, bits, code, _)| {
             code.supports(bits)
                 && (!code.is_in_place() || columns % code.weights_per_word(bits) == 0)
         },
@@ -46,8 +47,8 @@ fn shapes() -> impl Strategy<Value = Vec<LayerShape>> {
 }
 
 fn layouts() -> impl Strategy<Value = Layout> {
-    (arrays(), shapes()).prop_map(|((rows, columns, bits, code), shapes)| {
-        Layout::for_array(rows, columns, bits, code, shapes).unwrap()
+    (arrays(), shapes()).prop_map(|((rows, columns, bits, code, storage), shapes)| {
+        Layout::for_array(rows, columns, bits, code, storage, shapes).unwrap()
     })
 }
 
@@ -233,6 +234,7 @@ fn small_layout() -> Layout {
         8,
         WeightBits::Eight,
         CodeName::Inplace64_57,
+        Storage::Coset,
         [shape("conv", [10, 3, 2, 1]), shape("dense", [2, 10, 1, 1])],
     )
     .unwrap()
@@ -265,6 +267,7 @@ fn constrained_channels_depend_on_the_channel_alone() {
             columns,
             WeightBits::Four,
             CodeName::Inplace32_26,
+            Storage::Coset,
             [shape("dense", [11, 5, 1, 1])],
         );
         assert_eq!(
@@ -370,9 +373,16 @@ fn weights_that_exceed_the_memory_are_refused_by_how_much() {
 #[test]
 fn shapes_without_a_layout_are_refused_by_name() {
     let refuse = |shapes: Vec<LayerShape>| {
-        Layout::for_array(4, 8, WeightBits::Eight, CodeName::None, shapes)
-            .unwrap_err()
-            .to_string()
+        Layout::for_array(
+            4,
+            8,
+            WeightBits::Eight,
+            CodeName::None,
+            Storage::Coset,
+            shapes,
+        )
+        .unwrap_err()
+        .to_string()
     };
     let message = refuse(vec![shape("empty", [1, 0, 1, 1])]);
     assert!(
@@ -435,12 +445,12 @@ fn a_file_with_bytes_after_its_end_is_refused() {
 #[test]
 fn a_file_begins_as_its_documentation_says() {
     let bytes = random_image(small_layout(), 7).0.to_bytes();
-    let header: [u8; 24] = *b"BROWNIMG\x01\0\0\0\x02\x08\x04\x08\x02\0\0\0\x1c\0\0\0";
-    assert_eq!(bytes[..24], header);
+    let header: [u8; 25] = *b"BROWNIMG\x02\0\0\0\x02\x08\x04\x08\x01\x02\0\0\0\x1c\0\0\0";
+    assert_eq!(bytes[..25], header);
     let first: [u8; 22] = *b"\x04\0conv\x0a\0\0\0\x03\0\0\0\x02\0\0\0\x01\0\0\0";
-    assert_eq!(bytes[24..46], first);
+    assert_eq!(bytes[25..47], first);
     // Two table entries, 28 words of 8 bytes, the checksum.
-    assert_eq!(bytes.len(), 24 + 22 + 23 + 28 * 8 + 4);
+    assert_eq!(bytes.len(), 25 + 22 + 23 + 28 * 8 + 4);
 }
 
 #[test]
@@ -449,6 +459,83 @@ fn an_image_written_with_faults_is_read_back_with_them() {
     let faulty = image.disturbed(|address, _| Codeword(u128::from(address.0)));
     let read = WeightImage::from_bytes(&faulty.to_bytes()).unwrap();
     assert_eq!(read, faulty);
-    let code = Code::new(CodeName::Inplace64_57, WeightBits::Eight);
+    let code = Code::new(CodeName::Inplace64_57, WeightBits::Eight, Storage::Coset);
     assert!(read.words().iter().any(|&word| code.syndrome(word) != 0));
+}
+
+/// A word line of a small image whose cells all read the same, with one weight of zero elsewhere.
+fn with_stuck_word(storage: Storage, ones: bool) -> ReadCounts {
+    let layout = small_layout();
+    let shapes = layout.layers().iter().map(|layer| layer.shape.clone());
+    let layout = Layout::for_array(
+        layout.rows(),
+        layout.columns(),
+        WeightBits::Eight,
+        CodeName::Inplace64_57,
+        storage,
+        shapes,
+    );
+    let (image, _) = random_image(layout.unwrap(), 9);
+    let stuck = Codeword(if ones { u128::from(u64::MAX) } else { 0 });
+    let read = |address, stored| match address {
+        WordAddress(7) => stored ^ stuck,
+        _ => Codeword(0),
+    };
+    image.decode_disturbed(Policy::Keep, read).counts
+}
+
+#[test]
+fn a_stuck_word_line_moves_no_counter_of_plain_words_and_the_last_one_of_a_coset() {
+    for ones in [false, true] {
+        let plain = with_stuck_word(Storage::Plain, ones);
+        assert_eq!((plain.corrected, plain.detected), (0, 0));
+        let coset = with_stuck_word(Storage::Coset, ones);
+        assert_eq!((coset.corrected, coset.detected), (0, 1));
+        assert_eq!(coset.last_detected, Some(WordAddress(7)));
+    }
+}
+
+/// The bytes of a file with another checksum at the end.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let mut crc = u32::MAX;
+    for byte in &bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = crc >> 1 ^ 0xedb8_8320 * (crc & 1);
+        }
+    }
+    bytes.extend((!crc).to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_file_of_version_1_is_read_as_plain_words_and_does_not_suit_an_accelerator_of_the_other_form() {
+    let mut bytes = random_image(small_layout(), 10).0.to_bytes();
+    bytes.truncate(bytes.len() - 4);
+    bytes[8] = 1;
+    assert_eq!(bytes.remove(16), 1, "the form of the words");
+    let image = WeightImage::from_bytes(&sealed(bytes)).unwrap();
+    assert_eq!(image.layout().code().storage(), Storage::Plain);
+    assert!(!image.layout().suits(&configuration(28)));
+    let plain = Configuration {
+        storage: Storage::Plain,
+        ..configuration(28)
+    };
+    assert!(image.layout().suits(&plain));
+    // Its words were those of a coset, so that every one of them is an error here.
+    let outcomes = (0..28).map(|word| image.decode_word(WordAddress(word), Policy::Keep));
+    assert!(outcomes.flatten().all(|d| d.outcome == Outcome::Detected));
+}
+
+#[test]
+fn a_form_of_words_that_the_code_does_not_have_is_refused() {
+    for (code, coset, allowed) in [(2, 2, "0 or 1"), (0, 1, "0 with code none")] {
+        let mut bytes = random_image(small_layout(), 11).0.to_bytes();
+        bytes.truncate(bytes.len() - 4);
+        (bytes[12], bytes[16]) = (code, coset);
+        let message = WeightImage::from_bytes(&sealed(bytes)).unwrap_err();
+        let expected =
+            format!("the coset flag of the weight image is {coset}; allowed is {allowed}");
+        assert_eq!(message.to_string(), expected);
+    }
 }

@@ -12,7 +12,7 @@ use brownout_golden::model::InputMap;
 use brownout_golden::quantize::Exposure;
 use brownout_golden::quantized::MemoryRules;
 use brownout_golden::train::{Run, TrainingOptions};
-use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::code::{CodeName, Policy, Storage};
 use brownout_spec::fault::FaultMode;
 use brownout_spec::quantity::{BitErrorRate, ChipSeed};
 use std::fs;
@@ -57,6 +57,7 @@ fn campaign(options: &Options) -> Result<Vec<Figure>, BenchError> {
             rows: 16,
             columns: 16,
             code: CodeName::Inplace64_57,
+            storage: Storage::Coset,
             policy: Policy::Keep,
             exposure: Exposure::WholeLane,
         },

@@ -4,7 +4,7 @@ use super::Options;
 use super::clock::ProcessorTime;
 use super::report::{BenchError, Figure};
 use super::workload::rate;
-use brownout_spec::code::{Code, CodeName, Codeword, Policy};
+use brownout_spec::code::{Code, CodeName, Codeword, Policy, Storage};
 use brownout_spec::config::WeightBits;
 use brownout_spec::fault::{ChipFaults, FaultMode, OnesShare};
 use brownout_spec::quantity::{ChipSeed, Pass, WordAddress};
@@ -63,7 +63,7 @@ impl Memory {
             true => WeightBits::Eight,
             false => WeightBits::Four,
         };
-        let code = Code::new(name, bits);
+        let code = Code::new(name, bits, Storage::default());
         let mut random = ChaCha8Rng::seed_from_u64(4);
         let word = |_| code.complete(random.random()).0;
         let stored: Vec<u128> = (0..WORDS).map(word).collect();

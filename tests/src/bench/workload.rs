@@ -6,7 +6,7 @@ use crate::tensors::draw_image;
 use brownout_sim::driver::{Driver, EmulatedFaults, FaultRate};
 use brownout_sim::link::Link;
 use brownout_spec::arithmetic::ChannelParameters;
-use brownout_spec::code::{CodeName, Codeword, Policy};
+use brownout_spec::code::{CodeName, Codeword, Policy, Storage};
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
 use brownout_spec::fault::FaultMode;
 use brownout_spec::image::{Layout, WeightImage};
@@ -26,6 +26,7 @@ pub fn accelerator(side: usize, fault_emulation: bool) -> Configuration {
         columns: side,
         weight_bits: WeightBits::Eight,
         code: CodeName::Inplace64_57,
+        storage: Storage::Coset,
         depths: Depths {
             weights: 16384,
             activations: 1024,

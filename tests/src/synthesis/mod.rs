@@ -17,7 +17,7 @@ pub use tools::{
     YOSYS_SCRIPT, place_and_route, synthesize, version,
 };
 
-use brownout_spec::code::CodeName;
+use brownout_spec::code::{CodeName, Storage};
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
 
 /// Device and speed grade of every figure.
@@ -30,6 +30,7 @@ pub fn datasheet_configuration(code: CodeName, fault_emulation: bool) -> Configu
         columns: 8,
         weight_bits: WeightBits::Eight,
         code,
+        storage: Storage::Coset,
         depths: Depths {
             weights: 16_384,
             activations: 1024,

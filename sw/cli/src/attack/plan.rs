@@ -16,7 +16,7 @@ use brownout_golden::float::Checkpoint;
 use brownout_golden::quantize::Exposure;
 use brownout_golden::quantized::{ARRAY, MemoryRules, QuantizedNetwork, StoredMemory};
 use brownout_golden::train::TrainingOptions;
-use brownout_spec::code::CodeName;
+use brownout_spec::code::{CodeName, Storage};
 use brownout_spec::config::WeightBits;
 use std::ops::Range;
 
@@ -161,6 +161,7 @@ impl<'a> Plan<'a> {
             rows: ARRAY,
             columns: ARRAY,
             code: self.code,
+            storage: Storage::default().with(self.code),
             policy: self.arguments.policy,
             exposure: match self.code {
                 CodeName::None => Exposure::LiveBits,

@@ -58,6 +58,7 @@ fn of(settings: &EvaluateSettings, chosen: &Chosen, seed: u64) -> Result<Plan, E
         rows: settings.rows.unwrap_or(rows),
         columns: settings.columns.unwrap_or(columns),
         code: configuration.code,
+        storage: configuration.storage.with(configuration.code),
         policy: settings.policy.unwrap_or_default(),
         exposure: settings.exposure.unwrap_or(Exposure::WholeLane),
     };

@@ -6,7 +6,7 @@ use crate::arguments::InfoArguments;
 use crate::error::Error;
 use crate::output::Output;
 use crate::table::{Table, facts};
-use brownout_spec::code::{Code, CodeName, Residual};
+use brownout_spec::code::{Code, CodeName, Residual, Storage};
 use brownout_spec::config::WeightBits;
 use brownout_spec::quantity::Lane;
 use serde::Serialize;
@@ -57,7 +57,7 @@ pub fn explain(name: CodeName, arguments: &InfoArguments, output: Output) -> Res
         None if name.supports(eight) => eight,
         None => WeightBits::Four,
     };
-    let code = Code::new(name, weight_bits);
+    let code = Code::new(name, weight_bits, Storage::default());
     let counts = Residual::of(&code);
     let [three, four] = [3, 4].map(|errors| counts.patterns(errors));
     let report = Report {

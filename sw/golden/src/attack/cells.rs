@@ -209,8 +209,8 @@ impl<'a> AttackedMemory<'a> {
         }
     }
 
-    /// The integer that a cell is a bit of, as it is stored now with all inverted cells, and
-    /// the weight's place; `None` for check bits beside the weights and for padding.
+    /// The integer that a cell is a bit of, as its cells stand for it now with all inverted ones,
+    /// and the weight's place; `None` for check bits beside the weights and for padding.
     pub fn integer_of(&self, cell: CellAddress) -> Option<(WeightBit, i8)> {
         let layout = self.memory.layout();
         let lane_bits = layout.code().weight_bits();
@@ -220,7 +220,8 @@ impl<'a> AttackedMemory<'a> {
         );
         let places = layout.weights_of(cell.word)?;
         let index = places.indices().nth(position)??;
-        let raw = self.word(cell.word).0 >> (position * lane_bits.bits());
+        let word = layout.code().invert(self.word(cell.word));
+        let raw = word.0 >> (position * lane_bits.bits());
         let raw = BitWidth::from(lane_bits).sign_extend(raw as u8);
         let layer = self.layers[places.layer()];
         let stored = tensor(&self.stored, layer)[self.place(places.layer(), index)];

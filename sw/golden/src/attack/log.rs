@@ -187,7 +187,12 @@ pub fn replay(
     batch: &mut Batch,
     measurement: Option<Measurement<'_>>,
 ) -> Result<Attacked, ReplayError> {
-    if log.memory != *memory.rules() {
+    // Inverted cells are read the same in either form of the words.
+    let logged = MemoryRules {
+        storage: memory.rules().storage,
+        ..log.memory
+    };
+    if logged != *memory.rules() {
         return Err(ReplayError::Rules {
             logged: log.memory,
             here: *memory.rules(),

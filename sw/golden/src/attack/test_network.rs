@@ -7,7 +7,7 @@ use crate::model::InputMap;
 use crate::quantize::{BitWidth, Exposure};
 use crate::quantized::{MemoryRules, QuantizedNetwork, StoredMemory};
 use crate::train::{TrainingOptions, train};
-use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::code::{CodeName, Policy, Storage};
 use brownout_spec::program::Shape;
 use ndarray::Array4;
 use std::sync::OnceLock;
@@ -61,10 +61,20 @@ pub(super) fn memory_with(
     code: CodeName,
     policy: Policy,
 ) -> StoredMemory {
+    memory_in(network, code, policy, Storage::Coset)
+}
+
+pub(super) fn memory_in(
+    network: &QuantizedNetwork,
+    code: CodeName,
+    policy: Policy,
+    storage: Storage,
+) -> StoredMemory {
     let rules = MemoryRules {
         rows: 16,
         columns: 16,
         code,
+        storage: storage.with(code),
         policy,
         exposure: Exposure::WholeLane,
     };

@@ -10,7 +10,7 @@ use crate::network::Builtin;
 use crate::quantize::{BitWidth, Exposure};
 use crate::quantized::{MemoryRules, QuantizedNetwork};
 use crate::train::{QuantizerName, TrainingOptions, train};
-use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::code::{CodeName, Policy, Storage};
 use brownout_spec::fault::profile::Profile;
 use brownout_spec::fault::{ChipFaults, FaultMap, FaultMode};
 use brownout_spec::program::Shape;
@@ -53,6 +53,7 @@ pub(super) fn plan(code: CodeName, points: Vec<Point>) -> Plan {
             rows: 8,
             columns: 8,
             code,
+            storage: Storage::Coset.with(code),
             policy: Policy::Keep,
             exposure: Exposure::WholeLane,
         },
@@ -119,6 +120,59 @@ fn the_clean_error_is_what_the_subject_itself_says() {
         &plan(CodeName::None, vec![at(0.0, FaultMode::None)]),
     );
     assert_eq!(100 - found.clean_wrong, score.correct);
+}
+
+/// What faulty cells of a plan's memory do in either form of its words.
+fn in_both_forms(subject: &Subject, plan: &Plan) -> [Evaluation; 2] {
+    Storage::ALL.map(|storage| {
+        let mut plan = plan.clone();
+        plan.memory.storage = storage;
+        run(subject, 60, &plan)
+    })
+}
+
+#[test]
+fn every_figure_of_flips_is_the_same_in_plain_words_and_in_a_coset() {
+    let mut flips = String::new();
+    for word in 0..200 {
+        for lane in 0..word % 6 {
+            writeln!(flips, "{word} {} flip", (word * 7 + lane * 11) % 64).unwrap();
+        }
+    }
+    let flips = FaultMap::from_text(&flips).unwrap();
+    for subject in [integer(), network().clone().into()] {
+        for code in [CodeName::Secded72_64, CodeName::Inplace64_57] {
+            let points = vec![
+                at(0.0, FaultMode::None),
+                at(1e-3, FaultMode::Persistent),
+                at(2e-2, FaultMode::Persistent),
+                at(2e-2, FaultMode::Transient),
+                Point::of_map(flips.clone()),
+            ];
+            let [plain, coset] = in_both_forms(&subject, &plan(code, points));
+            assert_eq!(plain.points, coset.points, "{code}");
+            assert!(coset.points[2].counters.miscorrected > 0, "{code}");
+        }
+    }
+}
+
+#[test]
+fn what_depends_on_stored_values_differs_between_plain_words_and_a_coset_of_a_code() {
+    let profile = "chip2:1.01".parse().unwrap();
+    let points = || {
+        vec![
+            at(2e-2, "stuck-at".parse().unwrap()),
+            Point::of_profile(profile, false),
+        ]
+    };
+    for code in [CodeName::Secded72_64, CodeName::Inplace64_57] {
+        let [plain, coset] = in_both_forms(&integer(), &plan(code, points()));
+        for (plain, coset) in plain.points.iter().zip(&coset.points) {
+            assert_ne!(plain.counters, coset.counters, "{code}");
+        }
+    }
+    let [plain, coset] = in_both_forms(&integer(), &plan(CodeName::None, points()));
+    assert_eq!(plain.points, coset.points);
 }
 
 /// One flipped cell in every word, at another lane each.

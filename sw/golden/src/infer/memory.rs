@@ -168,7 +168,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use brownout_spec::code::CodeName;
+    use brownout_spec::code::{CodeName, Storage};
     use brownout_spec::config::WeightBits;
     use brownout_spec::image::{LayerShape, Layout};
     use brownout_spec::quantity::{BitErrorRate, ChipSeed};
@@ -182,7 +182,8 @@ mod tests {
             kernel_width: 1,
         };
         let tensor: Vec<i8> = (0..24_000).map(|i| (i * 37 % 121 - 60) as i8).collect();
-        let layout = Layout::for_array(8, 8, WeightBits::Eight, code, [shape]).unwrap();
+        let layout =
+            Layout::for_array(8, 8, WeightBits::Eight, code, Storage::Coset, [shape]).unwrap();
         WeightImage::encode(layout, &[tensor]).unwrap()
     }
 
@@ -233,6 +234,62 @@ mod tests {
             reading.truth.residual_bit_errors,
             reading.counts.flipped_bits
         );
+    }
+
+    /// One word line whose cells all read the same.
+    fn stuck_word(address: usize, lanes: usize, kind: &str) -> FaultMap {
+        let cells = (0..lanes).map(|lane| format!("{address} {lane} {kind}\n"));
+        FaultMap::from_text(&cells.collect::<String>()).unwrap()
+    }
+
+    #[test]
+    fn a_word_line_stuck_at_zero_or_one_is_detected_by_every_code_at_every_width() {
+        let cases = [
+            (WeightBits::Eight, CodeName::Secded72_64),
+            (WeightBits::Eight, CodeName::Inplace64_57),
+            (WeightBits::Four, CodeName::Secded72_64),
+            (WeightBits::Four, CodeName::Inplace64_57),
+            (WeightBits::Four, CodeName::Inplace32_26),
+        ];
+        let shape = LayerShape {
+            name: "dense".into(),
+            output_channels: 16,
+            input_channels: 12,
+            kernel_height: 1,
+            kernel_width: 1,
+        };
+        let tensor: Vec<i8> = (0..192).map(|i| (i * 5 % 7) as i8 - 3).collect();
+        let read = |bits, code, storage, kind: &str| {
+            let layout = Layout::for_array(16, 16, bits, code, storage, [shape.clone()]).unwrap();
+            let lanes = layout.code().n();
+            let image = WeightImage::encode(layout, &[tensor.clone()]).unwrap();
+            let map = stuck_word(5, lanes, kind);
+            let memory = Memory::with_map(image, &map, faults(FaultMode::None, 0.0)).unwrap();
+            memory.read(Pass(0), Policy::Zero)
+        };
+        for (bits, code) in cases {
+            for kind in ["0", "1"] {
+                let Reading { counts, truth, .. } = read(bits, code, Storage::Coset, kind);
+                let told = (counts.corrected, counts.detected, counts.last_detected);
+                let what = format!("{code}, {bits} bits, stuck at {kind}");
+                assert_eq!(told, (0, 1, Some(WordAddress(5))), "{what}");
+                assert_eq!((truth.miscorrected, truth.undetected), (0, 0), "{what}");
+                // Plain, it is another word of the code; but for ones beside the weights.
+                let Reading { counts, truth, .. } = read(bits, code, Storage::Plain, kind);
+                let told = (counts.corrected + counts.detected, truth.undetected);
+                let seen = code == CodeName::Secded72_64 && kind == "1";
+                assert_eq!(told, if seen { (1, 0) } else { (0, 1) }, "{what}, plain");
+            }
+        }
+    }
+
+    #[test]
+    fn three_flips_in_one_word_are_miscorrected_and_not_corrected() {
+        let map = FaultMap::from_text("7 1 flip\n7 2 flip\n7 3 flip").unwrap();
+        let faults = faults(FaultMode::None, 0.0);
+        let memory = Memory::with_map(image(CodeName::Inplace64_57), &map, faults).unwrap();
+        let Reading { counts, truth, .. } = memory.read(Pass(0), Policy::Keep);
+        assert_eq!((counts.corrected, truth.miscorrected), (1, 1));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{IntegerModel, LayerTensors, LayerWeights, accumulator_bound};
 use brownout_spec::arithmetic::{OverflowError, check_accumulator, check_sum};
-use brownout_spec::code::{Code, CodeName};
+use brownout_spec::code::{Code, CodeName, Storage};
 use brownout_spec::config::WeightBits;
 use brownout_spec::program::{LayerShapes, Operation, ProgramError};
 use thiserror::Error;
@@ -240,7 +240,7 @@ impl IntegerModel {
                 bits: self.weight_bits,
             });
         }
-        let ranges = Code::new(code, self.weight_bits);
+        let ranges = Code::new(code, self.weight_bits, Storage::Plain);
         for (layer, tensors) in self.layers.iter().enumerate() {
             let Some(weights) = &tensors.weights else {
                 continue;

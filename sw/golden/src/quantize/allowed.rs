@@ -1,7 +1,7 @@
 //! Which integers a weight may be stored as: a code's constraint is on places in its word.
 
 use super::width::BitWidth;
-use brownout_spec::code::{Code, CodeName};
+use brownout_spec::code::{Code, CodeName, Storage};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -53,7 +53,7 @@ impl AllowedRanges {
     /// # Panics
     /// If the code has no words of such weights.
     pub fn new(code: CodeName, width: BitWidth, placement: Placement) -> Self {
-        let code = Code::new(code, width.lane());
+        let code = Code::new(code, width.lane(), Storage::Plain);
         let (least, most) = width.range();
         let place = |place| {
             let (low, high) = code.allowed_range_of_channel(place);

@@ -6,7 +6,7 @@
 use super::StoredWeights;
 use crate::infer::{Memory, MemoryError, Reading, Truth};
 use crate::quantize::{BitWidth, Exposure};
-use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::code::{CodeName, Policy, Storage};
 use brownout_spec::fault::{ChipFaults, FaultMap, FaultMode};
 use brownout_spec::image::{
     EncodeImageError, LayerShape, Layout, LayoutError, ReadCounts, WeightImage,
@@ -25,10 +25,22 @@ pub struct MemoryRules {
     pub columns: usize,
     /// The code that words are encoded with and decoded by; `none` reads them as they are.
     pub code: CodeName,
+    /// In which form words lie in the memory; files that do not say it are from before there was
+    /// more than one.
+    #[serde(
+        rename = "coset",
+        default = "plain",
+        skip_serializing_if = "Storage::is_plain"
+    )]
+    pub storage: Storage,
     /// What becomes of detected words.
     pub policy: Policy,
     /// Which bits faults reach: only without a code can it be less than the whole lane.
     pub exposure: Exposure,
+}
+
+fn plain() -> Storage {
+    Storage::Plain
 }
 
 /// Why stored weights cannot be read from such a memory.
@@ -98,7 +110,8 @@ impl StoredMemory {
             });
         }
         let lane = width.lane();
-        let layout = Layout::for_array(rules.rows, rules.columns, lane, rules.code, shapes)?;
+        let (rows, columns) = (rules.rows, rules.columns);
+        let layout = Layout::for_array(rows, columns, lane, rules.code, rules.storage, shapes)?;
         Ok(Self {
             rules,
             width,

@@ -3,7 +3,7 @@
 use super::options::{OptionsError, TrainingOptions, check};
 use crate::quantize::Exposure;
 use crate::quantized::{ARRAY, MemoryRules};
-use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::code::{CodeName, Policy, Storage};
 use serde::{Deserialize, Serialize};
 
 /// The memory that training reads its disturbed weights from.
@@ -17,6 +17,9 @@ pub struct TrainingMemory {
     /// Whether words are decoded, by the code that constrains the weights; else they are
     /// read as they are, without check bits.
     pub decode: bool,
+    /// In which form words that are decoded lie in the memory; read as they are, words are plain.
+    #[serde(rename = "coset")]
+    pub storage: Storage,
     /// What becomes of detected words.
     pub policy: Policy,
     /// Which bits faults reach.
@@ -29,6 +32,7 @@ impl Default for TrainingMemory {
             rows: ARRAY,
             columns: ARRAY,
             decode: false,
+            storage: Storage::default(),
             policy: Policy::Keep,
             exposure: Exposure::WholeLane,
         }
@@ -71,13 +75,15 @@ impl TrainingMemory {
 
     /// Its rules in a run.
     pub fn rules(&self, options: &TrainingOptions) -> MemoryRules {
+        let code = match self.decode {
+            true => options.code,
+            false => CodeName::None,
+        };
         MemoryRules {
             rows: self.rows,
             columns: self.columns,
-            code: match self.decode {
-                true => options.code,
-                false => CodeName::None,
-            },
+            code,
+            storage: self.storage.with(code),
             policy: self.policy,
             exposure: self.exposure,
         }

@@ -10,7 +10,7 @@ use crate::quantized::{MemoryRules, Quantization, QuantizedNetwork};
 use crate::train::{
     ActivationOptions, Combine, QuantizerName, TrainingMemory, TrainingOptions, train,
 };
-use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::code::{CodeName, Policy, Storage};
 use brownout_spec::fault::profile::ProfiledArray;
 use brownout_spec::quantity::BitErrorRate;
 
@@ -76,6 +76,7 @@ fn evaluated(
         rows: 16,
         columns: 16,
         code: options.code,
+        storage: memory.storage.with(options.code),
         policy: memory.policy,
         exposure: memory.exposure,
     };
@@ -146,6 +147,25 @@ fn a_perturbed_step_multiplies_with_the_words_that_an_evaluation_of_the_chip_rea
         };
         assert!(by_hand(0) == run.model().parameters, "{case}");
         assert!(by_hand(1) != run.model().parameters, "{case}: another chip");
+    }
+}
+
+#[test]
+fn training_through_a_decoder_on_flips_is_the_same_in_plain_words_and_in_a_coset() {
+    for code in [CodeName::Secded72_64, CodeName::Inplace64_57] {
+        let [plain, coset] = Storage::ALL.map(|storage| {
+            trained(&TrainingOptions {
+                code,
+                perturbation: perturbed(|p| {
+                    p.rate = rate(0.02);
+                    p.scheme = Scheme::Noise;
+                    p.memory.decode = true;
+                    p.memory.storage = storage;
+                }),
+                ..options()
+            })
+        });
+        assert!(plain == coset, "{code}");
     }
 }
 

@@ -66,7 +66,7 @@ pub enum EncodeError {
 }
 
 impl Code {
-    /// The code word of the weights of one word, in lane order.
+    /// The stored word of the weights of one word, in lane order.
     ///
     /// # Errors
     /// When there are not [`Code::weights_per_word`] weights, or one is outside
@@ -98,28 +98,28 @@ impl Code {
         Ok(self.complete(field))
     }
 
-    /// The code word with the data lanes of `field` and the check bits they imply.
+    /// The stored word with the data lanes of `field` and the check bits they imply.
     ///
     /// Check lanes inside the field (in-place codes) are overwritten, so every
-    /// value of `field` gives a code word; bits beyond [`Code::field_mask`] are
-    /// ignored.
+    /// value of `field` gives a word without error; bits beyond
+    /// [`Code::field_mask`] are ignored.
     pub fn complete(&self, field: u64) -> Codeword {
         let data = u128::from(field & self.field_mask()) & !self.check_mask();
-        let syndrome = self.syndrome(Codeword(data));
+        let syndrome = self.parities(Codeword(data));
         let checks: u128 = self
             .check_lanes()
             .enumerate()
             .map(|(check, lane)| u128::from(syndrome >> check & 1) << lane.0)
             .sum();
-        Codeword(data | checks)
+        self.invert(Codeword(data | checks))
     }
 
-    /// Decodes a word. Allocates nothing.
+    /// Decodes a word as it was read. Allocates nothing.
     ///
     /// In-place codes set every non-informative bit to its weight's sign,
     /// whatever the outcome, before the policy acts.
-    pub fn decode(&self, word: Codeword, policy: Policy) -> Decoded {
-        let (field, outcome) = self.decode_field(word, policy);
+    pub fn decode(&self, read: Codeword, policy: Policy) -> Decoded {
+        let (field, outcome) = self.decode_field(read, policy);
         Decoded {
             weights: self.weights(field),
             outcome,
@@ -127,8 +127,9 @@ impl Code {
     }
 
     /// [`Code::decode`] with the weights still packed, as the hardware's decoder gives them.
-    pub fn decode_field(&self, word: Codeword, policy: Policy) -> (u64, Outcome) {
-        let syndrome = self.syndrome(word);
+    pub fn decode_field(&self, read: Codeword, policy: Policy) -> (u64, Outcome) {
+        let word = self.invert(read);
+        let syndrome = self.parities(word);
         if syndrome == 0 {
             return (self.restore(word), Outcome::Clean);
         }

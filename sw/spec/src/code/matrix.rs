@@ -1,14 +1,16 @@
 //! A code as data, and the tables that follow from it.
 
 use super::columns::{check_lanes, data_columns};
-use super::{CodeName, Codeword};
+use super::storage::inverted_lanes;
+use super::{CodeName, Codeword, Storage};
 use crate::config::{Configuration, WeightBits};
 use crate::quantity::Lane;
 
 /// Marks a syndrome that is no column in `lane_of_syndrome`.
 const NO_LANE: u8 = u8::MAX;
 
-/// One code for one weight width: parity-check columns, lane roles, and tables for fast decoding.
+/// One code for one weight width as one memory holds it: parity-check columns, lane roles, and
+/// tables for fast decoding.
 ///
 /// Lane `l` is bit `l` of a [`Codeword`]; weight `p` of the word occupies lanes
 /// `[wb·p, wb·p + wb)`. A column is a syndrome bit pattern.
@@ -16,6 +18,7 @@ const NO_LANE: u8 = u8::MAX;
 pub struct Code {
     name: CodeName,
     weight_bits: WeightBits,
+    storage: Storage,
     columns: Vec<u8>,
     check_lanes: Vec<u8>,
     masks: Vec<u128>,
@@ -23,20 +26,24 @@ pub struct Code {
     /// Syndrome of each value of each byte of the word.
     syndrome_of_byte: Vec<[u8; 256]>,
     check_mask: u128,
+    inverted: u128,
     constrained_mask: u64,
 }
 
 impl Code {
-    /// The code `name` for weights of `weight_bits`.
+    /// The code `name` for weights of `weight_bits`, in words that are stored as `storage` says.
+    ///
+    /// Words without check bits are always stored as they are.
     ///
     /// # Panics
     /// Unless `name.supports(weight_bits)`; every validated configuration does.
-    pub fn new(name: CodeName, weight_bits: WeightBits) -> Self {
+    pub fn new(name: CodeName, weight_bits: WeightBits, storage: Storage) -> Self {
         assert!(
             name.supports(weight_bits),
             "{name} is not defined for {weight_bits}-bit weights"
         );
         let check_lanes = check_lanes(name, weight_bits);
+        let storage = storage.with(name);
         let mut data = data_columns(name).into_iter();
         let columns: Vec<u8> = (0..name.word_bits() as u8)
             .map(|lane| match check_lanes.iter().position(|&c| c == lane) {
@@ -50,10 +57,12 @@ impl Code {
         let mut code = Self {
             name,
             weight_bits,
+            storage,
             lane_of_syndrome: lanes_by_syndrome(&columns),
             syndrome_of_byte: syndromes_by_byte(&columns),
             columns,
             check_mask: check_lanes.iter().map(|&lane| 1 << lane).sum(),
+            inverted: inverted_lanes(storage, &check_lanes),
             check_lanes,
             masks,
             constrained_mask: 0,
@@ -70,7 +79,11 @@ impl Code {
     /// # Panics
     /// As [`Code::new`], for a configuration that was not validated.
     pub fn of(configuration: &Configuration) -> Self {
-        Self::new(configuration.code, configuration.weight_bits)
+        Self::new(
+            configuration.code,
+            configuration.weight_bits,
+            configuration.storage,
+        )
     }
 
     /// The code's name.
@@ -81,6 +94,26 @@ impl Code {
     /// Bits of a weight.
     pub fn weight_bits(&self) -> WeightBits {
         self.weight_bits
+    }
+
+    /// In which form words are stored; [`Storage::Plain`] for `none`.
+    pub fn storage(&self) -> Storage {
+        self.storage
+    }
+
+    /// The lanes, as bits, whose cells hold the inverse of the code word's bits.
+    pub fn inverted(&self) -> u128 {
+        self.inverted
+    }
+
+    /// Whether a cell in this lane holds the inverse of the code word's bit.
+    pub fn is_inverted(&self, lane: Lane) -> bool {
+        self.inverted.checked_shr(lane.0.into()).unwrap_or(0) & 1 == 1
+    }
+
+    /// The code word that stored cells stand for, and the cells that a code word is stored in.
+    pub fn invert(&self, word: Codeword) -> Codeword {
+        Codeword(word.0 ^ self.inverted)
     }
 
     /// n: lanes of a word.
@@ -149,10 +182,16 @@ impl Code {
         (lane != NO_LANE).then_some(Lane(lane))
     }
 
-    /// The syndrome of a word: bit `i` is the parity of the lanes in `mask(i)`.
+    /// The syndrome of a stored word: bit `i` is the parity of the lanes in `mask(i)` once
+    /// the inverted ones are set right.
     ///
     /// Lanes beyond the word must be zero.
-    pub fn syndrome(&self, word: Codeword) -> u8 {
+    pub fn syndrome(&self, stored: Codeword) -> u8 {
+        self.parities(self.invert(stored))
+    }
+
+    /// The parities of a code word's lanes, all zero if it is one.
+    pub(super) fn parities(&self, word: Codeword) -> u8 {
         let bytes = word.0.to_le_bytes();
         self.syndrome_of_byte
             .iter()

@@ -4,7 +4,8 @@
 //! are check bits. The encoder, the decoder, the RTL and the documentation
 //! tables are all derived from that data, so there is no second matrix to keep
 //! in step. `columns` holds the data and its reasons, `matrix` what follows
-//! from it, `codec` encoding and decoding, `residual` the errors that remain.
+//! from it, `storage` which lanes the memory holds inverted, `codec` encoding
+//! and decoding, `residual` the errors that remain.
 //!
 //! All codes have odd-weight columns only (M. Y. Hsiao, "A class of optimal
 //! minimum odd-weight-column SEC-DED codes", IBM J. Res. Dev. 14, 1970): one
@@ -20,6 +21,7 @@ mod matrix;
 mod name;
 mod policy;
 mod residual;
+mod storage;
 mod word;
 
 pub use codec::{Decoded, EncodeError, Outcome};
@@ -27,4 +29,5 @@ pub use matrix::Code;
 pub use name::CodeName;
 pub use policy::Policy;
 pub use residual::{BitRates, PatternCounts, Residual, WordRates, bookkeeping};
+pub use storage::Storage;
 pub use word::{Codeword, Weights};

@@ -7,7 +7,8 @@ use std::ops::{BitXor, Deref};
 
 /// The bits of one memory word, lane 0 least significant.
 ///
-/// Lanes at or above the code's word width are zero.
+/// Lanes at or above the code's word width are zero. What the memory holds and what is read of it
+/// has the lanes of [`Code::inverted`](super::Code::inverted) inverted against the word of the code.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]

@@ -5,11 +5,12 @@
 //! | bytes | field |
 //! | --- | --- |
 //! | 8 | magic, `BROWNIMG` |
-//! | 4 | version, 1 |
+//! | 4 | version, 2 |
 //! | 1 | code: 0 `none`, 1 `secded-72-64`, 2 `inplace-64-57`, 3 `inplace-32-26` |
 //! | 1 | bits of a weight: 4 or 8 |
 //! | 1 | rows of the array |
 //! | 1 | columns of the array |
+//! | 1 | 1 if words are stored as a coset of the code, with two lanes inverted, else 0 |
 //! | 4 | number of layers with weights |
 //! | 4 | number of words |
 //! | | for each layer: |
@@ -19,19 +20,24 @@
 //! | | then: |
 //! | … | the words by address, word bits / 8 bytes each (4, 8 or 9), lane 0 in bit 0 of the first byte |
 //! | 4 | CRC-32 (ISO-HDLC, polynomial 0xEDB88320) of all bytes before it |
+//!
+//! Files of version 1 do not have the byte about the coset: they are from before there was one, and
+//! are read as the plain code words that they hold.
 
 use super::layout::{Layout, LayoutError};
 use super::shape::LayerShape;
 use super::store::WeightImage;
-use crate::code::{CodeName, Codeword};
+use crate::code::{CodeName, Codeword, Storage};
 use crate::config::WeightBits;
 use crate::text::{is_printable, printable};
 use thiserror::Error;
 
 /// The first bytes of a weight image file.
 pub const FILE_MAGIC: [u8; 8] = *b"BROWNIMG";
-/// The version of the file that is written and read.
-pub const FILE_VERSION: u32 = 1;
+/// The version of the file that is written.
+pub const FILE_VERSION: u32 = 2;
+/// The version before words were stored as a coset, which is read, too.
+const PLAIN_VERSION: u32 = 1;
 
 /// Bytes of a layer table entry with an empty name.
 const SMALLEST_LAYER_BYTES: usize = 18;
@@ -43,7 +49,7 @@ pub enum FileError {
     #[error("this is not a weight image: it does not begin with \"BROWNIMG\"")]
     Magic,
     /// The version is another.
-    #[error("the weight image has version {0}; allowed is {FILE_VERSION}")]
+    #[error("the weight image has version {0}; allowed are {PLAIN_VERSION} and {FILE_VERSION}")]
     Version(u32),
     /// The bytes end too early.
     #[error(
@@ -98,6 +104,7 @@ impl WeightImage {
         bytes.push(code.weight_bits().bits() as u8);
         bytes.push(layout.rows() as u8);
         bytes.push(layout.columns() as u8);
+        bytes.push(u8::from(!code.storage().is_plain()));
         bytes.extend((layout.layers().len() as u32).to_le_bytes());
         bytes.extend((layout.words() as u32).to_le_bytes());
         for layer in layout.layers() {
@@ -129,7 +136,7 @@ impl WeightImage {
         }
         reader.take(FILE_MAGIC.len(), "the magic")?;
         let version = reader.u32("the version")?;
-        if version != FILE_VERSION {
+        if ![PLAIN_VERSION, FILE_VERSION].contains(&version) {
             return Err(FileError::Version(version));
         }
         let [code, weight_bits, rows, columns] = reader.array("code and array")?;
@@ -140,6 +147,10 @@ impl WeightImage {
                 value: weight_bits.to_string(),
                 allowed: "4 or 8".to_owned(),
             })?;
+        let storage = match version {
+            PLAIN_VERSION => Storage::Plain,
+            _ => reader.storage(code)?,
+        };
         let layers = reader.u32("the number of layers")? as usize;
         let words = reader.u32("the number of words")? as usize;
         let shapes = reader.layers(layers)?;
@@ -148,6 +159,7 @@ impl WeightImage {
             usize::from(columns),
             weight_bits,
             code,
+            storage,
             shapes,
         )?;
         if words != layout.words() {
@@ -221,6 +233,23 @@ impl<'a> Reader<'a> {
 
     fn u32(&mut self, what: &'static str) -> Result<u32, FileError> {
         self.array(what).map(u32::from_le_bytes)
+    }
+
+    /// Whether words are stored as a coset, which only those of a code can be.
+    fn storage(&mut self, code: CodeName) -> Result<Storage, FileError> {
+        let [coset] = self.array("the form of the words")?;
+        let storage = Storage::from(coset == 1);
+        if coset > 1 || storage.with(code) != storage {
+            return Err(FileError::Field {
+                field: "the coset flag",
+                value: coset.to_string(),
+                allowed: match code {
+                    CodeName::None => format!("0 with code {code}"),
+                    _ => "0 or 1".to_owned(),
+                },
+            });
+        }
+        Ok(storage)
     }
 
     fn layers(&mut self, count: usize) -> Result<Vec<LayerShape>, FileError> {

@@ -1,7 +1,7 @@
 //! Which words each layer's tiles take.
 
 use super::shape::{LayerShape, MAX_EXTENT, MAX_NAME_BYTES};
-use crate::code::{Code, CodeName};
+use crate::code::{Code, CodeName, Storage};
 use crate::config::{
     Configuration, ConfigurationError, MAX_LAYERS, WEIGHT_ADDRESS_BITS, WeightBits, validate_array,
 };
@@ -94,6 +94,7 @@ impl Layout {
             configuration.columns,
             configuration.weight_bits,
             configuration.code,
+            configuration.storage,
             layers,
         )?;
         layout.check_depth(configuration.depths.weights)?;
@@ -109,13 +110,14 @@ impl Layout {
         columns: usize,
         weight_bits: WeightBits,
         code: CodeName,
+        storage: Storage,
         layers: impl IntoIterator<Item = LayerShape>,
     ) -> Result<Self, LayoutError> {
         validate_array(rows, columns, weight_bits, code)?;
         let mut layout = Self {
             rows,
             columns,
-            code: Code::new(code, weight_bits),
+            code: Code::new(code, weight_bits, storage),
             layers: Vec::new(),
             words: 0,
         };
@@ -198,11 +200,13 @@ impl Layout {
         Ok(())
     }
 
-    /// Whether an image with this layout is one for the configured accelerator; depths are not compared.
+    /// Whether an image with this layout is one for the configured accelerator: the same array, code,
+    /// weights and form of stored words; depths are not compared.
     pub fn suits(&self, configuration: &Configuration) -> bool {
         (self.rows, self.columns) == (configuration.rows, configuration.columns)
             && self.code.name() == configuration.code
             && self.code.weight_bits() == configuration.weight_bits
+            && self.code.storage() == configuration.storage.with(configuration.code)
     }
 
     /// Rows of the array: input channels of a tile.

@@ -1,6 +1,6 @@
-use super::super::test_network::memory_with;
+use super::super::test_network::{memory_in, memory_with};
 use super::*;
-use brownout_spec::code::{CodeName, Policy};
+use brownout_spec::code::{CodeName, Policy, Storage};
 
 fn replayed(attacked: &Attacked, memory: &StoredMemory) -> Result<Attacked, ReplayError> {
     let network = &trained().1;
@@ -44,6 +44,28 @@ fn a_replayed_log_gives_the_same_weights_and_the_same_log_to_the_bit() {
             attacked.log = serde_json::from_str(&text).unwrap();
             let replayed = replayed(&attacked, &memory).unwrap();
             assert_same(&replayed, &attacked, code.as_str());
+        }
+    }
+}
+
+#[test]
+fn an_attack_is_the_same_in_plain_words_and_in_a_coset_and_either_replays_the_other() {
+    let network = &trained().1;
+    for (code, policy) in MEMORIES {
+        let [plain, coset] = Storage::ALL.map(|storage| memory_in(network, code, policy, storage));
+        for attack in [
+            |memory: &StoredMemory| run_bfa(memory, &bfa_options(9)),
+            |memory: &StoredMemory| run_random(memory, 200, 3),
+        ] {
+            let [old, mut new] = [&plain, &coset].map(attack);
+            // A log of the time before there was a coset does not say which one it is.
+            let text = serde_json::to_string(&old.log.memory).unwrap();
+            assert!(!text.contains("coset"), "{text}");
+            new = replayed(&new, &plain).unwrap();
+            assert_same(&new, &old, code.as_str());
+            new = replayed(&old, &coset).unwrap();
+            new.log.memory = old.log.memory;
+            assert_same(&new, &old, code.as_str());
         }
     }
 }

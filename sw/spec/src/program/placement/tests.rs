@@ -1,6 +1,6 @@
 use super::*;
 use crate::arithmetic::{OutputScale, ResidualScale};
-use crate::code::CodeName;
+use crate::code::{CodeName, Storage};
 use crate::config::{Depths, VoltageModelChoice, WeightBits};
 use crate::program::Layer;
 
@@ -11,6 +11,7 @@ fn configuration() -> Configuration {
         columns: 8,
         weight_bits: WeightBits::Eight,
         code: CodeName::None,
+        storage: Storage::Coset,
         depths: Depths {
             weights: 4096,
             activations: 1024,
