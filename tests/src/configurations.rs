@@ -2,8 +2,8 @@
 //!
 //! At most eight, since each is verilated and compiled once: every code, both
 //! weight widths, rows equal to and different from columns in both directions,
-//! words of several rows and rows of several words, with and without fault
-//! emulation, and depths that are no powers of two.
+//! words of several rows and rows of several words, stored plain and as a coset,
+//! with and without fault emulation, and depths that are no powers of two.
 
 use brownout_spec::code::{CodeName, Storage};
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
@@ -64,6 +64,7 @@ pub fn benches() -> Vec<Bench> {
         plain(8, 8, Eight, None),
     ];
     benches[3].random_initial = true;
+    benches[3].configuration.storage = Storage::Plain;
     benches[4].configuration.voltage_model = VoltageModelChoice::Finfet14nm;
     benches[4].configuration.vmin_mv = Some(Millivolts(600));
     // Room for the built-in MLP.
@@ -88,6 +89,11 @@ mod tests {
         }
         for code in CodeName::ALL {
             assert!(benches.iter().any(|b| b.configuration.code == code));
+        }
+        let coded = |b: &&Bench| b.configuration.code != CodeName::None;
+        for storage in Storage::ALL {
+            let mut coded = benches.iter().filter(coded);
+            assert!(coded.any(|b| b.configuration.storage == storage));
         }
         assert!(benches.iter().any(|b| b.random_initial));
         assert!(benches.iter().any(|b| !b.configuration.fault_emulation));

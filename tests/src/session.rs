@@ -79,7 +79,7 @@ pub fn compare_images<L: Link>(
         .iter()
         .map(|l| l.channels.clone())
         .collect();
-    driver.load(&graph.program, memory.written().words(), &parameters)?;
+    driver.load(&graph.program, memory.written(), &parameters)?;
     driver.set_policy(conditions.policy)?;
     driver.set_faults(&EmulatedFaults {
         seed: conditions.seed,

@@ -66,7 +66,7 @@ fn load(layers: Vec<Layer>, parameters: &[Vec<ChannelParameters>]) -> Driver<Mod
         .driver(Stalls::default())
         .unwrap_or_else(|error| panic!("{error}"));
     driver
-        .load(&program, image.words(), parameters)
+        .load(&program, &image, parameters)
         .unwrap_or_else(|error| panic!("{error}"));
     driver
 }

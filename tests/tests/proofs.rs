@@ -3,7 +3,7 @@
 
 use brownout_hdl::emit::{Emitted, Origin};
 use brownout_hdl::{generate, generate_board};
-use brownout_spec::code::{Code, CodeName};
+use brownout_spec::code::{Code, CodeName, Codeword, Storage};
 use brownout_spec::config::{Configuration, Depths, WeightBits};
 use brownout_spec::serial::Board;
 use brownout_tests::configurations::{benches, configuration};
@@ -44,10 +44,46 @@ fn decoder_is_proved(name: CodeName, bits: WeightBits) -> (Cut, Code) {
     time.reject(&early.without_register("syndrome_q"));
     let function = decoder::function(&cut, &code);
     function.prove(&cut);
-    // One lane too many or too few in one parity.
+    // One lane too many or too few in one parity: a word of ones has an odd syndrome then,
+    // which all are columns in the in-place codes.
+    let all = ["clean", "single", "double", "any", "stuck"];
+    let but_stuck = &all[..4];
     let flipped = cut.replace_number(code.n(), code.mask(3), code.mask(3) ^ 1 << 17);
-    function.reject(&flipped, &["clean", "single", "double", "any"]);
+    let broken = if name.is_in_place() { &all } else { but_stuck };
+    function.reject(&flipped, broken);
+    // No inverter, one too few, and one on the lane of another check bit.
+    function.reject(&plain_decoder(&configuration), &all);
+    let inverted = u128::from(code.syndrome(Codeword(0)));
+    let inverting = |parities: u128| cut.replace_number(8, inverted, parities);
+    function.reject(&inverting(0b001), &all);
+    function.reject(&inverting(0b101), but_stuck);
     (cut, code)
+}
+
+/// The decoder of the same accelerator with plain words.
+fn plain_decoder(configuration: &Configuration) -> Cut {
+    let plain = Configuration {
+        storage: Storage::Plain,
+        ..configuration.clone()
+    };
+    cut(&plain, "decoder")
+}
+
+#[test]
+fn the_decoders_of_plain_words_are_those_of_the_same_codes_and_miss_a_word_of_zeros() {
+    for (name, bits) in [
+        (Secded72_64, Eight),
+        (Inplace64_57, Eight),
+        (Inplace32_26, Four),
+    ] {
+        let configuration = with_code(name, bits);
+        let plain = plain_decoder(&configuration);
+        let function = decoder::function(&plain, &Code::new(name, bits, Storage::Plain));
+        function.prove(&plain);
+        // The decoder of a coset is none of plain words.
+        let coset = cut(&configuration, "decoder");
+        function.reject(&coset, &["clean", "single", "double", "any"]);
+    }
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! The decoder of one code, derived from the code's columns.
 
 use crate::comment;
-use brownout_spec::code::Code;
+use brownout_spec::code::{Code, Codeword};
 use rust_hdl::prelude::*;
 
 /// Corrects one error a word and reports what it cannot correct.
 ///
 /// Two clocks: the syndrome, then the correction and the policy. Signs are repeated on the
-/// way out, so that the check bits of in-place codes need no register behind the correction. `N` is the word's width, `WB` a weight's.
+/// way out, so that the check bits of in-place codes need no register behind the correction.
+/// Lanes that the memory holds inverted are check lanes, which no weight is read from: it is
+/// enough to invert their parities. `N` is the word's width, `WB` a weight's.
 #[derive(LogicBlock)]
 pub struct Decoder<const N: usize, const WB: usize> {
     /// Clock.
@@ -23,6 +25,9 @@ pub struct Decoder<const N: usize, const WB: usize> {
     /// It has an error that was not corrected.
     pub detected: Signal<Out, Bit>,
     parity_mask: Vec<Constant<Bits<N>>>,
+    /// The parities of a stored word without error.
+    stored_parity: Constant<Bits<8>>,
+    is_coset: Constant<Bit>,
     column: Vec<Constant<Bits<8>>>,
     /// Bit s: the syndrome of odd weight whose low seven bits are s is a column.
     is_column: Constant<Bits<128>>,
@@ -53,6 +58,7 @@ impl<const N: usize, const WB: usize> Decoder<N, WB> {
     pub fn new(code: &Code) -> Self {
         assert_eq!((code.n(), code.weight_bits().bits()), (N, WB));
         assert!(code.check_bits() > 0, "code none has no decoder");
+        assert_eq!(code.inverted() & !code.check_mask(), 0, "weights are plain");
         let lanes = code.weights_per_word();
         let in_field = u128::from(code.field_mask());
         Self {
@@ -65,6 +71,8 @@ impl<const N: usize, const WB: usize> Decoder<N, WB> {
             parity_mask: (0..code.check_bits())
                 .map(|check| Constant::new(lanes_of(code.mask(check))))
                 .collect(),
+            stored_parity: Constant::new(u64::from(code.syndrome(Codeword(0))).into()),
+            is_coset: Constant::new(!code.storage().is_plain()),
             column: code
                 .columns()
                 .iter()
@@ -152,6 +160,12 @@ impl<const N: usize, const WB: usize> Logic for Decoder<N, WB> {
         }
         self.received.d.next = self.word.val();
         self.syndrome.d.next = self.parity.val();
+        if self.is_coset.val() {
+            comment!(
+                "the memory holds the lanes of two check bits inverted: zeros and ones are errors"
+            );
+            self.syndrome.d.next = self.parity.val() ^ self.stored_parity.val();
+        }
         comment!("second clock: the lane whose column the syndrome is");
         self.accused.next = 0.into();
         for lane in 0..N {

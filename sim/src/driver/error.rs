@@ -1,7 +1,10 @@
 //! Why an accelerator cannot be driven.
 
 use crate::link::LinkError;
+use brownout_spec::code::{CodeName, Storage};
+use brownout_spec::config::{Configuration, WeightBits};
 use brownout_spec::fault::FaultMode;
+use brownout_spec::image::Layout;
 use thiserror::Error;
 
 /// Why the accelerator could not be driven.
@@ -39,6 +42,14 @@ pub enum DriverError {
         /// The size needed.
         expected: usize,
     },
+    /// A weight image for another accelerator.
+    #[error("the weight image has {found}; the accelerator reads {expected}")]
+    Image {
+        /// What it holds.
+        found: String,
+        /// What it should hold.
+        expected: String,
+    },
     /// An image or parameters before the program.
     #[error("no program is loaded yet")]
     NoProgram,
@@ -70,6 +81,46 @@ pub enum DriverError {
         /// Results expected.
         expected: usize,
     },
+}
+
+/// Refuses a weight image that the accelerator would read as something else.
+pub(super) fn check_image(
+    layout: &Layout,
+    configuration: &Configuration,
+) -> Result<(), DriverError> {
+    if layout.suits(configuration) {
+        return Ok(());
+    }
+    let code = layout.code();
+    let (ours, here) = (layout, configuration);
+    Err(DriverError::Image {
+        found: words(
+            code.name(),
+            code.storage(),
+            code.weight_bits(),
+            [ours.rows(), ours.columns()],
+        ),
+        expected: words(
+            here.code,
+            here.storage.with(here.code),
+            here.weight_bits,
+            [here.rows, here.columns],
+        ),
+    })
+}
+
+/// The words of a weight image in words.
+fn words(
+    code: CodeName,
+    storage: Storage,
+    bits: WeightBits,
+    [rows, columns]: [usize; 2],
+) -> String {
+    let form = match code {
+        CodeName::None => String::new(),
+        _ => format!(" stored as {storage}"),
+    };
+    format!("words of code {code}{form}, with {bits}-bit weights for {rows} x {columns} cells")
 }
 
 /// Refuses data of another size than the program's.

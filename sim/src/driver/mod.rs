@@ -9,15 +9,18 @@ pub use error::DriverError;
 use crate::beats;
 use crate::link::Link;
 use brownout_spec::arithmetic::ChannelParameters;
-use brownout_spec::code::{Codeword, Policy};
+use brownout_spec::code::Policy;
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles::program_cycles;
 use brownout_spec::fault::FaultMode;
+use brownout_spec::image::WeightImage;
 use brownout_spec::program::{Program, Shape};
 use brownout_spec::quantity::{ChipSeed, Millivolts, Pass, Threshold};
 use brownout_spec::registers::{self as map, LoadTarget, Register};
-use error::check_size;
+use error::{check_image, check_size};
 
+/// What differs in GEOMETRY where words are stored in the other form.
+const OTHER_FORM: u32 = 1 << map::GEOMETRY_COSET_LSB;
 /// Clocks before STATUS is first read in a debug pass.
 const FIRST_PAUSE: u64 = 8;
 
@@ -96,6 +99,12 @@ impl<L: Link> Driver<L> {
         ] {
             let found = self.link.read_register(register)?;
             if found != expected {
+                let hint = match (register, found ^ expected) {
+                    (map::GEOMETRY, OTHER_FORM) => {
+                        "its memory holds words in the other form (coset = true or false)"
+                    }
+                    _ => hint,
+                };
                 return Err(DriverError::Identity {
                     name: register.name,
                     found,
@@ -119,19 +128,18 @@ impl<L: Link> Driver<L> {
 
     /// Loads a whole network: program, weights and parameters.
     ///
-    /// `words` are the stored code words, `parameters` has one entry per layer
-    /// and output channel.
+    /// `parameters` has one entry per layer and output channel.
     ///
     /// # Errors
-    /// When sizes do not fit the program, or the wire fails.
+    /// When the image is another accelerator's, sizes do not fit the program, or the wire fails.
     pub fn load(
         &mut self,
         program: &Program,
-        words: &[Codeword],
+        image: &WeightImage,
         parameters: &[Vec<ChannelParameters>],
     ) -> Result<(), DriverError> {
         self.load_program(program)?;
-        self.load_weights(words)?;
+        self.load_weights(image)?;
         self.load_parameters(parameters)
     }
 
@@ -152,14 +160,16 @@ impl<L: Link> Driver<L> {
         Ok(())
     }
 
-    /// Loads the code words of the program's weight image.
+    /// Loads the program's weight image.
     ///
     /// # Errors
-    /// When their number is not the program's, or the wire fails.
-    pub fn load_weights(&mut self, words: &[Codeword]) -> Result<(), DriverError> {
+    /// When it is one for another accelerator (another array, code, width or form of the stored
+    /// words), its words are not as many as the program's, or the wire fails.
+    pub fn load_weights(&mut self, image: &WeightImage) -> Result<(), DriverError> {
+        check_image(image.layout(), &self.configuration)?;
         let expected = self.program()?.weight_words;
-        check_size("the weight image", "words", words.len(), expected)?;
-        let beats = beats::weights(self.configuration.code, words);
+        check_size("the weight image", "words", image.words().len(), expected)?;
+        let beats = beats::weights(self.configuration.code, image.words());
         self.fill(LoadTarget::Weights, &beats)
     }
 

@@ -6,7 +6,7 @@ use crate::tensors::draw_image;
 use brownout_sim::driver::{Driver, EmulatedFaults, FaultRate};
 use brownout_sim::link::Link;
 use brownout_spec::arithmetic::ChannelParameters;
-use brownout_spec::code::{CodeName, Codeword, Policy, Storage};
+use brownout_spec::code::{CodeName, Policy, Storage};
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
 use brownout_spec::fault::FaultMode;
 use brownout_spec::image::{Layout, WeightImage};
@@ -56,7 +56,7 @@ pub fn convolution(kernel: usize, stride: usize, output_channels: usize) -> Oper
 #[derive(Clone, Debug)]
 pub struct Workload {
     graph: Graph,
-    words: Vec<Codeword>,
+    image: WeightImage,
     parameters: Vec<Vec<ChannelParameters>>,
     images: Vec<Vec<i8>>,
     faults: EmulatedFaults,
@@ -115,7 +115,7 @@ impl Workload {
             .expect("drawn weights are in range");
         let layers = graph.model.layers.iter();
         Self {
-            words: image.words().to_vec(),
+            image,
             parameters: layers.map(|layer| layer.channels.clone()).collect(),
             images: (0..images)
                 .map(|_| draw_image(input.volume(), &mut random))
@@ -147,7 +147,7 @@ impl Workload {
 
     /// Loads the network and sets up the faults.
     pub fn prepare<L: Link>(&self, driver: &mut Driver<L>) -> Result<(), BenchError> {
-        driver.load(&self.graph.program, &self.words, &self.parameters)?;
+        driver.load(&self.graph.program, &self.image, &self.parameters)?;
         driver.set_policy(Policy::Keep)?;
         driver.set_faults(&self.faults)?;
         if driver.configuration().fault_emulation {

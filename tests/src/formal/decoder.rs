@@ -12,10 +12,11 @@ use std::fmt::Write;
 /// policy says, and any word at all is decoded as by the table; for all data,
 /// all places of errors and all policies of the code.
 ///
-/// Any word is a code word with some check bits inverted, and which ones is its
-/// syndrome, since the column of a check lane has a single bit.
+/// Any word is a stored word with some check bits inverted, and which ones is its
+/// syndrome, since the column of a check lane has a single bit. Where words are
+/// stored as a coset, a word of zeros and one of ones are detected, too.
 ///
-/// Claims: `clean`, `single`, `double`, `any`.
+/// Claims: `clean`, `single`, `double`, `any`, and `stuck` of a coset.
 pub fn function(cut: &Cut, code: &Code) -> Theorem {
     let n = code.n();
     let field = code.weights_per_word() * code.weight_bits().bits();
@@ -39,21 +40,25 @@ pub fn function(cut: &Cut, code: &Code) -> Theorem {
         .map(|policy| format!("policy == 2'd{}", policy.number()))
         .collect::<Vec<_>>()
         .join(" || ");
+    let mut claims = vec!["clean", "single", "double", "any"];
+    if !code.storage().is_plain() {
+        claims.push("stuck");
+    }
     write!(
         text,
         "
 module theorem (
     input wire clock, input wire {weights} data, input wire {syndrome} inverted,
     input wire {place} first, input wire {place} second, input wire [1:0] policy,
-    output wire clean, output wire single, output wire double, output wire any
+    output wire clean, output wire single, output wire double, output wire any, output wire stuck
 );
     wire {word} sent;
     encoder encoder (data, sent);
     wire {word} one = sent ^ ({n}'d1 << first);
     wire {word} two = one ^ ({n}'d1 << second);
     wire {word} received = sent ^ ({inverted});
-    wire {weights} meant, kept, table_weights, w0, w1, w2, w3;
-    wire c0, d0, c1, d1, c2, d2, c3, d3, table_corrected, table_detected;
+    wire {weights} meant, kept, table_weights, w0, w1, w2, w3, w4, w5;
+    wire c0, d0, c1, d1, c2, d2, c3, d3, c4, d4, c5, d5, table_corrected, table_detected;
     expected expected_sent (sent, 1'b0, policy, meant);
     expected expected_two (two, 1'b1, policy, kept);
     table_decoder by_table (received, inverted, policy, table_weights, table_corrected, table_detected);
@@ -61,6 +66,8 @@ module theorem (
     packed_decoder decoder_1 (clock, one, policy, w1, c1, d1);
     packed_decoder decoder_2 (clock, two, policy, w2, c2, d2);
     packed_decoder decoder_3 (clock, received, policy, w3, c3, d3);
+    packed_decoder decoder_4 (clock, {n}'d0, policy, w4, c4, d4);
+    packed_decoder decoder_5 (clock, ~{n}'d0, policy, w5, c5, d5);
     wire supported = {supported};
     assign clean = w0 == meant && !c0 && !d0;
     assign single = first >= {n} || (w1 == meant && c1 && !d1);
@@ -68,13 +75,14 @@ module theorem (
         || (w2 == kept && !c2 && d2);
     assign any = !supported
         || (w3 == table_weights && c3 == table_corrected && d3 == table_detected);
+    assign stuck = !c4 && d4 && !c5 && d5;
 endmodule
 "
     )
     .expect("writing to a string cannot fail");
     Theorem {
         text,
-        claims: vec!["clean", "single", "double", "any"],
+        claims,
         view: View::Parities,
     }
 }
@@ -100,7 +108,8 @@ fn policies(code: &Code) -> impl Iterator<Item = Policy> {
 }
 
 /// Module `encoder`: data lanes as they are, check bit i so that the parity of
-/// all lanes whose column has bit i is even. Bits of `data` in check lanes are ignored.
+/// all lanes whose column has bit i is even, then inverted where the memory holds
+/// its inverse. Bits of `data` in check lanes are ignored.
 fn encoder(code: &Code) -> String {
     let checks: Vec<Lane> = code.check_lanes().collect();
     let is_check = |lane: usize| checks.iter().any(|check| usize::from(check.0) == lane);
@@ -118,15 +127,20 @@ fn encoder(code: &Code) -> String {
             .filter(|&lane| !is_check(lane) && code.columns()[lane] >> check & 1 == 1)
             .map(|lane| format!("data[{lane}]"))
             .collect();
-        writeln!(text, "assign word[{}] = {};", lane.0, lanes.join(" ^ ")).expect("a string");
+        let inverted = match code.is_inverted(*lane) {
+            true => " ^ 1'b1",
+            false => "",
+        };
+        let parity = lanes.join(" ^ ");
+        writeln!(text, "assign word[{}] = {parity}{inverted};", lane.0).expect("a string");
     }
     text.push_str("endmodule\n");
     text
 }
 
-/// Module `expected`: the weights of a word that is not corrected. Check bits
-/// inside weights repeat the sign above them; then, if an error was detected,
-/// the policy.
+/// Module `expected`: the weights of a word that is not corrected. Check bits,
+/// inverted or not, are none of them: inside weights the sign above is repeated;
+/// then, if an error was detected, the policy.
 fn expected(code: &Code) -> String {
     let field = code.weights_per_word() * code.weight_bits().bits();
     let checks: Vec<usize> = code.check_lanes().map(|lane| usize::from(lane.0)).collect();

@@ -10,7 +10,7 @@ use brownout_sim::build::BuildOptions;
 use brownout_sim::compare::GoldenPass;
 use brownout_sim::driver::{Counters, Driver, DriverError};
 use brownout_sim::link::{Link, LinkError, ModelLink, Stalls};
-use brownout_spec::code::{CodeName, Codeword, Policy};
+use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::{Configuration, WeightBits};
 use brownout_spec::cycles::program_cycles;
 use brownout_spec::fault::{ChipFaults, FaultMode};
@@ -60,7 +60,7 @@ impl std::ops::AddAssign for Effects {
 pub struct Victim {
     driver: Driver<ModelLink>,
     graph: Graph,
-    words: Vec<Codeword>,
+    image: WeightImage,
     input: Vec<i8>,
     logits: Vec<i32>,
     counters: Counters,
@@ -83,13 +83,12 @@ impl Victim {
         let layout = layout.expect("a drawn graph fits");
         let image = WeightImage::encode(layout, &graph.model.weight_tensors());
         let image = image.expect("drawn weights are in range");
-        let words = image.words().to_vec();
         let still = ChipFaults {
             seed: ChipSeed(0),
             mode: FaultMode::None,
             threshold: Threshold(0),
         };
-        let memory = Memory::new(image, still).expect("no map is asked for");
+        let memory = Memory::new(image.clone(), still).expect("no map is asked for");
         let golden = GoldenPass::new(
             &graph.model,
             &configuration,
@@ -107,7 +106,7 @@ impl Victim {
         let driver = simulator(&configuration, BuildOptions::default()).driver(Stalls::default());
         Self {
             driver: driver.unwrap_or_else(|error| panic!("{error}")),
-            words,
+            image,
             input,
             logits: workspace.logits().to_vec(),
             counters,
@@ -171,7 +170,7 @@ impl Victim {
         let parameters: Vec<_> = layers.map(|layer| layer.channels.clone()).collect();
         let driver = &mut self.driver;
         driver
-            .load(&self.graph.program, &self.words, &parameters)
+            .load(&self.graph.program, &self.image, &parameters)
             .map_err(text)?;
         let run = driver.run_image(&self.input).map_err(text)?;
         if run.logits != self.logits {
