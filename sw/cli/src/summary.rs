@@ -128,6 +128,7 @@ impl Summary {
             ">accuracy",
             ">corrected",
             ">detected",
+            ">silently wrong",
             ">cycles",
             ">SRAM energy",
         ]);
@@ -145,6 +146,7 @@ impl Summary {
                 percent(point.accuracy_rtl),
                 per_image(point.corrected),
                 per_image(point.detected),
+                per_image(point.miscorrected + point.undetected),
                 point.cycles_per_image.to_string(),
                 energy.map_or("-".to_owned(), |energy| format!("{energy:.4}")),
             ]);
@@ -152,7 +154,8 @@ impl Summary {
         }
         let images = self.points.first().map_or(0, |point| point.images);
         format!(
-            "{}\nimages at each point: {images}; corrected and detected: words an image; cycles: an image\n\
+            "{}\nimages at each point: {images}; corrected, detected and silently wrong: words an image; cycles: an image\n\
+             silently wrong: corrected into another word (and counted there, too), or read as clean\n\
              SRAM energy: of the weight memory, relative to nominal voltage without a code\n",
             table.render()
         )

@@ -77,13 +77,43 @@ fn a_run_is_the_same_with_one_thread_and_with_three() {
     }
 }
 
+/// The cell of a table's only row that is under the end of a header.
+fn under(text: &str, header: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let end = lines[0].find(header).expect("the table has the column") + header.len();
+    let cell = lines[2][..end].split_whitespace().last();
+    cell.expect("the row has the cell").to_owned()
+}
+
+#[test]
+fn the_table_tells_a_miscorrected_word_from_a_corrected_one_and_a_stuck_one_is_detected() {
+    let sandbox = Sandbox::with_model();
+    let run = |map: &str, config: &str| {
+        sandbox.write("cells.map", map);
+        let flags = ["--map", "cells.map", "--config", config, "--quiet"];
+        let text = sandbox.ok(&with(&RUN[..6], &flags)).out;
+        ["corrected", "detected", "silently wrong"].map(|header| under(&text, header))
+    };
+    sandbox.write("plain.toml", format!("coset = false\n{}", common::SMALL));
+    assert_eq!(run("4 9 flip\n", "small.toml"), ["1.0", "0.0", "0.0"]);
+    let three = "4 9 flip\n4 10 flip\n4 11 flip\n";
+    assert_eq!(run(three, "small.toml"), ["1.0", "0.0", "1.0"]);
+    for kind in ["0", "1"] {
+        let cells = (0..64).map(|lane| format!("4 {lane} {kind}\n"));
+        let stuck = cells.collect::<String>();
+        assert_eq!(run(&stuck, "small.toml"), ["0.0", "1.0", "0.0"]);
+        assert_eq!(run(&stuck, "plain.toml"), ["0.0", "0.0", "1.0"]);
+    }
+}
+
 #[test]
 fn a_table_shows_what_was_varied_and_a_code_that_corrects() {
     let sandbox = Sandbox::with_model();
     let text = sandbox.ok(&with(&RUN, &["--yield-at", "0"])).out;
     let header = text.lines().next().unwrap();
     let names: Vec<&str> = header.split_whitespace().collect();
-    let expected = "rate applied error std interval RErr yield corrected detected wrong bits";
+    let expected =
+        "rate applied error std interval RErr yield corrected detected silently wrong wrong bits";
     assert_eq!(names.join(" "), expected);
     assert!(
         text.contains("100 % (29 .. 100)"),

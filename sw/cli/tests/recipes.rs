@@ -179,6 +179,46 @@ fn the_shortest_attack_of_every_study_takes_its_stated_flips() {
     assert!(compared > 0, "no study has attacks");
 }
 
+/// Inverted cells are read the same in plain words and in a coset, so these figures stay whatever
+/// the form of stored words is; those of stuck cells behind a code would have to be made again.
+#[test]
+fn no_committed_figure_is_of_stuck_cells_or_a_chips_pattern_behind_a_code() {
+    let mut behind_a_code = 0;
+    let mut of_patterns = 0;
+    for study in studies() {
+        let ledger = ledger(&study);
+        let of = |kind: &str| ledger[kind].as_object().unwrap().clone();
+        for (name, entry) in of("readings") {
+            let coded = entry["result"]["protocol"]["code"] != "none";
+            behind_a_code += usize::from(coded);
+            for point in entry["result"]["points"].as_array().unwrap() {
+                let flips = ["none", "persistent", "transient"];
+                let flips = flips.contains(&point["mode"].as_str().unwrap());
+                let pattern = !flips || !point["profile"].is_null();
+                of_patterns += usize::from(pattern);
+                assert!(!(coded && pattern), "{study}: {name}");
+            }
+        }
+        for (name, entry) in of("silicon") {
+            for point in entry["result"]["points"].as_array().unwrap() {
+                assert_eq!(point["mode"], "persistent", "{study}: {name}");
+            }
+        }
+        let recipe = fs::read_to_string(recipes().join(format!("{study}.toml"))).unwrap();
+        let recipe: toml::Table = recipe.parse().unwrap();
+        for network in recipe["networks"].as_array().unwrap() {
+            let perturbation = network.get("training").and_then(|t| t.get("perturbation"));
+            let Some(perturbation) = perturbation else {
+                continue;
+            };
+            let decoded = perturbation.get("memory").and_then(|m| m.get("decode"));
+            let pattern = perturbation.get("profile").is_some();
+            assert!(decoded.is_none() || !pattern, "{study}: {network}");
+        }
+    }
+    assert!(behind_a_code > 50 && of_patterns > 100, "both are there");
+}
+
 /// Measures a network again at a point, by the protocol of its reading.
 fn evaluate(file: &Path, data: &str, protocol: &Value, chips: &str, point: &Value) -> Value {
     let text = |key: &str| match protocol[key].as_str() {
@@ -207,7 +247,11 @@ fn evaluate(file: &Path, data: &str, protocol: &Value, chips: &str, point: &Valu
     for (flag, value) in &settings {
         words.extend([flag, value.as_str()]);
     }
-    serde_json::from_str(&Sandbox::new().ok(&words).out).unwrap()
+    let again: Value = serde_json::from_str(&Sandbox::new().ok(&words).out).unwrap();
+    // Behind a code the figures are those of plain words, and here a coset is stored.
+    let coset = &again["protocol"]["coset"];
+    assert_eq!(coset == true, protocol["code"] != "none", "{coset}");
+    again
 }
 
 /// The integer model of a network of a study, or its checkpoint where it has no integer form.

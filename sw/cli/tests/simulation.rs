@@ -143,6 +143,45 @@ fn the_map_s_cells_are_the_ones_that_fail() {
     );
 }
 
+/// Corrected, detected and silently wrong words in the table's row of each code.
+fn told(sandbox: &Sandbox, codes: &str, map: &str) -> Vec<[String; 3]> {
+    sandbox.write("cells.txt", map);
+    let flags = ["--modes", "map", "--map", "cells.txt", "--images", "1"];
+    let points = ["--voltages", "800", "--codes", codes];
+    let table = simulate(sandbox, &[&flags[..], &points].concat()).out;
+    let header = table.lines().next().unwrap_or_default();
+    let ends = ["corrected", "detected", "silently wrong"].map(|name| {
+        let start = header.find(name);
+        start.unwrap_or_else(|| panic!("{table}")) + name.len()
+    });
+    let cell = |row: &str, end: usize| row[..end].split_whitespace().last().unwrap().to_owned();
+    let rows = table.lines().skip(2).take_while(|row| !row.is_empty());
+    rows.map(|row| ends.map(|end| cell(row, end))).collect()
+}
+
+#[test]
+fn the_table_tells_three_flips_in_a_word_as_silently_wrong_and_a_stuck_word_as_detected() {
+    let sandbox = Sandbox::with_model();
+    let codes = "secded-72-64,inplace-64-57";
+    // Lanes whose three columns add up to a fourth one, in either code.
+    let three = told(&sandbox, codes, "4 0 flip\n4 1 flip\n4 2 flip\n");
+    assert_eq!(three, [["1.0", "0.0", "1.0"]; 2]);
+    for kind in ["0", "1"] {
+        let cells = (0..64).map(|lane| format!("4 {lane} {kind}\n"));
+        let word = cells.collect::<String>();
+        let check_lanes = (64..72).map(|lane| format!("4 {lane} {kind}\n"));
+        let wide = word.clone() + &check_lanes.collect::<String>();
+        assert_eq!(
+            told(&sandbox, "inplace-64-57", &word),
+            [["0.0", "1.0", "0.0"]]
+        );
+        assert_eq!(
+            told(&sandbox, "secded-72-64", &wide),
+            [["0.0", "1.0", "0.0"]]
+        );
+    }
+}
+
 #[test]
 fn a_map_with_a_cell_beyond_the_image_is_refused_by_file() {
     let sandbox = Sandbox::with_model();

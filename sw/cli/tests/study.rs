@@ -421,3 +421,72 @@ fn what_cannot_be_studied_is_a_sentence_and_nothing_is_lost() {
         answer.err
     );
 }
+
+/// One network of a code, whose cells flip, are stuck, and are a profiled chip's.
+const FORMS: &str = r#"
+title = "Forms"
+question = "Which figures depend on the form of stored words?"
+network = "mlp"
+train_images = 320
+
+[training]
+epochs = 1
+code = "inplace-64-57"
+
+[[networks]]
+name = "normal"
+training = {}
+
+[[readings]]
+name = "flips"
+evaluate = { rates = [1e-2], chips = 2, images = 60 }
+
+[[readings]]
+name = "stuck"
+evaluate = { rates = [1e-2], chips = 2, images = 60, mode = "stuck-at" }
+
+[[readings]]
+name = "plain"
+evaluate = { rates = [1e-2], chips = 2, images = 60, mode = "stuck-at", code = "none" }
+
+[[readings]]
+name = "profiled"
+evaluate = { profile = ["chip2:1.01"], chips = 2, images = 60 }
+"#;
+
+#[test]
+fn of_an_older_ledger_only_what_depends_on_the_form_of_stored_words_is_made_again() {
+    let sandbox = sandbox(FORMS);
+    let data = ["--data", "glyphs"];
+    assert_eq!(run(&sandbox, &data), 5);
+    assert_eq!(run(&sandbox, &data), 0);
+    let made = ledger(&sandbox);
+    let reading = |ledger: &Value, name: &str| ledger["readings"][name]["result"].clone();
+    assert_eq!(reading(&made, "stuck/normal")["protocol"]["coset"], true);
+    assert!(reading(&made, "plain/normal")["protocol"]["coset"].is_null());
+
+    // A ledger of before there was a coset does not say in which form words were stored.
+    let text = fs::read_to_string(sandbox.path("clipping/ledger.json")).unwrap();
+    let old = text.replace("          \"coset\": true,\n", "");
+    assert_eq!(old.matches("coset").count(), 0, "{old}");
+    assert_eq!(text.matches("coset").count(), 3);
+    sandbox.write("clipping/ledger.json", old);
+    assert_eq!(run(&sandbox, &data), 2);
+    let again = ledger(&sandbox);
+    for (name, is_new) in [
+        ("flips", false),
+        ("plain", false),
+        ("stuck", true),
+        ("profiled", true),
+    ] {
+        let name = format!("{name}/normal");
+        let told = reading(&again, &name)["protocol"]["coset"] == true;
+        assert_eq!(told, is_new, "{name}");
+        assert_eq!(
+            reading(&made, &name)["points"],
+            reading(&again, &name)["points"]
+        );
+        let key = |ledger: &Value| ledger["readings"][&name]["key"].clone();
+        assert_eq!(key(&made), key(&again), "{name}");
+    }
+}

@@ -501,7 +501,7 @@ fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     for byte in &bytes {
         crc ^= u32::from(*byte);
         for _ in 0..8 {
-            crc = crc >> 1 ^ 0xedb8_8320 * (crc & 1);
+            crc = (crc >> 1) ^ (0xedb8_8320 * (crc & 1));
         }
     }
     bytes.extend((!crc).to_le_bytes());

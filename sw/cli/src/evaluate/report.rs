@@ -21,7 +21,8 @@ pub fn render(record: &Record) -> String {
     format!(
         "{}\n{} with weights of {} bits in {}, {} x {} array, code {}, policy {}, faults in {}\n\
          {}; {} images of {}, undisturbed error {}\n\
-         intervals: {:.0} % of the mean, {} resamples; corrected, detected and wrong bits of weights are per reading of all weights\n",
+         intervals: {:.0} % of the mean, {} resamples; corrected, detected and silently wrong words and wrong bits of weights are per reading of all weights\n\
+         silently wrong: corrected into another word (and counted there, too), or read as clean\n",
         table(record).render(),
         protocol.network,
         protocol.weight_bits,
@@ -59,7 +60,7 @@ fn per_reading(point: &RecordedPoint, count: u64) -> Option<String> {
     Some(format!("{:.1}", count as f64 / reads))
 }
 
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 15] = [
     Column {
         header: ">voltage",
         cell: |p| p.voltage_mv.map(|mv| format!("{mv} mV")),
@@ -122,6 +123,10 @@ const COLUMNS: [Column; 14] = [
     Column {
         header: ">detected",
         cell: |p| per_reading(p, p.counters.detected),
+    },
+    Column {
+        header: ">silently wrong",
+        cell: |p| per_reading(p, p.counters.miscorrected + p.counters.undetected),
     },
     Column {
         header: ">wrong bits",

@@ -2,6 +2,7 @@
 
 use super::refuse_places;
 use super::residual::{self, ResidualRow};
+use super::stuck::StuckWords;
 use crate::arguments::InfoArguments;
 use crate::error::Error;
 use crate::output::Output;
@@ -27,6 +28,7 @@ struct Report {
     masks: Vec<String>,
     triples: Share,
     quadruples: Share,
+    stuck_words: StuckWords,
     /// What the decoder leaves of random errors, at a few rates.
     residual: Vec<ResidualRow>,
 }
@@ -82,6 +84,7 @@ pub fn explain(name: CodeName, arguments: &InfoArguments, output: Output) -> Res
             mistaken: four.missed,
             all: four.all,
         },
+        stuck_words: StuckWords::new(&code),
         residual: residual::rows(&code, &counts),
     };
     output.result(&report, &render(&report, &code))
@@ -105,6 +108,8 @@ fn render(report: &Report, code: &Code) -> String {
     ];
     if report.check_lanes.is_empty() {
         lines.push(("errors", "none is detected".to_owned()));
+        let stuck = "any is read as it is; words without check bits are stored plain";
+        lines.push(("stuck words", stuck.to_owned()));
         return format!(
             "code {}\n\n{}\n{}",
             report.code,
@@ -124,6 +129,7 @@ fn render(report: &Report, code: &Code) -> String {
         "quadruple errors",
         format!("{mistaken} of {all} undetected, others detected"),
     ));
+    lines.extend(report.stuck_words.lines());
     format!(
         "code {}\n\n{}\nColumns in hexadecimal, check bits in brackets:\n\n{}\nLanes of each syndrome bit:\n\n{}\n{}",
         report.code,

@@ -116,6 +116,7 @@ fn render(report: &Report<'_>) -> String {
                 )
             ),
             ("code", c.code.to_string()),
+            ("stored", format!("as {}", c.storage.with(c.code))),
             ("word", word),
             ("tile", format!("{} words", report.words_per_tile)),
             ("fault emulation", emulation.to_owned()),

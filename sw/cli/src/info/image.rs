@@ -6,7 +6,7 @@ use crate::arguments::InfoArguments;
 use crate::error::Error;
 use crate::output::Output;
 use crate::table::{Table, facts};
-use brownout_spec::code::CodeName;
+use brownout_spec::code::{CodeName, Storage};
 use brownout_spec::config::WeightBits;
 use brownout_spec::image::{LayerLayout, Layout, WeightImage};
 use brownout_spec::quantity::WordAddress;
@@ -16,6 +16,7 @@ use serde::Serialize;
 struct Report {
     file: String,
     code: CodeName,
+    coset: Storage,
     weight_bits: WeightBits,
     rows: usize,
     columns: usize,
@@ -62,6 +63,7 @@ pub fn explain(content: &Content, arguments: &InfoArguments, output: Output) -> 
     let report = Report {
         file: path.display().to_string(),
         code: code.name(),
+        coset: code.storage(),
         weight_bits: code.weight_bits(),
         rows: layout.rows(),
         columns: layout.columns(),
@@ -134,6 +136,7 @@ fn render(report: &Report) -> String {
         report.file,
         facts(&[
             ("code", report.code.to_string()),
+            ("stored", format!("as {}", report.coset)),
             ("weights", format!("{} bits", report.weight_bits)),
             (
                 "array",

@@ -6,6 +6,7 @@ mod image;
 mod model;
 mod place;
 mod residual;
+mod stuck;
 mod voltage;
 
 use crate::arguments::InfoArguments;

@@ -25,6 +25,8 @@ pub struct PlaceReport {
     pub bit: Option<u8>,
     /// Bit of the syndrome that it is the check bit of.
     pub check: Option<usize>,
+    /// Whether the cell holds the inverse of that bit.
+    pub inverted: bool,
 }
 
 /// The answers that were asked for.
@@ -104,6 +106,7 @@ fn cell(layout: &Layout, address: WordAddress, lane: Lane) -> Result<PlaceReport
         index,
         bit,
         check,
+        inverted: layout.code().is_inverted(lane),
     })
 }
 
@@ -126,6 +129,10 @@ impl PlaceReport {
             }
             _ => text += "beside the weights",
         }
-        text + &format!(" of weight layer {} ({})\n", self.weight_layer, self.layer)
+        text += &format!(" of weight layer {} ({})", self.weight_layer, self.layer);
+        if self.inverted {
+            text += ", stored inverted";
+        }
+        text + "\n"
     }
 }

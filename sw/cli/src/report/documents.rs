@@ -75,6 +75,8 @@ pub struct Counters {
     pub reads: u64,
     pub corrected: u64,
     pub detected: u64,
+    pub miscorrected: u64,
+    pub undetected: u64,
 }
 
 /// Of `attack`.
@@ -154,6 +156,8 @@ pub struct SimulatedPoint {
     pub accuracy_golden: f64,
     pub corrected: u64,
     pub detected: u64,
+    pub miscorrected: u64,
+    pub undetected: u64,
     pub cycles_per_image: u64,
     pub sram_energy_relative: Option<f64>,
     pub logits_compared: u64,

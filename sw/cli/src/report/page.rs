@@ -117,7 +117,8 @@ fn accuracy(folder: &Folder, sorted: &Sorted<'_>) -> Markup {
             @if !sorted.evaluations.is_empty() {
                 h3 { "Evaluations" }
                 p { "Each row is a mean over chips. RErr: share of images wrong with disturbed or \
-                     undisturbed weights. Corrected and detected: words a reading of all weights. \
+                     undisturbed weights. Corrected and detected: words a reading of all weights; \
+                     silently wrong: those corrected into another word, or read as clean. \
                      SRAM energy: relative to nominal voltage without a code." }
                 @for (file, document) in &sorted.evaluations {
                     (table(&tables::evaluation(file, document)))
@@ -126,7 +127,8 @@ fn accuracy(folder: &Folder, sorted: &Sorted<'_>) -> Markup {
             @if !sorted.simulations.is_empty() {
                 h3 { "Co-simulations" }
                 p { "Each row is one chip in the generated hardware. Corrected and detected: words \
-                     an image." }
+                     an image; silently wrong: those corrected into another word, or read as \
+                     clean." }
                 @for (file, document) in &sorted.simulations {
                     (table(&tables::simulation(file, document)))
                 }

@@ -16,7 +16,7 @@ pub struct Table {
 /// with `=` and all rows have the same, the caption says it instead.
 type Column<T> = (&'static str, fn(&T) -> Option<String>);
 
-const EVALUATED: [Column<EvaluatedPoint>; 13] = [
+const EVALUATED: [Column<EvaluatedPoint>; 14] = [
     (">voltage", |p| voltage(p.voltage_mv)),
     ("chip", |p| p.profile.clone()),
     (">rate", |p| p.rate.map(rate)),
@@ -41,10 +41,14 @@ const EVALUATED: [Column<EvaluatedPoint>; 13] = [
     (">detected", |p| {
         Some(average(p.counters.detected, p.counters.reads))
     }),
+    (">silently wrong", |p| {
+        let c = &p.counters;
+        Some(average(c.miscorrected + c.undetected, c.reads))
+    }),
     (">SRAM energy", |p| energy(p.sram_energy_relative)),
 ];
 
-const SIMULATED: [Column<SimulatedPoint>; 13] = [
+const SIMULATED: [Column<SimulatedPoint>; 14] = [
     (">voltage", |p| voltage(p.voltage_mv)),
     (">applied", |p| Some(rate(p.ber_applied))),
     ("=code", |p| Some(p.code.clone())),
@@ -54,6 +58,9 @@ const SIMULATED: [Column<SimulatedPoint>; 13] = [
     (">accuracy golden", |p| Some(percent(p.accuracy_golden))),
     (">corrected", |p| Some(average(p.corrected, p.images))),
     (">detected", |p| Some(average(p.detected, p.images))),
+    (">silently wrong", |p| {
+        Some(average(p.miscorrected + p.undetected, p.images))
+    }),
     (">logits compared", |p| Some(p.logits_compared.to_string())),
     (">mismatches", |p| Some(p.mismatches.to_string())),
     (">cycles an image", |p| Some(p.cycles_per_image.to_string())),

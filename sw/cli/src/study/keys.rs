@@ -1,12 +1,14 @@
 //! What decides a result, as a digest: the settings, and the weights that it was measured on.
 
-use super::ledger::{NetworkResult, ReadingResult, WeightFiles};
+use super::ledger::{NetworkResult, ReadingPoint, ReadingResult, WeightFiles};
 use super::recipe::{Attack, Network, Reading, Show, Silicon};
 use super::steps::{CHECKPOINT, MODEL, Work};
+use crate::configuration;
 use crate::error::Error;
 use crate::files;
 use crate::provenance::digest;
 use brownout_golden::float::MAX_FILE_BYTES;
+use brownout_spec::fault::FaultMode;
 use std::path::PathBuf;
 
 /// The name of a measurement of a network in the ledger.
@@ -19,6 +21,19 @@ pub fn weights_of(network: &Network) -> String {
     match &network.file {
         Some(file) => format!("file {}", file.display()),
         None => network.name.clone(),
+    }
+}
+
+/// What the form of stored words adds to the settings of a training, for which it counts on
+/// profiled chips behind a decoder alone: their cells read values of their own.
+fn form_of_words(training: &toml::Table) -> &'static str {
+    let perturbation = training.get("perturbation").and_then(toml::Value::as_table);
+    let memory = perturbation.and_then(|p| p.get("memory")?.as_table());
+    let says = |key: &str| memory.and_then(|memory| memory.get(key)?.as_bool());
+    let profiled = perturbation.is_some_and(|p| p.contains_key("profile"));
+    match profiled && says("decode") == Some(true) && says("coset") != Some(false) {
+        true => "coset",
+        false => "",
     }
 }
 
@@ -39,7 +54,10 @@ impl Work<'_> {
             images += &format!(" classes {classes}");
         }
         let how = match (&network.training, network.rounded) {
-            (Some(own), _) => study.training(own).to_string(),
+            (Some(own), _) => {
+                let training = study.training(own);
+                format!("{training}{}", form_of_words(&training))
+            }
             (None, rounded) => format!(
                 "rounded {}",
                 serde_json::to_string(&rounded).expect("rounding is plain data")
@@ -207,7 +225,27 @@ impl Work<'_> {
             Show::RobustError => result.points.iter().all(|p| !p.robust_wrong.is_empty()),
             Show::Classes => !result.clean_error_of_classes.is_empty(),
         };
-        Ok(entry.is_some_and(|entry| entry.is(&key) && shows(&entry.result)))
+        let Some(entry) = entry else { return Ok(false) };
+        Ok(entry.is(&key) && shows(&entry.result) && self.has_form(reading, &entry.result)?)
+    }
+
+    /// Whether a reading was made in words of the form that it would be made in now, if it depends
+    /// on that: inverted cells are read the same in either, those that read a value of their own
+    /// are not.
+    fn has_form(&self, reading: &Reading, result: &ReadingResult) -> Result<bool, Error> {
+        let stored = |point: &ReadingPoint| {
+            let mode = point.mode.parse::<FaultMode>();
+            point.profile.is_some() || mode.is_ok_and(FaultMode::depends_on_stored)
+        };
+        if !result.points.iter().any(stored) {
+            return Ok(true);
+        }
+        let config = self.reading_settings(reading)?.config;
+        let now = configuration::read(config.as_deref())?
+            .configuration
+            .storage;
+        let memory = &result.protocol.memory;
+        Ok(memory.storage == now.with(memory.code))
     }
 
     /// The same of attacks.

@@ -262,7 +262,7 @@ mod tests {
         let read = |bits, code, storage, kind: &str| {
             let layout = Layout::for_array(16, 16, bits, code, storage, [shape.clone()]).unwrap();
             let lanes = layout.code().n();
-            let image = WeightImage::encode(layout, &[tensor.clone()]).unwrap();
+            let image = WeightImage::encode(layout, std::slice::from_ref(&tensor)).unwrap();
             let map = stuck_word(5, lanes, kind);
             let memory = Memory::with_map(image, &map, faults(FaultMode::None, 0.0)).unwrap();
             memory.read(Pass(0), Policy::Zero)

@@ -81,6 +81,15 @@ impl FaultMode {
             _ => 0,
         }
     }
+
+    /// Whether cells may read a value of their own, so that it depends on what is stored whether
+    /// they are wrong.
+    pub const fn depends_on_stored(self) -> bool {
+        match self {
+            Self::None | Self::Persistent | Self::Transient => false,
+            Self::StuckAt { .. } | Self::Map => true,
+        }
+    }
 }
 
 impl fmt::Display for FaultMode {
