@@ -34,6 +34,8 @@ const PIXELS: usize = SIDE * SIDE;
 const VOLUME: usize = CHANNELS * PIXELS;
 /// Bytes that are counted at most to tell what a file is that is none of the form's.
 const MOST_COUNTED: u64 = 1 << 28;
+/// Bytes that are counted at once.
+const PART: usize = 16 << 10;
 
 /// One of the two forms.
 #[derive(Debug)]
@@ -198,6 +200,7 @@ impl Form {
             source: Bounded::new(bytes, compression),
             bytes: 0,
             head: Vec::new(),
+            failed: false,
         };
         self.read_records(&mut source).map_err(|problem| {
             // Only a file that is wrong is looked at twice.
@@ -272,8 +275,16 @@ impl Form {
         } else {
             &TEN
         };
-        let most = MOST_COUNTED.saturating_sub(source.bytes);
-        std::io::copy(&mut source.by_ref().take(most), &mut std::io::sink()).ok()?;
+        let mut part = vec![0; PART];
+        // A stream that has failed is not read on: what a decoder does then is anybody's guess.
+        while !source.failed && source.bytes < MOST_COUNTED {
+            if source.read(&mut part).ok()? == 0 {
+                break;
+            }
+        }
+        if source.failed {
+            return None;
+        }
         let (bytes, record) = (source.bytes, other.record() as u64);
         let labels = source.head.iter().zip(other.labels);
         let is_other = bytes > 0
@@ -307,16 +318,18 @@ impl Form {
     }
 }
 
-/// Counts the bytes that are read through it, and keeps the first ones.
+/// Counts the bytes that are read through it, keeps the first ones, and remembers a failure.
 struct Counted<R> {
     source: R,
     bytes: u64,
     head: Vec<u8>,
+    /// Whether a read has failed.
+    failed: bool,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, part: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.source.read(part)?;
+        let read = self.source.read(part).inspect_err(|_| self.failed = true)?;
         let room = 64_usize.saturating_sub(self.head.len());
         self.head.extend(&part[..read.min(room)]);
         self.bytes += read as u64;
