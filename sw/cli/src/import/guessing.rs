@@ -54,8 +54,9 @@ pub fn remark(score: Score, level: f64, known: &Known) -> String {
         .collect();
     format!(
         "{} is about what guessing gives ({}); the usual causes are {}, images whose rows and columns \
-         or whose colours are in another order, tensors under each other's names, and images or \
-         labels of another data set",
+         or whose colours are in another order, tensors under each other's names or with shuffled \
+         values (a transposed NumPy array that was saved as it lay), and images or labels of \
+         another data set",
         percent(score.accuracy()),
         percent(level),
         causes.join(", ")
