@@ -252,7 +252,7 @@ fn what_cannot_be_imported_is_refused_with_status_2_and_leaves_nothing() {
     write(&sandbox, "net.safetensors", &state_dict());
     for (flag, value, expected) in [
         ("--image", "28x28", "HEIGHTxWIDTHxCHANNELS"),
-        ("--input", "mnist", "cifar10"),
+        ("--input", "svhn", "cifar10"),
         ("--network", "vgg", "resnet20"),
         ("--classes", "9", "[9, 100]"),
         ("--data", "cifar10:nowhere", "test_batch.bin"),

@@ -21,11 +21,13 @@ pub mod evaluate;
 pub mod export;
 pub mod files;
 pub mod float;
+mod foreign;
 pub mod infer;
 pub mod model;
 pub mod network;
 pub mod quantize;
 pub mod quantized;
+mod signature;
 pub mod state_dict;
 pub mod train;
 

@@ -1,5 +1,6 @@
 //! What a file really is, by its first bytes: for messages about files that are something else.
 
+use crate::signature::Signature;
 use std::io::{self, Cursor, Read};
 
 /// Bytes by which a file is told.
@@ -18,50 +19,28 @@ pub(super) fn peek<R: Read>(mut reader: R) -> (Vec<u8>, io::Chain<Cursor<Vec<u8>
 /// What a file is that begins with these bytes, with what to do about it; `None` if they are
 /// nothing that is known here.
 pub(super) fn describe(head: &[u8]) -> Option<&'static str> {
-    let signatures: [(&[u8], &str); 11] = [
-        (
-            b"\x1f\x8b",
-            "a gzip file; the name of one has to end in .gz, or unpack it with gunzip",
-        ),
-        (
-            b"\xfd7zXZ\0",
-            "an xz file; the name of one has to end in .xz, or unpack it with unxz",
-        ),
-        (b"PK\x03\x04", "a zip archive; unpack it with unzip"),
-        (b"BZh", "a bzip2 file; unpack it with bunzip2"),
-        (b"\x28\xb5\x2f\xfd", "a zstd file; unpack it with unzstd"),
-        (
-            b"version https://git-lfs",
-            "a pointer of Git LFS; `git lfs pull` fetches the file",
-        ),
-        (b"\x89PNG", "a PNG picture"),
-        (b"\xff\xd8\xff", "a JPEG picture"),
-        (b"\x93NUMPY", "a NumPy array"),
-        (
-            b"\x80\x02",
-            "a Python pickle; the binary form of the data has the same images",
-        ),
-        (
-            b"\x80\x03",
-            "a Python pickle; the binary form of the data has the same images",
-        ),
-    ];
-    if let Some((_, kind)) = signatures.iter().find(|(begin, _)| head.starts_with(begin)) {
-        return Some(kind);
+    if let [0x80, 2..=5, ..] = head {
+        return Some("a Python pickle; the binary form of the data has the same images");
     }
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    // Pixels may begin like a page, but do not go on in letters.
-    let is_text = |&byte: &u8| byte >= 0x20 || byte.is_ascii_whitespace();
-    if !text.iter().all(is_text) {
-        return None;
-    }
-    match text.trim_ascii_start() {
-        [b'<', b'!' | b'?' | b'a'..=b'z' | b'A'..=b'Z', ..] => Some(
-            "an HTML or XML page, perhaps what a server said in place of the file; download it again",
-        ),
-        [b'{', ..] => Some("JSON text, perhaps what a server said in place of the file"),
-        _ => None,
-    }
+    Some(match Signature::of(head)? {
+        Signature::Gzip => {
+            "a gzip file; the name of one has to end in .gz, or unpack it with gunzip"
+        }
+        Signature::Xz => "an xz file; the name of one has to end in .xz, or unpack it with unxz",
+        Signature::Zip => "a zip archive; unpack it with unzip",
+        Signature::Bzip2 => "a bzip2 file; unpack it with bunzip2",
+        Signature::Zstd => "a zstd file; unpack it with unzstd",
+        Signature::GitLfs => "a pointer of Git LFS; `git lfs pull` fetches the file",
+        Signature::Png => "a PNG picture",
+        Signature::Jpeg => "a JPEG picture",
+        Signature::Numpy => "a NumPy array",
+        Signature::Hdf5 => "an HDF5 file",
+        Signature::Page => {
+            "an HTML or XML page, perhaps what a server said in place of the file; download it again"
+        }
+        Signature::Json => "JSON text, perhaps what a server said in place of the file",
+        Signature::Gguf | Signature::Elf => return None,
+    })
 }
 
 /// What an IDX file holds by its magic number: two bytes of zero, the type of its values, and

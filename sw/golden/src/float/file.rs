@@ -15,9 +15,9 @@
 //! network always gives the same bytes.
 
 use super::FloatModel;
-use super::foreign::not_safetensors;
 use super::tensors::{Part, Taker, layer_parts, read_parameters};
 use crate::files;
+use crate::foreign::not_safetensors;
 use crate::model::{FileError, InputMap};
 use crate::network::{Architecture, Builtin, Epsilon, Parameters};
 use crate::quantized::{Quantization, QuantizedNetwork};

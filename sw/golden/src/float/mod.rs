@@ -1,18 +1,16 @@
 //! A network in floating point with its parameters: what is imported, measured,
 //! trained on and quantized.
 //!
-//! `file` writes and reads it as a checkpoint, `foreign` names what is none; `calibrate` makes of it, without
+//! `file` writes and reads it as a checkpoint; `calibrate` makes of it, without
 //! training, what export needs.
 
 mod calibrate;
 mod file;
-mod foreign;
 mod tensors;
 
 pub use calibrate::CalibrationError;
 pub use file::{Checkpoint, FORMAT_VERSION, MAX_FILE_BYTES};
 pub(crate) use file::{StateParts, decode, encode, read_up_to};
-pub(crate) use foreign::not_safetensors;
 pub(crate) use tensors::{Part, Taker, check_finite, check_variance};
 
 use crate::data::Dataset;

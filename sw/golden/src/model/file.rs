@@ -15,6 +15,7 @@
 use super::{Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin};
 use crate::files;
 use crate::float::Checkpoint;
+use crate::foreign::not_safetensors;
 use brownout_spec::arithmetic::ChannelParameters;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
@@ -22,8 +23,8 @@ use brownout_spec::image::MAX_NAME_BYTES;
 use brownout_spec::program::{Network, Operation};
 use brownout_spec::text::{is_printable, printable};
 use ndarray::Array4;
+use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::Read;
@@ -168,7 +169,8 @@ impl IntegerModel {
                 "the file is larger than the {MAX_FILE_BYTES} bytes that a model may have"
             ));
         }
-        let tensors = SafeTensors::deserialize(bytes).or_else(|e| refuse(not_safetensors(e)))?;
+        let tensors =
+            SafeTensors::deserialize(bytes).or_else(|e| refuse(not_safetensors(bytes, &e)))?;
         let header = read_header(bytes)?;
         check_names(&header)?;
         check_origin(&header.origin)?;
@@ -217,7 +219,7 @@ fn refuse<T>(problem: String) -> Result<T, BytesError> {
 
 fn read_header(bytes: &[u8]) -> Result<Header, BytesError> {
     let (_, metadata) =
-        SafeTensors::read_metadata(bytes).or_else(|e| refuse(not_safetensors(e)))?;
+        SafeTensors::read_metadata(bytes).or_else(|e| refuse(not_safetensors(bytes, &e)))?;
     let Some(text) = metadata
         .metadata()
         .as_ref()
@@ -240,11 +242,6 @@ fn read_header(bytes: &[u8]) -> Result<Header, BytesError> {
         ));
     }
     serde_json::from_str(text).or_else(|e| refuse(unreadable(e)))
-}
-
-fn not_safetensors(error: SafeTensorError) -> String {
-    let error = printable(&error.to_string());
-    format!("this is not a safetensors file: {error}")
 }
 
 fn unreadable(error: serde_json::Error) -> String {

@@ -3,7 +3,7 @@
 
 use super::layout::{WeightForm, layer_names};
 use super::names::StateDict;
-use crate::float::not_safetensors;
+use crate::foreign::not_safetensors;
 use crate::model::FileError;
 use crate::network::{Architecture, Builtin, Depth, Shortcut};
 use brownout_spec::program::Shape;

@@ -2,7 +2,8 @@
 //! by `import`.
 
 use super::Target;
-use crate::float::{Checkpoint, FloatModel, not_safetensors};
+use crate::float::{Checkpoint, FloatModel};
+use crate::foreign::not_safetensors;
 use crate::model::{FileError, InputMap};
 use crate::network::{Builtin, Epsilon};
 use brownout_spec::program::Shape;

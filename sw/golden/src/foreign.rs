@@ -1,5 +1,6 @@
 //! What a file is that is no safetensors file, by its first bytes.
 
+use crate::signature::Signature;
 use brownout_spec::text::printable;
 use safetensors::SafeTensorError;
 
@@ -8,31 +9,6 @@ const CONVERT: &str = "three lines of Python make a safetensors file of it:
   import torch, safetensors.torch
   saved = torch.load(\"net.pth\", map_location=\"cpu\", weights_only=True)
   safetensors.torch.save_file({k: v.clone() for k, v in saved.get(\"state_dict\", saved).items()}, \"net.safetensors\")";
-
-/// Beginnings of files, and what they are.
-const SIGNATURES: [(&[u8], &str); 12] = [
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes"),
-    (b"GGUF", "a GGUF file"),
-    (b"\x93NUMPY", "an array of numpy (npy)"),
-    (b"\x1f\x8b", "a gzip archive, which must be unpacked first"),
-    (b"\xfd7zXZ\0", "an xz archive, which must be unpacked first"),
-    (
-        b"\x28\xb5\x2f\xfd",
-        "a zstd archive, which must be unpacked first",
-    ),
-    (b"BZh", "a bzip2 archive, which must be unpacked first"),
-    (
-        b"version https://git-lfs",
-        "a pointer of Git LFS; `git lfs pull` fetches the file that it stands for",
-    ),
-    (
-        b"<",
-        "a page of HTML or XML, as a download that failed leaves",
-    ),
-    (b"{", "JSON"),
-    (b"[", "JSON"),
-    (b"\x7fELF", "a program"),
-];
 
 /// Bytes that are looked at for text.
 const TEXT: usize = 256;
@@ -84,9 +60,24 @@ fn kind(bytes: &[u8]) -> Option<String> {
     if let [0x08, 1..=20, 0x12 | 0x3a | 0x42, ..] = bytes {
         return Some("a model of ONNX".to_owned());
     }
-    let text = bytes.trim_ascii_start();
-    let known = SIGNATURES.iter().find(|(start, _)| text.starts_with(start));
-    let known = known.map(|(_, kind)| (*kind).to_owned());
+    let known = Signature::of(bytes).map(|signature| match signature {
+        Signature::Gzip => "a gzip archive, which must be unpacked first",
+        Signature::Xz => "an xz archive, which must be unpacked first",
+        Signature::Bzip2 => "a bzip2 archive, which must be unpacked first",
+        Signature::Zstd => "a zstd archive, which must be unpacked first",
+        Signature::Zip => "a zip archive",
+        Signature::GitLfs => {
+            "a pointer of Git LFS; `git lfs pull` fetches the file that it stands for"
+        }
+        Signature::Numpy => "an array of numpy (npy)",
+        Signature::Hdf5 => "an HDF5 file, as Keras writes",
+        Signature::Gguf => "a GGUF file",
+        Signature::Page => "a page of HTML or XML, as a download that failed leaves",
+        Signature::Json => "JSON",
+        Signature::Png | Signature::Jpeg => "a picture",
+        Signature::Elf => "a program",
+    });
+    let known = known.map(str::to_owned);
     known.or_else(|| is_text(bytes).then(|| "a text".to_owned()))
 }
 
