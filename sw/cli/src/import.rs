@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::files;
 use crate::output::Output;
 use crate::recipe;
-use crate::train::percent;
+use crate::table::percent;
 use brownout_golden::model::InputMap;
 use brownout_golden::network::Epsilon;
 use brownout_golden::state_dict::{MAX_FILE_BYTES, import};

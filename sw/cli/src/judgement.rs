@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::output::Output;
-use crate::train::percent;
+use crate::table::percent;
 use brownout_golden::data::Dataset;
 use brownout_golden::export::judge;
 use brownout_golden::model::IntegerModel;

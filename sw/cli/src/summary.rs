@@ -3,8 +3,8 @@
 use crate::configuration::Chosen;
 use crate::hardware::Workshop;
 use crate::reproduce::Recipe;
-use crate::table::Table;
-use crate::train::{Measured, percent};
+use crate::table::{Table, percent};
+use crate::train::Measured;
 use brownout_golden::model::{IntegerModel, Origin};
 use brownout_sim::campaign::PointSummary;
 use brownout_spec::config::Configuration;

@@ -121,6 +121,11 @@ pub fn facts<V: AsRef<str>>(facts: &[(&str, V)]) -> String {
         .collect()
 }
 
+/// A share as a percentage with two digits.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,8 +3,7 @@
 use super::asked::Asked;
 use super::subject::Subject;
 use crate::provenance;
-use crate::table::Table;
-use crate::train::percent;
+use crate::table::{Table, percent};
 use brownout_golden::attack::{Attacked, Distribution, Stop};
 use brownout_golden::evaluate::Provenance;
 use brownout_golden::quantize::BitWidth;

@@ -4,7 +4,7 @@ use super::asked::Asked;
 use super::plan::{Attack, Plan};
 use crate::error::Error;
 use crate::output::Output;
-use crate::train::percent;
+use crate::table::percent;
 use brownout_golden::attack::{
     AttackLog, Attacked, Batch, Labels, Measurement, ReplayError, Stop, Victim, bfa, draw, random,
     replay, targeted,

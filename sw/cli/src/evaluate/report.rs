@@ -1,7 +1,6 @@
 //! What was measured, as a table for people.
 
-use crate::table::Table;
-use crate::train::percent;
+use crate::table::{Table, percent};
 use brownout_golden::evaluate::{Record, RecordedPoint};
 
 /// Table and remarks.

@@ -4,7 +4,7 @@ use super::options;
 use crate::arguments::{ExportArguments, WhichWeights};
 use crate::error::Error;
 use crate::output::Output;
-use crate::train::percent;
+use crate::table::percent;
 use brownout_golden::data::Dataset;
 use brownout_golden::float::{Checkpoint, FloatModel};
 use brownout_golden::model::InputMap;

@@ -1,7 +1,7 @@
 //! Whether a network does better than one that always says the same.
 
 use super::known::Known;
-use crate::train::percent;
+use crate::table::percent;
 use brownout_golden::data::Dataset;
 use brownout_golden::network::Score;
 

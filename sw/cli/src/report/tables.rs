@@ -3,7 +3,7 @@
 use super::documents::{Attack, EvaluatedPoint, Evaluation, SimulatedPoint, Simulation, Training};
 use super::facts::shown;
 use super::folder::ResultFile;
-use crate::train::percent;
+use crate::table::percent;
 
 /// A table: its caption, its columns (`>` in front of those of numbers), its rows.
 pub struct Table {

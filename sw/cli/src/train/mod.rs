@@ -12,7 +12,7 @@ use crate::files;
 use crate::judgement::{self, Judged};
 use crate::output::Output;
 use crate::provenance;
-use crate::table::Table;
+use crate::table::{Table, percent};
 use brownout_golden::data::{Dataset, Split};
 use brownout_golden::export::{check_start, export};
 use brownout_golden::float::FloatModel;
@@ -444,9 +444,4 @@ fn render(report: &Report) -> String {
         report.seconds,
         report.images_per_second
     )
-}
-
-/// A share as a percentage with two digits.
-pub fn percent(share: f64) -> String {
-    format!("{:.2} %", 100.0 * share)
 }

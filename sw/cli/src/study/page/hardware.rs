@@ -4,8 +4,7 @@ use super::label;
 use super::readings::rate;
 use crate::study::ledger::Ledger;
 use crate::study::recipe::Study;
-use crate::table::Table;
-use crate::train::percent;
+use crate::table::{Table, percent};
 
 /// A row for each network, code and voltage.
 pub fn table(study: &Study, ledger: &Ledger) -> String {

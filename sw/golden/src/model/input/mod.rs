@@ -1,13 +1,15 @@
 //! How pixels become the first activations.
 //!
-//! `normalization` has the moments of channels, `parse` how people write them, `table` a map
+//! `fraction` is an exact number, `normalization` has the moments of channels, `parse` how people write them, `table` a map
 //! written out for whole images.
 
+mod fraction;
 mod normalization;
 mod parse;
 mod table;
 
-pub use normalization::{Fraction, MOST_CHANNELS, Moments, Normalization};
+pub use fraction::Fraction;
+pub use normalization::{MOST_CHANNELS, Moments, Normalization};
 pub use table::InputTable;
 
 use serde::{Deserialize, Serialize};

@@ -1,56 +1,12 @@
 //! Means and deviations of an image's channels, as exact decimal fractions.
 
+use super::fraction::{Fraction, ONE};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// Most channels that have moments of their own: grey, red, green and blue, and one more.
 pub const MOST_CHANNELS: usize = 4;
-/// Units of a [`Fraction`] in one, so eight digits behind the point.
-const ONE: u32 = 100_000_000;
-/// Units of a ten-thousandth, in which files keep most fractions.
-const TEN_THOUSANDTH: u32 = ONE / 10_000;
 /// Largest activation that a normalised pixel becomes.
 const LARGEST: u64 = 127;
-
-/// A share of full ink, 0 to 1, with at most eight digits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fraction(u32);
-
-impl Fraction {
-    /// Nothing.
-    pub const ZERO: Self = Self(0);
-    /// Full ink.
-    pub const ONE: Self = Self(ONE);
-
-    const fn ten_thousandths(units: u32) -> Self {
-        Self(units * TEN_THOUSANDTH)
-    }
-
-    /// Of units of 10⁻⁸, if it is at most one.
-    pub(super) fn of_units(units: u64) -> Option<Self> {
-        let units = u32::try_from(units).ok()?;
-        (units <= ONE).then_some(Self(units))
-    }
-
-    fn wide(self) -> u64 {
-        u64::from(self.0)
-    }
-
-    /// The nearest number.
-    pub fn get(self) -> f64 {
-        f64::from(self.0) / f64::from(ONE)
-    }
-}
-
-/// All digits, at least four behind the point.
-impl fmt::Display for Fraction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = format!("{:08}", self.0 % ONE);
-        let (first, rest) = digits.split_at(4);
-        let rest = rest.trim_end_matches('0');
-        write!(f, "{}.{first}{rest}", self.0 / ONE)
-    }
-}
 
 /// Mean and deviation of one channel, both in full ink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -159,7 +115,7 @@ impl Normalization {
         let channel = narrow.unwrap_or(0);
         let of = self.channels[channel];
         let farthest = of.mean.wide().max(u64::from(ONE) - of.mean.wide());
-        let least = Fraction(farthest.div_ceil(LARGEST) as u32);
+        let least = Fraction::of_units(farthest.div_ceil(LARGEST)).unwrap_or(Fraction::ONE);
         Err(format!(
             "the deviation of the input's channel {channel} is {}; with a mean of {}, allowed is {least} to 1, so that a deviation is at least one step of an 8-bit activation",
             of.deviation, of.mean
@@ -207,9 +163,9 @@ enum WrittenFraction {
 
 impl From<Fraction> for WrittenFraction {
     fn from(fraction: Fraction) -> Self {
-        match fraction.0 % TEN_THOUSANDTH {
-            0 => Self::TenThousandths((fraction.0 / TEN_THOUSANDTH) as u16),
-            _ => Self::Decimal(fraction.to_string()),
+        match fraction.as_ten_thousandths() {
+            Some(units) => Self::TenThousandths(units),
+            None => Self::Decimal(fraction.to_string()),
         }
     }
 }
@@ -221,10 +177,10 @@ impl TryFrom<WrittenFraction> for Fraction {
         let (value, fraction) = match written {
             WrittenFraction::TenThousandths(units) => (
                 format!("{units} ten-thousandths"),
-                Self::of_units(u64::from(units) * u64::from(TEN_THOUSANDTH)),
+                (units <= 10_000).then(|| Self::ten_thousandths(u32::from(units))),
             ),
             WrittenFraction::Decimal(text) => {
-                let fraction = super::parse::fraction(&text);
+                let fraction = Self::decimal(&text);
                 (format!("{text:?}"), fraction)
             }
         };

@@ -1,16 +1,12 @@
 //! How people write a map from pixels.
 
 use super::InputMap;
-use super::normalization::{Fraction, MOST_CHANNELS, Moments, Normalization};
+use super::fraction::{DIGITS, Fraction, ONE, units};
+use super::normalization::{MOST_CHANNELS, Moments, Normalization};
 use std::str::FromStr;
 
-/// Digits behind the point that a fraction keeps.
-const DIGITS: usize = 8;
 /// Pixels of full ink.
 const FULL_INK: u64 = 255;
-/// Units of 10⁻⁸ in one.
-const ONE: u64 = 10u64.pow(DIGITS as u32);
-
 impl FromStr for InputMap {
     type Err = String;
 
@@ -46,7 +42,7 @@ fn moments(text: &str) -> Result<Normalization, String> {
         ));
     }
     // No share of full ink is above one, so these are pixels.
-    let pixels = units.iter().any(|&u| u > ONE);
+    let pixels = units.iter().any(|&u| u > u64::from(ONE));
     let share = |units: u64| {
         let share = match pixels {
             true => (units + FULL_INK / 2) / FULL_INK,
@@ -61,26 +57,4 @@ fn moments(text: &str) -> Result<Normalization, String> {
     let pairs = means.iter().zip(deviations);
     let moments = pairs.map(|(&mean, &deviation)| Moments { mean, deviation });
     Normalization::new(&moments.collect::<Vec<_>>())
-}
-
-/// An exact decimal fraction from 0 to 1.
-pub(super) fn fraction(text: &str) -> Option<Fraction> {
-    Fraction::of_units(units(text)?)
-}
-
-/// A decimal number in units of 10⁻⁸, exactly; `None` of signs, exponents and more digits.
-fn units(text: &str) -> Option<u64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let fraction = fraction.trim_end_matches('0');
-    let none = text.bytes().all(|b| !b.is_ascii_digit());
-    if none || !digits(whole) || !digits(fraction) || fraction.len() > DIGITS {
-        return None;
-    }
-    let units: u64 = format!("{fraction:0<DIGITS$}").parse().ok()?;
-    let whole: u64 = match whole {
-        "" => 0,
-        whole => whole.parse().ok()?,
-    };
-    whole.checked_mul(ONE)?.checked_add(units)
 }
