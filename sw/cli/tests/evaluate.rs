@@ -94,7 +94,8 @@ fn the_table_tells_a_miscorrected_word_from_a_corrected_one_and_a_stuck_one_is_d
         let text = sandbox.ok(&with(&RUN[..6], &flags)).out;
         ["corrected", "detected", "silently wrong"].map(|header| under(&text, header))
     };
-    sandbox.write("plain.toml", format!("coset = false\n{}", common::SMALL));
+    let plain = common::SMALL.replace("coset = true", "coset = false");
+    sandbox.write("plain.toml", plain);
     assert_eq!(run("4 9 flip\n", "small.toml"), ["1.0", "0.0", "0.0"]);
     let three = "4 9 flip\n4 10 flip\n4 11 flip\n";
     assert_eq!(run(three, "small.toml"), ["1.0", "0.0", "1.0"]);

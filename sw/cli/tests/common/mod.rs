@@ -16,6 +16,7 @@ rows = 4
 columns = 8
 weight_bits = 8
 code = \"inplace-64-57\"
+coset = true
 voltage_model = \"fdx-22nm\"
 fault_emulation = true
 
