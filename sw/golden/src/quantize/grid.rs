@@ -125,7 +125,7 @@ impl WeightGrid {
         if self.channels.len() == 1 {
             return self;
         }
-        let zero: Vec<bool> = weight.outer_iter().map(|w| are_zeros(&w)).collect();
+        let zero: Vec<bool> = weight.outer_iter().map(are_zeros).collect();
         let living = self.channels.iter().zip(&zero).filter(|(_, zero)| !**zero);
         let steps = living.filter_map(|(grid, _)| Some(grid.uniform()?.step()));
         let Some(least) = steps.min_by(f32::total_cmp) else {

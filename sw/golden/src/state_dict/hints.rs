@@ -120,11 +120,17 @@ fn of(tensors: &SafeTensors<'_>, image: Shape, network: Builtin) -> Result<Optio
     let last = architecture.network.layers.len() - 1;
     let classes = shapes.iter().find(|(index, _)| *index == last);
     let inputs = |shape: &[usize]| shape.iter().skip(1).product::<usize>();
+    let of_last = inputs(&WeightForm::of(&architecture, image, last).whole);
+    let outputs = |shape: &[usize]| match *shape {
+        // Inputs first, as Keras has them; whoever reads the tensor says so.
+        [rows, columns] if rows == of_last && columns != of_last => Some(columns),
+        _ => shape.first().copied(),
+    };
     let fits = shapes.iter().all(|(index, found)| {
         inputs(found) == inputs(&WeightForm::of(&architecture, image, *index).whole)
     });
     Ok(Some(Hints {
-        classes: classes.and_then(|(_, shape)| shape.first().copied()),
+        classes: classes.and_then(|(_, shape)| outputs(shape)),
         image: (fits && !shapes.is_empty()).then_some(image),
     }))
 }
