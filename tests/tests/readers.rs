@@ -60,7 +60,7 @@ fn damaged_idx_files_cost_no_more_than_stated_and_are_read_or_refused_in_a_sente
 
 #[test]
 fn damaged_cifar_batches_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence() {
-    check(&["CIFAR-10 batch", "CIFAR-10 batch, xz"]);
+    check(&["CIFAR-10 batch", "CIFAR-10 batch, xz", "CIFAR-100 batch"]);
 }
 
 #[test]

@@ -79,6 +79,17 @@ impl fmt::Display for DataSource {
 }
 
 impl DataSource {
+    /// Outputs of a network for these images where nobody declares how many: the classes that the
+    /// format has, or the largest label and one.
+    pub fn outputs(&self, split: &Split) -> usize {
+        let of_format = match self {
+            Self::Cifar10(_) => cifar::TEN.classes(),
+            Self::Cifar100(_) => cifar::HUNDRED.classes(),
+            Self::Glyphs { .. } | Self::Idx(_) => 0,
+        };
+        split.train.classes.max(of_format)
+    }
+
     /// How pixels of these images become activations.
     pub fn input_map(&self) -> InputMap {
         match self {
@@ -214,10 +225,15 @@ pub fn check_labels(
         (None, _) => format!("labels go up to {}", data.classes - 1),
     };
     let value = format!("{source}, where {found}");
-    let allowed = format!(
+    let mut allowed = format!(
         "labels 0 to {} for {outputs} outputs ({whose})",
         outputs.saturating_sub(1)
     );
+    if data.classes == outputs + 1 && !data.labels.contains(&0) {
+        // As EMNIST's letters do.
+        allowed +=
+            "; labels begin at 1 here, so a network needs one output more, or the labels one less";
+    }
     Err(Error::flag("--data", value, allowed))
 }
 

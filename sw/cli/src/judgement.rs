@@ -29,7 +29,8 @@ pub struct Judged {
 /// Judges a model on calibration images, and says which of its layers are coarse.
 ///
 /// # Errors
-/// When more than half a point of accuracy is lost, unless that was accepted with `--accept`.
+/// When more than half a point of accuracy is lost, and more than chance would, unless that was
+/// accepted with `--accept`.
 pub fn check(
     trained: &QuantizedNetwork,
     model: &IntegerModel,
@@ -51,7 +52,7 @@ pub fn check(
         .remarks
         .iter()
         .for_each(|remark| output.remark(remark));
-    if judgement.is_faithful() {
+    if judgement.loses_no_more_than_half_a_point() {
         return Ok(judged);
     }
     let loss = format!(
@@ -60,6 +61,13 @@ pub fn check(
         judged.images,
         percent(judged.accuracy_quantized)
     );
+    if judgement.may_be_chance() {
+        output.remark(format!(
+            "{loss}; of so few images on which they differ ({}) this may be chance",
+            judgement.disputed
+        ));
+        return Ok(judged);
+    }
     if accept {
         output.remark(format!("{loss}; accepted"));
         return Ok(judged);

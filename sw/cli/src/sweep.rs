@@ -114,7 +114,13 @@ impl Job<'_> {
             let builder = thread::Builder::new()
                 .spawn_scoped(scope, || self.build())
                 .map_err(Error::threads("the simulations' building"))?;
-            let made = train::make(&self.arguments.network, split, options, self.output)?;
+            let made = train::make(
+                &self.arguments.network,
+                split,
+                options,
+                &self.files.model,
+                self.output,
+            )?;
             let spinner = self.output.spinner("building the simulations");
             let hardware = builder
                 .join()

@@ -209,3 +209,38 @@ fn two_to_a_hundred_classes_run_on_hardware_with_equal_logits() {
         );
     }
 }
+
+#[test]
+fn cifar_files_of_five_labels_suit_a_network_of_five_outputs_and_have_ten_where_nobody_says() {
+    let sandbox = Sandbox::new();
+    let record = |i: usize| {
+        let ink = (i % 5 * 50) as u8;
+        std::iter::once((i % 5) as u8).chain((0..3072).map(move |p| ink + (p * 7 % 40) as u8))
+    };
+    for batch in 1..=5 {
+        let bytes: Vec<u8> = (0..40).flat_map(record).collect();
+        sandbox.write(&format!("data_batch_{batch}.bin"), bytes);
+    }
+    sandbox.write(
+        "test_batch.bin",
+        (0..20).flat_map(record).collect::<Vec<u8>>(),
+    );
+    let run = |line: &str| sandbox.ok(&line.split_whitespace().collect::<Vec<_>>());
+    run(
+        "train --network mlp --data cifar10:. --classes 5 --epochs 2 --quiet --checkpoint five.float --out five.model",
+    );
+    run("export five.float --data cifar10:. --out again.model");
+    run("export five.float --state-dict five.dict");
+    run("import --state-dict five.dict --data cifar10:. --out back.float");
+    run("evaluate five.model --data cifar10:. --rates 0");
+    let usual = run("train --network mlp --data cifar10:. --epochs 1 --checkpoint ten.float");
+    assert!(usual.err.contains("mlp has 10 outputs"), "{}", usual.err);
+    let words = "train --network mlp --data cifar10:. --classes 4 --epochs 1 --checkpoint x.float";
+    let refused = sandbox.run(&words.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(refused.status, Some(2));
+    assert!(
+        refused.err.contains("labels of cifar10:. go up to 4"),
+        "{}",
+        refused.err
+    );
+}

@@ -122,3 +122,34 @@ fn what_was_trained_is_kept_whatever_its_export_says() {
     assert_eq!(accepted.status, Some(0), "{}", accepted.err);
     assert!(sandbox.path("trained.model").exists());
 }
+
+#[test]
+fn what_is_kept_takes_no_other_files_place() {
+    let sandbox = Sandbox::new();
+    spoiled(&sandbox);
+    let start = std::fs::read(sandbox.path("spoiled.checkpoint")).unwrap();
+    let train = [
+        "train",
+        "--from",
+        "spoiled.checkpoint",
+        "--code",
+        "none",
+        "--train-images",
+        "640",
+        "--epochs",
+        "1",
+        "--learning-rate",
+        "1e-6",
+        "--out",
+        "spoiled",
+    ];
+    for kept in ["spoiled.checkpoint-2", "spoiled.checkpoint-3"] {
+        let refused = sandbox.run(&train);
+        assert_eq!(refused.status, Some(2), "{}", refused.err);
+        let said = format!("the checkpoint is in {kept}\n");
+        assert!(refused.err.contains(&said), "{}", refused.err);
+        FloatModel::read(&sandbox.path(kept)).unwrap();
+    }
+    let after = std::fs::read(sandbox.path("spoiled.checkpoint")).unwrap();
+    assert!(after == start, "the start is as it was");
+}

@@ -42,17 +42,27 @@ pub fn labels(labels: &[u8], stored: Option<&[u8]>) {
 
 /// An accepted batch has a class and 32 x 32 pixels of three channels for each image.
 pub fn cifar_batch(batch: &cifar::Batch, stored: Option<&[u8]>) {
-    let volume = cifar::RECORD - 1;
     assert!((1..=cifar::MOST_RECORDS).contains(&batch.labels.len()));
+    cifar_records(batch, stored, (1, 10));
+}
+
+/// The same of CIFAR-100, whose fine label stands behind a coarse one.
+pub fn cifar100_batch(batch: &cifar::Batch, stored: &[u8]) {
+    cifar_records(batch, Some(stored), (2, 100));
+}
+
+/// Records of so many labels, of which the last is the class, below a number of classes.
+fn cifar_records(batch: &cifar::Batch, stored: Option<&[u8]>, (labels, classes): (usize, u8)) {
+    let volume = cifar::RECORD - 1;
     assert_eq!(batch.pixels.len(), batch.labels.len() * volume);
-    assert!(batch.labels.iter().all(|&label| label < 10));
+    assert!(batch.labels.iter().all(|&label| label < classes));
     let Some(stored) = stored else { return };
     let plane = volume / cifar::CHANNELS;
-    for (number, record) in stored.chunks_exact(cifar::RECORD).enumerate() {
-        assert_eq!(batch.labels[number], record[0]);
+    for (number, record) in stored.chunks_exact(labels + volume).enumerate() {
+        assert_eq!(batch.labels[number], record[labels - 1]);
         let image = &batch.pixels[number * volume..][..volume];
         for (i, &pixel) in image.iter().enumerate() {
-            let place = 1 + i % cifar::CHANNELS * plane + i / cifar::CHANNELS;
+            let place = labels + i % cifar::CHANNELS * plane + i / cifar::CHANNELS;
             assert_eq!(pixel, record[place], "pixels as they were stored");
         }
     }

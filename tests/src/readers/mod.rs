@@ -50,7 +50,7 @@ pub struct Reader {
 }
 
 /// Every reader of files.
-pub const READERS: [Reader; 15] = [
+pub const READERS: [Reader; 16] = [
     Reader {
         name: "IDX images",
         target: "idx_images",
@@ -106,6 +106,15 @@ pub const READERS: [Reader; 15] = [
         memory_per_byte: 200,
         // The dictionary that a file may announce, and the decoder's tables.
         memory_free: 66 << 20,
+    },
+    Reader {
+        name: "CIFAR-100 batch",
+        target: "cifar100_batch",
+        read: cifar100_batch,
+        format: Format::Binary { header: 2 },
+        seeds: seeds::cifar100_batches,
+        memory_per_byte: 3,
+        memory_free: 20 << 10,
     },
     Reader {
         name: "safetensors model",
@@ -222,6 +231,15 @@ pub fn cifar_batch(bytes: &[u8]) -> Verdict {
     let batch = cifar::batch_from(bytes, Path::new("batch.bin")).map_err(text)?;
     let stored = bytes.to_vec();
     Ok(Box::new(move || laws::cifar_batch(&batch, Some(&stored))))
+}
+
+/// A file of CIFAR-100.
+pub fn cifar100_batch(bytes: &[u8]) -> Verdict {
+    let batch = cifar::HUNDRED
+        .batch_from(bytes, Path::new("train.bin"))
+        .map_err(text)?;
+    let stored = bytes.to_vec();
+    Ok(Box::new(move || laws::cifar100_batch(&batch, &stored)))
 }
 
 /// A compressed batch of CIFAR-10.

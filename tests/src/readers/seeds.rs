@@ -71,6 +71,22 @@ pub fn cifar_batches() -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Files of 1 to 3 records of CIFAR-100.
+pub fn cifar100_batches() -> Vec<Vec<u8>> {
+    let record = cifar::RECORD + 1;
+    [3, 1, 2]
+        .into_iter()
+        .map(|count| {
+            let byte = |i: usize| match i % record {
+                0 => (i / record * 3 % 20) as u8,
+                1 => (i / record * 37 % 100) as u8,
+                at => (at * 37 % 251) as u8,
+            };
+            (0..count * record).map(byte).collect()
+        })
+        .collect()
+}
+
 /// The files, compressed.
 pub fn compressed(files: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     files.iter().map(|file| gzip(file)).collect()

@@ -38,7 +38,7 @@ pub struct ExportArguments {
     #[arg(long, value_name = "N", requires = "out")]
     pub calibration_images: Option<usize>,
     /// Write the model even if its integers lose more than half a point of the rounded network's
-    /// accuracy on the calibration images
+    /// accuracy on the calibration images, and more than chance explains
     #[arg(long, requires = "out")]
     pub accept: bool,
     #[command(flatten)]

@@ -60,7 +60,7 @@ pub struct TrainArguments {
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
     /// Write the integer model even if it loses more than half a point of the rounded network's
-    /// accuracy on 1000 training images
+    /// accuracy on 1000 training images, and more than chance explains
     #[arg(long)]
     pub accept: bool,
     /// Keep the run's state in this file, at least after every epoch; if it is there, go on from it

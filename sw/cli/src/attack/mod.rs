@@ -36,12 +36,21 @@ pub fn run(arguments: &AttackArguments, global: &Global, output: Output) -> Resu
         settings = settings.over(recipe::read(recipe)?);
     }
     let log = settings.log.clone();
-    let (report, _) = measure(settings, global.seed(), output)?;
+    let (report, _) = measure(settings, global.seed(), AimMet::Refused, output)?;
     output.result(&report, &report.render())?;
     if let Some(path) = log {
         output.remark(format!("every flip is in {}", path.display()));
     }
     Ok(())
+}
+
+/// What becomes of an attack whose aim is met before its first flip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AimMet {
+    /// It is refused, with an aim that would work.
+    Refused,
+    /// It is a result of no flips, which a study may want to show.
+    Told,
 }
 
 /// Attacks the network of a checkpoint, and writes the log if one is asked for.
@@ -51,6 +60,7 @@ pub fn run(arguments: &AttackArguments, global: &Global, output: Output) -> Resu
 pub fn measure(
     settings: AttackSettings,
     seed: u64,
+    aim_met: AimMet,
     output: Output,
 ) -> Result<(Report, Vec<AttackLog>), Error> {
     let arguments = Asked::new(settings)?;
@@ -66,8 +76,10 @@ pub fn measure(
             .attack(&plan, seed)
             .map_err(Error::content(&arguments.checkpoint))?;
         spinner.finish_and_clear();
-        if let Some(met) = subject.aim_met(&arguments, &attacked) {
-            return Err(met);
+        match (subject.aim_met(&arguments, &attacked), aim_met) {
+            (Some(met), AimMet::Refused) => return Err(met),
+            (Some(met), AimMet::Told) => output.remark(format!("no flip was needed: {met}")),
+            (None, _) => {}
         }
         results.push(Outcome::new(seed, &attacked, time.elapsed()));
         logged.push(Logged::from(attacked));

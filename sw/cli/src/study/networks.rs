@@ -63,14 +63,15 @@ impl Work<'_> {
                     path.display()
                 ));
             }
+            let source = self.source()?.clone();
             let split = self.split()?;
-            let image = split.train.shape();
+            let (image, outputs) = (split.train.shape(), source.outputs(split));
             let input: InputMap = start.input.parse().map_err(Error::Recipe)?;
             let input = input.for_channels(image.channels);
             let target = Target {
                 network,
                 image,
-                classes: study.classes.unwrap_or(split.train.classes),
+                classes: study.classes.unwrap_or(outputs),
                 input: input.map_err(|e| Error::Recipe(format!("start.input: {e}")))?,
                 epsilon,
             };

@@ -218,8 +218,13 @@ impl<'a> Work<'a> {
             ..self.attack_settings(attack)?
         };
         let start = Instant::now();
-        let (report, logs) = attack::measure(settings, attack.first_seed, self.output)
-            .map_err(|e| self.about("attack", &attack.name, e))?;
+        let (report, logs) = attack::measure(
+            settings,
+            attack.first_seed,
+            attack::AimMet::Told,
+            self.output,
+        )
+        .map_err(|e| self.about("attack", &attack.name, e))?;
         let mut flips_per_layer = Vec::new();
         let flips = logs.iter().flat_map(|log| &log.flips);
         for weight in flips.filter_map(|flip| flip.weight.as_ref()) {

@@ -185,7 +185,7 @@ pub fn complete(
     let model = match &plan.out {
         Some(out) => {
             let model = run.export(&split.train, plan.accept, output);
-            Some(model.inspect_err(|_| run.rescue(plan, out, output))?)
+            Some(model.inspect_err(|_| run.rescue(plan.checkpoint.as_deref(), out, output))?)
         }
         None => None,
     };
@@ -245,7 +245,7 @@ pub fn fresh(
     options: &TrainingOptions,
 ) -> Result<FloatModel, Error> {
     let found = split.train.classes;
-    let classes = classes.unwrap_or(found);
+    let classes = classes.unwrap_or_else(|| data.outputs(split));
     if found > classes || classes > MOST_CLASSES {
         let allowed = format!(
             "{found} to {MOST_CLASSES}, since labels of {data} go up to {}",
@@ -263,15 +263,18 @@ pub fn fresh(
     Ok(model)
 }
 
-/// Trains a network, exports it and measures it on the held-out images.
+/// Trains a network, exports it and measures it on the held-out images; the caller writes the model
+/// to `out`.
 ///
 /// # Errors
-/// When data and network do not match, training diverges, or the network has no integer form.
+/// When data and network do not match, training diverges, or the network has no integer form or
+/// one that loses too much; then a checkpoint is kept beside `out`.
 #[cfg(feature = "simulate")]
 pub fn make(
     arguments: &NetworkArguments,
     split: &Split,
     options: &TrainingOptions,
+    out: &Path,
     output: Output,
 ) -> Result<Made, Error> {
     let network = (arguments.network, arguments.classes);
@@ -282,7 +285,8 @@ pub fn make(
     let trained = train(start, &split.train, options)?;
     let images = options.epochs * split.train.len();
     let run = Run::new(trained, images, time);
-    let (model, _) = run.export(&split.train, arguments.accept, output)?;
+    let exported = run.export(&split.train, arguments.accept, output);
+    let (model, _) = exported.inspect_err(|_| run.rescue(None, out, output))?;
     let measured = run.measure(&model, &split.test, output);
     let model = model.with_accuracy(Accuracy {
         float: measured.accuracy_quantized,
@@ -353,17 +357,16 @@ impl Run {
         Ok((model, judged))
     }
 
-    /// Keeps what was trained when there is no integer model of it; that it cannot be kept
-    /// says less than why it has to be.
-    fn rescue(&self, plan: &Plan, out: &Path, output: Output) {
+    /// Keeps what was trained when there is no integer model of it, in the checkpoint that was
+    /// written already or in a new file beside the model's; that it cannot be kept says less
+    /// than why it has to be.
+    fn rescue(&self, written: Option<&Path>, out: &Path, output: Output) {
         let beside = || {
-            let mut name = out.to_owned().into_os_string();
-            name.push(".checkpoint");
-            let path = PathBuf::from(name);
+            let path = unused(out);
             files::write(&path, &self.trained.network.to_bytes())?;
             Ok::<_, Error>(path)
         };
-        match plan.checkpoint.clone().map_or_else(beside, Ok) {
+        match written.map(Path::to_owned).map_or_else(beside, Ok) {
             Ok(path) => output.remark(format!("the checkpoint is in {}", path.display())),
             Err(error) => output.remark(format!("there is no checkpoint: {error}")),
         }
@@ -402,6 +405,21 @@ impl Run {
             .flatten();
         layers.map(|l| l.weight.len()).sum()
     }
+}
+
+/// A name beside a model's that no file has: nothing that is there may be lost to what was not
+/// asked for.
+fn unused(out: &Path) -> PathBuf {
+    let name = |ending: &str| {
+        let mut name = out.to_owned().into_os_string();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let numbered = (2..).map(|n| name(&format!(".checkpoint-{n}")));
+    let mut names = std::iter::once(name(".checkpoint")).chain(numbered);
+    names
+        .find(|path| path.symlink_metadata().is_err())
+        .unwrap_or_else(|| name(".checkpoint"))
 }
 
 /// Writes a model file, or nothing.

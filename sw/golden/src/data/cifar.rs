@@ -110,6 +110,11 @@ pub fn batch_from(bytes: impl Read, path: &Path) -> Result<Batch, DataError> {
 }
 
 impl Form {
+    /// Classes of the published data, of which files may lack some.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
     /// Reads all files.
     ///
     /// # Errors
@@ -119,10 +124,13 @@ impl Form {
             self.find(directory, self.training)?,
             self.find(directory, &[self.test])?,
         ];
-        Ok(Split {
+        let mut split = Split {
             train: self.read_files(directory, &parts[0])?,
             test: self.read_files(directory, &parts[1])?,
-        })
+        };
+        let classes = split.train.classes.max(split.test.classes);
+        (split.train.classes, split.test.classes) = (classes, classes);
+        Ok(split)
     }
 
     /// Reads the training images alone, whether or not there are others.
@@ -166,12 +174,13 @@ impl Form {
         let name = directory
             .file_name()
             .map_or(self.source.to_owned(), |n| printable(&n.to_string_lossy()));
+        let largest = all.labels.iter().max();
         Ok(Dataset {
             name,
+            classes: largest.map_or(0, |&label| usize::from(label) + 1),
             images: Array4::from_shape_vec((all.labels.len(), SIDE, SIDE, CHANNELS), all.pixels)
                 .expect("each label came with the pixels of one image"),
             labels: all.labels,
-            classes: self.classes,
         })
     }
 

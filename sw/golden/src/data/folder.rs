@@ -103,7 +103,8 @@ fn near_miss(directory: &Path, wanted: Wanted) -> Option<String> {
     }
     let packed = files.iter().find(|name| {
         let end = name.rsplit('.').next().unwrap_or_default();
-        PACKED.contains(&end) && name.contains('.')
+        // A file that is read packed as it is, is another one of the folder's.
+        PACKED.contains(&end) && end != wanted.compressed && name.contains('.')
     });
     packed.map(|name| format!("it holds {}: unpack it", printable(name)))
 }

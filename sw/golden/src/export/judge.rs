@@ -194,10 +194,20 @@ impl Judgement {
         lost / self.images.max(1) as f64
     }
 
-    /// Whether no more than half a point is lost, or no more than chance would.
-    pub fn is_faithful(&self) -> bool {
+    /// Whether no more than half a point is lost.
+    pub fn loses_no_more_than_half_a_point(&self) -> bool {
+        self.loss() <= LOSS
+    }
+
+    /// Whether a loss is no more than chance may give.
+    pub fn may_be_chance(&self) -> bool {
         let lost = self.rounded_correct.saturating_sub(self.integer_correct);
-        self.loss() <= LOSS || lost.pow(2) <= DEVIATIONS.pow(2) * self.disputed
+        lost.pow(2) <= DEVIATIONS.pow(2) * self.disputed
+    }
+
+    /// Whether no more than half a point is lost, or no more than chance may give.
+    pub fn is_faithful(&self) -> bool {
+        self.loses_no_more_than_half_a_point() || self.may_be_chance()
     }
 
     /// One sentence for each layer whose integers are coarse.

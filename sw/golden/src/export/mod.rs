@@ -281,6 +281,8 @@ fn layer_weights(trained: &QuantizedNetwork, index: usize, integers: &Array4<i8>
 }
 
 #[cfg(test)]
+mod random_network_tests;
+#[cfg(test)]
 mod resolution_tests;
 #[cfg(test)]
 mod tests;

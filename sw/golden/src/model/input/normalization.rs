@@ -17,6 +17,19 @@ pub struct Moments {
     pub deviation: Fraction,
 }
 
+impl Moments {
+    /// The distance from the mean to the farther end, in units of a fraction.
+    fn farthest(&self) -> u64 {
+        let mean = self.mean.wide();
+        mean.max(u64::from(ONE) - mean)
+    }
+
+    /// Activation units in a deviation: the most at which both ends fit.
+    fn resolution(&self) -> u64 {
+        LARGEST * self.deviation.wide() / self.farthest()
+    }
+}
+
 /// Mean and deviation of every channel: as many as the images have.
 ///
 /// Decimal fractions as they are published, so that the map from pixels to
@@ -96,26 +109,18 @@ impl Normalization {
 
     /// Activation units in a deviation: the most at which both ends of every channel fit.
     pub(super) fn resolution(&self) -> u64 {
-        let of = self.channels().iter().map(|of| {
-            let farthest = of.mean.wide().max(u64::from(ONE) - of.mean.wide());
-            LARGEST * of.deviation.wide() / farthest
-        });
+        let of = self.channels().iter().map(Moments::resolution);
         of.min().unwrap_or(0)
     }
 
     /// Checks that every pixel has an activation.
     fn valid(self) -> Result<Self, String> {
-        if self.resolution() > 0 {
+        let narrow = (self.channels().iter()).position(|of| of.resolution() == 0);
+        let Some(channel) = narrow else {
             return Ok(self);
-        }
-        let narrow = self.channels().iter().position(|of| {
-            let farthest = of.mean.wide().max(u64::from(ONE) - of.mean.wide());
-            LARGEST * of.deviation.wide() < farthest
-        });
-        let channel = narrow.unwrap_or(0);
+        };
         let of = self.channels[channel];
-        let farthest = of.mean.wide().max(u64::from(ONE) - of.mean.wide());
-        let least = Fraction::of_units(farthest.div_ceil(LARGEST)).unwrap_or(Fraction::ONE);
+        let least = Fraction::of_units(of.farthest().div_ceil(LARGEST)).unwrap_or(Fraction::ONE);
         Err(format!(
             "the deviation of the input's channel {channel} is {}; with a mean of {}, allowed is {least} to 1, so that a deviation is at least one step of an 8-bit activation",
             of.deviation, of.mean

@@ -1,0 +1,11 @@
+//! Files of CIFAR-100.
+#![no_main]
+
+use brownout_tests::readers;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(law) = readers::cifar100_batch(bytes) {
+        law();
+    }
+});
