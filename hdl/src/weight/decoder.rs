@@ -129,7 +129,8 @@ impl<const N: usize, const WB: usize> Logic for Decoder<N, WB> {
         );
         comment!(
             "Stands between the weight memory and the FIFO. The code is the one that the \
-             configuration names."
+             configuration names; where words are stored as a coset of it, the lanes of check \
+             bits 0 and 1 arrive inverted, and a word without error has the parities STORED_PARITY."
         );
         comment!("ports word: a word as it was read");
         comment!(

@@ -235,7 +235,8 @@ pub struct SimulateArguments {
         default_value = "persistent"
     )]
     pub modes: Vec<FaultMode>,
-    /// List of faulty cells for mode map: lines of address, lane and flip, 0 or 1
+    /// List of faulty cells for mode map: lines of ADDRESS LANE KIND, as in 12 6 flip; the kind is
+    /// flip (reads inverted), 0 or 1 (stuck at it)
     #[arg(long, value_name = "FILE")]
     pub map: Option<PathBuf>,
     /// Policies for detected words: keep, zero, zero-constrained

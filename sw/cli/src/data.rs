@@ -253,7 +253,7 @@ pub fn unused_outputs(split: &Split, outputs: usize) -> Option<String> {
             some.join(", ")
         )),
         many => Some(format!(
-            "{outputs} outputs, but no image of {data} has one of {} labels, {} and others",
+            "{outputs} outputs, but {} of these labels ({} and others) occur in no image of {data}",
             many.len(),
             many[..MOST_NAMED].join(", ")
         )),

@@ -186,13 +186,14 @@ fn registers_page(configuration: &Configuration) -> String {
         "# Registers of `{}`\n\n\
          Registers are 32 bits wide and addressed by number. Of a 64-bit counter, the low half is \
          read first; reading it latches the high half. Fault emulation {emulation}. \
-         IDENTIFICATION reads {:#010x}, VERSION {:#010x}, GEOMETRY {:#010x}.\n\n{}\n{}\n\
+         IDENTIFICATION reads {:#010x}, VERSION {:#010x}, GEOMETRY {:#010x}. {}\n\n{}\n{}\n\
          # Layer descriptors\n\n\
          The program memory holds {} words of 32 bits for each layer.\n\n{}",
         configuration.name,
         registers::IDENTIFICATION_VALUE,
         registers::VERSION_VALUE,
         registers::geometry(configuration),
+        registers::stored_words(configuration),
         registers::PROTOCOL,
         registers::markdown(),
         descriptor::WORDS,

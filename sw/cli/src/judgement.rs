@@ -72,11 +72,10 @@ pub fn check(
         output.remark(format!("{loss}; accepted"));
         return Ok(judged);
     }
+    // Who has asked for no remarks is still told which layer it is.
+    let layer = judged.remarks.first().filter(|_| output.quiet);
+    let layer = layer.map_or(String::new(), |remark| format!(" ({remark})"));
     Err(Error::Unfaithful(format!(
-        "{loss}; allowed is a loss of half a point, or any with --accept{}",
-        match judged.remarks.first() {
-            Some(remark) => format!(" ({remark})"),
-            None => String::new(),
-        }
+        "{loss}; allowed is a loss of half a point, or any with --accept{layer}"
     )))
 }

@@ -4,9 +4,10 @@
 //! Registers are 32 bits wide and addressed by number. 64-bit values take two
 //! registers, low half first; reading the low half latches the high half.
 
-use crate::code::CodeName;
+use crate::code::{Code, CodeName};
 use crate::config::Configuration;
 use crate::program::descriptor::FIELDS;
+use crate::quantity::Lane;
 use std::fmt::Write;
 
 /// What a host may do with a register.
@@ -149,7 +150,8 @@ All 64-bit counters share one latch: read HIGH right after its LOW.
 1. Write LOAD_TARGET, then send that memory's beats on the input stream (`input_valid`, \
 `input_ready`); words follow one another from address 0, lowest beat first. A code word takes 2 \
 beats (1 with `inplace-32-26`, 3 with `secded-72-64`); where bit 25 of GEOMETRY is 1, the lanes of its \
-check bits 0 and 1 are inverted, as `brownout info --code` lists them. Parameters: for each output \
+check bits 0 and 1 are stored inverted. The words of `weights.image` (`generate --model`) are as \
+the memory holds them: send them as they lie. Parameters: for each output \
 tile of each layer, for each column, b[31:0], then m in the upper and b[47:32] in the lower half. \
 Activations: four lanes a beat, the lowest in bits 7..0; a word has max(rows, columns) lanes.
 2. Write WEIGHT_WORDS, POLICY and, with fault emulation, the fault registers.
@@ -160,6 +162,25 @@ clock after the command on. Then read the counters.
 Every layer ends in y = clamp((acc * m + b + ((r * mr) << (s - sr))) >> s, low, high); the last \
 one gives the sum >> s saturated to int32.
 ";
+
+/// What a word of the weight memory is with a configuration, in a sentence.
+pub fn stored_words(configuration: &Configuration) -> String {
+    let code = Code::of(configuration);
+    let lanes = (0..code.n() as u8).map(Lane);
+    let inverted: Vec<String> = lanes
+        .filter(|&lane| code.is_inverted(lane))
+        .map(|lane| lane.0.to_string())
+        .collect();
+    let how = match &inverted[..] {
+        [] => "as it is".to_owned(),
+        lanes => format!("with lanes {} inverted", lanes.join(" and ")),
+    };
+    format!(
+        "A word of the weight memory has {} lanes, code `{}`, and is stored {how}.",
+        code.n(),
+        code.name()
+    )
+}
 
 /// The register map as Markdown.
 pub fn markdown() -> String {

@@ -62,7 +62,8 @@ pub struct EvaluateSettings {
     /// Supply voltages in millivolts instead of rates
     #[arg(long, value_name = "MV,..", value_delimiter = ',', value_parser = super::millivolts, help_heading = "Faults", conflicts_with = "rates")]
     pub voltages: Option<Vec<Millivolts>>,
-    /// List of faulty cells instead: lines of address, lane and flip, 0 or 1
+    /// List of faulty cells instead: lines of ADDRESS LANE KIND, as in 12 6 flip; the kind is flip
+    /// (reads inverted), 0 or 1 (stuck at it)
     #[arg(long, value_name = "FILE", help_heading = "Faults", conflicts_with_all = ["rates", "voltages"])]
     pub map: Option<PathBuf>,
     /// Arrays like those of profiled chips instead, as in chip1:0.866; the number is the rate in

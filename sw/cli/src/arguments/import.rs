@@ -60,9 +60,10 @@ pub struct ImportSettings {
     /// Number of its classes [default: outputs of its last layer]
     #[arg(long, value_name = "N")]
     pub classes: Option<usize>,
-    /// How its pixels were normalised: cifar10, imagenet, or the means and deviations of red,
-    /// green and blue as six numbers with four digits; halve or centre [default: that of the file's
-    /// metadata; else what is usual for --data: cifar10 in colour, halve in grey]
+    /// How its pixels were normalised: unit (pixel / 255), mnist, cifar10, imagenet, halve, centre, or
+    /// means and deviations, all means first, one pair for each channel or one for all, with at
+    /// most eight digits, of a pixel / 255 or of pixels from 0 to 255 [default: that of the file's
+    /// metadata; else what is usual for --data; without it cifar10 in colour, halve in grey]
     #[arg(long, value_name = "MAP")]
     #[serde(deserialize_with = "from_text")]
     pub input: Option<InputMap>,
