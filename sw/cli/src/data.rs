@@ -237,7 +237,7 @@ pub fn check_labels(
     Err(Error::flag("--data", value, allowed))
 }
 
-/// What to say of a network with outputs that no image is for, if it has some.
+/// What to say of a network with outputs that no training image is for, if it has some.
 pub fn unused_outputs(split: &Split, outputs: usize) -> Option<String> {
     let mut unused = split.unused_labels();
     unused.extend(split.train.classes..outputs);
@@ -246,14 +246,14 @@ pub fn unused_outputs(split: &Split, outputs: usize) -> Option<String> {
     match &named[..] {
         [] => None,
         [one] => Some(format!(
-            "{outputs} outputs, but no image of {data} has label {one}"
+            "{outputs} outputs, but no training image of {data} has label {one}"
         )),
         some if some.len() <= MOST_NAMED => Some(format!(
-            "{outputs} outputs, but no image of {data} has one of the labels {}",
+            "{outputs} outputs, but no training image of {data} has one of the labels {}",
             some.join(", ")
         )),
         many => Some(format!(
-            "{outputs} outputs, but {} of these labels ({} and others) occur in no image of {data}",
+            "{outputs} outputs, but {} of these labels ({} and others) occur in no training image of {data}",
             many.len(),
             many[..MOST_NAMED].join(", ")
         )),

@@ -170,11 +170,18 @@ impl Points {
     /// The supplies at which a mode is measured.
     fn supplies_in(&self, mode: FaultMode) -> &[Supply] {
         match mode {
-            FaultMode::None | FaultMode::Map if self.by_default => {
+            // Neither hangs on a rate, and without a voltage there is one energy.
+            FaultMode::None | FaultMode::Map if self.by_default || self.are_rates() => {
                 &self.supplies[..self.supplies.len().min(1)]
             }
             _ => &self.supplies,
         }
+    }
+
+    /// Whether faults are asked for by their rate.
+    fn are_rates(&self) -> bool {
+        let voltages = |supply: &Supply| matches!(supply, Supply::Voltage(_));
+        !self.supplies.iter().any(voltages)
     }
 
     /// Points in all.

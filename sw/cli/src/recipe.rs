@@ -32,7 +32,19 @@ where
     D: Deserializer<'de>,
     T: FromStr<Err: Display>,
 {
-    let text = String::deserialize(source)?;
+    /// A number is its text.
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "it is neither a text nor a number")]
+    enum Said {
+        Text(String),
+        Whole(i64),
+        Number(f64),
+    }
+    let text = match Said::deserialize(source)? {
+        Said::Text(text) => text,
+        Said::Whole(number) => number.to_string(),
+        Said::Number(number) => number.to_string(),
+    };
     text.parse().map(Some).map_err(D::Error::custom)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::signature::Signature;
 use brownout_spec::text::printable;
-use safetensors::SafeTensorError;
+use safetensors::{SafeTensorError, SafeTensors};
 
 /// What a user of PyTorch does with a file of `torch.save`.
 const CONVERT: &str = "three lines of Python make a safetensors file of it:
@@ -10,18 +10,29 @@ const CONVERT: &str = "three lines of Python make a safetensors file of it:
   saved = torch.load(\"net.pth\", map_location=\"cpu\", weights_only=True)
   safetensors.torch.save_file({k: v.clone() for k, v in saved.get(\"state_dict\", saved).items()}, \"net.safetensors\")";
 
+/// Bytes of the length in front of the header.
+const LENGTH: usize = 8;
 /// Bytes that are looked at for text.
 const TEXT: usize = 256;
 
 /// The sentence for bytes that the format's own reader refuses.
 pub(crate) fn not_safetensors(bytes: &[u8], error: &SafeTensorError) -> String {
-    match kind(bytes) {
-        Some(kind) => format!("this is not a safetensors file but {kind}"),
-        None => format!(
-            "this is not a safetensors file: {}",
-            printable(&error.to_string())
-        ),
+    if let Some(kind) = kind(bytes) {
+        return format!("this is not a safetensors file but {kind}");
     }
+    if let Ok((header, metadata)) = SafeTensors::read_metadata(bytes) {
+        let (found, announced) = (bytes.len(), LENGTH + header + metadata.data_len());
+        if found < announced {
+            return format!("it ends after {found} of the {announced} bytes that it announces");
+        }
+        if found > announced {
+            return format!("it has {} bytes more than it announces", found - announced);
+        }
+    }
+    format!(
+        "this is not a safetensors file: {}",
+        printable(&error.to_string())
+    )
 }
 
 fn kind(bytes: &[u8]) -> Option<String> {
@@ -97,7 +108,6 @@ fn first_of_zip(bytes: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use safetensors::SafeTensors;
 
     fn message(bytes: &[u8]) -> String {
         not_safetensors(bytes, &SafeTensors::deserialize(bytes).unwrap_err())

@@ -9,6 +9,7 @@ use crate::data::{Part, check_images, check_labels};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
+use brownout_golden::export::check_form;
 use brownout_golden::float::Checkpoint;
 use brownout_golden::quantize::{Granularity, WeightGrid};
 use brownout_golden::quantized::Quantization;
@@ -37,6 +38,9 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     state_dict::check_flags(arguments)?;
     let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
     let network = checkpoint.model.architecture.name.clone();
+    if arguments.out.is_some() {
+        check_form(&checkpoint.model.architecture)?;
+    }
     let (train, test) = match (&arguments.data, &arguments.out) {
         (Some(source), Some(_)) => {
             let split = source.split(None, output)?;

@@ -19,6 +19,9 @@ use brownout_spec::code::CodeName;
 use serde::Serialize;
 use std::path::Path;
 
+/// Accuracy that rounding without training may cost without a word: half a point.
+const ROUNDING_LOSS: f64 = 0.005;
+
 /// What was made of it.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -55,6 +58,7 @@ pub fn make(
         quantization,
     } = checkpoint;
     let rounding = &arguments.rounding;
+    let fitted = rounding.any() || quantization.is_none();
     let trained = match quantization {
         Some(own) if !rounding.any() => as_trained(model, own, &calibration),
         own => {
@@ -69,12 +73,25 @@ pub fn make(
     };
     spinner.finish_and_clear();
     let exported = export(&trained, None)?;
-    let judged = judgement::check(&trained, &exported, &calibration, arguments.accept, output)?;
+    let mut judged = judgement::check(&trained, &exported, &calibration, arguments.accept, output)?;
     let spinner = output.spinner("measuring on held-out images");
     let float = trained.model.score(test).accuracy();
     let quantized = trained.score(&trained.stored(), test).accuracy();
     let integer = IntegerNetwork::undisturbed(&exported).accuracy(test);
     spinner.finish_and_clear();
+    if fitted && float - quantized > ROUNDING_LOSS {
+        let loss = format!(
+            "rounding weights and activations costs {} of accuracy, from {} to {}; training on rounded ones wins some back (`train --from`)",
+            percent(float - quantized),
+            percent(float),
+            percent(quantized)
+        );
+        let causes = trained.model.wide_channels(&trained, &calibration);
+        for remark in std::iter::once(loss).chain(causes) {
+            output.remark(&remark);
+            judged.remarks.push(remark);
+        }
+    }
     let images = test.len();
     let exported = exported.with_accuracy(Accuracy {
         float: quantized,

@@ -31,6 +31,10 @@ pub fn is_guessing(score: Score, level: f64) -> bool {
 
 /// The sentence for such a network, with the usual causes, of which what was assumed is first.
 pub fn remark(score: Score, level: f64, known: &Known) -> String {
+    if level >= 1.0 {
+        return "all test images have the same label, so that their accuracy says little"
+            .to_owned();
+    }
     let target = &known.target;
     let assumed = known.assumed();
     let mut flags = vec![(
@@ -53,7 +57,7 @@ pub fn remark(score: Score, level: f64, known: &Known) -> String {
         })
         .collect();
     format!(
-        "{} is about what guessing gives ({}); the usual causes are {}, images whose rows and columns \
+        "{} is little more than guessing gives ({}); the usual causes are {}, images whose rows and columns \
          or whose colours are in another order, tensors under each other's names or with shuffled \
          values (a transposed NumPy array that was saved as it lay), and images or labels of \
          another data set",

@@ -115,10 +115,10 @@ pub struct Split {
 }
 
 impl Split {
-    /// Labels below the number of classes that no image has.
+    /// Labels below the number of classes that no training image has.
     pub fn unused_labels(&self) -> Vec<usize> {
         let mut used = vec![false; self.train.classes];
-        for &label in self.train.labels.iter().chain(&self.test.labels) {
+        for &label in &self.train.labels {
             if let Some(used) = used.get_mut(usize::from(label)) {
                 *used = true;
             }

@@ -71,11 +71,19 @@ pub fn judge(trained: &QuantizedNetwork, model: &IntegerModel, data: &Dataset) -
     let stored = trained.stored();
     let network = IntegerNetwork::undisturbed(model);
     let evaluator = trained.evaluator(&stored);
+    let read = scale::read_channels(trained, &stored);
     let images = data.len().min(LAYER_IMAGES);
     let none = || vec![(0, 0); model.layers.len()];
     let counts = (0..images)
         .into_par_iter()
-        .map(|image| differences(trained, model, (&network, &evaluator), data.image(image)))
+        .map(|image| {
+            differences(
+                trained,
+                (model, &read),
+                (&network, &evaluator),
+                data.image(image),
+            )
+        })
         .reduce(none, |a, b| {
             let pairs = a.into_iter().zip(b);
             pairs.map(|(a, b)| (a.0 + b.0, a.1 + b.1)).collect()
@@ -98,7 +106,7 @@ pub fn judge(trained: &QuantizedNetwork, model: &IntegerModel, data: &Dataset) -
         disputed: pairs.filter(|(a, b)| a != b).count(),
         layers: layers
             .map(|(layer, (values, different))| {
-                let (coarse, coarse_residual) = coarse(trained, model, layer);
+                let (coarse, coarse_residual) = coarse(trained, model, layer, &read[layer + 1]);
                 let channels = model.layers[layer].channels.iter();
                 LayerJudgement {
                     layer,
@@ -114,10 +122,10 @@ pub fn judge(trained: &QuantizedNetwork, model: &IntegerModel, data: &Dataset) -
     }
 }
 
-/// Of each layer the values compared on an image, and those that are further apart than two steps.
+/// Of each layer the values compared on an image, of channels that somebody reads, and those that are further apart than two steps.
 fn differences(
     trained: &QuantizedNetwork,
-    model: &IntegerModel,
+    (model, read): (&IntegerModel, &[Vec<bool>]),
     (network, evaluator): (&IntegerNetwork<'_>, &Evaluator<'_>),
     image: &[u8],
 ) -> Vec<(usize, usize)> {
@@ -136,12 +144,19 @@ fn differences(
                 return (0, 0);
             };
             let floating = evaluator.run_layer(layer, &mut values);
-            let pairs = integers.iter().zip(floating);
-            let apart = pairs.filter(|&(&q, y)| (f32::from(q) - y / step).abs() > STEPS);
-            let different = apart.count();
+            let read = read[layer + 1].iter().cycle();
+            let pairs = integers.iter().zip(floating).zip(read);
+            let compared = pairs.filter(|(_, read)| **read);
+            let apart =
+                |&((&q, y), _): &((&i8, &f32), &bool)| (f32::from(q) - y / step).abs() > STEPS;
+            let (mut count, mut different) = (0, 0);
+            for pair in compared {
+                count += 1;
+                different += usize::from(apart(&pair));
+            }
             // What follows reads what the integer model has.
             values.put(layer + 1, &real(integers, step));
-            (integers.len(), different)
+            (count, different)
         })
         .collect()
 }
@@ -151,6 +166,7 @@ fn coarse(
     trained: &QuantizedNetwork,
     model: &IntegerModel,
     layer: usize,
+    read: &[bool],
 ) -> (Vec<usize>, Option<i16>) {
     let parameters = trained.model.parameters.layers[layer].as_ref();
     let (Some(parameters), Some(weights)) = (parameters, &model.layers[layer].weights) else {
@@ -162,7 +178,7 @@ fn coarse(
         .view()
         .permuted_axes([0, 2, 3, 1])
         .to_owned();
-    let Ok(real) = scale::convolution(trained, layer, parameters, &integers) else {
+    let Ok(real) = scale::convolution(trained, layer, parameters, (&integers, read)) else {
         return (Vec::new(), None);
     };
     let is_small = |multiplier: i16| multiplier.unsigned_abs() < LEAST_MULTIPLIER;

@@ -13,7 +13,9 @@ mod scale;
 pub use judge::{Judgement, LayerJudgement, judge};
 
 use crate::float::FloatModel;
-use crate::model::{Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin};
+use crate::model::{
+    Accuracy, IntegerModel, LayerTensors, LayerWeights, MAX_FILE_BYTES, ModelError, Origin,
+};
 use crate::network::{Architecture, Norm};
 use crate::quantize::{BitWidth, Placement};
 use crate::quantized::QuantizedNetwork;
@@ -22,6 +24,10 @@ use brownout_spec::arithmetic::{MAX_SHIFT, check_accumulator};
 use brownout_spec::program::Operation;
 use ndarray::Array4;
 use thiserror::Error;
+
+/// Most weights of an integer model, a byte each: its file is then at most as large as one that is
+/// read, with all else that it holds.
+const MOST_WEIGHTS: usize = MAX_FILE_BYTES as usize / 8 * 7;
 
 /// Why a trained network has no integer form.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -61,6 +67,14 @@ pub enum ExportError {
         name: String,
         /// The tensor that it reads.
         source_tensor: usize,
+    },
+    /// More weights than a file of an integer model holds.
+    #[error("it has {weights} weights; an integer model holds at most {most}")]
+    Size {
+        /// Weights of all layers.
+        weights: usize,
+        /// How many there may be.
+        most: usize,
     },
     /// Weights of a width that no hardware has.
     #[error("the weights have {0} bits; allowed in an exported network are 4 and 8")]
@@ -122,6 +136,7 @@ pub fn export(
     check_activations(trained)?;
     let mut network = architecture.network.clone();
     let stored = trained.stored();
+    let read = scale::read_channels(trained, &stored);
     let mut layers = Vec::with_capacity(network.layers.len());
     for (index, integers) in stored.0.iter().enumerate() {
         let parameters = trained.model.parameters.layers[index].as_ref();
@@ -130,7 +145,8 @@ pub fn export(
                 scale::scaled(trained, index, &scale::average(trained, index))?
             }
             (Operation::Convolution { .. }, Some(parameters), Some(integers)) => {
-                let real = scale::convolution(trained, index, parameters, integers)?;
+                let real =
+                    scale::convolution(trained, index, parameters, (integers, &read[index + 1]))?;
                 scale::scaled(trained, index, &real)?
             }
             _ => scale::identity(architecture.shapes()[index].output.channels),
@@ -187,7 +203,14 @@ fn check_activations(trained: &QuantizedNetwork) -> Result<(), ExportError> {
 ///
 /// # Errors
 /// The first layer that it has not.
-fn check_form(architecture: &Architecture) -> Result<(), ExportError> {
+pub fn check_form(architecture: &Architecture) -> Result<(), ExportError> {
+    let weights = architecture.weights();
+    if weights > MOST_WEIGHTS {
+        return Err(ExportError::Size {
+            weights,
+            most: MOST_WEIGHTS,
+        });
+    }
     for (layer, style) in architecture.styles.iter().enumerate() {
         let name = || architecture.network.layers[layer].name.clone();
         if matches!(style.norm, Norm::Group { .. }) {

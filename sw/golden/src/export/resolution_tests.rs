@@ -153,6 +153,105 @@ fn weights_behind_a_gain_of_zero_widen_no_range() {
 }
 
 #[test]
+fn what_nobody_reads_decides_nothing() {
+    let plain = model(blocks(), Parameters::random(&blocks(), 3, 0));
+    let data = noise(&plain, 300);
+    for granularity in GRANULARITIES {
+        let mut network = plain.clone();
+        // The inner channel 2 of the first block, whose values are large, and whose multiplier is.
+        let inner = network.parameters.layers[1].as_mut().unwrap();
+        inner.gain.as_mut().unwrap()[2] = 1e5;
+        inner.bias[2] = 1e5;
+        let reader = network.parameters.layers[2].as_mut().unwrap();
+        reader.weight.index_axis_mut(Axis(3), 2).fill(0.0);
+        let trained = network.calibrate(&data, &options(granularity)).unwrap();
+        let exported = export(&trained, None).unwrap();
+        let channels = &exported.layers[1].channels;
+        assert_eq!(channels[2].multiplier, 0);
+        let others = channels.iter().enumerate().filter(|(c, _)| *c != 2);
+        assert!(others.clone().count() == 7);
+        for (_, channel) in others {
+            assert!(channel.multiplier.unsigned_abs() > 4000, "{channels:?}");
+        }
+        let judgement = judge(&trained, &exported, &data);
+        assert_eq!(judgement.remarks(), [""; 0]);
+        let classes = |network: &FloatModel| {
+            let logits = (0..data.len()).map(|i| network.logits(data.image(i)));
+            logits
+                .map(|l| crate::train::arg_max(&l) as u8)
+                .collect::<Vec<_>>()
+        };
+        // The labels are those of the network as it was; only what is lost to rounding differs.
+        let own = classes(&network);
+        let right = own.iter().zip(&data.labels).filter(|(a, b)| a == b).count();
+        let integer = judgement.integer_correct;
+        assert!(integer + 12 >= right, "{integer} of {right}");
+    }
+}
+
+#[test]
+fn a_layer_of_tiny_weights_keeps_its_digits() {
+    let plain = model(blocks(), Parameters::random(&blocks(), 3, 0));
+    let data = noise(&plain, 200);
+    for scale in [1e-8f32, 1e-16, 1e-24] {
+        let mut network = plain.clone();
+        let layer = network
+            .parameters
+            .layers
+            .last_mut()
+            .unwrap()
+            .as_mut()
+            .unwrap();
+        layer.weight *= scale;
+        layer.bias *= scale;
+        for granularity in GRANULARITIES {
+            let trained = network.calibrate(&data, &options(granularity)).unwrap();
+            let exported = export(&trained, None).unwrap();
+            let judgement = judge(&trained, &exported, &data);
+            let (rounded, integer) = (judgement.rounded_correct, judgement.integer_correct);
+            assert!(
+                rounded >= 194 && integer >= 194,
+                "{scale}: {rounded} and {integer}"
+            );
+        }
+    }
+}
+
+#[test]
+fn channels_that_make_a_common_step_coarse_are_named() {
+    let mut network = model(blocks(), Parameters::random(&blocks(), 3, 0));
+    let data = noise(&network, 60);
+    let sentences = |network: &FloatModel| {
+        let trained = network
+            .calibrate(&data, &options(Granularity::Tensor))
+            .unwrap();
+        network.wide_channels(&trained, &data)
+    };
+    assert_eq!(sentences(&network), [""; 0]);
+    let layer = network.parameters.layers[1].as_mut().unwrap();
+    let mut filter = layer.weight.index_axis_mut(Axis(0), 4);
+    filter *= 1e3;
+    layer.variance[4] *= 1e6;
+    layer.mean[4] *= 1e3;
+    // The same function, but for what is added to a variance.
+    let weights = sentences(&network);
+    assert_eq!(weights.len(), 1, "{weights:?}");
+    assert!(weights[0].starts_with("layer 1 (a.conv1): all weights share one step"));
+    assert!(weights[0].contains("channel 4") && weights[0].contains("--scale channel"));
+    network.parameters.layers[1]
+        .as_mut()
+        .unwrap()
+        .gain
+        .as_mut()
+        .unwrap()[4] = 1e3;
+    let both = sentences(&network);
+    assert!(
+        both.iter().any(|s| s.contains("all of its output")),
+        "{both:?}"
+    );
+}
+
+#[test]
 fn a_constant_that_no_sum_brings_back_costs_no_resolution() {
     let mut network = model(blocks(), Parameters::random(&blocks(), 4, 0));
     let before = |network: &FloatModel, data: &Dataset| {

@@ -2,16 +2,17 @@
 //!
 //! The largest shift is the finest, and the largest multiplier decides it. So only
 //! channels that compute something have one: a channel whose stored weights are all zero
-//! multiplies nothing, whatever its batch norm says, and its constant carries the result.
+//! multiplies nothing, whatever its batch norm says, and its constant carries the result; and one
+//! that nobody reads gives zero.
 
 use super::ExportError;
 use crate::model::accumulator_bound;
 use crate::network::LayerParameters;
-use crate::quantized::QuantizedNetwork;
+use crate::quantized::{QuantizedNetwork, StoredWeights};
 use brownout_spec::arithmetic::{
     ACTIVATION_MAGNITUDE, ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, check_sum,
 };
-use ndarray::Array4;
+use ndarray::{Array4, ArrayView3, Axis};
 
 /// Shift of a max pool, whose output is its accumulator.
 const IDENTITY_SHIFT: u8 = 14;
@@ -62,12 +63,25 @@ pub(super) fn average(trained: &QuantizedNetwork, index: usize) -> RealScale {
     }
 }
 
-/// A convolution with what follows it, whose weights are stored as `integers`.
+/// Of each tensor which channels have a part in the results, with these stored weights.
+pub(super) fn read_channels(trained: &QuantizedNetwork, stored: &StoredWeights) -> Vec<Vec<bool>> {
+    let reads = |layer: usize, output, input| {
+        let integers: Option<&Array4<i8>> = stored.0[layer].as_ref();
+        integers.is_some_and(|integers| {
+            let of: ArrayView3<'_, i8> = integers.index_axis(Axis(0), output);
+            of.index_axis(Axis(2), input).iter().any(|&w| w != 0)
+        })
+    };
+    trained.model.architecture.read_channels(reads)
+}
+
+/// A convolution with what follows it, whose weights are stored as `integers` and of whose output
+/// channels those in `read` have a part in the results; the others give zero.
 pub(super) fn convolution(
     trained: &QuantizedNetwork,
     index: usize,
     parameters: &LayerParameters,
-    integers: &Array4<i8>,
+    (integers, read): (&Array4<i8>, &[bool]),
 ) -> Result<RealScale, ExportError> {
     let input = step(trained, index).unwrap_or(1.0);
     let steps = weight_steps(trained, index, integers).ok_or_else(|| ExportError::Grid {
@@ -79,6 +93,9 @@ pub(super) fn convolution(
     let epsilon = trained.model.architecture.styles[index].epsilon.value();
     // Per channel the real value of an accumulator's unit, and the constant.
     let channel = |c: usize| {
+        if !read[c] {
+            return (0.0, 0.0);
+        }
         let bias = f64::from(parameters.bias[c]);
         let unit = match is_dead(integers, c) {
             true => 0.0,
@@ -116,7 +133,7 @@ pub(super) fn convolution(
 /// Whether an output channel's stored weights are all zero, so that it computes nothing.
 pub(super) fn is_dead(integers: &Array4<i8>, channel: usize) -> bool {
     integers
-        .index_axis(ndarray::Axis(0), channel)
+        .index_axis(Axis(0), channel)
         .iter()
         .all(|&w| w == 0)
 }

@@ -2,13 +2,11 @@
 
 use super::FloatModel;
 use crate::data::Dataset;
-use crate::network::{Evaluator, LayerParameters, Norm};
+use crate::network::Evaluator;
 use crate::quantize::QuantizeError;
 use crate::quantized::{Quantization, QuantizedNetwork};
 use crate::train::{LayerQuantizer, OptionsError, TrainingOptions};
 use brownout_spec::program::Shape;
-use ndarray::{Array4, Axis};
-use std::borrow::Cow;
 use thiserror::Error;
 
 /// Why a network cannot be quantized with these images.
@@ -67,7 +65,8 @@ impl FloatModel {
             });
         }
         let mut network = self.with_fitted_grids(options)?;
-        let evaluator = Evaluator::exact(&self.architecture, &self.parameters);
+        let parameters = self.without_free_values();
+        let evaluator = Evaluator::exact(&self.architecture, &parameters);
         let ranges = evaluator.ranges(&self.input.rounded_table(), data);
         network.quantization.activations =
             (options.activations).grids(&self.architecture, self.input, &ranges);
@@ -85,14 +84,12 @@ impl FloatModel {
     ) -> Result<QuantizedNetwork, CalibrationError> {
         options.validate()?;
         let mut grids = Vec::with_capacity(self.parameters.layers.len());
-        for (index, layer) in self.parameters.layers.iter().enumerate() {
-            let norm = self.architecture.styles[index].norm;
-            let fit = |layer: &LayerParameters| {
-                let weight = counting(layer, norm);
-                let quantizer = LayerQuantizer::begin(&weight, options)?;
-                quantizer.grid(&weight, options)
+        for (index, layer) in self.without_free_values().layers.iter().enumerate() {
+            let fit = |weight| {
+                let quantizer = LayerQuantizer::begin(weight, options)?;
+                quantizer.grid(weight, options)
             };
-            let grid = layer.as_ref().map(fit).transpose();
+            let grid = layer.as_ref().map(|layer| fit(&layer.weight)).transpose();
             grids.push(grid.map_err(|problem| CalibrationError::Weights {
                 layer: index,
                 problem,
@@ -109,17 +106,4 @@ impl FloatModel {
             model: self.clone(),
         })
     }
-}
-
-/// A layer's weights without those that a gain of zero makes free: what they happen to be must not
-/// widen a range that others share.
-fn counting(layer: &LayerParameters, norm: Norm) -> Cow<'_, Array4<f32>> {
-    let scale = layer.scale(norm).unwrap_or_default();
-    let free = scale.iter().enumerate().filter(|(_, scale)| **scale == 0.0);
-    let mut weight = Cow::Borrowed(&layer.weight);
-    for (channel, _) in free {
-        let weight = weight.to_mut();
-        weight.index_axis_mut(Axis(0), channel).fill(0.0);
-    }
-    weight
 }

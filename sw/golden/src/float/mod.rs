@@ -2,10 +2,11 @@
 //! trained on and quantized.
 //!
 //! `file` writes and reads it as a checkpoint; `calibrate` makes of it, without
-//! training, what export needs.
+//! training, what export needs, and `free` keeps from that what its function does not depend on.
 
 mod calibrate;
 mod file;
+mod free;
 mod tensors;
 
 pub use calibrate::CalibrationError;

@@ -109,6 +109,17 @@ impl Architecture {
         norm.map(|style| style.epsilon)
     }
 
+    /// Weights of all layers.
+    pub fn weights(&self) -> usize {
+        let layers = self.network.layers.iter().zip(&self.shapes);
+        let weighted = layers.filter(|(layer, _)| layer.operation.has_weights());
+        let of = weighted.map(|(_, shapes)| {
+            let taps = shapes.kernel_height * shapes.kernel_width;
+            taps * shapes.input.channels * shapes.output.channels
+        });
+        of.sum()
+    }
+
     /// Number of results: channels of the last layer.
     pub fn classes(&self) -> usize {
         self.shapes.last().map_or(0, |s| s.output.channels)

@@ -24,6 +24,7 @@ mod normalization;
 mod parameters;
 mod pointwise;
 mod pooling;
+mod reads;
 mod residual;
 mod tiles;
 mod windows;

@@ -55,7 +55,7 @@ impl ActivationGrid {
     /// has one as well.
     pub fn of_range(range: f32, width: BitWidth, codes: ActivationCodes) -> Self {
         /// The least range that has a step.
-        const NARROWEST: f32 = 1e-9;
+        const NARROWEST: f32 = 1e-27;
         /// The range of a tensor that is never positive. It stores zeros, and a narrow one would
         /// ask for multipliers that no layer has.
         const OF_NOTHING: f32 = 1.0;
@@ -123,7 +123,7 @@ mod tests {
                 let grid = ActivationGrid::of_range(nothing, bits(4), codes);
                 assert_eq!(grid.range(), 1.0, "{nothing}");
             }
-            let narrow = ActivationGrid::of_range(1e-30, bits(8), codes);
+            let narrow = ActivationGrid::of_range(1e-35, bits(8), codes);
             assert!(narrow.validate().is_ok());
         }
     }

@@ -65,10 +65,10 @@ pub(super) fn check_positive(field: &'static str, value: f32) -> Result<(), Quan
     Err(QuantizeError::Setting {
         field,
         value,
-        allowed: "1e-12 or more, and finite",
+        allowed: "1e-30 or more, and finite",
     })
 }
 
-/// The least range or step: far below any that is useful, far above the numbers
-/// whose division overflows.
-pub(super) const LEAST: f32 = 1e-12;
+/// The least range or step: far below those of any network whose parts are scaled against each
+/// other, far above the numbers whose division overflows.
+pub(super) const LEAST: f32 = 1e-30;

@@ -141,7 +141,7 @@ fn a_channel_of_zeros_takes_the_least_step_of_the_others_and_decides_nothing() {
     weight.index_axis_mut(Axis(0), 1).mapv_inplace(|w| w / 1e3);
     for zeros in [0, 3] {
         // So small that any step stores it as zero, as weight decay leaves it.
-        weight.index_axis_mut(Axis(0), zeros).fill(-1e-20);
+        weight.index_axis_mut(Axis(0), zeros).fill(-1e-35);
     }
     let ranges = ranges(CodeName::None, WeightBits::Eight);
     let uniform = |w: &[f32]| Uniform::symmetric(BitWidth::EIGHT, w).map(Grid::Uniform);

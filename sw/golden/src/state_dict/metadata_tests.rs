@@ -180,7 +180,7 @@ fn damaged_and_hostile_metadata_end_in_a_sentence() {
     for (key, value) in [
         ("classes", "0"),
         ("classes", "18446744073709551615"),
-        ("image", "\"1024x1024x1024\""),
+        ("image", "\"1024x1024x3\""),
     ] {
         let own = read(&ends(key, value)).unwrap().unwrap();
         let target = Target {

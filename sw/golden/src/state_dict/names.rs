@@ -18,7 +18,7 @@ const WRAPPERS: [&str; 6] = [
     "_module",
 ];
 /// What a file may hold beside a network's parameters, and what no network computes with.
-const BESIDE: [&str; 12] = [
+const BESIDE: [&str; 13] = [
     "optimizer",
     "optimizers",
     "optimizer_state_dict",
@@ -31,6 +31,8 @@ const BESIDE: [&str; 12] = [
     "epoch",
     "step",
     "global_step",
+    // Of torch.optim.swa_utils.AveragedModel.
+    "n_averaged",
 ];
 /// Parts of a name that are tried as what stands in front.
 const MOST_PARTS: usize = 16;

@@ -30,7 +30,7 @@ impl Fraction {
         (units <= ONE).then_some(Self(units))
     }
 
-    /// Of a decimal number, exactly.
+    /// Of a decimal number, to eight digits.
     pub(super) fn decimal(text: &str) -> Option<Self> {
         Self::of_units(units(text)?)
     }
@@ -61,19 +61,21 @@ impl fmt::Display for Fraction {
     }
 }
 
-/// A decimal number in units of 10⁻⁸, exactly; `None` of signs, exponents and more digits.
+/// A decimal number in units of 10⁻⁸, rounded to the nearest if it has more digits; `None` of signs
+/// and exponents.
 pub(super) fn units(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let fraction = fraction.trim_end_matches('0');
     let none = text.bytes().all(|b| !b.is_ascii_digit());
-    if none || !digits(whole) || !digits(fraction) || fraction.len() > DIGITS {
+    if none || !digits(whole) || !digits(fraction) {
         return None;
     }
-    let units: u64 = format!("{fraction:0<DIGITS$}").parse().ok()?;
+    let (kept, rest) = fraction.split_at(fraction.len().min(DIGITS));
+    let up = u64::from(rest.bytes().next().is_some_and(|digit| digit >= b'5'));
+    let units: u64 = format!("{kept:0<DIGITS$}").parse().ok()?;
     let whole: u64 = match whole {
         "" => 0,
         whole => whole.parse().ok()?,
     };
-    whole.checked_mul(u64::from(ONE))?.checked_add(units)
+    whole.checked_mul(u64::from(ONE))?.checked_add(units + up)
 }

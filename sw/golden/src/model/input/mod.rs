@@ -243,7 +243,7 @@ mod tests {
             "svhn",
             "0.5,0.5,0.5",
             "1.1,0,0,1,1,1",
-            "0.123456789,0,0,1,1,1",
+            "0.5,3",
             "256,0,0,255,255,255",
             "0,0,0,0,0,1,1,1,1,1",
             "1e-1,0,0,1,1,1",
@@ -330,6 +330,9 @@ mod tests {
         let fine = "0.49139968,0.24703223".parse::<InputMap>().unwrap();
         let exact = (200.0 / 255.0 - 0.491_399_68) / 0.247_032_23;
         assert!((f64::from(fine.real(200, 0)) - exact).abs() < 1e-6);
+        // What NumPy prints of a mean is rounded.
+        let long = "0.1306604762738429,0.30810780385646264".parse::<InputMap>();
+        assert_eq!(long.unwrap().to_string(), "0.13066048,0.3081078");
         let odd = "0.1,0.2,0.3".parse::<InputMap>().unwrap_err();
         assert!(
             odd.contains("3 numbers") && odd.contains("all means first"),

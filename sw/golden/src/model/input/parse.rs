@@ -31,7 +31,7 @@ fn moments(text: &str) -> Result<Normalization, String> {
     let units: Option<Vec<u64>> = parts.map(units).collect();
     let units = units.filter(|u| !u.is_empty()).ok_or_else(|| {
         format!(
-            "{text:?} is no map from pixels to activations; allowed are halve, centre, unit (pixel / 255), mnist, cifar10, imagenet, and means and deviations of the channels with at most {DIGITS} digits behind the point, all means first, of a pixel / 255 or of pixels from 0 to 255, as in 0.1307,0.3081 or 0.4914,0.4822,0.4465,0.2470,0.2435,0.2616"
+            "{text:?} is no map from pixels to activations; allowed are halve, centre, unit (pixel / 255), mnist, cifar10, imagenet, and means and deviations of the channels (to {DIGITS} digits), all means first, of a pixel / 255 or of pixels from 0 to 255, as in 0.1307,0.3081 or 0.4914,0.4822,0.4465,0.2470,0.2435,0.2616"
         )
     })?;
     let channels = units.len() / 2;
@@ -41,8 +41,14 @@ fn moments(text: &str) -> Result<Normalization, String> {
             units.len()
         ));
     }
-    // No share of full ink is above one, so these are pixels.
-    let pixels = units.iter().any(|&u| u > u64::from(ONE));
+    // No share of full ink is above one, so then these are pixels, and all of them.
+    let one = u64::from(ONE);
+    let pixels = units.iter().any(|&u| u > one);
+    if pixels && units.iter().any(|&u| u > 0 && u <= one) {
+        return Err(format!(
+            "{text:?} has numbers up to 1 and above 1; allowed are moments of a pixel / 255, all up to 1, or of pixels from 0 to {FULL_INK}, all above 1 but for zeros"
+        ));
+    }
     let share = |units: u64| {
         let share = match pixels {
             true => (units + FULL_INK / 2) / FULL_INK,
