@@ -67,6 +67,7 @@ pub fn measure(
     let plan = Plan::new(&arguments, seed)?;
     let subject = Subject::new(&arguments, &plan, output)?;
     plan.check_source_images(&subject.split.train)?;
+    plan.check_test_images(&subject.test)?;
     let mut results = Vec::with_capacity(arguments.seeds);
     let mut logged = Vec::with_capacity(arguments.seeds);
     for seed in plan.seeds() {

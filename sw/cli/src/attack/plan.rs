@@ -152,6 +152,30 @@ impl<'a> Plan<'a> {
         check_count("--attack-images", count, there_are)
     }
 
+    /// Checks that there are test images that an attack misleads, and for a stealthy one others that
+    /// it leaves alone: without them its aim is empty.
+    ///
+    /// # Errors
+    /// One sentence with the flag and the class that all test images have.
+    pub fn check_test_images(&self, test: &Dataset) -> Result<(), Error> {
+        let all_are = |class: u8| test.labels.iter().all(|&label| label == class);
+        let arguments = &self.arguments;
+        match (arguments.method, arguments.target, arguments.source) {
+            (Method::NToOne, Some(target), _) if all_are(target) => Err(Error::flag(
+                "--target",
+                target,
+                "a class that not all test images have already",
+            )),
+            (Method::Stealthy, _, Some(source)) if all_are(source) => Err(Error::flag(
+                "--source",
+                source,
+                "a class that not all test images have, so that there are others that keep theirs; \
+                 for images of one class, --method t-bfa-1-to-1",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The memory that is attacked.
     ///
     /// # Errors
