@@ -5,7 +5,8 @@ use crate::compare::{GoldenPass, Mismatch};
 use crate::driver::{Counters, ImageRun};
 use brownout_golden::infer::{Truth, Workspace};
 use brownout_spec::config::{Configuration, VoltageModelChoice};
-use brownout_spec::fault::FaultMode;
+use brownout_spec::fault::{FaultMap, FaultMode};
+use brownout_spec::quantity::WordAddress;
 use serde::Serialize;
 
 /// What was measured at one operating point: sums over all images.
@@ -34,9 +35,9 @@ pub struct PointSummary {
     pub accuracy_golden: f64,
     /// Code words read.
     pub words_read: u64,
-    /// Words in which the fault emulation flipped a bit.
+    /// Words that were read with a flipped bit: of the fault emulation, or of a map's cells.
     pub disturbed_words: u64,
-    /// Bits flipped by the fault emulation.
+    /// Flipped bits that were read.
     pub flipped_bits: u64,
     /// Words in which the decoder corrected a bit.
     pub corrected: u64,
@@ -95,6 +96,11 @@ impl Campaign<'_> {
         let configuration = self.simulator.configuration();
         let share = |n: usize| n as f64 / sums.images.max(1) as f64;
         let c = &sums.counters;
+        let (disturbed, flipped) = match (point.mode, point.map) {
+            // What is written already with its flips is nothing that the hardware counts.
+            (FaultMode::Map, Some(map)) => self.written_flips(map, sums.images as u64),
+            _ => (c.disturbed, c.flipped),
+        };
         PointSummary {
             voltage_mv: resolved.millivolts.map(|mv| mv.0),
             voltage_model: voltage_model_name(configuration),
@@ -114,8 +120,8 @@ impl Campaign<'_> {
             accuracy_rtl: share(sums.correct_rtl),
             accuracy_golden: share(sums.correct_golden),
             words_read: c.words_read,
-            disturbed_words: c.disturbed,
-            flipped_bits: c.flipped,
+            disturbed_words: disturbed,
+            flipped_bits: flipped,
             corrected: c.corrected,
             detected: c.detected,
             miscorrected: sums.truth.miscorrected,
@@ -128,6 +134,19 @@ impl Campaign<'_> {
             logits_compared: sums.logits,
             mismatches: u64::from(mismatch.is_some()),
         }
+    }
+}
+
+impl Campaign<'_> {
+    /// Words that a map disturbs and the bits that it inverts in them, each read once an image.
+    fn written_flips(&self, map: &FaultMap, images: u64) -> (u64, u64) {
+        let words = self.image.words().iter().enumerate();
+        let flips = words.map(|(address, word)| map.flips(WordAddress(address as u32), word.0));
+        let flips = flips.filter(|&flips| flips != 0);
+        let (words, bits) = flips.fold((0, 0), |(words, bits), flips| {
+            (words + 1, bits + u64::from(flips.count_ones()))
+        });
+        (words * images, bits * images)
     }
 }
 

@@ -141,6 +141,11 @@ fn the_map_s_cells_are_the_ones_that_fail() {
         (&point["corrected"], &point["detected"]),
         (&2.into(), &2.into())
     );
+    // Two words and three cells, each read with either image.
+    assert_eq!(
+        (&point["disturbed_words"], &point["flipped_bits"]),
+        (&4.into(), &6.into())
+    );
 }
 
 /// Corrected, detected and silently wrong words in the table's row of each code.
