@@ -61,7 +61,7 @@ pub fn check(
         judged.images,
         percent(judged.accuracy_quantized)
     );
-    if judgement.may_be_chance() {
+    if judgement.is_faithful() {
         output.remark(format!(
             "{loss}; of so few images on which they differ ({}) this may be chance",
             judgement.disputed

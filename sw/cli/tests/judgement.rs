@@ -3,7 +3,7 @@
 mod common;
 
 use brownout_golden::float::FloatModel;
-use common::Sandbox;
+use common::{Answer, Sandbox};
 
 /// A network of glyph digits that was trained for a moment.
 fn trained(sandbox: &Sandbox) -> FloatModel {
@@ -82,29 +82,25 @@ fn a_model_that_loses_more_than_half_a_point_is_refused_unless_it_is_accepted() 
     assert!(!good.err.contains("layer"), "{}", good.err);
 }
 
+/// A step of training that leaves the spoiled network as it is, with what is to be written.
+fn train(sandbox: &Sandbox, out: &str, more: &[&str]) -> Answer {
+    let start = ["train", "--from", "spoiled.checkpoint", "--code", "none"];
+    let step = [
+        "--train-images",
+        "640",
+        "--epochs",
+        "1",
+        "--learning-rate",
+        "1e-6",
+    ];
+    sandbox.run(&[&start[..], &step, &["--out", out], more].concat())
+}
+
 #[test]
 fn what_was_trained_is_kept_whatever_its_export_says() {
     let sandbox = Sandbox::new();
     spoiled(&sandbox);
-    let train = |more: &[&str]| {
-        let arguments = [
-            "train",
-            "--from",
-            "spoiled.checkpoint",
-            "--code",
-            "none",
-            "--train-images",
-            "640",
-            "--epochs",
-            "1",
-            "--learning-rate",
-            "1e-6",
-            "--out",
-            "trained.model",
-        ];
-        sandbox.run(&[&arguments[..], more].concat())
-    };
-    let beside = train(&[]);
+    let beside = train(&sandbox, "trained.model", &[]);
     assert_eq!(beside.status, Some(2), "{}", beside.err);
     assert!(
         beside
@@ -113,12 +109,16 @@ fn what_was_trained_is_kept_whatever_its_export_says() {
         "{}",
         beside.err
     );
-    let asked = train(&["--checkpoint", "trained.checkpoint"]);
+    let asked = train(
+        &sandbox,
+        "trained.model",
+        &["--checkpoint", "trained.checkpoint"],
+    );
     assert_eq!(asked.status, Some(2), "{}", asked.err);
     assert!(!sandbox.path("trained.model").exists());
     let kept = |name: &str| FloatModel::read(&sandbox.path(name)).unwrap();
     assert_eq!(kept("trained.checkpoint"), kept("trained.model.checkpoint"));
-    let accepted = train(&["--accept"]);
+    let accepted = train(&sandbox, "trained.model", &["--accept"]);
     assert_eq!(accepted.status, Some(0), "{}", accepted.err);
     assert!(sandbox.path("trained.model").exists());
 }
@@ -128,23 +128,8 @@ fn what_is_kept_takes_no_other_files_place() {
     let sandbox = Sandbox::new();
     spoiled(&sandbox);
     let start = std::fs::read(sandbox.path("spoiled.checkpoint")).unwrap();
-    let train = [
-        "train",
-        "--from",
-        "spoiled.checkpoint",
-        "--code",
-        "none",
-        "--train-images",
-        "640",
-        "--epochs",
-        "1",
-        "--learning-rate",
-        "1e-6",
-        "--out",
-        "spoiled",
-    ];
     for kept in ["spoiled.checkpoint-2", "spoiled.checkpoint-3"] {
-        let refused = sandbox.run(&train);
+        let refused = train(&sandbox, "spoiled", &[]);
         assert_eq!(refused.status, Some(2), "{}", refused.err);
         let said = format!("the checkpoint is in {kept}\n");
         assert!(refused.err.contains(&said), "{}", refused.err);

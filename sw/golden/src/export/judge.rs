@@ -215,15 +215,11 @@ impl Judgement {
         self.loss() <= LOSS
     }
 
-    /// Whether a loss is no more than chance may give.
-    pub fn may_be_chance(&self) -> bool {
-        let lost = self.rounded_correct.saturating_sub(self.integer_correct);
-        lost.pow(2) <= DEVIATIONS.pow(2) * self.disputed
-    }
-
     /// Whether no more than half a point is lost, or no more than chance may give.
     pub fn is_faithful(&self) -> bool {
-        self.loses_no_more_than_half_a_point() || self.may_be_chance()
+        let lost = self.rounded_correct.saturating_sub(self.integer_correct);
+        let may_be_chance = lost.pow(2) <= DEVIATIONS.pow(2) * self.disputed;
+        self.loses_no_more_than_half_a_point() || may_be_chance
     }
 
     /// One sentence for each layer whose integers are coarse.
