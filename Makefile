@@ -38,11 +38,11 @@ synthesizer:
 
 sim: simulator ## train, generate and simulate at falling voltage (DATA=glyphs|mnist:DIR)
 	@echo "Building the command (minutes the first time, without a word) and simulating; the summary goes to $(SIM_OUT)/summary.json ..."
-	$(CARGO) run --release --quiet --package brownout --features simulate -- sweep --data "$(DATA)" --out "$(SIM_OUT)"
+	$(CARGO) run --release --quiet --package brownout --no-default-features --features simulate -- sweep --data "$(DATA)" --out "$(SIM_OUT)"
 
 verilog: ## write the accelerator's Verilog (CONFIG=FILE, RTL_OUT=DIR)
 	@echo "Generating Verilog into $(RTL_OUT)/ ..."
-	$(CARGO) run --release --quiet --package brownout -- generate $(if $(CONFIG),--config "$(CONFIG)") --out "$(RTL_OUT)"
+	$(CARGO) run --release --quiet --package brownout --no-default-features -- generate $(if $(CONFIG),--config "$(CONFIG)") --out "$(RTL_OUT)"
 
 test: tools ## format check, lints and all tests (BROWNOUT_SKIP_ICARUS=1: those without Icarus)
 	@$(CARGO) fmt --version >/dev/null && $(CARGO) clippy --version >/dev/null || \

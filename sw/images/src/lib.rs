@@ -1,0 +1,1 @@
+//! Images of your own: NumPy arrays, and folders of PNG and JPEG files.
