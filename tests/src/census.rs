@@ -3,7 +3,7 @@
 use crate::graph::Graph;
 use crate::session::Conditions;
 use brownout_spec::config::Configuration;
-use brownout_spec::program::{Operation, Step};
+use brownout_spec::program::{Operation, Step, Window};
 use std::collections::BTreeMap;
 
 /// How often each feature was drawn, in graphs.
@@ -117,18 +117,19 @@ fn layer_features(
             found.push(feature);
         }
     };
-    let whole = (s.kernel_height, s.kernel_width) == (s.input.height, s.input.width);
-    let dense = step.convolution && whole && s.padding == 0;
+    let window = s.window;
+    let padding = window.padding.top;
+    let dense = step.convolution && window == Window::whole(s.input);
     add(
         dense && s.input.pixels() == 1,
         "dense layer over a flat input",
     );
     add(dense && s.input.pixels() > 1, "dense layer over a map");
-    add(s.stride == 2, "stride 2");
-    add(step.convolution && s.padding == 0, "padding 0");
-    add(step.convolution && s.padding == 1, "padding 1");
-    add(step.convolution && s.padding == 2, "padding 2");
-    add(!step.convolution && s.padding > 0, "padded max pool");
+    add(window.stride.rows == 2, "stride 2");
+    add(step.convolution && padding == 0, "padding 0");
+    add(step.convolution && padding == 1, "padding 1");
+    add(step.convolution && padding == 2, "padding 2");
+    add(!step.convolution && padding > 0, "padded max pool");
     for side in [s.input.height, s.input.width] {
         add(side.is_multiple_of(2), "even side");
         add(side > 1 && !side.is_multiple_of(2), "odd side");
@@ -155,9 +156,6 @@ fn layer_features(
         step.convolution && step.pixels() == configuration.words_per_tile(),
         "as many pixels as words in a tile",
     );
-    add(
-        s.kernel_height != s.kernel_width,
-        "kernel that is not square",
-    );
+    add(window.height != window.width, "kernel that is not square");
     found
 }

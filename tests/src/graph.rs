@@ -7,7 +7,9 @@ use brownout_golden::model::{InputMap, IntegerModel, Origin};
 use brownout_spec::arithmetic::{OutputScale, ResidualScale};
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles::program_cycles;
-use brownout_spec::program::{Layer, Network, Operation, Program, Residual, Shape};
+use brownout_spec::program::{
+    Layer, Network, Operation, Padding, Program, Residual, Shape, Steps, Window,
+};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
@@ -51,6 +53,24 @@ impl Focus {
     ];
 }
 
+/// An operation and the tensors that it reads: 0 is the input, k the output of node k − 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// What is computed.
+    pub operation: Operation,
+    /// Of what.
+    pub reads: Vec<usize>,
+}
+
+/// Operations that each read the one before.
+pub fn chain(operations: &[Operation]) -> Vec<Node> {
+    let node = |(index, &operation)| Node {
+        operation,
+        reads: vec![index],
+    };
+    operations.iter().enumerate().map(node).collect()
+}
+
 /// A model and its place on the configuration.
 #[derive(Clone, Debug)]
 pub struct Graph {
@@ -90,7 +110,7 @@ struct Builder<'a, R> {
     configuration: &'a Configuration,
     random: &'a mut R,
     tensors: Vec<Shape>,
-    operations: Vec<Operation>,
+    nodes: Vec<Node>,
 }
 
 impl<'a, R: Rng> Builder<'a, R> {
@@ -111,7 +131,7 @@ impl<'a, R: Rng> Builder<'a, R> {
                 width,
                 channels,
             }],
-            operations: Vec::new(),
+            nodes: Vec::new(),
         }
     }
 
@@ -127,42 +147,30 @@ impl<'a, R: Rng> Builder<'a, R> {
         self.random.random_range(1..=most)
     }
 
-    /// Appends an operation if its window fits the map.
+    /// Appends an operation on the last tensor if its window fits the map.
     fn push(&mut self, operation: Operation) -> bool {
-        let input = self.shape();
-        let (kernel_height, kernel_width, stride, padding, channels) = match operation {
-            Operation::Convolution {
-                kernel_height,
-                kernel_width,
-                stride,
-                padding,
-                output_channels,
-                ..
-            } => (
-                kernel_height,
-                kernel_width,
-                stride,
-                padding,
-                output_channels,
-            ),
-            Operation::MaxPool {
-                kernel,
-                stride,
-                padding,
-            } => (kernel, kernel, stride, padding, input.channels),
-            Operation::GlobalAveragePool => (input.height, input.width, 1, 0, input.channels),
+        let last = self.tensors.len() - 1;
+        self.push_reading(&[last], operation)
+    }
+
+    /// Appends an operation if what it reads fits it.
+    fn push_reading(&mut self, reads: &[usize], operation: Operation) -> bool {
+        let node = Node {
+            operation,
+            reads: reads.to_vec(),
         };
-        let (height, width) = (input.height + 2 * padding, input.width + 2 * padding);
-        if height < kernel_height || width < kernel_width {
-            return false;
+        self.nodes.push(node);
+        let network = network(self.tensors[0], &self.nodes);
+        match network.maps() {
+            Ok(shapes) => {
+                self.tensors.push(shapes[shapes.len() - 1].output);
+                true
+            }
+            Err(_) => {
+                self.nodes.pop();
+                false
+            }
         }
-        self.tensors.push(Shape {
-            height: (height - kernel_height) / stride + 1,
-            width: (width - kernel_width) / stride + 1,
-            channels,
-        });
-        self.operations.push(operation);
-        true
     }
 
     fn body(&mut self, focus: Focus) {
@@ -186,36 +194,37 @@ impl<'a, R: Rng> Builder<'a, R> {
 
     /// Any window: kernel 1 to 5, also not square, stride 1 to 3, padding 0 to 2.
     fn convolution(&mut self) {
-        let kernel_height = self.random.random_range(1..=5);
-        let kernel_width = match self.random.random_bool(0.7) {
-            true => kernel_height,
+        let height = self.random.random_range(1..=5);
+        let width = match self.random.random_bool(0.7) {
+            true => height,
             false => self.random.random_range(1..=5),
         };
-        let most = kernel_height.min(kernel_width).min(3) - 1;
-        let operation = Operation::Convolution {
-            kernel_height,
-            kernel_width,
-            stride: self.random.random_range(1..=3),
-            padding: self.random.random_range(0..=most),
-            output_channels: self.channels(),
-            residual: None,
+        let most = height.min(width).min(3) - 1;
+        let window = Window {
+            height,
+            width,
+            stride: Steps::both(self.random.random_range(1..=3)),
+            padding: Padding::around(self.random.random_range(0..=most)),
+            dilation: Steps::ONE,
         };
-        self.push(operation);
+        let channels = self.channels();
+        self.push(Operation::convolution(window, channels));
     }
 
     /// A convolution that gives ceil(side / stride) pixels, as residual networks use.
-    fn same_convolution(&mut self, stride: usize, residual: Option<(Residual, usize)>) {
+    fn same_convolution(&mut self, stride: usize, residual: Option<(usize, Residual, usize)>) {
         let kernel = *[1, 3, 5].choose(self.random).expect("not empty");
-        let least = residual.map_or(1, |(_, channels)| channels);
-        let output_channels = self.channels().max(least);
-        self.push(Operation::Convolution {
-            kernel_height: kernel,
-            kernel_width: kernel,
-            stride,
-            padding: kernel / 2,
-            output_channels,
-            residual: residual.map(|(operand, _)| operand),
-        });
+        let least = residual.map_or(1, |(.., channels)| channels);
+        let channels = self.channels().max(least);
+        let convolution =
+            Operation::convolution(Window::square(kernel, stride, kernel / 2), channels);
+        let last = self.tensors.len() - 1;
+        match residual {
+            None => self.push(convolution),
+            Some((from, with, _)) => {
+                self.push_reading(&[last, from], convolution.with_residual(with))
+            }
+        };
     }
 
     /// Two convolutions; the second adds what the first one read.
@@ -227,19 +236,20 @@ impl<'a, R: Rng> Builder<'a, R> {
         self.same_convolution(stride, None);
         // The scale is drawn with the tensors, when the shift is known.
         let residual = Residual {
-            from,
             stride,
             scale: ResidualScale::default(),
         };
-        self.same_convolution(1, Some((residual, least)));
+        self.same_convolution(1, Some((from, residual, least)));
     }
 
     fn max_pool(&mut self) {
         let kernel = self.random.random_range(1..=4);
         let operation = Operation::MaxPool {
-            kernel,
-            stride: self.random.random_range(1..=3),
-            padding: self.random.random_range(0..kernel.min(3)),
+            window: Window::square(
+                kernel,
+                self.random.random_range(1..=3),
+                self.random.random_range(0..kernel.min(3)),
+            ),
         };
         self.push(operation);
     }
@@ -260,20 +270,14 @@ impl<'a, R: Rng> Builder<'a, R> {
             true => (1, self.random.random_range(1..=rows)),
             false => (*[1, 3].choose(self.random).expect("not empty"), channels),
         };
-        for residual in [false, true] {
-            self.push(Operation::Convolution {
-                kernel_height: kernel,
-                kernel_width: kernel,
-                stride: 1,
-                padding: kernel / 2,
-                output_channels: if residual { channels } else { between },
-                residual: residual.then_some(Residual {
-                    from: 0,
-                    stride: 1,
-                    scale: ResidualScale::default(),
-                }),
-            });
-        }
+        let convolution =
+            |outputs| Operation::convolution(Window::square(kernel, 1, kernel / 2), outputs);
+        let residual = Residual {
+            stride: 1,
+            scale: ResidualScale::default(),
+        };
+        self.push(convolution(between));
+        self.push_reading(&[1, 0], convolution(channels).with_residual(residual));
         self.max_pool();
     }
 
@@ -289,30 +293,21 @@ impl<'a, R: Rng> Builder<'a, R> {
             }
         } else if focus != Focus::Dense && pooled_end && height == width {
             self.push(Operation::MaxPool {
-                kernel: height,
-                stride: 1,
-                padding: 0,
+                window: Window::square(height, 1, 0),
             });
             return;
         }
-        let Shape { height, width, .. } = self.shape();
-        let output_channels = self.channels();
-        self.push(Operation::Convolution {
-            kernel_height: height,
-            kernel_width: width,
-            stride: 1,
-            padding: 0,
-            output_channels,
-            residual: None,
-        });
+        let map = self.shape();
+        let outputs = self.channels();
+        self.push(Operation::dense(map, outputs));
     }
 
     /// `None` if the configuration cannot run what was drawn.
     fn finish(self) -> Option<Graph> {
-        let graph = with_operations(
+        let graph = with_nodes(
             self.configuration,
             self.tensors[0],
-            &self.operations,
+            &self.nodes,
             self.random,
         )?;
         let cycles = program_cycles(self.configuration, &graph.program);
@@ -320,7 +315,25 @@ impl<'a, R: Rng> Builder<'a, R> {
     }
 }
 
-/// A graph of given operations with drawn tensors and scales, those of residuals included.
+/// The nodes as a network whose scales say nothing yet.
+fn network(input: Shape, nodes: &[Node]) -> Network {
+    let layer = |(index, node): (usize, &Node)| Layer {
+        name: format!("layer{index}"),
+        reads: node.reads.clone(),
+        operation: node.operation,
+        output: OutputScale {
+            shift: 16,
+            low: -128,
+            high: 127,
+        },
+    };
+    Network {
+        input,
+        layers: nodes.iter().enumerate().map(layer).collect(),
+    }
+}
+
+/// A chain of given operations with drawn tensors and scales.
 ///
 /// `None` if the configuration cannot run it.
 pub fn with_operations(
@@ -329,25 +342,24 @@ pub fn with_operations(
     operations: &[Operation],
     random: &mut impl Rng,
 ) -> Option<Graph> {
-    let output = OutputScale {
-        shift: 16,
-        low: -128,
-        high: 127,
-    };
-    let layer = |(index, &operation): (usize, &Operation)| Layer {
-        name: format!("layer{index}"),
-        operation,
-        output,
-    };
-    let mut network = Network {
-        input,
-        layers: operations.iter().enumerate().map(layer).collect(),
-    };
+    with_nodes(configuration, input, &chain(operations), random)
+}
+
+/// A graph of given nodes with drawn tensors and scales, those of operands included.
+///
+/// `None` if the configuration cannot run it.
+pub fn with_nodes(
+    configuration: &Configuration,
+    input: Shape,
+    nodes: &[Node],
+    random: &mut impl Rng,
+) -> Option<Graph> {
+    let mut network = network(input, nodes);
     let shapes = network.shapes().ok()?;
     let mut layers = Vec::new();
     for (layer, shapes) in network.layers.iter_mut().zip(&shapes) {
-        let wide = layers.len() + 1 == operations.len();
-        let drawn = tensors::draw(configuration, layer.operation, shapes.input, wide, random);
+        let wide = layers.len() + 1 == nodes.len();
+        let drawn = tensors::draw(configuration, layer.operation, shapes, wide, random);
         layer.operation = drawn.operation;
         layer.output = drawn.output;
         layers.push(drawn.tensors);

@@ -9,7 +9,7 @@ use brownout_golden::model::{LayerTensors, LayerWeights};
 use brownout_spec::arithmetic::{ChannelParameters, OutputScale, ResidualScale};
 use brownout_spec::code::Code;
 use brownout_spec::config::Configuration;
-use brownout_spec::program::{Operation, Shape};
+use brownout_spec::program::{LayerShapes, Operation};
 use ndarray::Array4;
 use rand::{Rng, RngExt};
 
@@ -24,27 +24,24 @@ pub struct DrawnLayer {
     pub tensors: LayerTensors,
 }
 
-/// Draws tensors and scales of an operation on a map of shape `input`.
+/// Draws tensors and scales of an operation on tensors of these shapes.
 pub fn draw(
     configuration: &Configuration,
     operation: Operation,
-    input: Shape,
+    shapes: &LayerShapes,
     wide: bool,
     random: &mut impl Rng,
 ) -> DrawnLayer {
-    let weights = draw_weights(configuration, operation, input, random);
-    let (channels, spread) = match (&operation, &weights) {
-        (
-            Operation::Convolution {
-                output_channels, ..
-            },
-            Some(weights),
-        ) => (*output_channels, spread(&weights.integers)),
-        (Operation::GlobalAveragePool, _) => {
-            (input.channels, 74.0 * (input.pixels() as f64).sqrt())
+    let has_weights = operation.has_weights();
+    let weights = has_weights.then(|| draw_weights(configuration, shapes, random));
+    let spread = match (&operation, &weights) {
+        (_, Some(weights)) => spread(&weights.integers),
+        (Operation::GlobalAveragePool | Operation::AveragePool { .. }, _) => {
+            74.0 * (shapes.window.taps() as f64).sqrt()
         }
-        _ => (input.channels, 74.0),
+        _ => 74.0,
     };
+    let channels = shapes.output.channels;
     let output = draw_output(random);
     let tensors = LayerTensors {
         channels: (0..channels)
@@ -72,22 +69,14 @@ pub fn draw_image(values: usize, random: &mut impl Rng) -> Vec<i8> {
 
 fn draw_weights(
     configuration: &Configuration,
-    operation: Operation,
-    input: Shape,
+    shapes: &LayerShapes,
     random: &mut impl Rng,
-) -> Option<LayerWeights> {
-    let Operation::Convolution {
-        kernel_height,
-        kernel_width,
-        output_channels,
-        ..
-    } = operation
-    else {
-        return None;
-    };
+) -> LayerWeights {
     let code = Code::of(configuration);
     let extreme = random.random_bool(0.25);
-    let shape = (output_channels, input.channels, kernel_height, kernel_width);
+    let outputs = shapes.output.channels;
+    let (height, width) = (shapes.window.height, shapes.window.width);
+    let shape = (outputs, shapes.group_channels(), height, width);
     let integers = Array4::from_shape_fn(shape, |(channel, ..)| {
         let (lowest, highest) = code.allowed_range_of_channel(channel);
         match extreme {
@@ -96,10 +85,10 @@ fn draw_weights(
             false => random.random_range(lowest..=highest),
         }
     });
-    Some(LayerWeights {
+    LayerWeights {
         integers,
-        scales: vec![1.0; output_channels],
-    })
+        scales: vec![1.0; outputs],
+    }
 }
 
 /// Standard deviation of an accumulator with uniform activations, at least 1.

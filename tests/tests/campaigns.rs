@@ -11,7 +11,7 @@ use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::{Configuration, WeightBits};
 use brownout_spec::fault::FaultMode;
 use brownout_spec::image::{Layout, WeightImage};
-use brownout_spec::program::{Operation, Shape};
+use brownout_spec::program::{Operation, Shape, Window};
 use brownout_spec::quantity::{BitErrorRate, ChipSeed, Millivolts};
 use brownout_tests::configurations::configuration;
 use brownout_tests::graph::{self, Graph};
@@ -31,13 +31,8 @@ fn in_place() -> Configuration {
 /// A small network and images that it has never seen.
 fn task(configuration: &Configuration) -> (Graph, WeightImage, Dataset) {
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let convolution = |kernel, output_channels| Operation::Convolution {
-        kernel_height: kernel,
-        kernel_width: kernel,
-        stride: 1,
-        padding: 0,
-        output_channels,
-        residual: None,
+    let convolution = |kernel, output_channels| {
+        Operation::convolution(Window::square(kernel, 1, 0), output_channels)
     };
     let input = Shape {
         height: 6,

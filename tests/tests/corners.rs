@@ -9,7 +9,7 @@ use brownout_spec::arithmetic::{ChannelParameters, OutputScale};
 use brownout_spec::code::CodeName;
 use brownout_spec::config::{Configuration, WeightBits};
 use brownout_spec::image::{LayerShape, Layout, WeightImage};
-use brownout_spec::program::{Layer, Network, Operation, Program, Shape};
+use brownout_spec::program::{Layer, Network, Operation, Program, Shape, Window};
 use brownout_tests::configurations::configuration;
 use brownout_tests::session::{simulator, tools};
 
@@ -23,14 +23,8 @@ fn plain() -> Configuration {
 fn dense(name: &str, output_channels: usize, output: OutputScale) -> Layer {
     Layer {
         name: name.into(),
-        operation: Operation::Convolution {
-            kernel_height: 1,
-            kernel_width: 1,
-            stride: 1,
-            padding: 0,
-            output_channels,
-            residual: None,
-        },
+        reads: Vec::new(),
+        operation: Operation::convolution(Window::square(1, 1, 0), output_channels),
         output,
     }
 }
@@ -40,8 +34,11 @@ fn scale(shift: u8, low: i8, high: i8) -> OutputScale {
 }
 
 /// A program of dense layers on one pixel, all weights −128, loaded.
-fn load(layers: Vec<Layer>, parameters: &[Vec<ChannelParameters>]) -> Driver<ModelLink> {
+fn load(mut layers: Vec<Layer>, parameters: &[Vec<ChannelParameters>]) -> Driver<ModelLink> {
     let configuration = plain();
+    for (index, layer) in layers.iter_mut().enumerate() {
+        layer.reads = vec![index];
+    }
     let network = Network {
         input: Shape {
             height: 1,

@@ -6,73 +6,62 @@ use brownout_sim::link::Stalls;
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::{Configuration, WeightBits};
 use brownout_spec::fault::FaultMode;
-use brownout_spec::program::{Operation, Residual, Shape};
+use brownout_spec::program::{Operation, Residual, Shape, Window};
 use brownout_spec::quantity::{BitErrorRate, ChipSeed, Pass};
 use brownout_tests::configurations::configuration;
-use brownout_tests::graph;
+use brownout_tests::graph::{self, Node};
 use brownout_tests::session::{Conditions, compare_images, simulator};
 use brownout_tests::tensors::draw_image;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-fn convolution(kernel: usize, output_channels: usize, residual: Option<Residual>) -> Operation {
-    Operation::Convolution {
-        kernel_height: kernel,
-        kernel_width: kernel,
+/// A convolution of the tensor before it, which adds another one if there is one.
+fn convolution(kernel: usize, output_channels: usize, operand: Option<usize>) -> Node {
+    let operation = Operation::convolution(Window::square(kernel, 1, kernel / 2), output_channels);
+    let residual = Residual {
         stride: 1,
-        padding: kernel / 2,
-        output_channels,
-        residual,
+        scale: Default::default(),
+    };
+    Node {
+        operation: operand.map_or(operation, |_| operation.with_residual(residual)),
+        reads: operand.into_iter().collect(),
+    }
+}
+
+fn plain(operation: Operation) -> Node {
+    Node {
+        operation,
+        reads: Vec::new(),
     }
 }
 
 /// Ten channels on sixteen columns, then every kind of layer that could read what is beyond them.
-fn operations() -> Vec<Vec<Operation>> {
-    let residual = Some(Residual {
-        from: 1,
-        stride: 1,
-        scale: Default::default(),
+fn graphs() -> Vec<Vec<Node>> {
+    let pool = plain(Operation::MaxPool {
+        window: Window::square(3, 2, 1),
     });
-    let pool = Operation::MaxPool {
-        kernel: 3,
-        stride: 2,
-        padding: 1,
-    };
-    let dense = Operation::Convolution {
-        kernel_height: 4,
-        kernel_width: 4,
-        stride: 1,
-        padding: 0,
-        output_channels: 10,
-        residual: None,
-    };
+    let dense = plain(Operation::convolution(Window::square(4, 1, 0), 10));
+    let mean = plain(Operation::GlobalAveragePool);
     let ten = convolution(3, 10, None);
-    vec![
-        vec![ten, dense],
+    let mut graphs = vec![
+        vec![ten.clone(), dense.clone()],
         vec![
-            ten,
+            ten.clone(),
             convolution(3, 7, None),
-            convolution(1, 20, residual),
-            dense,
+            convolution(1, 20, Some(1)),
+            dense.clone(),
         ],
-        vec![ten, convolution(3, 12, residual_of_the_first()), dense],
-        vec![
-            ten,
-            pool,
-            Operation::GlobalAveragePool,
-            convolution(1, 10, None),
-        ],
-        vec![ten, Operation::GlobalAveragePool],
-    ]
-}
-
-/// The input, whose channels do not fill the columns either.
-fn residual_of_the_first() -> Option<Residual> {
-    Some(Residual {
-        from: 0,
-        stride: 1,
-        scale: Default::default(),
-    })
+        // The operand is the input, whose channels do not fill the columns either.
+        vec![ten.clone(), convolution(3, 12, Some(0)), dense],
+        vec![ten.clone(), pool, mean.clone(), convolution(1, 10, None)],
+        vec![ten, mean],
+    ];
+    for graph in &mut graphs {
+        for (index, node) in graph.iter_mut().enumerate() {
+            node.reads.insert(0, index);
+        }
+    }
+    graphs
 }
 
 fn run(configuration: &Configuration, policy: Policy) {
@@ -94,9 +83,9 @@ fn run(configuration: &Configuration, policy: Policy) {
         width: 4,
         channels: 5,
     };
-    for (number, operations) in operations().iter().enumerate() {
+    for (number, nodes) in graphs().iter().enumerate() {
         let mut random = ChaCha8Rng::seed_from_u64(number as u64);
-        let graph = graph::with_operations(configuration, input, operations, &mut random)
+        let graph = graph::with_nodes(configuration, input, nodes, &mut random)
             .unwrap_or_else(|| panic!("network {number} does not fit"));
         let images: Vec<_> = (0..3)
             .map(|_| draw_image(input.volume(), &mut random))

@@ -9,7 +9,7 @@ use brownout_spec::code::{CodeName, Policy, Storage};
 use brownout_spec::config::{Configuration, WeightBits};
 use brownout_spec::fault::{FaultMap, FaultMode};
 use brownout_spec::image::{Layout, WeightImage};
-use brownout_spec::program::{Operation, Shape};
+use brownout_spec::program::{Operation, Shape, Window};
 use brownout_spec::quantity::{ChipSeed, Pass, Threshold};
 use brownout_tests::configurations::{benches, configuration};
 use brownout_tests::graph::{self, Graph};
@@ -23,13 +23,8 @@ const WORD: usize = 3;
 
 /// A small network.
 fn network(configuration: &Configuration) -> Graph {
-    let convolution = |kernel, output_channels| Operation::Convolution {
-        kernel_height: kernel,
-        kernel_width: kernel,
-        stride: 1,
-        padding: 0,
-        output_channels,
-        residual: None,
+    let convolution = |kernel, output_channels| {
+        Operation::convolution(Window::square(kernel, 1, 0), output_channels)
     };
     let input = Shape {
         height: 5,

@@ -73,7 +73,7 @@ fn measure(name: &str, model: &IntegerModel, instructions: Instructions) {
     let shapes = network.shapes().iter().zip(&model.network.layers);
     let products: usize = shapes
         .filter(|(_, layer)| layer.operation.has_weights())
-        .map(|(s, _)| s.output.volume() * s.input.channels * s.kernel_height * s.kernel_width)
+        .map(|(s, _)| s.output.volume() * s.inputs())
         .sum();
     println!(
         "{name:<16}{:<14}{:>10.2}{one:>12.0}{two:>12.0}{:>12.0}",
@@ -138,7 +138,7 @@ fn random_model(mut network: Network) -> IntegerModel {
     let mut tensors = Vec::new();
     for (layer, s) in network.layers.iter().zip(&shapes) {
         let outputs = s.output.channels;
-        let shape = (outputs, s.input.channels, s.kernel_height, s.kernel_width);
+        let shape = (outputs, s.group_channels(), s.window.height, s.window.width);
         tensors.push(LayerTensors {
             channels: (0..outputs)
                 .map(|_| ChannelParameters {

@@ -10,7 +10,7 @@ use brownout_spec::code::{CodeName, Policy, Storage};
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
 use brownout_spec::fault::FaultMode;
 use brownout_spec::image::{Layout, WeightImage};
-use brownout_spec::program::{Operation, Residual, Shape};
+use brownout_spec::program::{Operation, Residual, Shape, Window};
 use brownout_spec::quantity::{BitErrorRate, ChipSeed, Pass};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -42,14 +42,7 @@ pub fn accelerator(side: usize, fault_emulation: bool) -> Configuration {
 
 /// A convolution with as many output pixels as input pixels at stride 1.
 pub fn convolution(kernel: usize, stride: usize, output_channels: usize) -> Operation {
-    Operation::Convolution {
-        kernel_height: kernel,
-        kernel_width: kernel,
-        stride,
-        padding: kernel / 2,
-        output_channels,
-        residual: None,
-    }
+    Operation::convolution(Window::square(kernel, stride, kernel / 2), output_channels)
 }
 
 /// A network in an accelerator, and images for it.
@@ -71,14 +64,10 @@ impl Workload {
         channels: usize,
         images: usize,
     ) -> Self {
-        let mut with_residual = convolution(3, 1, 2 * channels);
-        if let Operation::Convolution { residual, .. } = &mut with_residual {
-            *residual = Some(Residual {
-                from: 2,
-                stride: 1,
-                scale: Default::default(),
-            });
-        }
+        let with_residual = convolution(3, 1, 2 * channels).with_residual(Residual {
+            stride: 1,
+            scale: Default::default(),
+        });
         let operations = [
             convolution(3, 1, channels),
             convolution(3, 2, 2 * channels),
@@ -93,10 +82,12 @@ impl Workload {
             width: side,
             channels: 3,
         };
-        Self::new(configuration, input, &operations, images)
+        let mut nodes = graph::chain(&operations);
+        nodes[3].reads.push(2);
+        Self::of_nodes(configuration, input, &nodes, images)
     }
 
-    /// A network of these operations with drawn weights and images.
+    /// A chain of these operations with drawn weights and images.
     ///
     /// # Panics
     /// If it does not fit the configuration.
@@ -106,8 +97,21 @@ impl Workload {
         operations: &[Operation],
         images: usize,
     ) -> Self {
+        Self::of_nodes(configuration, input, &graph::chain(operations), images)
+    }
+
+    /// A network of these nodes with drawn weights and images.
+    ///
+    /// # Panics
+    /// If it does not fit the configuration.
+    fn of_nodes(
+        configuration: &Configuration,
+        input: Shape,
+        nodes: &[graph::Node],
+        images: usize,
+    ) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(8);
-        let graph = graph::with_operations(configuration, input, operations, &mut random)
+        let graph = graph::with_nodes(configuration, input, nodes, &mut random)
             .expect("the measured networks fit the measured accelerators");
         let layout = Layout::new(configuration, graph.model.weight_shapes())
             .expect("the graph was made for this configuration");

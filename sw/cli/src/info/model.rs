@@ -14,7 +14,7 @@ use brownout_golden::model::{InputMap, IntegerModel, Origin};
 use brownout_spec::code::{Code, CodeName};
 use brownout_spec::config::{Configuration, WeightBits};
 use brownout_spec::cycles::{busy_cycles, layer_cycles, program_cycles};
-use brownout_spec::program::{Program, Shape};
+use brownout_spec::program::{Padding, Program, Shape, Steps};
 use serde::Serialize;
 use std::path::Path;
 
@@ -47,8 +47,8 @@ struct StepReport {
     input: Shape,
     output: Shape,
     kernel: (usize, usize),
-    stride: usize,
-    padding: usize,
+    stride: Steps,
+    padding: Padding,
     tiles: usize,
     multiply_accumulates: usize,
     cycles: u64,
@@ -112,9 +112,9 @@ fn steps(
             kind: layer.operation.kind(),
             input: step.shapes.input,
             output: step.shapes.output,
-            kernel: (step.shapes.kernel_height, step.shapes.kernel_width),
-            stride: step.shapes.stride,
-            padding: step.shapes.padding,
+            kernel: (step.shapes.window.height, step.shapes.window.width),
+            stride: step.shapes.window.stride,
+            padding: step.shapes.window.padding,
             tiles: step.tiles(),
             multiply_accumulates: step.multiply_accumulates(),
             cycles: layer_cycles(configuration, step),

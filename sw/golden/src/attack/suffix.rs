@@ -6,7 +6,6 @@
 use super::Victim;
 use crate::network::{Architecture, Builder, Parameters};
 use crate::quantize::ActivationGrid;
-use brownout_spec::program::Operation;
 
 /// The layers from `first` on; their input is tensor `first` of the whole network.
 #[derive(Clone, Debug)]
@@ -47,27 +46,19 @@ impl Suffixes {
 
 /// Whether all layers from `first` on read nothing older than tensor `first`.
 fn is_cut(architecture: &Architecture, first: usize) -> bool {
-    (first..architecture.network.layers.len()).all(|layer| {
-        let operand = architecture.residual(layer);
-        architecture.source(layer) >= first && operand.is_none_or(|(from, _)| from >= first)
-    })
+    let mut reads = architecture.network.layers[first..]
+        .iter()
+        .flat_map(|layer| &layer.reads);
+    reads.all(|&tensor| tensor >= first)
 }
 
 fn suffix(victim: &Victim<'_>, first: usize) -> Suffix {
     let whole = victim.architecture;
     let mut builder = Builder::new(&whole.name, whole.tensor(first));
-    let layers = whole.network.layers.iter().zip(&whole.styles).enumerate();
-    for (index, (layer, style)) in layers.skip(first) {
-        let mut operation = layer.operation;
-        if let Operation::Convolution {
-            residual: Some(operand),
-            ..
-        } = &mut operation
-        {
-            operand.from -= first;
-        }
-        let source = whole.source(index) - first;
-        builder = builder.layer_from(source, &layer.name, operation, *style);
+    let layers = whole.network.layers.iter().zip(&whole.styles);
+    for (layer, style) in layers.skip(first) {
+        let reads: Vec<usize> = layer.reads.iter().map(|tensor| tensor - first).collect();
+        builder = builder.layer_from(&reads, &layer.name, layer.operation, *style);
     }
     Suffix {
         first,

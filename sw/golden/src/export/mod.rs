@@ -15,6 +15,7 @@ pub use judge::{Judgement, LayerJudgement, judge};
 use crate::float::FloatModel;
 use crate::model::{
     Accuracy, IntegerModel, LayerTensors, LayerWeights, MAX_FILE_BYTES, ModelError, Origin,
+    check_operation,
 };
 use crate::network::{Architecture, Norm};
 use crate::quantize::{BitWidth, Placement};
@@ -55,18 +56,6 @@ pub enum ExportError {
         layer: usize,
         /// Name of the layer.
         name: String,
-    },
-    /// A layer does not read the output of the one before.
-    #[error(
-        "layer {layer} ({name}) reads tensor {source_tensor} instead of the output of the layer before; allowed in an exported network are chains, with shortcuts that have no parameters"
-    )]
-    Branch {
-        /// Index of the layer.
-        layer: usize,
-        /// Name of the layer.
-        name: String,
-        /// The tensor that it reads.
-        source_tensor: usize,
     },
     /// More weights than a file of an integer model holds.
     #[error("it has {weights} weights; an integer model holds at most {most}")]
@@ -219,14 +208,8 @@ pub fn check_form(architecture: &Architecture) -> Result<(), ExportError> {
                 name: name(),
             });
         }
-        let source_tensor = architecture.source(layer);
-        if source_tensor != layer {
-            return Err(ExportError::Branch {
-                layer,
-                name: name(),
-                source_tensor,
-            });
-        }
+        let shapes = &architecture.shapes()[layer];
+        check_operation(&architecture.network, layer, shapes).map_err(ModelError::Program)?;
     }
     Ok(())
 }
@@ -244,8 +227,7 @@ pub fn check_start(start: &FloatModel, options: &TrainingOptions) -> Result<(), 
     let layers = architecture.network.layers.iter().enumerate();
     for (index, layer) in layers.filter(|(_, layer)| layer.operation.has_weights()) {
         let shapes = &architecture.shapes()[index];
-        let inputs = shapes.kernel_height * shapes.kernel_width * shapes.input.channels;
-        check_accumulator(inputs, bits).map_err(|source| ModelError::Overflow {
+        check_accumulator(shapes.inputs(), bits).map_err(|source| ModelError::Overflow {
             layer: index,
             name: layer.name.clone(),
             source,

@@ -133,23 +133,23 @@ fn apart(
             let mut value = 0.0;
             match &rounded.parameters.layers[layer] {
                 None => {
-                    for (row, column) in (0..shapes.kernel_height)
-                        .flat_map(|r| (0..shapes.kernel_width).map(move |k| (r, k)))
+                    for (row, column) in (0..shapes.window.height)
+                        .flat_map(|r| (0..shapes.window.width).map(move |k| (r, k)))
                     {
                         value += at(source, row as isize, column as isize, c);
                     }
                     value /= shapes.input.pixels() as f64;
                 }
                 Some(parameters) => {
-                    let stride = shapes.stride as isize;
+                    let stride = shapes.window.stride.rows as isize;
                     for ((_, row, column, input), &w) in parameters
                         .weight
                         .slice(ndarray::s![c..c + 1, .., .., ..])
                         .indexed_iter()
                     {
                         let (py, px) = (
-                            y * stride + row as isize - shapes.padding as isize,
-                            x * stride + column as isize - shapes.padding as isize,
+                            y * stride + row as isize - shapes.window.padding.top as isize,
+                            x * stride + column as isize - shapes.window.padding.left as isize,
                         );
                         value += f64::from(w) * at(source, py, px, input);
                     }

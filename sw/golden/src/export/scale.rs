@@ -53,7 +53,8 @@ pub(super) fn identity(channels: usize) -> Scaled {
 /// The mean over a map.
 pub(super) fn average(trained: &QuantizedNetwork, index: usize) -> RealScale {
     let shapes = trained.model.architecture.shapes()[index];
-    let input = step(trained, index).unwrap_or(1.0);
+    let source = trained.model.architecture.source(index);
+    let input = step(trained, source).unwrap_or(1.0);
     let output = step(trained, index + 1).unwrap_or(input);
     let multiplier = input / output / shapes.input.pixels() as f64;
     RealScale {
@@ -83,7 +84,8 @@ pub(super) fn convolution(
     parameters: &LayerParameters,
     (integers, read): (&Array4<i8>, &[bool]),
 ) -> Result<RealScale, ExportError> {
-    let input = step(trained, index).unwrap_or(1.0);
+    let source = trained.model.architecture.source(index);
+    let input = step(trained, source).unwrap_or(1.0);
     let steps = weight_steps(trained, index, integers).ok_or_else(|| ExportError::Grid {
         layer: index,
         name: trained.model.architecture.network.layers[index]

@@ -92,8 +92,8 @@ impl FloatModel {
                     name: layer.name.clone(),
                     output_channels,
                     input_channels: shapes.input.channels,
-                    kernel_height: shapes.kernel_height,
-                    kernel_width: shapes.kernel_width,
+                    kernel_height: shapes.window.height,
+                    kernel_width: shapes.window.width,
                 })
             })
             .collect()

@@ -97,9 +97,9 @@ pub(super) fn read_parameters(
         let outputs = shapes.output.channels;
         let shape = [
             outputs,
-            shapes.kernel_height,
-            shapes.kernel_width,
-            shapes.input.channels,
+            shapes.window.height,
+            shapes.window.width,
+            shapes.group_channels(),
         ];
         let weight = taker.take(&format!("layer{index}.weight"), &shape)?;
         let mut vector = |part: &str| {

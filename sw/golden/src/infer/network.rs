@@ -116,6 +116,7 @@ impl<'m> IntegerNetwork<'m> {
                 }
                 Operation::MaxPool { .. } => Step::MaxPool,
                 Operation::GlobalAveragePool => Step::GlobalAveragePool,
+                other => unreachable!("no validated model has a layer of kind {}", other.kind()),
             });
             let residual = layer.operation.residual().map(|r| r.scale);
             let residual = residual.unwrap_or_default();
@@ -152,12 +153,9 @@ impl<'m> IntegerNetwork<'m> {
     /// Multiplications that each layer makes for an image, padding's included; pools make none.
     pub fn multiplications(&self) -> Vec<usize> {
         let layers = self.model.network.layers.iter().zip(&self.shapes);
-        let of = layers.map(|(layer, shapes)| match layer.operation {
-            Operation::Convolution { .. } => {
-                let window = shapes.kernel_height * shapes.kernel_width;
-                shapes.output.volume() * shapes.input.channels * window
-            }
-            Operation::MaxPool { .. } | Operation::GlobalAveragePool => 0,
+        let of = layers.map(|(layer, shapes)| match layer.operation.has_weights() {
+            true => shapes.output.volume() * shapes.inputs(),
+            false => 0,
         });
         of.collect()
     }
@@ -217,17 +215,18 @@ impl<'m> IntegerNetwork<'m> {
         let shapes = &self.shapes[layer];
         let epilogue = &self.epilogues[layer];
         let (before, after) = workspace.tensors.split_at_mut(layer + 1);
-        let (source, output) = (&before[layer], &mut after[0]);
+        let this = &self.model.network.layers[layer];
+        let (source, output) = (&before[this.source()], &mut after[0]);
         let accumulators = &mut workspace.accumulators;
         match &self.steps[layer] {
             Step::Convolution {
                 convolution,
                 padded,
             } => {
-                let residual = self.model.network.layers[layer].operation.residual();
-                let operand = residual.map(|r| Operand {
-                    tensor: &before[r.from],
-                    shape: self.tensor_shape(r.from),
+                let residual = this.operand().zip(this.operation.residual());
+                let operand = residual.map(|(tensor, r)| Operand {
+                    tensor: &before[tensor],
+                    shape: self.tensor_shape(tensor),
                     stride: r.stride,
                 });
                 let target = Target::Activations {
@@ -253,7 +252,7 @@ impl<'m> IntegerNetwork<'m> {
     /// The last layer, whose one pixel is as wide as the accumulators.
     fn run_last(&self, layer: usize, workspace: &mut Workspace) {
         let shapes = &self.shapes[layer];
-        let source = &workspace.tensors[layer];
+        let source = &workspace.tensors[self.model.network.layers[layer].source()];
         let accumulators = &mut workspace.accumulators[..workspace.results.len()];
         match &self.steps[layer] {
             Step::Convolution {
@@ -313,7 +312,7 @@ fn check_tensors<T: AsRef<[i8]>>(
         });
     }
     for ((index, (layer, s)), tensor) in with_weights.into_iter().zip(weights) {
-        let expected = s.output.channels * s.input.channels * s.kernel_height * s.kernel_width;
+        let expected = s.weights();
         let found = tensor.as_ref().len();
         if found != expected {
             return Err(TensorError::Length {

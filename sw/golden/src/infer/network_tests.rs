@@ -1,7 +1,9 @@
 use super::*;
-use crate::infer::reference::{convolution, random_model, reference, shape, with_residual};
+use crate::infer::reference::{
+    Node, convolution, mean, random_model, reference, shape, with_residual,
+};
 use brownout_spec::arithmetic::{ChannelParameters, OutputScale};
-use brownout_spec::program::{Layer, Network};
+use brownout_spec::program::{Layer, Network, Padding, Steps, Window};
 use ndarray::Array4;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -30,18 +32,17 @@ fn compare(model: &IntegerModel, images: &[Vec<i8>]) {
 
 #[test]
 fn every_layer_kind_equals_its_definition() {
-    let max = |kernel, stride, padding| Operation::MaxPool {
-        kernel,
-        stride,
-        padding,
+    let max = |kernel, stride, padding| -> Node {
+        let window = Window::square(kernel, stride, padding);
+        (Operation::MaxPool { window }, Vec::new())
     };
-    let graphs: Vec<(Shape, Vec<Operation>)> = vec![
+    let graphs: Vec<(Shape, Vec<Node>)> = vec![
         (
             shape(9, 7, 3),
             vec![
                 convolution(17, 3, 2, 1),
                 max(3, 2, 1),
-                Operation::GlobalAveragePool,
+                mean(),
                 convolution(5, 1, 1, 0),
             ],
         ),
@@ -53,7 +54,7 @@ fn every_layer_kind_equals_its_definition() {
                 convolution(20, 5, 1, 2),
                 with_residual(convolution(20, 3, 1, 1), 2, 1),
                 max(2, 2, 0),
-                Operation::GlobalAveragePool,
+                mean(),
                 convolution(11, 1, 1, 0),
             ],
         ),
@@ -75,7 +76,7 @@ fn every_layer_kind_equals_its_definition() {
 
 /// Layers with channel counts around the kernels' groups and blocks, every kernel up to 7 x 7,
 /// residual operands and pools, down to one pixel.
-fn random_network(random: &mut ChaCha8Rng) -> (Shape, Vec<Operation>) {
+fn random_network(random: &mut ChaCha8Rng) -> (Shape, Vec<Node>) {
     const CHANNELS: [usize; 12] = [1, 2, 3, 5, 8, 15, 16, 17, 31, 32, 33, 50];
     let [first, second, third] = std::array::from_fn(|_| *CHANNELS.choose(random).unwrap());
     let input = shape(
@@ -83,41 +84,61 @@ fn random_network(random: &mut ChaCha8Rng) -> (Shape, Vec<Operation>) {
         random.random_range(1..=19),
         first,
     );
-    let (kernel_height, kernel_width) = (random.random_range(1..=7), random.random_range(1..=7));
-    let smaller = usize::min(kernel_height, kernel_width);
-    let padding = random.random_range(0..smaller);
     let stride = random.random_range(1..=2);
     let odd = [1, 3, 5][random.random_range(0..3)];
     let wide = second.max(third);
     let mut operations = vec![
-        Operation::Convolution {
-            kernel_height,
-            kernel_width,
-            stride: random.random_range(1..=3),
-            padding,
-            output_channels: second,
-            residual: None,
-        },
+        (
+            Operation::convolution(window(random, input), second),
+            Vec::new(),
+        ),
         convolution(third, odd, stride, odd / 2),
         with_residual(convolution(wide, 3, 1, 1), 1, stride),
     ];
     if random.random() {
         let kernel = random.random_range(1..=3);
-        operations.push(Operation::MaxPool {
-            kernel,
-            stride: random.random_range(1..=2),
-            padding: random.random_range(0..kernel),
-        });
+        let (stride, padding) = (random.random_range(1..=2), random.random_range(0..kernel));
+        let window = Window::square(kernel, stride, padding);
+        operations.push((Operation::MaxPool { window }, Vec::new()));
     }
     (input, operations)
 }
 
+/// A window whose sides, strides and paddings are each on their own.
+fn window(random: &mut ChaCha8Rng, input: Shape) -> Window {
+    let (height, width) = (random.random_range(1..=7), random.random_range(1..=7));
+    let mut padding = |reach: usize, side: usize| {
+        let least = reach.saturating_sub(side).min(reach - 1);
+        (
+            random.random_range(least..reach),
+            random.random_range(0..reach),
+        )
+    };
+    let ((top, bottom), (left, right)) =
+        (padding(height, input.height), padding(width, input.width));
+    Window {
+        height,
+        width,
+        stride: Steps {
+            rows: random.random_range(1..=3),
+            columns: random.random_range(1..=3),
+        },
+        padding: Padding {
+            top,
+            left,
+            bottom,
+            right,
+        },
+        dilation: Steps::ONE,
+    }
+}
+
 /// The map that the last of these layers writes; `None` if a kernel is larger than its input.
-fn last_map(input: Shape, operations: &[Operation]) -> Option<Shape> {
-    let pool = [Operation::GlobalAveragePool];
-    let layer = |&operation: &Operation| Layer {
+fn last_map(input: Shape, nodes: &[Node]) -> Option<Shape> {
+    let layer = |(index, (operation, others)): (usize, &Node)| Layer {
         name: "layer".into(),
-        operation,
+        reads: [&[index], &others[..]].concat(),
+        operation: *operation,
         output: OutputScale {
             shift: 5,
             low: 0,
@@ -126,9 +147,9 @@ fn last_map(input: Shape, operations: &[Operation]) -> Option<Shape> {
     };
     let network = Network {
         input,
-        layers: operations.iter().chain(&pool).map(layer).collect(),
+        layers: nodes.iter().enumerate().map(layer).collect(),
     };
-    Some(network.shapes().ok()?[operations.len()].input)
+    Some(network.maps().ok()?.last()?.output)
 }
 
 #[test]
@@ -144,16 +165,9 @@ fn random_networks_equal_their_definition_with_all_instructions() {
         let outputs = random.random_range(1..=40);
         // A dense layer over the map, or a global pool and a dense layer.
         if map.height.max(map.width) <= 15 && random.random() {
-            operations.push(Operation::Convolution {
-                kernel_height: map.height,
-                kernel_width: map.width,
-                stride: 1,
-                padding: 0,
-                output_channels: outputs,
-                residual: None,
-            });
+            operations.push((Operation::dense(map, outputs), Vec::new()));
         } else {
-            operations.extend([Operation::GlobalAveragePool, convolution(outputs, 1, 1, 0)]);
+            operations.extend([mean(), convolution(outputs, 1, 1, 0)]);
         }
         let model = random_model(input, &operations, networks);
         let volume = input.volume();
@@ -232,14 +246,14 @@ fn one_input_above_the_limit_is_refused_by_name() {
     let wide = shape(2, 4, 16_384);
     let mut model = random_model(shape(1, 1, 8), &[convolution(1, 1, 1, 0)], 0);
     model.network.input = wide;
-    model.network.layers[0].operation = Operation::Convolution {
-        kernel_height: 2,
-        kernel_width: 4,
-        stride: 1,
-        padding: 0,
-        output_channels: 1,
-        residual: None,
-    };
+    model.network.layers[0].operation = Operation::convolution(
+        Window {
+            height: 2,
+            width: 4,
+            ..Window::square(1, 1, 0)
+        },
+        1,
+    );
     model.layers[0].weights.as_mut().unwrap().integers = Array4::zeros((1, 16_384, 2, 4));
     let message = model.validate().unwrap_err().to_string();
     for part in ["layer 0 (l0)", "131072", "131071"] {

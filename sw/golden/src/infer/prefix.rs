@@ -105,9 +105,8 @@ impl IntegerNetwork<'_> {
 fn kept(network: &IntegerNetwork<'_>, layer: usize) -> Vec<usize> {
     let layers = &network.model.network.layers[layer..];
     assert!(!layers.is_empty(), "the network has no layer {layer}");
-    let operands = layers.iter().filter_map(|l| l.operation.residual());
-    let mut tensors: Vec<usize> = operands.map(|r| r.from).filter(|&t| t < layer).collect();
-    tensors.push(layer);
+    let read = layers.iter().flat_map(|l| l.reads.iter().copied());
+    let mut tensors: Vec<usize> = read.filter(|&tensor| tensor <= layer).collect();
     tensors.sort_unstable();
     tensors.dedup();
     tensors
@@ -131,8 +130,7 @@ pub fn first_difference<A: AsRef<[i8]>, B: AsRef<[i8]>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::infer::reference::{convolution, random_model, shape, with_residual};
-    use brownout_spec::program::Operation;
+    use crate::infer::reference::{convolution, mean, random_model, shape, with_residual};
     use ndarray::Array4;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -145,7 +143,7 @@ mod tests {
             with_residual(convolution(6, 3, 1, 1), 1, 1),
             convolution(9, 3, 2, 1),
             with_residual(convolution(9, 3, 1, 1), 3, 2),
-            Operation::GlobalAveragePool,
+            mean(),
             convolution(10, 1, 1, 0),
         ];
         random_model(shape(9, 9, 3), &operations, seed)

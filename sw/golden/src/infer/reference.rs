@@ -4,74 +4,62 @@ use crate::model::{InputMap, IntegerModel, LayerTensors, LayerWeights, Origin};
 use brownout_spec::arithmetic::{ChannelParameters, OutputScale, ResidualScale};
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
-use brownout_spec::program::{Layer, Network, Operation, Residual, Shape};
+use brownout_spec::program::{Layer, Network, Operation, Residual, Shape, Window};
 use ndarray::Array4;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// An operation on the tensor before it, and the other tensors that it reads.
+pub type Node = (Operation, Vec<usize>);
+
 /// A square convolution without a residual operand.
-pub fn convolution(channels: usize, kernel: usize, stride: usize, padding: usize) -> Operation {
-    Operation::Convolution {
-        kernel_height: kernel,
-        kernel_width: kernel,
-        stride,
-        padding,
-        output_channels: channels,
-        residual: None,
-    }
+pub fn convolution(channels: usize, kernel: usize, stride: usize, padding: usize) -> Node {
+    let window = Window::square(kernel, stride, padding);
+    (Operation::convolution(window, channels), Vec::new())
+}
+
+/// The mean over the whole map.
+pub fn mean() -> Node {
+    (Operation::GlobalAveragePool, Vec::new())
 }
 
 /// The convolution with an operand added.
-pub fn with_residual(operation: Operation, from: usize, stride: usize) -> Operation {
-    let Operation::Convolution {
-        kernel_height,
-        kernel_width,
-        stride: step,
-        padding,
-        output_channels,
-        ..
-    } = operation
-    else {
-        unreachable!("only convolutions have a residual operand")
+pub fn with_residual((operation, _): Node, from: usize, stride: usize) -> Node {
+    let with = Residual {
+        stride,
+        scale: ResidualScale {
+            multiplier: -37,
+            shift: 5,
+        },
     };
-    Operation::Convolution {
-        kernel_height,
-        kernel_width,
-        stride: step,
-        padding,
-        output_channels,
-        residual: Some(Residual {
-            from,
-            stride,
-            scale: ResidualScale {
-                multiplier: -37,
-                shift: 5,
-            },
-        }),
-    }
+    (operation.with_residual(with), vec![from])
 }
 
 /// A model of these operations with random weights and parameters.
-pub fn random_model(input: Shape, operations: &[Operation], seed: u64) -> IntegerModel {
+pub fn random_model(input: Shape, nodes: &[Node], seed: u64) -> IntegerModel {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let layers = operations.iter().enumerate().map(|(i, &operation)| Layer {
-        name: format!("l{i}"),
-        operation,
-        output: OutputScale {
-            shift: random.random_range(6..12),
-            low: if random.random() { 0 } else { -128 },
-            high: 127,
-        },
-    });
+    let layers = nodes
+        .iter()
+        .enumerate()
+        .map(|(i, (operation, others))| Layer {
+            name: format!("l{i}"),
+            reads: [&[i], &others[..]].concat(),
+            operation: *operation,
+            output: OutputScale {
+                shift: random.random_range(6..12),
+                low: if random.random() { 0 } else { -128 },
+                high: 127,
+            },
+        });
     let network = Network {
         input,
         layers: layers.collect(),
     };
     let shapes = network.shapes().unwrap();
-    let tensors = operations.iter().zip(&shapes).map(|(operation, s)| {
+    let tensors = nodes.iter().zip(&shapes).map(|((operation, _), s)| {
         let outputs = s.output.channels;
         let convolution = matches!(operation, Operation::Convolution { .. });
-        let shape = (outputs, s.input.channels, s.kernel_height, s.kernel_width);
+        let shape = (outputs, s.input.channels, s.window.height, s.window.width);
         LayerTensors {
             channels: (0..outputs)
                 .map(|_| ChannelParameters {
@@ -128,29 +116,32 @@ pub fn reference(model: &IntegerModel, input: &[i8]) -> (Vec<Vec<i8>>, Vec<i32>)
                 Operation::MaxPool { .. } => i32::MIN,
                 _ => 0,
             };
-            for tap in 0..s.kernel_height * s.kernel_width {
-                let (ky, kx) = (tap / s.kernel_width, tap % s.kernel_width);
-                let iy = (y * s.stride + ky) as isize - s.padding as isize;
-                let ix = (x * s.stride + kx) as isize - s.padding as isize;
+            let source = layer.source();
+            for tap in 0..s.window.height * s.window.width {
+                let (ky, kx) = (tap / s.window.width, tap % s.window.width);
+                let iy = (y * s.window.stride.rows + ky * s.window.dilation.rows) as isize
+                    - s.window.padding.top as isize;
+                let ix = (x * s.window.stride.columns + kx * s.window.dilation.columns) as isize
+                    - s.window.padding.left as isize;
                 match layer.operation {
                     Operation::Convolution { .. } => {
                         let weights = &model.layers[index].weights.as_ref().unwrap().integers;
                         for i in 0..s.input.channels {
                             let w = i32::from(weights[(c, i, ky, kx)]);
-                            acc += pixel(index, iy, ix, i).unwrap_or(0) * w;
+                            acc += pixel(source, iy, ix, i).unwrap_or(0) * w;
                         }
                     }
                     Operation::MaxPool { .. } => {
-                        acc = acc.max(pixel(index, iy, ix, c).unwrap_or(i32::MIN));
+                        acc = acc.max(pixel(source, iy, ix, c).unwrap_or(i32::MIN));
                     }
-                    Operation::GlobalAveragePool => acc += pixel(index, iy, ix, c).unwrap_or(0),
+                    _ => acc += pixel(source, iy, ix, c).unwrap_or(0),
                 }
             }
             let p = model.layers[index].channels[c];
             let mut total = i64::from(acc) * i64::from(p.multiplier) + p.bias;
             if let Some(r) = layer.operation.residual() {
                 let (ry, rx) = ((y * r.stride) as isize, (x * r.stride) as isize);
-                let r_value = pixel(r.from, ry, rx, c).unwrap_or(0);
+                let r_value = pixel(layer.reads[1], ry, rx, c).unwrap_or(0);
                 total += i64::from(r_value)
                     * i64::from(r.scale.multiplier)
                     * (1 << (layer.output.shift - r.scale.shift));

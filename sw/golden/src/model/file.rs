@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Version of the format that this program writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Largest file that is read: the weight memory itself holds at most 8 MiB.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Longest name of a network or a data set, in bytes.

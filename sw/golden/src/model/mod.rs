@@ -10,6 +10,7 @@ mod validate;
 pub use file::{FORMAT_VERSION, FileError, MAX_FILE_BYTES};
 pub use input::{Fraction, InputMap, InputTable, MOST_CHANNELS, Moments, Normalization};
 pub use validate::ModelError;
+pub(crate) use validate::check_operation;
 
 use crate::train::TrainingOptions;
 use brownout_spec::arithmetic::ChannelParameters;
@@ -130,12 +131,13 @@ pub(crate) fn accumulator_bound(
     bits: WeightBits,
 ) -> i64 {
     let activation = brownout_spec::arithmetic::ACTIVATION_MAGNITUDE;
-    let taps = (shapes.kernel_height * shapes.kernel_width) as i64;
     match operation {
         Operation::Convolution { .. } => {
-            taps * shapes.input.channels as i64 * (1 << (bits.bits() - 1)) * activation
+            shapes.inputs() as i64 * (1 << (bits.bits() - 1)) * activation
         }
-        Operation::MaxPool { .. } => activation,
-        Operation::GlobalAveragePool => taps * activation,
+        Operation::AveragePool { .. } | Operation::GlobalAveragePool => {
+            shapes.window.taps() as i64 * activation
+        }
+        _ => activation,
     }
 }

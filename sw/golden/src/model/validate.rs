@@ -4,7 +4,7 @@ use super::{IntegerModel, LayerTensors, LayerWeights, accumulator_bound};
 use brownout_spec::arithmetic::{OverflowError, check_accumulator, check_sum};
 use brownout_spec::code::{Code, CodeName, Storage};
 use brownout_spec::config::WeightBits;
-use brownout_spec::program::{LayerShapes, Operation, ProgramError};
+use brownout_spec::program::{LayerShapes, Network, Operation, ProgramError, Steps};
 use thiserror::Error;
 
 /// Why a model is not usable: one sentence naming the layer.
@@ -96,6 +96,43 @@ pub enum ModelError {
     },
 }
 
+/// Refuses a layer that has no form in integers.
+///
+/// # Errors
+/// Naming the layer, and what it has that no integer model can have.
+pub(crate) fn check_operation(
+    network: &Network,
+    index: usize,
+    shapes: &LayerShapes,
+) -> Result<(), ProgramError> {
+    let layer = &network.layers[index];
+    let refuse = |field, value: String, allowed: &str| {
+        Err(ProgramError::Field {
+            layer: index,
+            name: layer.name.clone(),
+            field,
+            value,
+            allowed: format!("{allowed} in an integer model"),
+        })
+    };
+    match layer.operation {
+        Operation::Convolution { .. }
+        | Operation::MaxPool { .. }
+        | Operation::GlobalAveragePool => {}
+        other => {
+            let allowed = "convolution, max pool or global average pool";
+            return refuse("operation", other.kind().to_owned(), allowed);
+        }
+    }
+    if shapes.groups != 1 {
+        return refuse("groups", shapes.groups.to_string(), "1");
+    }
+    if shapes.window.dilation != Steps::ONE {
+        return refuse("dilation", shapes.window.dilation.to_string(), "1");
+    }
+    Ok(())
+}
+
 impl IntegerModel {
     /// Checks the whole model; the first thing that is not allowed is named.
     ///
@@ -147,6 +184,7 @@ impl IntegerModel {
     fn validate_layer(&self, index: usize, shapes: &LayerShapes) -> Result<(), ModelError> {
         let layer = &self.network.layers[index];
         let tensors = &self.layers[index];
+        check_operation(&self.network, index, shapes)?;
         let overflow = |source| ModelError::Overflow {
             layer: index,
             name: layer.name.clone(),
@@ -154,8 +192,7 @@ impl IntegerModel {
         };
         self.validate_shapes(index, shapes)?;
         if let Operation::Convolution { .. } = layer.operation {
-            let inputs = shapes.kernel_height * shapes.kernel_width * shapes.input.channels;
-            check_accumulator(inputs, self.weight_bits).map_err(overflow)?;
+            check_accumulator(shapes.inputs(), self.weight_bits).map_err(overflow)?;
         }
         if let Some(LayerWeights { scales, .. }) = &tensors.weights
             && let Some(channel) = scales.iter().position(|s| !(s.is_finite() && *s > 0.0))
@@ -209,9 +246,9 @@ impl IntegerModel {
             Some(weights) => {
                 let expected = (
                     outputs,
-                    shapes.input.channels,
-                    shapes.kernel_height,
-                    shapes.kernel_width,
+                    shapes.group_channels(),
+                    shapes.window.height,
+                    shapes.window.width,
                 );
                 if weights.integers.dim() != expected {
                     let found = format!("{:?}", weights.integers.dim());

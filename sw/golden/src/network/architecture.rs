@@ -3,7 +3,7 @@
 use super::Epsilon;
 use brownout_spec::arithmetic::{OutputScale, ResidualScale};
 use brownout_spec::program::{
-    Layer, LayerShapes, Network, Operation, ProgramError, Residual, Shape,
+    Layer, LayerShapes, Network, Operation, ProgramError, Residual, Shape, Steps, Window,
 };
 use thiserror::Error;
 
@@ -51,7 +51,6 @@ pub struct Architecture {
     pub network: Network,
     /// One style a layer.
     pub styles: Vec<Style>,
-    sources: Vec<usize>,
     shapes: Vec<LayerShapes>,
 }
 
@@ -113,11 +112,7 @@ impl Architecture {
     pub fn weights(&self) -> usize {
         let layers = self.network.layers.iter().zip(&self.shapes);
         let weighted = layers.filter(|(layer, _)| layer.operation.has_weights());
-        let of = weighted.map(|(_, shapes)| {
-            let taps = shapes.kernel_height * shapes.kernel_width;
-            taps * shapes.input.channels * shapes.output.channels
-        });
-        of.sum()
+        weighted.map(|(_, shapes)| shapes.weights()).sum()
     }
 
     /// Number of results: channels of the last layer.
@@ -140,16 +135,15 @@ impl Architecture {
         }
     }
 
-    /// The tensor that a layer reads: `layer` itself, the output of the one before,
-    /// unless the network branches.
+    /// The tensor that a layer's operation works on.
     pub fn source(&self, layer: usize) -> usize {
-        self.sources[layer]
+        self.network.layers[layer].source()
     }
 
     /// The residual operand of a layer as (tensor, stride).
     pub fn residual(&self, layer: usize) -> Option<(usize, usize)> {
-        let operand = self.network.layers[layer].operation.residual()?;
-        Some((operand.from, operand.stride))
+        let layer = &self.network.layers[layer];
+        Some((layer.operand()?, layer.operation.residual()?.stride))
     }
 }
 
@@ -160,7 +154,6 @@ pub struct Builder {
     input: Shape,
     layers: Vec<Layer>,
     styles: Vec<Style>,
-    sources: Vec<usize>,
 }
 
 impl Builder {
@@ -171,7 +164,6 @@ impl Builder {
             input,
             layers: Vec::new(),
             styles: Vec::new(),
-            sources: Vec::new(),
         }
     }
 
@@ -184,21 +176,21 @@ impl Builder {
     #[must_use]
     pub fn layer(self, name: &str, operation: Operation, style: Style) -> Self {
         let source = self.last();
-        self.layer_from(source, name, operation, style)
+        self.layer_from(&[source], name, operation, style)
     }
 
-    /// Adds any operation on tensor `source`: 0 is the input, k the output of layer k − 1.
+    /// Adds any operation on the tensors `reads`: 0 is the input, k the output of layer k − 1.
     #[must_use]
     pub fn layer_from(
         mut self,
-        source: usize,
+        reads: &[usize],
         name: &str,
         operation: Operation,
         style: Style,
     ) -> Self {
-        assert!(source <= self.last(), "a layer reads what is there already");
         self.layers.push(Layer {
             name: name.to_owned(),
+            reads: reads.to_vec(),
             operation,
             output: OutputScale {
                 shift: 1,
@@ -207,7 +199,6 @@ impl Builder {
             },
         });
         self.styles.push(style);
-        self.sources.push(source);
         self
     }
 
@@ -222,7 +213,7 @@ impl Builder {
         padding: usize,
         normalized: bool,
     ) -> Self {
-        let operation = square(channels, kernel, stride, padding, None);
+        let operation = Operation::convolution(Window::square(kernel, stride, padding), channels);
         let norm = if normalized { Norm::Batch } else { Norm::None };
         let style = Style {
             norm,
@@ -248,7 +239,8 @@ impl Builder {
             rectified: true,
             ..Style::default()
         };
-        self.layer(name, square(channels, kernel, 1, kernel / 2, None), style)
+        let window = Window::square(kernel, 1, kernel / 2);
+        self.layer(name, Operation::convolution(window, channels), style)
     }
 
     /// A basic residual block: two batch-normalised 3 × 3 convolutions, the second with a
@@ -260,9 +252,7 @@ impl Builder {
     }
 
     /// A basic residual block whose shortcut is a batch-normalised 1 × 1 convolution.
-    ///
-    /// The block's first convolution then reads what the one before the shortcut wrote:
-    /// the network branches, and has no form for the hardware.
+    /// The block's first convolution then reads what the one before the shortcut wrote.
     #[must_use]
     pub fn projection_block(self, name: &str, channels: usize, stride: usize) -> Self {
         let from = self.last();
@@ -270,7 +260,7 @@ impl Builder {
             norm: Norm::Batch,
             ..Style::default()
         };
-        let projection = square(channels, 1, stride, 0, None);
+        let projection = Operation::convolution(Window::square(1, stride, 0), channels);
         let block = self.layer(&format!("{name}.shortcut.0"), projection, style);
         let operand = block.last();
         block.block_body(name, (channels, stride), from, (operand, 1))
@@ -289,22 +279,26 @@ impl Builder {
             ..Style::default()
         };
         let shortcut = Residual {
-            from,
             stride: every,
             scale: ResidualScale::default(),
         };
         let (first, second) = (format!("{name}.conv1"), format!("{name}.conv2"));
-        self.layer_from(source, &first, square(channels, 3, stride, 1, None), style)
-            .layer(&second, square(channels, 3, 1, 1, Some(shortcut)), style)
+        let convolution = |stride| Operation::convolution(Window::square(3, stride, 1), channels);
+        let block = self.layer_from(&[source], &first, convolution(stride), style);
+        let reads = [block.last(), from];
+        block.layer_from(
+            &reads,
+            &second,
+            convolution(1).with_residual(shortcut),
+            style,
+        )
     }
 
     /// A max pool.
     #[must_use]
     pub fn max_pool(self, name: &str, kernel: usize, stride: usize) -> Self {
         let operation = Operation::MaxPool {
-            kernel,
-            stride,
-            padding: 0,
+            window: Window::square(kernel, stride, 0),
         };
         self.layer(name, operation, Style::default())
     }
@@ -320,14 +314,7 @@ impl Builder {
     pub fn dense(self, name: &str, outputs: usize, rectified: bool) -> Self {
         // A map that cannot be computed is reported by `build`; any kernel will do here.
         let map = self.current().unwrap_or(self.input);
-        let operation = Operation::Convolution {
-            kernel_height: map.height,
-            kernel_width: map.width,
-            stride: 1,
-            padding: 0,
-            output_channels: outputs,
-            residual: None,
-        };
+        let operation = Operation::dense(map, outputs);
         let style = Style {
             rectified,
             ..Style::default()
@@ -339,16 +326,11 @@ impl Builder {
         if self.layers.is_empty() {
             return Some(self.input);
         }
-        // The last layer must be one pixel: a global pool closes any prefix.
-        let mut network = Network {
+        let network = Network {
             input: self.input,
             layers: self.layers.clone(),
         };
-        let mut closing = network.layers[0].clone();
-        closing.operation = Operation::GlobalAveragePool;
-        network.layers.push(closing);
-        let sources = [&self.sources[..], &[self.last()]].concat();
-        network.shapes_from(&sources).ok()?.last().map(|s| s.input)
+        network.maps().ok()?.last().map(|s| s.output)
     }
 
     /// Checks every layer and computes the shapes.
@@ -360,7 +342,10 @@ impl Builder {
             input: self.input,
             layers: self.layers,
         };
-        let shapes = network.shapes_from(&self.sources)?;
+        let shapes = network.shapes()?;
+        for (index, shapes) in shapes.iter().enumerate() {
+            check_operation(&network, index, shapes)?;
+        }
         for ((layer, style), shapes) in network.layers.iter().zip(&self.styles).zip(&shapes) {
             let channels = shapes.output.channels;
             if let Norm::Group { groups } = style.norm
@@ -378,24 +363,40 @@ impl Builder {
             shapes,
             network,
             styles: self.styles,
-            sources: self.sources,
         })
     }
 }
 
-fn square(
-    output_channels: usize,
-    kernel: usize,
-    stride: usize,
-    padding: usize,
-    residual: Option<Residual>,
-) -> Operation {
-    Operation::Convolution {
-        kernel_height: kernel,
-        kernel_width: kernel,
-        stride,
-        padding,
-        output_channels,
-        residual,
+/// Refuses a layer that is not trained or evaluated here.
+fn check_operation(
+    network: &Network,
+    index: usize,
+    shapes: &LayerShapes,
+) -> Result<(), ProgramError> {
+    let layer = &network.layers[index];
+    let refuse = |field, value: String, allowed: &str| {
+        Err(ProgramError::Field {
+            layer: index,
+            name: layer.name.clone(),
+            field,
+            value,
+            allowed: format!("{allowed} in a network in floating point"),
+        })
+    };
+    match layer.operation {
+        Operation::Convolution { .. }
+        | Operation::MaxPool { .. }
+        | Operation::GlobalAveragePool => {}
+        other => {
+            let allowed = "convolution, max pool or global average pool";
+            return refuse("operation", other.kind().to_owned(), allowed);
+        }
     }
+    if shapes.groups != 1 {
+        return refuse("groups", shapes.groups.to_string(), "1");
+    }
+    if shapes.window.dilation != Steps::ONE {
+        return refuse("dilation", shapes.window.dilation.to_string(), "1");
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use super::super::windows::{Backward, Forward, Padded, Scratch};
 use super::*;
 use crate::float::FloatModel;
 use crate::model::InputMap;
-use brownout_spec::program::{LayerShapes, Shape};
+use brownout_spec::program::{LayerShapes, Shape, Window};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -30,10 +30,12 @@ fn layer(
     LayerShapes {
         input: shape(height, width, inputs),
         output: shape(size(height, kernel.0), size(width, kernel.1), outputs),
-        kernel_height: kernel.0,
-        kernel_width: kernel.1,
-        stride,
-        padding,
+        window: Window {
+            height: kernel.0,
+            width: kernel.1,
+            ..Window::square(1, stride, padding)
+        },
+        groups: 1,
     }
 }
 
@@ -186,7 +188,7 @@ fn products_are_those_of_single_precision_on_rounded_operands() {
     };
     for shapes in layers() {
         let (forward, backward) = (Forward::new(&shapes, 3), Backward::new(&shapes, 3));
-        let taps = shapes.kernel_height * shapes.kernel_width * shapes.input.channels;
+        let taps = shapes.window.height * shapes.window.width * shapes.input.channels;
         let weight = numbers(shapes.output.channels * taps, 5);
         let is_even = |number: usize| number.is_multiple_of(2);
         let width = super::super::windows::flattened(&shapes).output.width;

@@ -145,6 +145,7 @@ impl Chunk {
                     winners: vec![0; images * shapes.output.volume()],
                 },
                 Operation::GlobalAveragePool => LayerState::Average,
+                other => unreachable!("no architecture has a layer of kind {}", other.kind()),
             }
         });
         let gradients = parameters.layers.iter();

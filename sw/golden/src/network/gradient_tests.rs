@@ -2,7 +2,7 @@
 
 use super::{Architecture, Builder, Chunk, Epsilon, Norm, Parameters, Prepared, Statistics, Style};
 use crate::quantize::ActivationGrid;
-use brownout_spec::program::{Operation, Residual, Shape};
+use brownout_spec::program::{Operation, Residual, Shape, Window};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -30,14 +30,14 @@ fn convolution(
     stride: usize,
     padding: usize,
 ) -> Operation {
-    Operation::Convolution {
-        kernel_height: kernel.0,
-        kernel_width: kernel.1,
-        stride,
-        padding,
-        output_channels: channels,
-        residual: None,
-    }
+    Operation::convolution(
+        Window {
+            height: kernel.0,
+            width: kernel.1,
+            ..Window::square(1, stride, padding)
+        },
+        channels,
+    )
 }
 
 struct Case {
@@ -222,24 +222,24 @@ fn tensors_that_several_layers_read_have_right_gradients() {
     // The input goes to two convolutions and a sum; of the sums' operands some have more
     // pixels, some fewer channels, and one is a sum itself.
     let adding = |from, stride, channels, step| {
-        let mut operation = convolution(channels, (3, 3), step, 1);
-        if let Operation::Convolution { residual, .. } = &mut operation {
-            *residual = Some(Residual {
-                from,
-                stride,
-                scale: Default::default(),
-            });
+        let operation = convolution(channels, (3, 3), step, 1);
+        let with = Residual {
+            stride,
+            scale: Default::default(),
+        };
+        move |network: Builder, name: &str, style| {
+            let reads = [network.last(), from];
+            network.layer_from(&reads, name, operation.with_residual(with), style)
         }
-        operation
     };
     for statistics in [Statistics::Batch, Statistics::Running] {
-        let architecture = Builder::new("test", input(5, 6, 4))
+        let network = Builder::new("test", input(5, 6, 4))
             .layer("a", convolution(4, (3, 3), 1, 1), NORMALIZED)
-            .layer_from(0, "b", convolution(7, (1, 1), 1, 0), NORMALIZED)
-            .layer("c", adding(1, 1, 7, 1), NORMALIZED)
-            .layer("d", adding(0, 2, 9, 2), NORMALIZED)
-            .layer("e", adding(2, 2, 9, 1), PLAIN)
-            .layer("f", adding(4, 1, 9, 1), PLAIN)
+            .layer_from(&[0], "b", convolution(7, (1, 1), 1, 0), NORMALIZED);
+        let network = adding(1, 1, 7, 1)(network, "c", NORMALIZED);
+        let network = adding(0, 2, 9, 2)(network, "d", NORMALIZED);
+        let network = adding(2, 2, 9, 1)(network, "e", PLAIN);
+        let architecture = adding(4, 1, 9, 1)(network, "f", PLAIN)
             .layer("mean", Operation::GlobalAveragePool, PLAIN)
             .dense("logits", 3, false)
             .build()
@@ -383,9 +383,7 @@ fn a_shortcut_with_a_projection_has_right_gradients() {
 #[test]
 fn pools_have_right_gradients() {
     let max = |kernel, stride, padding| Operation::MaxPool {
-        kernel,
-        stride,
-        padding,
+        window: Window::square(kernel, stride, padding),
     };
     for pool in [max(2, 2, 0), max(3, 2, 1), Operation::GlobalAveragePool] {
         let architecture = Builder::new("test", input(7, 5, 3))

@@ -102,9 +102,9 @@ impl Parameters {
                 };
                 let shape = (
                     output_channels,
-                    shapes.kernel_height,
-                    shapes.kernel_width,
-                    shapes.input.channels,
+                    shapes.window.height,
+                    shapes.window.width,
+                    shapes.group_channels(),
                 );
                 let inputs = (shape.1 * shape.2 * shape.3) as f32;
                 let normal =

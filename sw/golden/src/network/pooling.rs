@@ -15,16 +15,8 @@ pub(super) fn max_forward(shapes: &LayerShapes, x: &[f32], y: &mut [f32], winner
         let row = pixel % output.pixels() / output.width;
         let column = pixel % output.width;
         y.fill(f32::NEG_INFINITY);
-        for tap in 0..shapes.kernel_height * shapes.kernel_width {
-            let at = |position: usize, tap: usize, side: usize| {
-                (position * shapes.stride + tap)
-                    .checked_sub(shapes.padding)
-                    .filter(|&p| p < side)
-            };
-            let (Some(iy), Some(ix)) = (
-                at(row, tap / shapes.kernel_width, input.height),
-                at(column, tap % shapes.kernel_width, input.width),
-            ) else {
+        for tap in 0..shapes.window.taps() {
+            let Some((iy, ix)) = shapes.window.pixel(input, (row, column), tap) else {
                 continue;
             };
             let start = ((image * input.height + iy) * input.width + ix) * channels;

@@ -13,7 +13,7 @@
 //! dimension has errors like the plain sum's, and leaves the inner loop as it is.
 
 use super::level::{LANES, dispatched, multiply_add};
-use brownout_spec::program::{LayerShapes, Shape};
+use brownout_spec::program::{LayerShapes, Padding, Shape, Steps};
 
 /// Products for two results.
 const PRODUCTS: usize = 4;
@@ -42,8 +42,11 @@ impl Winograd {
     /// Whether a layer has the kernel, and its channels and both maps the sizes.
     pub fn fits(shapes: &LayerShapes) -> bool {
         let (input, output) = (shapes.input, shapes.output);
-        (shapes.kernel_width, shapes.stride) == (3, 1)
-            && shapes.padding < shapes.kernel_height.min(3)
+        let window = shapes.window;
+        let Padding { left, right, .. } = window.padding;
+        (window.width, window.stride, window.dilation) == (3, Steps::ONE, Steps::ONE)
+            && left.max(right) < 3
+            && shapes.groups == 1
             && (input.width % 2, output.width % 2) == (0, 0)
             && (input.channels % LANES, output.channels % LANES) == (0, 0)
     }

@@ -1,4 +1,5 @@
 use super::*;
+use brownout_spec::program::Window;
 
 type Convolve = fn(&[f32], &Pairs<'_>, &[f32], usize, &mut [f32]);
 
@@ -83,19 +84,17 @@ fn only_layers_with_three_columns_stride_one_and_whole_vectors_fit() {
     let fitting = LayerShapes {
         input: shape(8, 8, 16),
         output: shape(8, 8, 32),
-        kernel_height: 3,
-        kernel_width: 3,
-        stride: 1,
-        padding: 1,
+        window: Window::square(3, 1, 1),
+        groups: 1,
     };
     assert!(Winograd::fits(&fitting));
     for other in [
         LayerShapes {
-            kernel_width: 5,
+            window: Window::square(5, 1, 1),
             ..fitting
         },
         LayerShapes {
-            stride: 2,
+            window: Window::square(3, 2, 1),
             ..fitting
         },
         LayerShapes {

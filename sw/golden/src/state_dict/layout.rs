@@ -1,7 +1,7 @@
 //! Where a network's parameters are in a state dict: what reading and writing share.
 
 use crate::network::{Architecture, Norm};
-use brownout_spec::program::Shape;
+use brownout_spec::program::{Padding, Shape};
 
 /// The tensor of a batch norm that holds no parameter.
 pub(super) const BATCHES: &str = "num_batches_tracked";
@@ -29,12 +29,13 @@ impl WeightForm {
         let (height, width, inputs) = match flat {
             true => (image.height, image.width, image.channels),
             false => (
-                shapes.kernel_height,
-                shapes.kernel_width,
+                shapes.window.height,
+                shapes.window.width,
                 shapes.input.channels,
             ),
         };
-        let covers = flat || (shapes.output.pixels() == 1 && shapes.padding == 0);
+        let covers =
+            flat || (shapes.output.pixels() == 1 && shapes.window.padding == Padding::NONE);
         Self {
             source,
             flat,

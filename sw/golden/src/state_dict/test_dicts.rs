@@ -57,8 +57,8 @@ pub(super) fn state_dict(network: &str) -> Tensors {
         let (o, i) = (shapes.output.channels, shapes.input.channels);
         let name = &layer.name;
         let shape = match ["linear", "logits", "hidden"].contains(&&name[..]) {
-            true => vec![o, i * shapes.kernel_height * shapes.kernel_width],
-            false => vec![o, i, shapes.kernel_height, shapes.kernel_width],
+            true => vec![o, i * shapes.window.height * shapes.window.width],
+            false => vec![o, i, shapes.window.height, shapes.window.width],
         };
         put(format!("{name}.weight"), shape, -0.125);
         if style.offset || style.norm == Norm::None {

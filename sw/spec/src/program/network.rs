@@ -1,10 +1,10 @@
-//! Layers and their shapes, independent of any hardware.
+//! A graph of layers and its shapes, independent of any hardware.
 
-use crate::arithmetic::{OutputScale, OverflowError, ResidualScale};
-use crate::config::{MAX_LAYERS, RESULT_FIFO_DEPTH};
+use super::{Operation, Padding, ProgramError, Shape, Window};
+use crate::arithmetic::OutputScale;
+use crate::config::MAX_LAYERS;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use thiserror::Error;
 
 /// Largest side of a convolution's kernel.
 pub const MAX_CONVOLUTION_KERNEL: usize = 15;
@@ -12,190 +12,78 @@ pub const MAX_CONVOLUTION_KERNEL: usize = 15;
 pub const MAX_POOL_KERNEL: usize = 63;
 /// Largest stride (3-bit field).
 pub const MAX_STRIDE: usize = 7;
+/// Most pixels that a dilated window reaches over in a direction (6-bit field of padding).
+pub const MAX_REACH: usize = 63;
 /// Largest side of a feature map (12-bit field).
 pub const MAX_SIDE: usize = 4095;
 /// Most channels of a feature map, so that tile counters keep 12 bits at 4 rows.
 pub const MAX_CHANNELS: usize = 16_384;
+/// Most zeros that a layer of padding adds on a side.
+pub const MAX_PAD: usize = 63;
 
-/// A feature map: height × width × channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Shape {
-    /// Rows of pixels.
-    pub height: usize,
-    /// Pixels in a row.
-    pub width: usize,
-    /// Values per pixel.
-    pub channels: usize,
-}
-
-impl Shape {
-    /// Pixels of one channel.
-    pub fn pixels(self) -> usize {
-        self.height * self.width
-    }
-
-    /// All values.
-    pub fn volume(self) -> usize {
-        self.pixels() * self.channels
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}x{}", self.height, self.width, self.channels)
-    }
-}
-
-/// A second operand added to a convolution's output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Residual {
-    /// Which tensor: 0 is the network's input, k the output of layer k − 1.
-    pub from: usize,
-    /// Every `stride`-th row and column is read: 1 or 2.
-    pub stride: usize,
-    /// Scale of the operand; channels that it lacks read as zero.
-    pub scale: ResidualScale,
-}
-
-/// What a layer computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Operation {
-    /// Convolution with zero padding; a dense layer is one whose kernel is the map.
-    Convolution {
-        /// Kernel rows, 1 to 15.
-        kernel_height: usize,
-        /// Kernel columns, 1 to 15.
-        kernel_width: usize,
-        /// Step in both directions, 1 to 7.
-        stride: usize,
-        /// Zeros on each side, fewer than the kernel's smaller side.
-        padding: usize,
-        /// Channels of the output.
-        output_channels: usize,
-        /// An operand added before the output is scaled.
-        residual: Option<Residual>,
-    },
-    /// Maximum over a square window; padding never wins.
-    MaxPool {
-        /// Side of the window, 1 to 63.
-        kernel: usize,
-        /// Step in both directions, 1 to 7.
-        stride: usize,
-        /// Pixels of padding on each side, fewer than the window's side.
-        padding: usize,
-    },
-    /// Sum over the whole map, at most 63 × 63; the mean's divisor is in (m, s).
-    GlobalAveragePool,
-}
-
-impl Operation {
-    /// The name used in messages and tables.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Convolution { .. } => "convolution",
-            Self::MaxPool { .. } => "max pool",
-            Self::GlobalAveragePool => "global average pool",
-        }
-    }
-
-    /// The window that the operation moves over an input.
-    fn window(&self, input: Shape) -> Window {
-        match *self {
-            Self::Convolution {
-                kernel_height,
-                kernel_width,
-                stride,
-                padding,
-                output_channels,
-                ..
-            } => Window {
-                kernel_height,
-                kernel_width,
-                stride,
-                padding,
-                channels: output_channels,
-                kernel_limit: MAX_CONVOLUTION_KERNEL,
-            },
-            Self::MaxPool {
-                kernel,
-                stride,
-                padding,
-            } => Window {
-                kernel_height: kernel,
-                kernel_width: kernel,
-                stride,
-                padding,
-                channels: input.channels,
-                kernel_limit: MAX_POOL_KERNEL,
-            },
-            Self::GlobalAveragePool => Window {
-                kernel_height: input.height,
-                kernel_width: input.width,
-                stride: 1,
-                padding: 0,
-                channels: input.channels,
-                kernel_limit: MAX_POOL_KERNEL,
-            },
-        }
-    }
-
-    /// Whether it multiplies with weights: a convolution or a dense layer.
-    pub fn has_weights(&self) -> bool {
-        matches!(self, Self::Convolution { .. })
-    }
-
-    /// The residual operand, if there is one.
-    pub fn residual(&self) -> Option<Residual> {
-        match self {
-            Self::Convolution { residual, .. } => *residual,
-            _ => None,
-        }
-    }
-}
-
-/// A window and the channels that come of it.
-struct Window {
-    kernel_height: usize,
-    kernel_width: usize,
-    stride: usize,
-    padding: usize,
-    channels: usize,
-    kernel_limit: usize,
-}
-
-/// One layer: an operation and the scale of its output.
+/// One layer: an operation on tensors, and the scale of its output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
     /// Name used in messages, unique by convention only.
     pub name: String,
+    /// The tensors that it reads: 0 is the network's input, *k* the output of layer *k* − 1.
+    ///
+    /// The first is what the operation works on, the second of a convolution its residual operand.
+    pub reads: Vec<usize>,
     /// What it computes.
     pub operation: Operation,
     /// Shift and bounds of its output; the last layer ignores the bounds.
     pub output: OutputScale,
 }
 
+impl Layer {
+    /// The tensor that its operation works on.
+    ///
+    /// # Panics
+    /// If it reads none, which no checked network has.
+    pub fn source(&self) -> usize {
+        self.reads[0]
+    }
+
+    /// The tensor of a convolution's residual operand.
+    pub fn operand(&self) -> Option<usize> {
+        let residual = self.operation.residual();
+        residual.and_then(|_| self.reads.get(1)).copied()
+    }
+}
+
 /// Input and output of one layer, and its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerShapes {
-    /// What the layer reads.
+    /// What the operation works on; of a concat the first tensor.
     pub input: Shape,
     /// What it writes.
     pub output: Shape,
-    /// Window rows.
-    pub kernel_height: usize,
-    /// Window columns.
-    pub kernel_width: usize,
-    /// Step.
-    pub stride: usize,
-    /// Padding on each side.
-    pub padding: usize,
+    /// The window that it moves over the input; one pixel where an operation has none.
+    pub window: Window,
+    /// Groups of channels of a convolution, else one.
+    pub groups: usize,
 }
 
-/// A chain of layers; each reads the output of the one before.
+impl LayerShapes {
+    /// Input channels that a weight's output channel sees: those of its group.
+    pub fn group_channels(&self) -> usize {
+        self.input.channels / self.groups
+    }
+
+    /// K: products, or values of a pool, that one output is the sum of.
+    pub fn inputs(&self) -> usize {
+        self.window.taps() * self.group_channels()
+    }
+
+    /// Weights of a convolution.
+    pub fn weights(&self) -> usize {
+        self.inputs() * self.output.channels
+    }
+}
+
+/// A graph of layers, each after those that it reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
@@ -205,94 +93,40 @@ pub struct Network {
     pub layers: Vec<Layer>,
 }
 
-/// Why a network cannot run: one sentence naming the layer or the field.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ProgramError {
-    /// The number of layers is outside 1 to 255.
-    #[error("the network has {0} layers; allowed are 1 to {MAX_LAYERS}")]
-    LayerCount(usize),
-    /// The input shape is outside its limits.
-    #[error(
-        "the network's input is {0}; allowed are sides of 1 to {MAX_SIDE} and 1 to {MAX_CHANNELS} channels"
-    )]
-    Input(Shape),
-    /// A field of a layer has a value that is not allowed.
-    #[error("layer {layer} ({name}): {field} is {value}; allowed is {allowed}")]
-    Field {
-        /// Index of the layer.
-        layer: usize,
-        /// Name of the layer.
-        name: String,
-        /// Which field.
-        field: &'static str,
-        /// The value found.
-        value: String,
-        /// What is allowed.
-        allowed: String,
-    },
-    /// Integer overflow is possible.
-    #[error("layer {layer} ({name}): {source}")]
-    Overflow {
-        /// Index of the layer.
-        layer: usize,
-        /// Name of the layer.
-        name: String,
-        /// What overflows.
-        source: OverflowError,
-    },
-    /// A memory of the configuration is too small.
-    #[error("{field} is {have}, but {what} needs {need}: {short} more", short = need - have)]
-    Depth {
-        /// Field of the configuration.
-        field: &'static str,
-        /// Its value.
-        have: usize,
-        /// What is needed.
-        need: usize,
-        /// Who needs it.
-        what: String,
-    },
-    /// Nothing is stored for the network, but every pass reads at least one code word.
-    #[error(
-        "the network has no convolution or dense layer, so there is nothing to keep in the weight memory; allowed are networks with at least one"
-    )]
-    NoWeights,
-    /// The last layer gives more results than are kept for the host.
-    #[error(
-        "the last layer gives {0} results; every accelerator keeps at most {RESULT_FIFO_DEPTH} for the host, so allowed are networks of at most {RESULT_FIFO_DEPTH} classes"
-    )]
-    Results(usize),
-    /// No buffer is free for an output.
-    #[error(
-        "layer {layer} ({name}) needs a fourth activation buffer; every accelerator has three, so allowed is one residual operand that waits at a time"
-    )]
-    Buffers {
-        /// Index of the layer.
-        layer: usize,
-        /// Name of the layer.
-        name: String,
-    },
-}
-
 impl Network {
-    /// The output shape of every layer, after checking every field.
+    /// The shapes of every layer, after checking every field.
+    ///
+    /// # Errors
+    /// The first layer that is not allowed, with the field, what was found and what is allowed.
     pub fn shapes(&self) -> Result<Vec<LayerShapes>, ProgramError> {
-        let chain: Vec<usize> = (0..self.layers.len()).collect();
-        self.shapes_from(&chain)
+        let shapes = self.maps()?;
+        let last = shapes[shapes.len() - 1].output;
+        if last.pixels() != 1 {
+            return Err(self.refuse(
+                self.layers.len() - 1,
+                "output",
+                last,
+                "one pixel, since the last layer gives the results, as a dense layer or a pool of the whole image does",
+            ));
+        }
+        let index = self.layers.len() - 1;
+        if self.layers[index].operation.residual().is_some() {
+            return Err(self.refuse(
+                index,
+                "residual",
+                "present",
+                "none in the last layer, which gives the results",
+            ));
+        }
+        self.check_readers()?;
+        Ok(shapes)
     }
 
-    /// As [`Network::shapes`], of a network that is no chain: layer *i* reads
-    /// tensor `sources[i]`, where 0 is the network's input and *k* the output
-    /// of layer *k* − 1. For networks that stay in software: the hardware runs chains.
+    /// As [`Network::shapes`], of layers to which others may still be added.
     ///
-    /// # Panics
-    /// If there is not one source for each layer, or a layer reads a later one's output.
-    pub fn shapes_from(&self, sources: &[usize]) -> Result<Vec<LayerShapes>, ProgramError> {
-        assert_eq!(
-            sources.len(),
-            self.layers.len(),
-            "one source for each layer"
-        );
+    /// # Errors
+    /// As there, but for what the last layer gives and what is read.
+    pub fn maps(&self) -> Result<Vec<LayerShapes>, ProgramError> {
         if !(1..=MAX_LAYERS).contains(&self.layers.len()) {
             return Err(ProgramError::LayerCount(self.layers.len()));
         }
@@ -306,21 +140,44 @@ impl Network {
         }
         let mut tensors = vec![self.input];
         let mut shapes = Vec::with_capacity(self.layers.len());
-        for (index, &source) in sources.iter().enumerate() {
-            let shape = self.layer_shapes(index, source, &tensors)?;
+        for index in 0..self.layers.len() {
+            let shape = self.layer_shapes(index, &tensors)?;
             tensors.push(shape.output);
             shapes.push(shape);
         }
-        let last = shapes[shapes.len() - 1].output;
-        if last.pixels() != 1 {
-            return Err(self.refuse(
-                self.layers.len() - 1,
-                "output",
-                last,
-                "one pixel, since the last layer gives the results, as a dense layer or a pool of the whole image does",
-            ));
-        }
         Ok(shapes)
+    }
+
+    /// For each tensor the layers that read it, in order.
+    ///
+    /// # Panics
+    /// If a layer reads a tensor that is not there.
+    pub fn readers(&self) -> Vec<Vec<usize>> {
+        let mut readers = vec![Vec::new(); self.layers.len() + 1];
+        for (index, layer) in self.layers.iter().enumerate() {
+            for &tensor in &layer.reads {
+                let of: &mut Vec<usize> = &mut readers[tensor];
+                if of.last() != Some(&index) {
+                    of.push(index);
+                }
+            }
+        }
+        readers
+    }
+
+    /// Refuses outputs that nobody reads: whoever wrote such a network means another one.
+    fn check_readers(&self) -> Result<(), ProgramError> {
+        let readers = self.readers();
+        let hidden = &readers[..self.layers.len()];
+        match hidden.iter().skip(1).position(Vec::is_empty) {
+            None => Ok(()),
+            Some(layer) => Err(self.refuse(
+                layer,
+                "output",
+                "read by no layer",
+                "an output that a later layer reads, of all layers but the last",
+            )),
+        }
     }
 
     fn refuse(
@@ -339,127 +196,263 @@ impl Network {
         }
     }
 
-    fn check_window(&self, index: usize, window: &Window) -> Result<(), ProgramError> {
-        let limit = window.kernel_limit;
-        for (field, value) in [
-            ("kernel height", window.kernel_height),
-            ("kernel width", window.kernel_width),
-        ] {
-            if !(1..=limit).contains(&value) {
-                return Err(self.refuse(index, field, value, format!("1 to {limit}")));
-            }
+    fn check_range(
+        &self,
+        index: usize,
+        field: &'static str,
+        value: usize,
+        (least, most): (usize, usize),
+    ) -> Result<(), ProgramError> {
+        match (least..=most).contains(&value) {
+            true => Ok(()),
+            false => Err(self.refuse(index, field, value, format!("{least} to {most}"))),
         }
-        let smaller = window.kernel_height.min(window.kernel_width);
-        for (field, value, least, most) in [
-            ("stride", window.stride, 1, MAX_STRIDE),
-            ("padding", window.padding, 0, smaller - 1),
-            ("output channels", window.channels, 1, MAX_CHANNELS),
-        ] {
-            if !(least..=most).contains(&value) {
-                return Err(self.refuse(index, field, value, format!("{least} to {most}")));
-            }
+    }
+
+    fn check_window(&self, index: usize, window: &Window, most: usize) -> Result<(), ProgramError> {
+        self.check_range(index, "kernel height", window.height, (1, most))?;
+        self.check_range(index, "kernel width", window.width, (1, most))?;
+        for stride in [window.stride.rows, window.stride.columns] {
+            self.check_range(index, "stride", stride, (1, MAX_STRIDE))?;
+        }
+        for dilation in [window.dilation.rows, window.dilation.columns] {
+            self.check_range(index, "dilation", dilation, (1, MAX_REACH))?;
+        }
+        let reach = window.reach();
+        for reach in [reach.0, reach.1] {
+            self.check_range(index, "dilated kernel", reach, (1, MAX_REACH))?;
+        }
+        self.check_padding(index, window.padding, reach)
+    }
+
+    /// A window must not lie in the padding alone.
+    fn check_padding(
+        &self,
+        index: usize,
+        padding: Padding,
+        (rows, columns): (usize, usize),
+    ) -> Result<(), ProgramError> {
+        let most = [rows, columns, rows, columns];
+        for ((field, value), most) in padding.sides().into_iter().zip(most) {
+            self.check_range(index, field, value, (0, most - 1))?;
         }
         Ok(())
     }
 
-    /// `tensors[0]` is the input, `tensors[k]` the output of layer k − 1.
-    fn layer_shapes(
-        &self,
-        index: usize,
-        source: usize,
-        tensors: &[Shape],
-    ) -> Result<LayerShapes, ProgramError> {
+    fn check_reads(&self, index: usize) -> Result<(), ProgramError> {
         let layer = &self.layers[index];
-        let input = tensors[source];
-        let scale = layer.operation.residual().map(|r| r.scale);
-        crate::arithmetic::check_scales(layer.output, scale.unwrap_or_default()).map_err(
-            |source| ProgramError::Overflow {
+        let (least, most) = layer.operation.operands();
+        let found = layer.reads.len();
+        if !(least..=most).contains(&found) {
+            let allowed = match most {
+                usize::MAX => format!("{least} or more"),
+                most => most.to_string(),
+            };
+            let what = format!("{allowed} in a layer of kind {}", layer.operation.kind());
+            return Err(self.refuse(index, "number of tensors read", found, what));
+        }
+        match layer.reads.iter().find(|&&tensor| tensor > index) {
+            None => Ok(()),
+            Some(tensor) => Err(self.refuse(
+                index,
+                "tensor read",
+                tensor,
+                format!(
+                    "0 to {index} (0 is the network's input, k the output of layer k - 1, and a layer reads what is in front of it)"
+                ),
+            )),
+        }
+    }
+
+    /// `tensors[0]` is the input, `tensors[k]` the output of layer k − 1.
+    fn layer_shapes(&self, index: usize, tensors: &[Shape]) -> Result<LayerShapes, ProgramError> {
+        let layer = &self.layers[index];
+        self.check_reads(index)?;
+        let scale = match layer.operation {
+            Operation::Add { scale } => scale,
+            operation => operation.residual().map(|r| r.scale).unwrap_or_default(),
+        };
+        crate::arithmetic::check_scales(layer.output, scale).map_err(|source| {
+            ProgramError::Overflow {
                 layer: index,
                 name: layer.name.clone(),
                 source,
-            },
-        )?;
-        let window = layer.operation.window(input);
-        self.check_window(index, &window)?;
-        let Window {
-            kernel_height,
-            kernel_width,
-            stride,
-            padding,
-            channels,
-            ..
-        } = window;
-        let side = |input: usize, kernel: usize| {
-            (input + 2 * padding)
-                .checked_sub(kernel)
-                .map(|room| room / stride + 1)
-        };
-        let (Some(height), Some(width)) = (
-            side(input.height, kernel_height),
-            side(input.width, kernel_width),
-        ) else {
-            return Err(self.refuse(
-                index,
-                "kernel",
-                format!("{kernel_height}x{kernel_width}"),
-                format!(
-                    "at most the padded input of {}x{}",
-                    input.height + 2 * padding,
-                    input.width + 2 * padding
-                ),
-            ));
-        };
-        for (field, value) in [("output height", height), ("output width", width)] {
-            if value > MAX_SIDE {
-                return Err(self.refuse(index, field, value, format!("1 to {MAX_SIDE}")));
             }
+        })?;
+        let input = tensors[layer.source()];
+        let (window, groups) = self.window(index, input)?;
+        let output = self.output(index, tensors, &window)?;
+        for (field, value, most) in [
+            ("output height", output.height, MAX_SIDE),
+            ("output width", output.width, MAX_SIDE),
+            ("output channels", output.channels, MAX_CHANNELS),
+        ] {
+            self.check_range(index, field, value, (1, most))?;
         }
         let shapes = LayerShapes {
             input,
-            output: Shape {
-                height,
-                width,
-                channels,
-            },
-            kernel_height,
-            kernel_width,
-            stride,
-            padding,
+            output,
+            window,
+            groups,
         };
-        self.check_residual(index, tensors, &shapes)?;
+        self.check_residual(index, tensors, output)?;
         Ok(shapes)
+    }
+
+    /// The window that a layer moves over its input, checked, and its groups.
+    fn window(&self, index: usize, input: Shape) -> Result<(Window, usize), ProgramError> {
+        match self.layers[index].operation {
+            Operation::Convolution {
+                window,
+                groups,
+                output_channels,
+                ..
+            } => {
+                self.check_window(index, &window, MAX_CONVOLUTION_KERNEL)?;
+                let range = (1, MAX_CHANNELS);
+                self.check_range(index, "output channels", output_channels, range)?;
+                let divides = |channels: usize| channels.is_multiple_of(groups);
+                if groups == 0 || !divides(input.channels) || !divides(output_channels) {
+                    let allowed = format!(
+                        "a divisor of the {} input and {output_channels} output channels",
+                        input.channels
+                    );
+                    return Err(self.refuse(index, "groups", groups, allowed));
+                }
+                Ok((window, groups))
+            }
+            Operation::MaxPool { window } => {
+                self.check_window(index, &window, MAX_POOL_KERNEL)?;
+                Ok((window, 1))
+            }
+            Operation::AveragePool { window, counted } => {
+                self.check_window(index, &window, MAX_POOL_KERNEL)?;
+                let sides = counted.sides().into_iter().zip(window.padding.sides());
+                for ((field, counted), (_, padding)) in sides {
+                    if counted > padding {
+                        let allowed = format!("at most the window's own, {padding}");
+                        let found = format!("{counted} of those that count");
+                        return Err(self.refuse(index, field, found, allowed));
+                    }
+                }
+                Ok((window, 1))
+            }
+            Operation::GlobalAveragePool => {
+                let window = Window::whole(input);
+                self.check_window(index, &window, MAX_POOL_KERNEL)?;
+                Ok((window, 1))
+            }
+            Operation::Resize { factors } => {
+                for factor in [factors.rows, factors.columns] {
+                    self.check_range(index, "factor", factor, (1, MAX_STRIDE))?;
+                }
+                Ok((Window::square(1, 1, 0), 1))
+            }
+            Operation::Pad { padding } => {
+                for (field, value) in padding.sides() {
+                    self.check_range(index, field, value, (0, MAX_PAD))?;
+                }
+                Ok((Window::square(1, 1, 0), 1))
+            }
+            Operation::Add { .. } | Operation::Concat | Operation::Pointwise => {
+                Ok((Window::square(1, 1, 0), 1))
+            }
+        }
+    }
+
+    /// What a layer writes.
+    fn output(
+        &self,
+        index: usize,
+        tensors: &[Shape],
+        window: &Window,
+    ) -> Result<Shape, ProgramError> {
+        let layer = &self.layers[index];
+        let input = tensors[layer.source()];
+        let others = layer.reads[1..].iter().map(|&tensor| tensors[tensor]);
+        match layer.operation {
+            Operation::Convolution {
+                output_channels, ..
+            } => self.windowed(index, window, input, output_channels),
+            Operation::MaxPool { .. }
+            | Operation::AveragePool { .. }
+            | Operation::GlobalAveragePool => self.windowed(index, window, input, input.channels),
+            Operation::Pointwise => Ok(input),
+            Operation::Add { .. } => {
+                for other in others {
+                    if other != input {
+                        let allowed = format!("the first one's shape, {input}");
+                        return Err(self.refuse(index, "second tensor", other, allowed));
+                    }
+                }
+                Ok(input)
+            }
+            Operation::Concat => {
+                let mut channels = input.channels;
+                for other in others {
+                    if (other.height, other.width) != (input.height, input.width) {
+                        let map = (input.height, input.width);
+                        let allowed = format!("maps of {}x{} as the first tensor", map.0, map.1);
+                        return Err(self.refuse(index, "tensor", other, allowed));
+                    }
+                    channels = channels.saturating_add(other.channels);
+                }
+                Ok(Shape { channels, ..input })
+            }
+            Operation::Resize { factors } => Ok(Shape {
+                height: input.height * factors.rows,
+                width: input.width * factors.columns,
+                ..input
+            }),
+            Operation::Pad { padding } => Ok(Shape {
+                height: input.height + padding.top + padding.bottom,
+                width: input.width + padding.left + padding.right,
+                ..input
+            }),
+        }
+    }
+
+    fn windowed(
+        &self,
+        index: usize,
+        window: &Window,
+        input: Shape,
+        channels: usize,
+    ) -> Result<Shape, ProgramError> {
+        let Some((height, width)) = window.positions(input) else {
+            let padding = window.padding;
+            return Err(self.refuse(
+                index,
+                "kernel",
+                window,
+                format!(
+                    "at most the padded input of {}x{}",
+                    input.height + padding.top + padding.bottom,
+                    input.width + padding.left + padding.right
+                ),
+            ));
+        };
+        Ok(Shape {
+            height,
+            width,
+            channels,
+        })
     }
 
     fn check_residual(
         &self,
         index: usize,
         tensors: &[Shape],
-        shapes: &LayerShapes,
+        out: Shape,
     ) -> Result<(), ProgramError> {
-        let Some(residual) = self.layers[index].operation.residual() else {
+        let layer = &self.layers[index];
+        let (Some(residual), Some(tensor)) = (layer.operation.residual(), layer.operand()) else {
             return Ok(());
         };
-        if residual.from >= index {
-            return Err(self.refuse(
-                index,
-                "residual from",
-                residual.from,
-                "a tensor before the layer's own input (0 is the network's input, k the output of layer k - 1)",
-            ));
-        }
         if !(1..=2).contains(&residual.stride) {
             return Err(self.refuse(index, "residual stride", residual.stride, "1 or 2"));
         }
-        if index + 1 == self.layers.len() {
-            return Err(self.refuse(
-                index,
-                "residual",
-                "present",
-                "none in the last layer, which gives the results",
-            ));
-        }
-        let operand = tensors[residual.from];
-        let out = shapes.output;
+        let operand = tensors[tensor];
         if operand.height.div_ceil(residual.stride) != out.height
             || operand.width.div_ceil(residual.stride) != out.width
             || operand.channels > out.channels

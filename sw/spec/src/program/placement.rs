@@ -1,7 +1,7 @@
 //! A network placed on a configuration: buffers, tiles, descriptors.
 
 use super::descriptor::{self as field, Descriptor};
-use super::network::{LayerShapes, Network, Operation, ProgramError, Residual, Shape};
+use super::{LayerShapes, Network, Operation, Padding, ProgramError, Residual, Shape, Steps};
 use crate::arithmetic::check_accumulator;
 use crate::config::{Configuration, RESULT_FIFO_DEPTH};
 
@@ -43,7 +43,7 @@ impl Step {
 
     /// Pixels of the window.
     pub fn taps(&self) -> usize {
-        self.shapes.kernel_height * self.shapes.kernel_width
+        self.shapes.window.taps()
     }
 
     /// M: output pixels, streamed once per tile.
@@ -56,7 +56,7 @@ impl Step {
         if !self.convolution {
             return 0;
         }
-        self.taps() * self.shapes.input.channels * self.shapes.output.volume()
+        self.shapes.inputs() * self.shapes.output.volume()
     }
 }
 
@@ -121,7 +121,8 @@ impl Program {
         buffers: &[usize],
     ) -> Result<(), ProgramError> {
         let layer = &network.layers[index];
-        let convolution = matches!(layer.operation, Operation::Convolution { .. });
+        check_operation(network, index, &shapes)?;
+        let convolution = layer.operation.has_weights();
         let named = format!("layer {index} ({})", layer.name);
         let wide = index + 1 == network.layers.len();
         if !wide {
@@ -134,8 +135,7 @@ impl Program {
             &named,
         )?;
         if convolution {
-            let inputs = shapes.kernel_height * shapes.kernel_width * shapes.input.channels;
-            check_accumulator(inputs, configuration.weight_bits).map_err(|source| {
+            check_accumulator(shapes.inputs(), configuration.weight_bits).map_err(|source| {
                 ProgramError::Overflow {
                     layer: index,
                     name: layer.name.clone(),
@@ -143,15 +143,14 @@ impl Program {
                 }
             })?;
         }
-        let residual = layer
-            .operation
-            .residual()
-            .map(|r| (buffers[r.from], tensor_shape(network, self, r.from), r));
+        let operand = layer.operand().zip(layer.operation.residual());
+        let residual =
+            operand.map(|(tensor, r)| (buffers[tensor], tensor_shape(network, self, tensor), r));
         let mut step = Step {
             shapes,
             convolution,
             wide,
-            source: buffers[index],
+            source: buffers[layer.source()],
             destination: buffers[index + 1],
             residual,
             input_tiles: if convolution {
@@ -225,17 +224,14 @@ fn check_activations(
 
 /// The buffer of every tensor: entry 0 is the input, entry k the output of layer k − 1.
 fn assign_buffers(network: &Network) -> Result<Vec<usize>, ProgramError> {
+    let readers = network.readers();
     let mut buffers = vec![0];
     for index in 0..network.layers.len() {
-        // In use while this layer writes: its input, its own operand, and every
-        // earlier tensor that a later layer still reads as a residual operand.
+        // In use while this layer writes: every tensor that it or a later layer reads.
         let mut taken = [false; BUFFERS];
-        taken[buffers[index]] = true;
-        for later in &network.layers[index..] {
-            if let Some(residual) = later.operation.residual()
-                && residual.from <= index
-            {
-                taken[buffers[residual.from]] = true;
+        for (tensor, buffer) in buffers.iter().enumerate() {
+            if readers[tensor].last().is_some_and(|&last| last >= index) {
+                taken[*buffer] = true;
             }
         }
         let free = taken
@@ -248,6 +244,55 @@ fn assign_buffers(network: &Network) -> Result<Vec<usize>, ProgramError> {
         buffers.push(free);
     }
     Ok(buffers)
+}
+
+/// Refuses what no accelerator computes.
+fn check_operation(
+    network: &Network,
+    index: usize,
+    shapes: &LayerShapes,
+) -> Result<(), ProgramError> {
+    let layer = &network.layers[index];
+    let refuse = |field, value: String, allowed: &str| {
+        Err(ProgramError::Field {
+            layer: index,
+            name: layer.name.clone(),
+            field,
+            value,
+            allowed: format!("{allowed} on an accelerator"),
+        })
+    };
+    match layer.operation {
+        Operation::Convolution { .. }
+        | Operation::MaxPool { .. }
+        | Operation::GlobalAveragePool => {}
+        other => {
+            let allowed = "convolution, max pool or global average pool";
+            return refuse("operation", other.kind().to_owned(), allowed);
+        }
+    }
+    let window = shapes.window;
+    if shapes.groups != 1 {
+        return refuse("groups", shapes.groups.to_string(), "1");
+    }
+    if window.stride.rows != window.stride.columns {
+        return refuse(
+            "stride",
+            window.stride.to_string(),
+            "one for both directions",
+        );
+    }
+    if window.dilation != Steps::ONE {
+        return refuse("dilation", window.dilation.to_string(), "1");
+    }
+    if window.padding != Padding::around(window.padding.top) {
+        return refuse("padding", window.padding.to_string(), "one for all sides");
+    }
+    if layer.operand() == Some(layer.source()) {
+        let allowed = "another tensor than the layer's source";
+        return refuse("residual operand", "its source".to_owned(), allowed);
+    }
+    Ok(())
 }
 
 /// Channels in the last of the tiles that `channels` fill.
@@ -273,10 +318,10 @@ fn describe(
     d.set(field::LAST, usize::from(step.wide));
     d.set(field::SOURCE, step.source);
     d.set(field::DESTINATION, step.destination);
-    d.set(field::KERNEL_HEIGHT, s.kernel_height - 1);
-    d.set(field::KERNEL_WIDTH, s.kernel_width - 1);
-    d.set(field::STRIDE, s.stride);
-    d.set(field::PADDING, s.padding);
+    d.set(field::KERNEL_HEIGHT, s.window.height - 1);
+    d.set(field::KERNEL_WIDTH, s.window.width - 1);
+    d.set(field::STRIDE, s.window.stride.rows);
+    d.set(field::PADDING, s.window.padding.top);
     d.set(field::INPUT_HEIGHT, s.input.height);
     d.set(field::INPUT_WIDTH, s.input.width);
     d.set(field::OUTPUT_HEIGHT, s.output.height - 1);
@@ -284,10 +329,10 @@ fn describe(
     d.set(field::INPUT_TILES, step.input_tiles - 1);
     d.set(field::OUTPUT_TILES, step.output_tiles - 1);
     let width = s.input.width as i64;
-    let padding = s.padding as i64;
+    let padding = s.window.padding.top as i64;
     d.set_wrapped(field::INPUT_PLANE, s.input.pixels() as i64);
-    d.set_wrapped(field::ROW_STEP, s.stride as i64 * width);
-    d.set_wrapped(field::TAP_ROW_STEP, width - (s.kernel_width as i64 - 1));
+    d.set_wrapped(field::ROW_STEP, s.window.stride.rows as i64 * width);
+    d.set_wrapped(field::TAP_ROW_STEP, width - (s.window.width as i64 - 1));
     d.set_wrapped(field::ORIGIN, -(padding * width + padding));
     d.set(
         field::LAST_ROWS,

@@ -24,7 +24,7 @@ pub use epilogue::{Epilogue, Operand, Target};
 pub use instructions::Instructions;
 pub use pool::{average_pool, max_pool};
 
-use brownout_spec::program::{LayerShapes, Shape};
+use brownout_spec::program::{LayerShapes, Padding, Shape};
 use packed::Packed;
 use window::Window;
 
@@ -65,7 +65,7 @@ impl Convolution {
             "this machine has no {instructions}"
         );
         let window = Window::new(shapes);
-        let taps = shapes.kernel_height * shapes.kernel_width;
+        let taps = shapes.window.taps();
         let weights = match instructions {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2 => Weights::Avx2(Packed::new(&window, taps, tensor)),
@@ -77,7 +77,7 @@ impl Convolution {
     }
 
     /// Shape and padding of the input: all that a padded buffer depends on.
-    pub fn frame(&self) -> (Shape, usize) {
+    pub fn frame(&self) -> (Shape, Padding) {
         self.window.frame()
     }
 

@@ -29,16 +29,8 @@ fn pool(
     for (pixel, acc) in accumulators.chunks_exact_mut(channels).enumerate() {
         acc.fill(start);
         let (row, column) = (pixel / shapes.output.width, pixel % shapes.output.width);
-        for tap in 0..shapes.kernel_height * shapes.kernel_width {
-            let at = |position: usize, tap: usize, side: usize| {
-                (position * shapes.stride + tap)
-                    .checked_sub(shapes.padding)
-                    .filter(|&p| p < side)
-            };
-            let (Some(y), Some(x)) = (
-                at(row, tap / shapes.kernel_width, input.height),
-                at(column, tap % shapes.kernel_width, input.width),
-            ) else {
+        for tap in 0..shapes.window.taps() {
+            let Some((y, x)) = shapes.window.pixel(input, (row, column), tap) else {
                 continue;
             };
             let values = &source[(y * input.width + x) * channels..][..channels];

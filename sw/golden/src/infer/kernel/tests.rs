@@ -2,6 +2,7 @@ use super::*;
 use brownout_spec::arithmetic::{
     ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, requantize as activation, sum,
 };
+use brownout_spec::program;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -23,25 +24,18 @@ fn products(
     dot: impl Fn(&[(i8, i8)]) -> i32,
 ) -> Vec<i32> {
     let (input, output) = (shapes.input, shapes.output);
-    let taps = shapes.kernel_height * shapes.kernel_width;
+    let taps = shapes.window.height * shapes.window.width;
     let mut sums = Vec::with_capacity(output.volume());
     for at in 0..output.volume() {
         let (pixel, o) = (at / output.channels, at % output.channels);
         let (row, column) = (pixel / output.width, pixel % output.width);
         let mut pairs = Vec::with_capacity(taps * input.channels);
         for tap in 0..taps {
-            let y = (row * shapes.stride + tap / shapes.kernel_width) as isize
-                - shapes.padding as isize;
-            let x = (column * shapes.stride + tap % shapes.kernel_width) as isize
-                - shapes.padding as isize;
-            let inside = y >= 0 && x >= 0 && y < input.height as isize && x < input.width as isize;
+            let at = shapes.window.pixel(input, (row, column), tap);
             for i in 0..input.channels {
-                let a = match inside {
-                    true => {
-                        let pixel = y as usize * input.width + x as usize;
-                        source[pixel * input.channels + i]
-                    }
-                    false => 0,
+                let a = match at {
+                    Some((y, x)) => source[(y * input.width + x) * input.channels + i],
+                    None => 0,
                 };
                 pairs.push((a, tensor[(o * input.channels + i) * taps + tap]));
             }
@@ -88,17 +82,19 @@ fn cases() -> Vec<Case> {
                 width,
                 channels,
             },
-            kernel_height: kernel[0],
-            kernel_width: kernel[1],
-            stride,
-            padding,
+            window: program::Window {
+                height: kernel[0],
+                width: kernel[1],
+                ..program::Window::square(1, stride, padding)
+            },
+            groups: 1,
         });
     }
     let case = |(number, shapes): (usize, LayerShapes)| {
         let weights = shapes.output.channels
             * shapes.input.channels
-            * shapes.kernel_height
-            * shapes.kernel_width;
+            * shapes.window.height
+            * shapes.window.width;
         let mut values = |count: usize| -> Vec<i8> {
             let end = *[-128, 127].choose(&mut random).unwrap();
             let extreme = number % 3 == 0;

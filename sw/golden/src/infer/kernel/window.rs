@@ -1,7 +1,7 @@
 //! A convolution's geometry over a padded input.
 
 use crate::network::flattened;
-use brownout_spec::program::{LayerShapes, Shape};
+use brownout_spec::program::{LayerShapes, Padding, Shape};
 
 /// Where the operands of each output pixel lie in the padded input.
 ///
@@ -10,7 +10,7 @@ use brownout_spec::program::{LayerShapes, Shape};
 #[derive(Clone, Debug)]
 pub struct Window {
     input: Shape,
-    padding: usize,
+    padding: Padding,
     /// Shape of the result.
     pub output: Shape,
     /// Kernel rows.
@@ -29,29 +29,30 @@ impl Window {
     /// The window of a convolution.
     pub fn new(shapes: &LayerShapes) -> Self {
         let shapes = flattened(shapes);
-        let (input, padding) = (shapes.input, shapes.padding);
-        let line = (input.width + 2 * padding) * input.channels;
+        let (input, window) = (shapes.input, shapes.window);
+        let padding = window.padding;
+        let line = (input.width + padding.left + padding.right) * input.channels;
         Self {
             input,
             padding,
             output: shapes.output,
-            rows: shapes.kernel_height,
-            row_length: shapes.kernel_width * input.channels,
+            rows: window.height,
+            row_length: window.width * input.channels,
             line,
-            step_right: shapes.stride * input.channels,
-            step_down: shapes.stride * line,
+            step_right: window.stride.columns * input.channels,
+            step_down: window.stride.rows * line,
         }
     }
 
     /// Two windows of one frame read inputs of the same shape and padding.
-    pub fn frame(&self) -> (Shape, usize) {
+    pub fn frame(&self) -> (Shape, Padding) {
         (self.input, self.padding)
     }
 
     /// Values of the padded input when operands are read in groups of `group`:
     /// the last group may reach beyond the last operand.
     pub fn padded_length(&self, group: usize) -> usize {
-        (self.input.height + 2 * self.padding) * self.line + group - 1
+        (self.input.height + self.padding.top + self.padding.bottom) * self.line + group - 1
     }
 
     /// Groups of operands in one kernel row.
@@ -71,7 +72,7 @@ impl Window {
     #[inline]
     pub fn place<T>(&self, source: &[i8], padded: &mut [T], convert: impl Fn(i8) -> T) {
         let row = self.input.width * self.input.channels;
-        let first = self.padding * (self.line + self.input.channels);
+        let first = self.padding.top * self.line + self.padding.left * self.input.channels;
         let lines = padded[first..].chunks_mut(self.line);
         for (source, line) in source.chunks_exact(row).zip(lines) {
             for (target, &x) in line.iter_mut().zip(source) {

@@ -2,7 +2,7 @@ use super::*;
 use crate::model::InputMap;
 use crate::train::TrainingOptions;
 use brownout_spec::arithmetic::OutputScale;
-use brownout_spec::program::{Layer, Shape};
+use brownout_spec::program::{Layer, Shape, Window};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -12,18 +12,14 @@ fn model() -> IntegerModel {
         low: 0,
         high: 127,
     };
-    let layer = |name: &str, operation| Layer {
+    let layer = |source, name: &str, operation| Layer {
         name: name.into(),
+        reads: vec![source],
         operation,
         output,
     };
-    let convolution = |kernel: usize, output_channels| Operation::Convolution {
-        kernel_height: kernel,
-        kernel_width: kernel,
-        stride: 1,
-        padding: 0,
-        output_channels,
-        residual: None,
+    let convolution = |kernel: usize, output_channels| {
+        Operation::convolution(Window::square(kernel, 1, 0), output_channels)
     };
     let weights = |shape: (usize, usize, usize, usize)| LayerWeights {
         integers: Array4::from_shape_fn(shape, |(o, i, y, x)| (o * 7 + i * 3 + y + x) as i8 - 9),
@@ -60,16 +56,15 @@ fn model() -> IntegerModel {
                 channels: 2,
             },
             layers: vec![
-                layer("conv", convolution(3, 3)),
+                layer(0, "conv", convolution(3, 3)),
                 layer(
+                    1,
                     "pool",
                     Operation::MaxPool {
-                        kernel: 2,
-                        stride: 2,
-                        padding: 0,
+                        window: Window::square(2, 2, 0),
                     },
                 ),
-                layer("logits", convolution(1, 2)),
+                layer(2, "logits", convolution(1, 2)),
             ],
         },
         layers: vec![
@@ -161,7 +156,10 @@ fn each_malformed_file_is_refused_with_its_reason() {
         ),
         (edited("\"I16\"", "\"F16\""), "is F16 of rank 1"),
         (
-            edited("\\\"stride\\\":2", "\\\"stride\\\":9"),
+            edited(
+                "\\\"stride\\\":{\\\"rows\\\":2",
+                "\\\"stride\\\":{\\\"rows\\\":9",
+            ),
             "stride is 9; allowed is 1 to 7",
         ),
         (

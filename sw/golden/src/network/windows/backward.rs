@@ -77,13 +77,12 @@ impl Backward {
         let LayerShapes {
             input,
             output,
-            stride,
-            padding,
+            window,
             ..
         } = shapes;
-        let kernel = (shapes.kernel_height, shapes.kernel_width);
-        let rows = Axis::all(input.height, kernel.0, stride, padding);
-        let columns = Axis::all(input.width, kernel.1, stride, padding);
+        let (kernel, stride) = ((window.height, window.width), window.stride);
+        let rows = Axis::all(input.height, kernel.0, stride.rows, window.padding.top);
+        let columns = Axis::all(input.width, kernel.1, stride.columns, window.padding.left);
         let (top, height) = Axis::border(&rows, output.height);
         let (left, width) = Axis::border(&columns, output.width);
         let padded = Shape {
@@ -98,7 +97,7 @@ impl Backward {
         let places = positions(images, output.height, output.width)
             .map(|(image, y, x)| place(image, top + y, left + x))
             .collect();
-        let mut classes = Vec::with_capacity(stride * stride);
+        let mut classes = Vec::with_capacity(rows.len() * columns.len());
         for row in &rows {
             for column in &columns {
                 let (mut bases, mut targets) = (Vec::new(), Vec::new());
@@ -107,7 +106,8 @@ impl Backward {
                         (i as isize + axis.start + border as isize) as usize
                     };
                     bases.push(place(image, at(y, row, top), at(x, column, left)));
-                    let (y, x) = (row.remainder + y * stride, column.remainder + x * stride);
+                    let y = row.remainder + y * stride.rows;
+                    let x = column.remainder + x * stride.columns;
                     let pixel = (image * input.height + y) * input.width + x;
                     targets.push((pixel * input.channels) as u32);
                 }

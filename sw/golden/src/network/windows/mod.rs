@@ -10,7 +10,7 @@ use super::bfloat::{self, Precision};
 use super::level::LANES;
 use super::tiles;
 use super::winograd::Winograd;
-use brownout_spec::program::{LayerShapes, Shape};
+use brownout_spec::program::{LayerShapes, Padding, Shape, Window};
 
 pub(super) use backward::Backward;
 
@@ -95,7 +95,7 @@ impl Table {
 pub(super) struct Forward {
     input: Shape,
     output: Shape,
-    padding: usize,
+    padding: Padding,
     padded: Shape,
     /// Distance between the operands of neighbouring output pixels.
     step: usize,
@@ -111,22 +111,25 @@ impl Forward {
         let LayerShapes {
             input,
             output,
-            padding,
-            stride,
+            window,
             ..
         } = shapes;
+        let Window {
+            padding, stride, ..
+        } = window;
         let padded = Shape {
-            height: input.height + 2 * padding,
-            width: input.width + 2 * padding,
+            height: input.height + padding.top + padding.bottom,
+            width: input.width + padding.left + padding.right,
             channels: input.channels,
         };
         let mut bases = Vec::with_capacity(images * output.pixels());
         for (image, y, x) in positions(images, output.height, output.width) {
-            let pixel = (image * padded.height + y * stride) * padded.width + x * stride;
+            let row = image * padded.height + y * stride.rows;
+            let pixel = row * padded.width + x * stride.columns;
             bases.push((pixel * padded.channels) as u32);
         }
         let targets = (0..bases.len()).map(|p| (p * output.channels) as u32);
-        let rows = shapes.kernel_height;
+        let rows = window.height;
         let fast = Winograd::fits(&shapes);
         Self {
             winograd: fast.then(|| Winograd::new(padded, output, rows, images)),
@@ -134,14 +137,14 @@ impl Forward {
             output,
             padding,
             padded,
-            step: stride * padded.channels,
+            step: stride.columns * padded.channels,
             table: Table {
                 targets: targets.collect(),
                 bases,
                 pixels: output.pixels(),
                 rows,
                 row_stride: padded.width * padded.channels,
-                row_length: shapes.kernel_width * padded.channels,
+                row_length: window.width * padded.channels,
             },
         }
     }
@@ -182,7 +185,7 @@ impl Forward {
     ) -> &'b [T] {
         let row = self.input.width * self.input.channels;
         let stride = self.padded.width * self.padded.channels;
-        let start = self.padding * (stride + self.padded.channels) - lead;
+        let start = self.padding.top * stride + self.padding.left * self.padded.channels - lead;
         let images = x.chunks_exact(self.input.volume());
         let volume = self.padded.volume() / together;
         let buffer = first(buffer, images.len() * volume);
@@ -195,7 +198,7 @@ impl Forward {
     }
 
     fn padded<'b>(&self, x: &'b [f32], padded: &'b mut Padded) -> &'b [f32] {
-        if self.padding == 0 {
+        if self.padding == Padding::NONE {
             return x;
         }
         self.place(x, &mut padded.values, (0, 1), |row, target| {
@@ -211,7 +214,7 @@ impl Forward {
     /// Images inside their border, each value paired with that of the next output pixel.
     pub(super) fn pixel_pairs<'b>(&self, x: &[f32], padded: &'b mut Padded) -> &'b [u32] {
         // What is in the border before a row has a partner in it.
-        let lead = self.step.min(self.padding * self.padded.channels);
+        let lead = self.step.min(self.padding.left * self.padded.channels);
         let ahead = self.step - lead;
         self.place(x, &mut padded.pixels, (lead, 1), |row, target| {
             let (before, target) = target.split_at_mut(lead);
@@ -297,9 +300,13 @@ fn positions(
 /// The layer, or the same as a 1 × 1 convolution if its kernel is the whole map.
 pub(crate) fn flattened(shapes: &LayerShapes) -> LayerShapes {
     let input = shapes.input;
-    let covers = shapes.padding == 0
-        && (shapes.kernel_height, shapes.kernel_width) == (input.height, input.width);
-    if !covers {
+    let Window {
+        height,
+        width,
+        padding,
+        ..
+    } = shapes.window;
+    if padding != Padding::NONE || (height, width) != (input.height, input.width) {
         return *shapes;
     }
     LayerShapes {
@@ -308,9 +315,7 @@ pub(crate) fn flattened(shapes: &LayerShapes) -> LayerShapes {
             width: 1,
             channels: input.volume(),
         },
-        kernel_height: 1,
-        kernel_width: 1,
-        stride: 1,
+        window: Window::square(1, 1, 0),
         ..*shapes
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::arithmetic::{OutputScale, ResidualScale};
 use crate::code::{CodeName, Storage};
 use crate::config::{Depths, VoltageModelChoice, WeightBits};
-use crate::program::Layer;
+use crate::program::{Layer, Window};
 
 fn configuration() -> Configuration {
     Configuration {
@@ -25,17 +25,14 @@ fn configuration() -> Configuration {
     }
 }
 
-fn convolution(kernel: usize, channels: usize, residual: Option<Residual>) -> Layer {
+/// A convolution without its source, and where it adds a tensor, that.
+fn convolution(kernel: usize, channels: usize, residual: Option<(usize, Residual)>) -> Layer {
+    let window = Window::square(kernel, 1, kernel / 2);
+    let operation = Operation::convolution(window, channels);
     Layer {
         name: format!("conv{kernel}"),
-        operation: Operation::Convolution {
-            kernel_height: kernel,
-            kernel_width: kernel,
-            stride: 1,
-            padding: kernel / 2,
-            output_channels: channels,
-            residual,
-        },
+        reads: residual.iter().map(|(from, _)| *from).collect(),
+        operation: residual.map_or(operation, |(_, with)| operation.with_residual(with)),
         output: OutputScale {
             shift: 8,
             low: 0,
@@ -44,34 +41,33 @@ fn convolution(kernel: usize, channels: usize, residual: Option<Residual>) -> La
     }
 }
 
-fn residual(from: usize) -> Option<Residual> {
-    Some(Residual {
-        from,
+fn residual(from: usize) -> Option<(usize, Residual)> {
+    let with = Residual {
         stride: 1,
         scale: ResidualScale {
             multiplier: 100,
             shift: 8,
         },
-    })
+    };
+    Some((from, with))
+}
+
+/// Lets each layer read the one before it.
+fn chain(layers: &mut [Layer]) {
+    for (index, layer) in layers.iter_mut().enumerate() {
+        layer.reads.insert(0, index);
+    }
 }
 
 fn network(mut layers: Vec<Layer>) -> Network {
     layers.push(Layer {
         name: "mean".into(),
+        reads: Vec::new(),
         operation: Operation::GlobalAveragePool,
         output: layers[0].output,
     });
-    layers.push(Layer {
-        operation: Operation::Convolution {
-            kernel_height: 1,
-            kernel_width: 1,
-            stride: 1,
-            padding: 0,
-            output_channels: 10,
-            residual: None,
-        },
-        ..convolution(1, 10, None)
-    });
+    layers.push(convolution(1, 10, None));
+    chain(&mut layers);
     Network {
         input: Shape {
             height: 6,
@@ -181,8 +177,8 @@ fn each_memory_that_is_too_small_is_named_with_the_shortfall() {
 fn a_dense_layer_one_input_above_the_accumulator_limit_is_refused_by_name() {
     let dense = |channels: usize| {
         let mut network = network(vec![convolution(1, 4, None)]);
-        network.layers.remove(1);
-        network.layers.remove(0);
+        network.layers.drain(..2);
+        network.layers[0].reads = vec![0];
         network.layers[0].name = "dense".into();
         network.input = Shape {
             height: 1,
@@ -195,14 +191,7 @@ fn a_dense_layer_one_input_above_the_accumulator_limit_is_refused_by_name() {
     let mut large = dense(583);
     large.input.height = 15;
     large.input.width = 15;
-    if let Operation::Convolution {
-        kernel_height,
-        kernel_width,
-        ..
-    } = &mut large.layers[0].operation
-    {
-        (*kernel_height, *kernel_width) = (15, 15);
-    }
+    large.layers[0].operation = Operation::dense(large.input, 10);
     let mut wide_memories = configuration();
     wide_memories.depths.activations = 1 << 16;
     wide_memories.depths.weights = 1 << 20;
@@ -229,7 +218,10 @@ fn a_last_layer_with_more_than_one_pixel_is_refused() {
 fn a_network_of_pools_alone_is_refused_since_it_stores_no_weights() {
     let mut pools = network(vec![convolution(3, 4, None)]);
     let mean = pools.layers.remove(1);
-    pools.layers = vec![mean];
+    pools.layers = vec![Layer {
+        reads: vec![0],
+        ..mean
+    }];
     assert_eq!(
         Program::new(&configuration(), &pools),
         Err(ProgramError::NoWeights)
@@ -239,14 +231,7 @@ fn a_network_of_pools_alone_is_refused_since_it_stores_no_weights() {
 #[test]
 fn padding_that_makes_a_map_too_tall_is_refused_with_the_side() {
     let mut tall = network(vec![Layer {
-        operation: Operation::Convolution {
-            kernel_height: 3,
-            kernel_width: 3,
-            stride: 1,
-            padding: 2,
-            output_channels: 1,
-            residual: None,
-        },
+        operation: Operation::convolution(Window::square(3, 1, 2), 1),
         ..convolution(3, 1, None)
     }]);
     tall.input = Shape {
