@@ -143,8 +143,8 @@ fn each_malformed_file_is_refused_with_its_reason() {
             "no entry \"brownout\"",
         ),
         (
-            edited("{\\\"version\\\":1", "{\\\"version\\\":2"),
-            "format version is 2; allowed is 1",
+            edited("{\\\"version\\\":2", "{\\\"version\\\":1"),
+            "format version is 1; allowed is 2",
         ),
         (
             edited("\\\"origin\\\"", "\\\"colour\\\""),
