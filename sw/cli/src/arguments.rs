@@ -188,6 +188,7 @@ impl From<Scale> for Granularity {
 #[command(after_help = "Examples:
   brownout generate --out rtl
   brownout generate --config accelerator.toml --out rtl
+  brownout generate --fit cnn.safetensors --out rtl
   brownout generate --board ulx3s --out rtl
   verilator_bin --lint-only -Wall -F rtl/brownout.f")]
 pub struct GenerateArguments {
@@ -197,6 +198,10 @@ pub struct GenerateArguments {
     /// Also pack this model's weights, into weights.image
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
+    /// As --model, with memories just deep enough for it, and a table of what it costs on other arrays
+    /// [array, code and voltages: the configuration's]
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    pub fit: Option<PathBuf>,
     /// Also write a top for a board, with a serial line: ulx3s or arty-a7
     #[arg(long, value_name = "NAME", value_parser = board)]
     pub board: Option<Board>,

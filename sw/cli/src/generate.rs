@@ -4,6 +4,7 @@ use crate::arguments::GenerateArguments;
 use crate::configuration::{self, Chosen};
 use crate::error::Error;
 use crate::files;
+use crate::fit::{self, ArrayReport};
 use crate::output::Output;
 use crate::placement::Placement;
 use crate::table::Table;
@@ -14,6 +15,7 @@ use brownout_spec::program::descriptor;
 use brownout_spec::registers;
 use brownout_spec::serial::{self, Board};
 use serde::Serialize;
+use std::path::Path;
 
 /// File with a model's packed weights.
 const IMAGE_FILE: &str = "weights.image";
@@ -25,6 +27,9 @@ struct Report {
     folder: String,
     modules: Vec<ModuleReport>,
     files: Vec<String>,
+    /// What a fitted model costs on every array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arrays: Option<Vec<ArrayReport>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,15 +44,20 @@ struct ModuleReport {
 /// # Errors
 /// When configuration or model are not allowed, or the folder cannot be written.
 pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
-    let chosen = configuration::read(arguments.config.as_deref())?;
-    let image = match &arguments.model {
-        None => None,
-        Some(path) => {
-            let model = IntegerModel::read(path)?;
-            let name = path.display().to_string();
-            let placement = Placement::new(chosen.clone(), &name, &model)?;
-            Some(placement.image.to_bytes())
+    let config = arguments.config.as_deref();
+    let (chosen, image, arrays) = match (&arguments.model, &arguments.fit) {
+        (Some(path), _) => {
+            let chosen = configuration::read(config)?;
+            let image = pack(&chosen, path, &IntegerModel::read(path)?)?;
+            (chosen, Some(image), None)
         }
+        (None, Some(path)) => {
+            let model = IntegerModel::read(path)?;
+            let (chosen, arrays) = fit::fitted(config, path, &model)?;
+            let image = pack(&chosen, path, &model)?;
+            (chosen, Some(image), Some(arrays))
+        }
+        (None, None) => (configuration::read(config)?, None, None),
     };
     let emitted = verilog(&chosen.configuration, output)?;
     let top = match arguments.board {
@@ -75,6 +85,7 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
             .map(report_module)
             .collect(),
         files: files.into_iter().map(|(name, _)| name).collect(),
+        arrays,
     };
     // The files are the result; the table is a remark about them.
     if output.json || !output.quiet {
@@ -88,6 +99,13 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
     Ok(())
 }
 
+/// The bytes of a model's weight image.
+fn pack(chosen: &Chosen, path: &Path, model: &IntegerModel) -> Result<Vec<u8>, Error> {
+    let name = path.display().to_string();
+    let placement = Placement::new(chosen.clone(), &name, model)?;
+    Ok(placement.image.to_bytes())
+}
+
 /// Refuses to write another text over a file that was read: the configuration
 /// with its comments, or the model.
 fn refuse_overwriting(
@@ -97,6 +115,7 @@ fn refuse_overwriting(
     let read = [
         ("--config", &arguments.config),
         ("--model", &arguments.model),
+        ("--fit", &arguments.fit),
     ];
     for (flag, input) in read {
         let Some(input) = input else { continue };
@@ -220,8 +239,10 @@ fn render(report: &Report) -> String {
     }
     let leaves = report.modules.iter().filter(|m| m.origin == "leaf").count();
     let lines: usize = report.modules.iter().map(|m| m.lines).sum();
+    let arrays = report.arrays.as_deref().map(fit::render);
+    let arrays = arrays.map_or_else(String::new, |table| table + "\n");
     format!(
-        "{}\n{} modules from rust-hdl, {leaves} leaves that it cannot express, {lines} lines of \
+        "{arrays}{}\n{} modules from rust-hdl, {leaves} leaves that it cannot express, {lines} lines of \
          Verilog\n",
         table.render(),
         report.modules.len() - leaves

@@ -14,6 +14,7 @@ mod error;
 mod evaluate;
 mod export;
 mod files;
+mod fit;
 mod generate;
 #[cfg(feature = "simulate")]
 mod hardware;

@@ -257,3 +257,43 @@ fn what_info_is_asked_about_may_be_a_pipe() {
         assert_eq!(piped.replace("/dev/stdin", name), direct);
     }
 }
+
+#[test]
+fn a_fitted_accelerator_holds_the_model_and_with_one_word_less_of_any_memory_it_does_not() {
+    let sandbox = Sandbox::with_model();
+    let answer = sandbox.ok(&[
+        "generate",
+        "--fit",
+        "model.safetensors",
+        "--config",
+        "small.toml",
+        "--out",
+        "rtl",
+    ]);
+    let text = &answer.out;
+    let written: Vec<&str> = text.lines().filter(|l| l.ends_with("written")).collect();
+    assert_eq!(written.len(), 1, "{text}");
+    assert!(text.contains("16 x 16"), "{text}");
+    sandbox.ok(&["info", "model.safetensors", "--config", "rtl/narrow.toml"]);
+    let fitted = fs::read_to_string(sandbox.path("rtl/narrow.toml")).unwrap();
+    for field in [
+        "weights",
+        "activations",
+        "accumulators",
+        "parameters",
+        "layers",
+    ] {
+        let smaller: Vec<String> = fitted
+            .lines()
+            .map(|line| match line.strip_prefix(&format!("{field} = ")) {
+                Some(depth) => format!("{field} = {}", depth.parse::<usize>().unwrap() - 1),
+                None => line.to_owned(),
+            })
+            .collect();
+        fs::write(sandbox.path("smaller.toml"), smaller.join("\n")).unwrap();
+        let answer = sandbox.run(&["info", "model.safetensors", "--config", "smaller.toml"]);
+        assert_eq!(answer.status, Some(2));
+        let message = answer.err;
+        assert!(message.contains(&format!("depths.{field}")), "{message}");
+    }
+}

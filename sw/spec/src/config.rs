@@ -19,11 +19,11 @@ pub const PARAMETER_ADDRESS_BITS: u32 = 12;
 pub const MAX_LAYERS: usize = 255;
 /// Largest depth of each memory, by the field that states it, in their order.
 const MOST_DEPTHS: [(&str, usize); 5] = [
-    ("depths.weights", 1 << WEIGHT_ADDRESS_BITS),
-    ("depths.activations", 1 << ACTIVATION_ADDRESS_BITS),
-    ("depths.accumulators", 1 << ACCUMULATOR_ADDRESS_BITS),
-    ("depths.parameters", 1 << PARAMETER_ADDRESS_BITS),
-    ("depths.layers", MAX_LAYERS),
+    ("depths.weights", Depths::DEEPEST.weights),
+    ("depths.activations", Depths::DEEPEST.activations),
+    ("depths.accumulators", Depths::DEEPEST.accumulators),
+    ("depths.parameters", Depths::DEEPEST.parameters),
+    ("depths.layers", Depths::DEEPEST.layers),
 ];
 
 /// Largest value of a field that states a memory's depth; `None` of any other field.
@@ -126,6 +126,17 @@ pub struct Depths {
     pub parameters: usize,
     /// Layers of a program, 1 to 255.
     pub layers: usize,
+}
+
+impl Depths {
+    /// The deepest memories that there are.
+    pub const DEEPEST: Self = Self {
+        weights: 1 << WEIGHT_ADDRESS_BITS,
+        activations: 1 << ACTIVATION_ADDRESS_BITS,
+        accumulators: 1 << ACCUMULATOR_ADDRESS_BITS,
+        parameters: 1 << PARAMETER_ADDRESS_BITS,
+        layers: MAX_LAYERS,
+    };
 }
 
 /// An accelerator, as its TOML file describes it.

@@ -9,6 +9,7 @@
 mod average;
 pub mod descriptor;
 mod error;
+mod fit;
 mod network;
 mod operation;
 mod placement;
@@ -17,6 +18,7 @@ mod window;
 
 pub use average::{Divisors, PLACES, place};
 pub use error::ProgramError;
+pub use fit::fit;
 pub use network::{Layer, LayerShapes, MAX_POOL_KERNEL, MAX_STRIDE, Network};
 pub use operation::{Operation, Residual};
 pub use placement::{BUFFERS, Program, Step};

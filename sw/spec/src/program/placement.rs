@@ -389,4 +389,6 @@ fn describe_operand(configuration: &Configuration, step: &Step, d: &mut Descript
 }
 
 #[cfg(test)]
+mod fit_tests;
+#[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use crate::code::{CodeName, Storage};
 use crate::config::{Depths, VoltageModelChoice, WeightBits};
 use crate::program::{Layer, Window};
 
-fn configuration() -> Configuration {
+pub(super) fn configuration() -> Configuration {
     Configuration {
         name: "test".into(),
         rows: 8,
@@ -26,7 +26,11 @@ fn configuration() -> Configuration {
 }
 
 /// A convolution without its source, and where it adds a tensor, that.
-fn convolution(kernel: usize, channels: usize, residual: Option<(usize, Residual)>) -> Layer {
+pub(super) fn convolution(
+    kernel: usize,
+    channels: usize,
+    residual: Option<(usize, Residual)>,
+) -> Layer {
     let window = Window::square(kernel, 1, kernel / 2);
     let operation = Operation::convolution(window, channels);
     Layer {
@@ -41,7 +45,7 @@ fn convolution(kernel: usize, channels: usize, residual: Option<(usize, Residual
     }
 }
 
-fn residual(from: usize) -> Option<(usize, Residual)> {
+pub(super) fn residual(from: usize) -> Option<(usize, Residual)> {
     let with = Residual {
         stride: 1,
         scale: ResidualScale {
@@ -59,7 +63,7 @@ fn chain(layers: &mut [Layer]) {
     }
 }
 
-fn network(mut layers: Vec<Layer>) -> Network {
+pub(super) fn network(mut layers: Vec<Layer>) -> Network {
     layers.push(Layer {
         name: "mean".into(),
         reads: Vec::new(),
