@@ -44,12 +44,9 @@ fn task(configuration: &Configuration) -> (Graph, WeightImage, Dataset) {
         .expect("the network fits");
     let layout = Layout::new(configuration, graph.model.weight_shapes()).expect("it fits");
     let image = WeightImage::encode(layout, &graph.model.weight_tensors()).expect("in range");
-    let data = Dataset {
-        name: "noise".into(),
-        images: ndarray::Array4::from_shape_fn((IMAGES, 6, 6, 1), |_| random.random()),
-        labels: (0..IMAGES).map(|_| random.random_range(0..10)).collect(),
-        classes: 10,
-    };
+    let images = ndarray::Array4::<u8>::from_shape_fn((IMAGES, 6, 6, 1), |_| random.random());
+    let labels = (0..IMAGES).map(|_| random.random_range(0..10)).collect();
+    let data = Dataset::new("noise", images, labels, 10);
     (graph, image, data)
 }
 

@@ -120,15 +120,12 @@ fn every_network_comes_back_without_flags_in_grey_and_in_colour() {
             let again = FloatModel::read(&sandbox.path("b.float")).unwrap();
             assert_eq!(again.architecture, model.architecture, "{network}");
             assert_eq!((again.image, again.input), (image, input));
-            let data = Dataset {
-                name: "noise".into(),
-                images: Array4::from_shape_fn(
-                    (64, image.height, image.width, image.channels),
-                    |(n, y, x, c)| (n * 71 + y * 631 * n + x * 97 + c * 13) as u8,
-                ),
-                labels: (0..64).map(|n| n % 11).collect(),
-                classes: 11,
-            };
+            let images = Array4::from_shape_fn(
+                (64, image.height, image.width, image.channels),
+                |(n, y, x, c)| (n * 71 + y * 631 * n + x * 97 + c * 13) as u8,
+            );
+            let labels = (0..64).map(|n| n % 11).collect();
+            let data = Dataset::new("noise", images, labels, 11);
             let [before, after] = [&model, &again].map(|model| model.score(&data));
             assert_eq!(before.correct, after.correct, "{network} for {image}");
             // Group norms lose digits of their gains that their scales cannot hold.

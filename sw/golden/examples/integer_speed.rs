@@ -98,12 +98,8 @@ fn median(mut sample: impl FnMut() -> f64) -> f64 {
 fn random_images(shape: Shape, count: usize) -> Dataset {
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let dimensions = (count, shape.height, shape.width, shape.channels);
-    Dataset {
-        name: "random".into(),
-        images: Array4::from_shape_simple_fn(dimensions, || random.random()),
-        labels: vec![0; count],
-        classes: 10,
-    }
+    let images = Array4::<u8>::from_shape_simple_fn(dimensions, || random.random());
+    Dataset::new("random", images, vec![0; count], 10)
 }
 
 fn shape(height: usize, width: usize, channels: usize) -> Shape {

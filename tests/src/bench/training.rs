@@ -270,12 +270,9 @@ pub(super) fn image(network: &str) -> Shape {
 pub(super) fn noise(shape: Shape, images: usize) -> Dataset {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let size = (images, shape.height, shape.width, shape.channels);
-    Dataset {
-        name: "noise".to_owned(),
-        images: Array4::from_shape_simple_fn(size, || random.random()),
-        labels: (0..images)
-            .map(|_| random.random_range(0..CLASSES as u8))
-            .collect(),
-        classes: CLASSES,
-    }
+    let pixels = Array4::<u8>::from_shape_simple_fn(size, || random.random());
+    let labels = (0..images)
+        .map(|_| random.random_range(0..CLASSES as u16))
+        .collect();
+    Dataset::new("noise", pixels, labels, CLASSES)
 }

@@ -196,12 +196,8 @@ pub fn training() -> (Dataset, TrainingOptions) {
     let images = Array4::from_shape_fn((12, 3, 2, 3), |(n, y, x, c)| {
         (n * 37 + y * 101 + x * 59 + c * 83) as u8
     });
-    let data = Dataset {
-        name: "stripes".into(),
-        labels: (0..12).map(|n| n % 4).collect(),
-        images,
-        classes: 4,
-    };
+    let labels = (0..12).map(|n| n % 4).collect();
+    let data = Dataset::new("stripes", images, labels, 4);
     let options = TrainingOptions {
         epochs: 2,
         batch: 4,

@@ -121,10 +121,10 @@ pub struct AttackSettings {
     pub method: Option<Method>,
     /// Class whose images a 1-to-1 or stealthy attack misleads, from 0
     #[arg(long, value_name = "CLASS")]
-    pub source: Option<u8>,
+    pub source: Option<u16>,
     /// Class that a targeted attack leads to, from 0
     #[arg(long, value_name = "CLASS")]
-    pub target: Option<u8>,
+    pub target: Option<u16>,
     /// Attacks, each with a seed of its own: --seed, --seed + 1 and so on [default: 1]
     #[arg(long, value_name = "N")]
     pub seeds: Option<usize>,

@@ -20,9 +20,9 @@ pub struct Asked {
     /// How bits are chosen.
     pub method: Method,
     /// Class that is misled.
-    pub source: Option<u8>,
+    pub source: Option<u16>,
     /// Class that is led to.
-    pub target: Option<u8>,
+    pub target: Option<u16>,
     /// Attacks.
     pub seeds: usize,
     /// Images that an attacker looks at.

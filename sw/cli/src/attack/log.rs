@@ -151,15 +151,13 @@ fn content_digest(mut content: Map<String, Value>) -> (Option<String>, String) {
 }
 
 fn data_digest(split: &Split) -> String {
-    let pixels = |data: &Dataset| {
-        let images = data.images.as_standard_layout();
-        digest(&[images.as_slice().expect("it is in standard layout")])
-    };
-    let [train, test] = [&split.train, &split.test].map(pixels);
+    let parts = [&split.train, &split.test];
+    let [train, test] = parts.map(|data| digest(&[&data.images.identity()]));
+    let [train_labels, test_labels] = parts.map(Dataset::label_identity);
     digest(&[
-        &split.train.labels,
+        &train_labels,
         train.as_bytes(),
-        &split.test.labels,
+        &test_labels,
         test.as_bytes(),
     ])
 }

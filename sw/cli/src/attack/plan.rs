@@ -158,7 +158,7 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// One sentence with the flag and the class that all test images have.
     pub fn check_test_images(&self, test: &Dataset) -> Result<(), Error> {
-        let all_are = |class: u8| test.labels.iter().all(|&label| label == class);
+        let all_are = |class: u16| test.labels.iter().all(|&label| label == class);
         let arguments = &self.arguments;
         match (arguments.method, arguments.target, arguments.source) {
             (Method::NToOne, Some(target), _) if all_are(target) => Err(Error::flag(

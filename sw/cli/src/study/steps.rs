@@ -255,8 +255,7 @@ impl<'a> Work<'a> {
 
 /// Which images, without their folder: their kind, and a digest of the test images.
 fn which(data: &DataSource, test: &Dataset) -> String {
-    let pixels: Vec<u8> = test.images.iter().copied().collect();
-    let digest = digest(&[&test.labels, &pixels]);
+    let digest = digest(&[&test.label_identity(), &test.images.identity()]);
     let kind = match data {
         DataSource::Glyphs { .. } => data.to_string(),
         DataSource::Idx(_) => "IDX files".to_owned(),

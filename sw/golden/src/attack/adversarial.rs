@@ -58,7 +58,7 @@ pub struct FlipOptions {
 pub fn adversarial_flips(
     victim: Victim<'_>,
     memory: (&StoredMemory, &StoredWeights),
-    (chunks, labels): (&mut [Chunk], &[u8]),
+    (chunks, labels): (&mut [Chunk], &[u16]),
     options: &FlipOptions,
 ) -> Result<StoredWeights, StoredMemoryError> {
     let mean = super::batch::mean(labels.len());
@@ -162,7 +162,7 @@ pub struct AscentOptions {
 pub fn ascent(
     victim: Victim<'_>,
     stored: &StoredWeights,
-    (chunks, labels): (&mut [Chunk], &[u8]),
+    (chunks, labels): (&mut [Chunk], &[u16]),
     options: &AscentOptions,
 ) -> StoredWeights {
     let mean = super::batch::mean(labels.len());

@@ -18,7 +18,7 @@ const CHUNK: usize = 16;
 pub struct Batch {
     pub(super) chunks: Vec<Chunk>,
     /// Labels in the order of the images.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
     /// What each image's cross entropy counts in the loss.
     pub loss_weights: Vec<f64>,
     /// What it counts in the gradient; the same unless an attack's gradient is not that of its loss.
@@ -82,7 +82,7 @@ pub(super) fn mean(images: usize) -> Vec<f64> {
 
 /// `count` different images out of those for which `of` holds, or all if there are fewer, drawn
 /// from a seed.
-pub fn draw(data: &Dataset, count: usize, seed: u64, of: impl Fn(u8) -> bool) -> Vec<usize> {
+pub fn draw(data: &Dataset, count: usize, seed: u64, of: impl Fn(u16) -> bool) -> Vec<usize> {
     let mut images: Vec<usize> = (0..data.len()).filter(|&i| of(data.labels[i])).collect();
     images.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     images.truncate(count);

@@ -16,7 +16,7 @@ pub(super) type CodeGradients = Vec<Option<Vec<f32>>>;
 pub(super) struct Probe<'a> {
     victim: Victim<'a>,
     chunks: &'a mut [Chunk],
-    labels: &'a [u8],
+    labels: &'a [u16],
     loss_weights: &'a [f64],
     gradient_weights: &'a [f64],
     /// The chunks' inputs; with their layers' outputs, all tensors that a suffix may start from.
@@ -37,7 +37,7 @@ impl<'a> Probe<'a> {
     pub fn new(
         victim: Victim<'a>,
         chunks: &'a mut [Chunk],
-        labels: &'a [u8],
+        labels: &'a [u16],
         weights: ImageWeights<'a>,
     ) -> Self {
         let images: usize = chunks.iter().map(Chunk::images).sum();
@@ -135,7 +135,7 @@ impl<'a> Probe<'a> {
         );
         let volume = suffix.architecture.network.input.volume();
         let starts = starts(self.chunks);
-        let images: Vec<(&[f32], u8)> = (self.chunks.iter().zip(&self.inputs).zip(starts))
+        let images: Vec<(&[f32], u16)> = (self.chunks.iter().zip(&self.inputs).zip(starts))
             .flat_map(|((chunk, input), start)| {
                 let tensor = match suffix.first.checked_sub(1) {
                     None => &input[..],
@@ -167,12 +167,12 @@ impl<'a> Probe<'a> {
     }
 
     /// The classes that the last full pass has found.
-    pub fn predictions(&self) -> Vec<u8> {
+    pub fn predictions(&self) -> Vec<u16> {
         let rows = self.chunks.iter().flat_map(|chunk| {
             let classes = chunk.logits().len() / chunk.images();
             chunk.logits().chunks_exact(classes)
         });
-        rows.map(|row| arg_max(row) as u8).collect()
+        rows.map(|row| arg_max(row) as u16).collect()
     }
 
     fn weighted(&self, losses: impl IntoIterator<Item = f64>) -> f64 {
@@ -199,14 +199,14 @@ fn starts(chunks: &[Chunk]) -> Vec<usize> {
 }
 
 /// −ln softmax(logits)\[label\].
-fn cross_entropy(logits: &[f32], label: u8) -> f64 {
+fn cross_entropy(logits: &[f32], label: u16) -> f64 {
     let top = logits.iter().copied().fold(f32::MIN, f32::max);
     let sum: f64 = logits.iter().map(|&l| f64::from(l - top).exp()).sum();
     sum.ln() - f64::from(logits[usize::from(label)] - top)
 }
 
 /// The gradient of `weight` times an image's cross entropy.
-fn softmax_gradient(logits: &[f32], label: u8, weight: f32) -> Vec<f32> {
+fn softmax_gradient(logits: &[f32], label: u16, weight: f32) -> Vec<f32> {
     let mut gradient = vec![0.0; logits.len()];
     crate::train::cross_entropy(logits, &[label], 0.0, weight, &mut gradient);
     gradient

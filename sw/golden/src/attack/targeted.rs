@@ -13,7 +13,6 @@ use super::victim::Victim;
 use crate::data::Dataset;
 use crate::model::InputTable;
 use crate::quantized::{StoredMemory, StoredMemoryError, StoredWeights};
-use ndarray::Axis;
 
 /// Which images should end in the target class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +22,12 @@ pub enum Kind {
     /// Type 2: those of one source class, whatever becomes of the others.
     OneToOne {
         /// The source class.
-        source: u8,
+        source: u16,
     },
     /// Type 3: those of one source class, while the others keep theirs.
     Stealthy {
         /// The source class.
-        source: u8,
+        source: u16,
         /// Whether the gradient knows of the others.
         gradient: StealthGradient,
     },
@@ -51,7 +50,7 @@ pub struct TargetedOptions {
     /// Which images.
     pub kind: Kind,
     /// The class they should end in.
-    pub target: u8,
+    pub target: u16,
     /// When it ends; the accuracy is no reason. The published code takes 40 iterations.
     pub limits: Limits,
     /// What the images were drawn from; for the log.
@@ -80,7 +79,7 @@ impl Kind {
     }
 
     /// Whether images of a class should end in the target class.
-    fn is_source(self, class: u8) -> bool {
+    fn is_source(self, class: u16) -> bool {
         match self {
             Self::NToOne => true,
             Self::OneToOne { source } | Self::Stealthy { source, .. } => class == source,
@@ -129,12 +128,9 @@ impl TargetedOptions {
         let images: Vec<usize> = (0..data.len())
             .filter(|&i| self.kind.is_source(data.labels[i]))
             .collect();
-        Dataset {
-            name: data.name.clone(),
-            images: data.images.select(Axis(0), &images),
-            labels: vec![self.target; images.len()],
-            classes: data.classes,
-        }
+        let labels = vec![self.target; images.len()];
+        let selected = data.images.select(&images);
+        Dataset::new(data.name.clone(), selected, labels, data.classes)
     }
 }
 

@@ -18,12 +18,8 @@ pub(super) fn noise(image: Shape, count: usize) -> Dataset {
         (i * 7919 + y * 131 + x * 37 + c * 61 + i * y * x) as u8
     };
     let shape = (count, image.height, image.width, image.channels);
-    Dataset {
-        name: "noise".into(),
-        images: Array4::from_shape_fn(shape, value),
-        labels: (0..count).map(|i| (i % 10) as u8).collect(),
-        classes: 10,
-    }
+    let labels = (0..count).map(|i| (i % 10) as u16).collect();
+    Dataset::new("noise", Array4::from_shape_fn(shape, value), labels, 10)
 }
 
 /// A network with random weights of 8 bits, in range of an in-place code.

@@ -65,13 +65,13 @@ impl Augmentation {
     ///
     /// # Panics
     /// If either slice does not have the size of `shape`, or `neutral` not its channels.
-    pub fn apply(
+    pub fn apply<T: Copy>(
         &self,
         draw: Draw,
         shape: Shape,
-        neutral: &[u8],
-        source: &[u8],
-        target: &mut [u8],
+        neutral: &[T],
+        source: &[T],
+        target: &mut [T],
     ) {
         assert_eq!(
             (source.len(), target.len()),

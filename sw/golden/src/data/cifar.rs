@@ -175,13 +175,11 @@ impl Form {
             .file_name()
             .map_or(self.source.to_owned(), |n| printable(&n.to_string_lossy()));
         let largest = all.labels.iter().max();
-        Ok(Dataset {
-            name,
-            classes: largest.map_or(0, |&label| usize::from(label) + 1),
-            images: Array4::from_shape_vec((all.labels.len(), SIDE, SIDE, CHANNELS), all.pixels)
-                .expect("each label came with the pixels of one image"),
-            labels: all.labels,
-        })
+        let classes = largest.map_or(0, |&label| usize::from(label) + 1);
+        let images = Array4::from_shape_vec((all.labels.len(), SIDE, SIDE, CHANNELS), all.pixels)
+            .expect("each label came with the pixels of one image");
+        let labels = all.labels.into_iter().map(u16::from).collect();
+        Ok(Dataset::new(name, images, labels, classes))
     }
 
     fn read_batch(&self, path: &Path) -> Result<Batch, DataError> {

@@ -134,7 +134,7 @@ fn records_of_cifar_100_have_their_fine_labels_and_a_hundred_classes() {
     let test = HUNDRED.read_test(path).unwrap();
     assert_eq!((&test.labels[..], test.classes), (&[99, 98, 97][..], 100));
     assert_eq!(
-        test.images[(1, 0, 0, 0)],
+        test.image(1).bytes().unwrap()[0],
         1,
         "the first value after two labels"
     );
@@ -233,7 +233,7 @@ fn the_published_cifar_100_has_a_hundred_classes_and_the_moments_that_are_used()
         "{message}"
     );
     // Of a part of the training images, so to three digits.
-    let pixels = split.train.images.as_slice().unwrap();
+    let pixels = split.train.images.bytes().unwrap();
     let count = (split.train.len() * PIXELS) as f64;
     for (channel, mean) in [0.5071, 0.4865, 0.4409].into_iter().enumerate() {
         let values = pixels[channel..]
@@ -258,7 +258,7 @@ fn the_published_batches_have_fifty_and_ten_thousand_images_and_the_published_mo
             assert_eq!(count.count(), each, "class {class}");
         }
     }
-    let pixels = split.train.images.as_slice().unwrap();
+    let pixels = split.train.images.bytes().unwrap();
     let count = (split.train.len() * PIXELS) as f64;
     for (channel, (mean, deviation)) in [(0.4914, 0.2470), (0.4822, 0.2435), (0.4465, 0.2616)]
         .into_iter()

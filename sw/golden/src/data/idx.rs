@@ -130,13 +130,10 @@ fn read_pair(
     let name = directory
         .file_name()
         .map_or("idx".to_owned(), |n| printable(&n.to_string_lossy()));
+    let labels: Vec<u16> = labels.into_iter().map(u16::from).collect();
     let largest = labels.iter().copied().max().unwrap_or(0);
-    Ok(Dataset {
-        name,
-        images,
-        labels,
-        classes: usize::from(largest) + 1,
-    })
+    let classes = usize::from(largest) + 1;
+    Ok(Dataset::new(name, images, labels, classes))
 }
 
 /// Reads one image file, `[image][row][column][1]`.

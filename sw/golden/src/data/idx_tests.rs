@@ -111,16 +111,17 @@ fn there_are_as_many_classes_as_the_largest_label_of_both_parts_demands() {
             (classes, classes)
         );
         assert_eq!(split.train.first(1).classes, classes, "a part of them");
+        let wide = |labels: &[u8]| labels.iter().copied().map(u16::from).collect::<Vec<_>>();
         assert_eq!(
-            (&split.train.labels[..], &split.test.labels[..]),
-            (train, test)
+            (&split.train.labels, &split.test.labels),
+            (&wide(train), &wide(test))
         );
         let used: Vec<usize> = train.iter().map(|&l| usize::from(l)).collect();
         let unused = split.unused_labels();
         assert!((0..classes).all(|label| used.contains(&label) != unused.contains(&label)));
         let beyond = split.train.label_beyond(2);
         let first = train.iter().position(|&label| label >= 2);
-        assert_eq!(beyond, first.map(|at| (at, train[at])));
+        assert_eq!(beyond, first.map(|at| (at, u16::from(train[at]))));
     }
 }
 

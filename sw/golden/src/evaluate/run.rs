@@ -301,7 +301,7 @@ impl Bench<'_> {
 
     /// Images that are wrong, and that are wrong here or with undisturbed weights.
     fn wrong(&self, classes: &[u16]) -> (usize, usize) {
-        let labels = self.data.labels.iter().map(|&label| u16::from(label));
+        let labels = self.data.labels.iter().copied();
         let mut counts = (0, 0);
         for ((&class, &clean), label) in classes.iter().zip(&self.clean).zip(labels) {
             counts.0 += usize::from(class != label);
@@ -314,7 +314,7 @@ impl Bench<'_> {
         let mut counts = vec![(0usize, 0usize); classes];
         for (&clean, &label) in self.clean.iter().zip(&self.data.labels) {
             let (wrong, images) = &mut counts[usize::from(label)];
-            *wrong += usize::from(clean != u16::from(label));
+            *wrong += usize::from(clean != label);
             *images += 1;
         }
         let share = |(wrong, images)| (images > 0).then(|| wrong as f64 / images as f64);

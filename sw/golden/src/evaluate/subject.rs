@@ -1,6 +1,6 @@
 //! What is evaluated: a network whose weights are integers in a memory.
 
-use crate::data::Dataset;
+use crate::data::{Dataset, Pixels};
 use crate::infer::{IntegerNetwork, Prefix, Workspace, first_difference};
 use crate::model::{InputMap, InputTable, IntegerModel};
 use crate::network::{Evaluator, Values};
@@ -199,7 +199,7 @@ impl Classifier<'_> {
     }
 
     /// The class of one image with these weights, by the thread that asks.
-    pub fn one(&self, tensors: &[Vec<i8>], image: &[u8]) -> u16 {
+    pub fn one(&self, tensors: &[Vec<i8>], image: Pixels<'_>) -> u16 {
         match &self.arithmetic {
             Arithmetic::Integer { model, input, .. } => {
                 let network = integer_network(model, tensors);
@@ -269,7 +269,7 @@ fn integer_network<'m>(model: &'m IntegerModel, tensors: &[Vec<i8>]) -> IntegerN
 fn integer_class(
     network: &IntegerNetwork<'_>,
     input: &InputTable<i8>,
-    image: &[u8],
+    image: Pixels<'_>,
     workspace: &mut Workspace,
 ) -> u16 {
     let activations: Vec<i8> = input.apply(image).collect();
@@ -280,7 +280,7 @@ fn integer_class(
 fn real_class(
     evaluator: &Evaluator<'_>,
     input: &InputTable<f32>,
-    image: &[u8],
+    image: Pixels<'_>,
     values: &mut Values,
 ) -> u16 {
     evaluator.run(input.apply(image), values);
@@ -291,7 +291,7 @@ fn real_class(
 fn in_batches<B>(
     data: &Dataset,
     buffers: impl Fn() -> B + Sync + Send,
-    class: impl Fn(&mut B, &[u8]) -> u16 + Sync + Send,
+    class: impl Fn(&mut B, Pixels<'_>) -> u16 + Sync + Send,
 ) -> Vec<u16> {
     let starts: Vec<usize> = (0..data.len()).step_by(BATCH).collect();
     let of = |buffer: &mut B, numbers: Range<usize>| -> Vec<u16> {

@@ -5,7 +5,7 @@
 //! the integer model gave it, and the whole is compared by the images that are classified right.
 
 use super::scale::{self, RealScale};
-use crate::data::Dataset;
+use crate::data::{Dataset, Pixels};
 use crate::infer::IntegerNetwork;
 use crate::model::IntegerModel;
 use crate::network::Evaluator;
@@ -127,7 +127,7 @@ fn differences(
     trained: &QuantizedNetwork,
     (model, read): (&IntegerModel, &[Vec<bool>]),
     (network, evaluator): (&IntegerNetwork<'_>, &Evaluator<'_>),
-    image: &[u8],
+    image: Pixels<'_>,
 ) -> Vec<(usize, usize)> {
     let (mut workspace, mut values) = (network.workspace(), evaluator.values());
     network.run(&model.quantize(image), &mut workspace);

@@ -53,14 +53,10 @@ pub(super) fn noise(model: &FloatModel, images: usize) -> Dataset {
     let images = Array4::from_shape_fn(shape, |(image, _, _, channel)| {
         colours[image * channels + channel] + random.random_range(0..56u8)
     });
-    let mut data = Dataset {
-        name: "noise".into(),
-        labels: vec![0; images.dim().0],
-        classes: model.architecture.classes(),
-        images,
-    };
+    let (labels, classes) = (vec![0; images.dim().0], model.architecture.classes());
+    let mut data = Dataset::new("noise", images, labels, classes);
     for image in 0..data.len() {
-        data.labels[image] = crate::train::arg_max(&model.logits(data.image(image))) as u8;
+        data.labels[image] = crate::train::arg_max(&model.logits(data.image(image))) as u16;
     }
     data
 }
@@ -178,7 +174,7 @@ fn what_nobody_reads_decides_nothing() {
         let classes = |network: &FloatModel| {
             let logits = (0..data.len()).map(|i| network.logits(data.image(i)));
             logits
-                .map(|l| crate::train::arg_max(&l) as u8)
+                .map(|l| crate::train::arg_max(&l) as u16)
                 .collect::<Vec<_>>()
         };
         // The labels are those of the network as it was; only what is lost to rounding differs.

@@ -14,7 +14,7 @@ pub use file::{Checkpoint, FORMAT_VERSION, MAX_FILE_BYTES};
 pub(crate) use file::{StateParts, decode, encode, read_up_to};
 pub(crate) use tensors::{Part, Taker, check_finite, check_variance};
 
-use crate::data::Dataset;
+use crate::data::{Dataset, Pixels};
 use crate::model::InputMap;
 use crate::network::{Architecture, ArchitectureError, Builtin, Evaluator, Parameters, Score};
 use brownout_spec::image::LayerShape;
@@ -64,7 +64,8 @@ impl FloatModel {
     ///
     /// # Panics
     /// If the image does not have the network's size.
-    pub fn logits(&self, image: &[u8]) -> Vec<f32> {
+    pub fn logits<'a>(&self, image: impl Into<Pixels<'a>>) -> Vec<f32> {
+        let image = image.into();
         assert_eq!(image.len(), self.image.volume());
         let evaluator = Evaluator::exact(&self.architecture, &self.parameters);
         let mut values = evaluator.values();

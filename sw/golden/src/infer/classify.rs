@@ -53,9 +53,7 @@ impl IntegerNetwork<'_> {
     pub fn count_correct(&self, data: &Dataset) -> usize {
         let classes = self.classes(data);
         let pairs = classes.iter().zip(&data.labels);
-        pairs
-            .filter(|&(&class, &label)| class == u16::from(label))
-            .count()
+        pairs.filter(|(class, label)| class == label).count()
     }
 
     /// Share of images that are classified right.

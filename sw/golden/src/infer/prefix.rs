@@ -151,12 +151,8 @@ mod tests {
 
     fn images(count: usize) -> Dataset {
         let mut random = ChaCha8Rng::seed_from_u64(6);
-        Dataset {
-            name: "random".into(),
-            images: Array4::from_shape_simple_fn((count, 9, 9, 3), || random.random()),
-            labels: vec![0; count],
-            classes: 10,
-        }
+        let images = Array4::<u8>::from_shape_simple_fn((count, 9, 9, 3), || random.random());
+        Dataset::new("random", images, vec![0; count], 10)
     }
 
     fn tensors(model: &IntegerModel) -> Vec<Vec<i8>> {

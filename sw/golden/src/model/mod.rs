@@ -12,6 +12,7 @@ pub use input::{Fraction, InputMap, InputTable, MOST_CHANNELS, Moments, Normaliz
 pub use validate::ModelError;
 pub(crate) use validate::check_operation;
 
+use crate::data::Pixels;
 use crate::train::TrainingOptions;
 use brownout_spec::arithmetic::ChannelParameters;
 use brownout_spec::code::CodeName;
@@ -119,8 +120,8 @@ impl IntegerModel {
     }
 
     /// The activations of an image: one per pixel value, in the image's own order.
-    pub fn quantize(&self, image: &[u8]) -> Vec<i8> {
-        self.input.table().apply(image).collect()
+    pub fn quantize<'a>(&self, image: impl Into<Pixels<'a>>) -> Vec<i8> {
+        self.input.table().apply(image.into()).collect()
     }
 }
 

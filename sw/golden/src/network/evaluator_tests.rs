@@ -60,7 +60,7 @@ fn one_image_at_a_time_gives_the_bits_of_a_chunk_with_and_without_rounding() {
             steps.clone(),
         );
         let mut chunk = Chunk::new(&architecture, &parameters, data.len());
-        let pixels = data.images.as_slice().unwrap();
+        let pixels = data.images.bytes().unwrap();
         for (x, value) in chunk.input_mut().iter_mut().zip(table.apply(pixels)) {
             *x = value;
         }
@@ -96,7 +96,7 @@ fn the_score_counts_right_images_and_its_loss_is_that_of_the_softmax() {
             .collect();
         // Two of three labels are made right, the others wrong.
         let best = arg_max(values.logits());
-        data.labels[i] = (if i % 3 < 2 { best } else { (best + 1) % 10 }) as u8;
+        data.labels[i] = (if i % 3 < 2 { best } else { (best + 1) % 10 }) as u16;
         let share = exponentials[usize::from(data.labels[i])] / exponentials.iter().sum::<f64>();
         expected -= share.ln() / data.len() as f64;
     }

@@ -56,12 +56,8 @@ fn noise(shape: Shape, classes: usize) -> Dataset {
         let mixed = (n * 7919 + y * 631 + x * 97 + c * 13) as u32;
         (mixed.wrapping_mul(2_654_435_761) >> 24) as u8
     });
-    Dataset {
-        name: "noise".into(),
-        labels: (0..200).map(|n| (n * n % classes) as u8).collect(),
-        images,
-        classes,
-    }
+    let labels = (0..200).map(|n| (n * n % classes) as u16).collect();
+    Dataset::new("noise", images, labels, classes)
 }
 
 #[test]

@@ -181,7 +181,7 @@ impl Run<'_> {
         &mut self,
         clean: &Snapshot,
         adversarial: &Adversarial,
-        labels: &[u8],
+        labels: &[u16],
     ) -> Result<f32, TrainError> {
         let loss = self.pass(&clean.values, &clean.activations, labels, true)?;
         self.observe();
@@ -204,7 +204,7 @@ impl Run<'_> {
         &mut self,
         clean: &Snapshot,
         adversarial: &Adversarial,
-        labels: &[u8],
+        labels: &[u16],
     ) -> Result<StoredWeights, TrainError> {
         let seed = self.draw_seed();
         let victim = Victim {

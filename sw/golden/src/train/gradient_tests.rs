@@ -26,7 +26,7 @@ fn bare() -> TrainingOptions {
 fn two_gradients(run: &mut Run<'_>) -> (Gradients, Gradients, Parameters) {
     let batch = run.batch(0, 0);
     run.load(0, &batch);
-    let labels: Vec<u8> = batch.iter().map(|&i| run.data.labels[i]).collect();
+    let labels: Vec<u16> = batch.iter().map(|&i| run.data.labels[i]).collect();
     let clean = run.constrain().unwrap().unwrap();
     run.pass(&clean.values, &clean.activations, &labels, true)
         .unwrap();

@@ -7,7 +7,7 @@
 /// distribution (1 − ε)·onehot + ε/K over the K classes.
 pub fn cross_entropy(
     logits: &[f32],
-    labels: &[u8],
+    labels: &[u16],
     smoothing: f32,
     share: f32,
     gradient: &mut [f32],

@@ -71,9 +71,9 @@ impl DataMark {
     fn of(data: &Dataset) -> Self {
         let mut hasher = blake3::Hasher::new();
         for image in 0..data.len() {
-            hasher.update(data.image(image));
+            hasher.update(&data.image(image).identity());
         }
-        hasher.update(&data.labels);
+        hasher.update(&data.label_identity());
         Self {
             name: data.name.clone(),
             images: data.len(),

@@ -12,7 +12,7 @@ use super::optimizer::learning_rate;
 use super::options::TrainingOptions;
 use super::quantizer::LayerQuantizer;
 use super::run::Run;
-use crate::data::Draw;
+use crate::data::{Draw, Pixels};
 use crate::model::InputTable;
 use crate::network::{Chunk, LayerParameters, Norm, Prepared, Statistics};
 use crate::quantize::{ActivationGrid, QuantizeError, QuantizedWeights, WeightGrid};
@@ -50,7 +50,7 @@ impl Run<'_> {
         );
         let batch = self.batch(epoch, position);
         self.load(epoch, &batch);
-        let labels: Vec<u8> = batch.iter().map(|&i| self.data.labels[i]).collect();
+        let labels: Vec<u16> = batch.iter().map(|&i| self.data.labels[i]).collect();
         let snapshot = self.constrain()?;
         let adversarial = self.options.adversarial;
         let loss = match (&snapshot, self.options.perturbation.clone()) {
@@ -88,7 +88,7 @@ impl Run<'_> {
         &mut self,
         clean: &Snapshot,
         perturbation: &Perturbation,
-        labels: &[u8],
+        labels: &[u16],
     ) -> Result<f32, TrainError> {
         if perturbation.scheme == Scheme::Noise {
             let disturbed = self.disturb(&clean.stored, &clean.grids, perturbation)?;
@@ -132,7 +132,7 @@ impl Run<'_> {
         gradients: Gradients,
         loss: f32,
         perturbation: &Perturbation,
-        labels: &[u8],
+        labels: &[u16],
     ) -> Result<f32, TrainError> {
         self.update(gradients);
         let now = self.constrain()?.expect("quantization has begun");
@@ -170,17 +170,29 @@ impl Run<'_> {
                 if augmentation.is_none() {
                     return fill(chunk, pixels, images.iter().map(|&i| data.image(i)));
                 }
-                let mut changed = vec![0; data.shape().volume() * images.len()];
-                let targets = changed.chunks_exact_mut(data.shape().volume());
+                let shape = data.shape();
+                let volume = chunk.input_mut().len() / chunk.images();
+                let mut changed = vec![0; volume];
+                let targets = chunk.input_mut().chunks_exact_mut(volume);
                 for (target, &image) in targets.zip(images) {
                     let draw = Draw {
                         seed,
                         epoch: epoch as u32,
                         image: image as u32,
                     };
-                    augmentation.apply(draw, data.shape(), &neutral, data.image(image), target);
+                    match data.image(image) {
+                        Pixels::Bytes(bytes) => {
+                            augmentation.apply(draw, shape, &neutral, bytes, &mut changed);
+                            write(target, pixels.apply(&changed));
+                        }
+                        // These have the zero itself that padding reads.
+                        others => {
+                            let values: Vec<f32> = pixels.apply(others).collect();
+                            let neutral = vec![0.0; shape.channels];
+                            augmentation.apply(draw, shape, &neutral, &values, target);
+                        }
+                    }
                 }
-                fill(chunk, pixels, changed.chunks_exact(data.shape().volume()));
             });
     }
 
@@ -271,7 +283,7 @@ impl Run<'_> {
         &mut self,
         weights: &[Option<Array4<f32>>],
         activations: &[Option<ActivationGrid>],
-        labels: &[u8],
+        labels: &[u16],
         backward: bool,
     ) -> Result<f32, TrainError> {
         let statistics = match self.is_frozen() {
@@ -423,13 +435,15 @@ fn round(
 }
 
 /// Fills a chunk's input with what the pixels of images mean.
-fn fill<'d>(chunk: &mut Chunk, table: &InputTable<f32>, images: impl Iterator<Item = &'d [u8]>) {
+fn fill<'d>(chunk: &mut Chunk, table: &InputTable<f32>, images: impl Iterator<Item = Pixels<'d>>) {
     let volume = chunk.input_mut().len() / chunk.images();
     for (target, image) in chunk.input_mut().chunks_exact_mut(volume).zip(images) {
-        for (x, value) in target.iter_mut().zip(table.apply(image)) {
-            *x = value;
-        }
+        write(target, table.apply(image));
     }
+}
+
+fn write(target: &mut [f32], values: impl Iterator<Item = f32>) {
+    target.iter_mut().zip(values).for_each(|(x, v)| *x = v);
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ fn a_perturbed_step_multiplies_with_the_words_that_an_evaluation_of_the_chip_rea
             assert_eq!(run.model().parameters, before.parameters);
             let batch = run.batch(0, 1);
             run.load(0, &batch);
-            let labels: Vec<u8> = batch.iter().map(|&i| data.labels[i]).collect();
+            let labels: Vec<u16> = batch.iter().map(|&i| data.labels[i]).collect();
             let snapshot = run.constrain().unwrap().unwrap();
             let mut chip = run.faults(&perturbation);
             chip.seed.0 ^= other_chip;
@@ -278,7 +278,7 @@ fn the_sum_of_two_equal_gradients_is_twice_their_mean() {
     run.step().unwrap();
     let batch = run.batch(0, 1);
     run.load(0, &batch);
-    let labels: Vec<u8> = batch.iter().map(|&i| data.labels[i]).collect();
+    let labels: Vec<u16> = batch.iter().map(|&i| data.labels[i]).collect();
     let clean = run.constrain().unwrap().unwrap();
     run.pass(&clean.values, &clean.activations, &labels, true)
         .unwrap();

@@ -127,8 +127,8 @@ fn an_n_to_1_attack_moves_every_image_into_the_target_class() {
 fn a_1_to_1_attack_moves_the_source_class_and_a_stealthy_one_spares_the_others() {
     let memory = memory(&trained().1, "none");
     let sources = [0, 1, 2, 4];
-    let kept = |kind: &dyn Fn(u8) -> Kind| {
-        let of_source = |&source: &u8| {
+    let kept = |kind: &dyn Fn(u16) -> Kind| {
+        let of_source = |&source: &u16| {
             let options = targeted_options(kind(source), source + 1, 40);
             let attacked = run_targeted(&memory, &options);
             let (before, after) = attacked.success.unwrap();

@@ -47,7 +47,7 @@ pub(super) fn run_random(memory: &StoredMemory, flips: usize, seed: u64) -> Atta
     random(network.into(), weights, &mut batch, &options, None).unwrap()
 }
 
-pub(super) fn targeted_options(kind: Kind, target: u8, iterations: usize) -> TargetedOptions {
+pub(super) fn targeted_options(kind: Kind, target: u16, iterations: usize) -> TargetedOptions {
     TargetedOptions {
         kind,
         target,

@@ -7,7 +7,6 @@ use crate::state_dict::{Target, read_state_dict};
 use crate::train::TrainingOptions;
 use brownout_spec::code::CodeName;
 use brownout_spec::program::Shape;
-use ndarray::Axis;
 
 #[test]
 fn bfa_brings_a_pretrained_resnet_20_down_to_guessing_with_fewer_than_100_bits() {
@@ -43,7 +42,7 @@ fn bfa_brings_a_pretrained_resnet_20_down_to_guessing_with_fewer_than_100_bits()
     let of_class = |class| draw(&split.test, 25, 1, move |c| c == class);
     let balanced: Vec<usize> = (0..10).flat_map(of_class).collect();
     let test = Dataset {
-        images: split.test.images.select(Axis(0), &balanced),
+        images: split.test.images.select(&balanced),
         labels: balanced.iter().map(|&i| split.test.labels[i]).collect(),
         ..split.test.clone()
     };

@@ -14,6 +14,7 @@ pub use table::InputTable;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use table::{Beyond, nearest};
 
 /// An exact integer map from a pixel in 0..=255 to an 8-bit activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,23 +139,39 @@ impl InputMap {
 
     /// The map written out, for whole images.
     pub fn table(self) -> InputTable<i8> {
-        InputTable::new(self.channels().unwrap_or(1), |pixel, channel| {
-            self.quantize(pixel, channel)
-        })
+        let beyond = Beyond {
+            activation: |value, _| value,
+            real: nearest,
+        };
+        self.written_out(beyond, |pixel, channel| self.quantize(pixel, channel))
     }
 
     /// What the activations mean in training, written out.
     pub fn rounded_table(self) -> InputTable<f32> {
-        InputTable::new(self.channels().unwrap_or(1), |pixel, channel| {
+        let beyond = Beyond {
+            activation: |value, step| f32::from(value) * step,
+            real: |value, step| f32::from(nearest(value, step)) * step,
+        };
+        self.written_out(beyond, |pixel, channel| {
             f32::from(self.quantize(pixel, channel)) * self.step()
         })
     }
 
     /// [`InputMap::real`], written out.
     pub fn real_table(self) -> InputTable<f32> {
-        InputTable::new(self.channels().unwrap_or(1), |pixel, channel| {
-            self.real(pixel, channel)
-        })
+        let beyond = Beyond {
+            activation: |value, step| f32::from(value) * step,
+            real: |value, _| value,
+        };
+        self.written_out(beyond, |pixel, channel| self.real(pixel, channel))
+    }
+
+    fn written_out<T: Copy>(
+        self,
+        beyond: Beyond<T>,
+        value: impl Fn(u8, usize) -> T,
+    ) -> InputTable<T> {
+        InputTable::new(self.channels().unwrap_or(1), self.step(), beyond, value)
     }
 }
 
@@ -189,6 +206,7 @@ fn join(channels: &[Moments], of: fn(&Moments) -> Fraction, between: &str) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Pixels;
 
     #[test]
     fn each_map_keeps_the_order_and_reaches_its_ends() {
@@ -384,6 +402,30 @@ mod tests {
                 .unwrap_err()
                 .to_string();
             assert!(refused.contains("allowed"), "{bad}: {refused}");
+        }
+    }
+
+    #[test]
+    fn activations_and_real_numbers_bypass_the_map_and_are_rounded_where_integers_need_it() {
+        for map in [InputMap::Halve, InputMap::Normalize(Normalization::CIFAR10)] {
+            let step = map.step();
+            let activations: [i8; 6] = [-128, -1, 0, 1, 64, 127];
+            let pixels = Pixels::Activations(&activations);
+            assert!(map.table().apply(pixels).eq(activations));
+            let meant = activations.map(|v| f32::from(v) * step);
+            assert!(map.rounded_table().apply(pixels).eq(meant));
+            assert!(map.real_table().apply(pixels).eq(meant));
+            // 0.1 is no multiple of any step; ties go to the even one, and ends stay ends.
+            let reals = [0.1, 2.5 * step, -1.5 * step, 1e9, -1e9];
+            let pixels = Pixels::Reals(&reals);
+            assert!(map.real_table().apply(pixels).eq(reals));
+            let rounded = [(0.1 / step).round() as i8, 2, -2, 127, -128];
+            assert!(map.table().apply(pixels).eq(rounded));
+            let mut written = [0; 5];
+            map.table().write(pixels, &mut written);
+            assert_eq!(written, rounded);
+            let meant = rounded.map(|v| f32::from(v) * step);
+            assert!(map.rounded_table().apply(pixels).eq(meant));
         }
     }
 
