@@ -326,9 +326,11 @@ fn network(input: Shape, nodes: &[Node]) -> Network {
             low: -128,
             high: 127,
         },
+        zero: 0,
     };
     Network {
         input,
+        input_zero: 0,
         layers: nodes.iter().enumerate().map(layer).collect(),
     }
 }

@@ -26,6 +26,7 @@ fn dense(name: &str, output_channels: usize, output: OutputScale) -> Layer {
         reads: Vec::new(),
         operation: Operation::convolution(Window::square(1, 1, 0), output_channels),
         output,
+        zero: 0,
     }
 }
 
@@ -45,6 +46,7 @@ fn load(mut layers: Vec<Layer>, parameters: &[Vec<ChannelParameters>]) -> Driver
             width: 1,
             channels: INPUTS,
         },
+        input_zero: 0,
         layers,
     };
     let program = Program::new(&configuration, &network).expect("the network fits");

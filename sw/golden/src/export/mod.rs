@@ -227,7 +227,7 @@ pub fn check_start(start: &FloatModel, options: &TrainingOptions) -> Result<(), 
     let layers = architecture.network.layers.iter().enumerate();
     for (index, layer) in layers.filter(|(_, layer)| layer.operation.has_weights()) {
         let shapes = &architecture.shapes()[index];
-        check_accumulator(shapes.inputs(), bits).map_err(|source| ModelError::Overflow {
+        check_accumulator(shapes.inputs(), bits, 0).map_err(|source| ModelError::Overflow {
             layer: index,
             name: layer.name.clone(),
             source,

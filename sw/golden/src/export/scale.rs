@@ -196,7 +196,7 @@ pub(super) fn scaled(
         let Some(residual) = residual_at(real.residual, shift) else {
             continue;
         };
-        if check_sum(bound, &channels, shift, residual).is_err() {
+        if check_sum(bound, &channels, shift, residual, 0).is_err() {
             continue;
         }
         return Ok(Scaled {

@@ -275,7 +275,7 @@ impl<'m> IntegerNetwork<'m> {
             .zip(&*accumulators)
             .zip(channels)
         {
-            *y = widen(sum(acc, c, output.shift, 0, none), output.shift);
+            *y = widen(sum(acc, c, output.shift, 0i8, none), output.shift);
         }
     }
 

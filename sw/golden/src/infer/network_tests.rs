@@ -144,9 +144,11 @@ fn last_map(input: Shape, nodes: &[Node]) -> Option<Shape> {
             low: 0,
             high: 0,
         },
+        zero: 0,
     };
     let network = Network {
         input,
+        input_zero: 0,
         layers: nodes.iter().enumerate().map(layer).collect(),
     };
     Some(network.maps().ok()?.last()?.output)

@@ -50,9 +50,11 @@ pub fn random_model(input: Shape, nodes: &[Node], seed: u64) -> IntegerModel {
                 low: if random.random() { 0 } else { -128 },
                 high: 127,
             },
+            zero: 0,
         });
     let network = Network {
         input,
+        input_zero: 0,
         layers: layers.collect(),
     };
     let shapes = network.shapes().unwrap();

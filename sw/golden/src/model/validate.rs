@@ -124,6 +124,10 @@ pub(crate) fn check_operation(
             return refuse("operation", other.kind().to_owned(), allowed);
         }
     }
+    let zeros = layer.reads.iter().map(|&tensor| network.zero(tensor));
+    if let Some(zero) = zeros.chain([layer.zero]).find(|&zero| zero != 0) {
+        return refuse("zero point", zero.to_string(), "0");
+    }
     if shapes.groups != 1 {
         return refuse("groups", shapes.groups.to_string(), "1");
     }
@@ -192,7 +196,7 @@ impl IntegerModel {
         };
         self.validate_shapes(index, shapes)?;
         if let Operation::Convolution { .. } = layer.operation {
-            check_accumulator(shapes.inputs(), self.weight_bits).map_err(overflow)?;
+            check_accumulator(shapes.inputs(), self.weight_bits, 0).map_err(overflow)?;
         }
         if let Some(LayerWeights { scales, .. }) = &tensors.weights
             && let Some(channel) = scales.iter().position(|s| !(s.is_finite() && *s > 0.0))
@@ -210,6 +214,7 @@ impl IntegerModel {
             &tensors.channels,
             layer.output.shift,
             residual.unwrap_or_default(),
+            0,
         )
         .map_err(overflow)
     }

@@ -197,6 +197,7 @@ impl Builder {
                 low: if style.rectified { 0 } else { i8::MIN },
                 high: i8::MAX,
             },
+            zero: 0,
         });
         self.styles.push(style);
         self
@@ -328,6 +329,7 @@ impl Builder {
         }
         let network = Network {
             input: self.input,
+            input_zero: 0,
             layers: self.layers.clone(),
         };
         network.maps().ok()?.last().map(|s| s.output)
@@ -340,6 +342,7 @@ impl Builder {
     pub fn build(self) -> Result<Architecture, ArchitectureError> {
         let network = Network {
             input: self.input,
+            input_zero: 0,
             layers: self.layers,
         };
         let shapes = network.shapes()?;

@@ -1,7 +1,7 @@
 //! A graph of layers and its shapes, independent of any hardware.
 
-use super::{Operation, Padding, ProgramError, Shape, Window};
-use crate::arithmetic::OutputScale;
+use super::layer::is_zero;
+use super::{Layer, LayerShapes, Operation, Padding, ProgramError, Shape, Window};
 use crate::config::MAX_LAYERS;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -21,74 +21,15 @@ pub const MAX_CHANNELS: usize = 16_384;
 /// Most zeros that a layer of padding adds on a side.
 pub const MAX_PAD: usize = 63;
 
-/// One layer: an operation on tensors, and the scale of its output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Layer {
-    /// Name used in messages, unique by convention only.
-    pub name: String,
-    /// The tensors that it reads: 0 is the network's input, *k* the output of layer *k* − 1.
-    ///
-    /// The first is what the operation works on, the second of a convolution its residual operand.
-    pub reads: Vec<usize>,
-    /// What it computes.
-    pub operation: Operation,
-    /// Shift and bounds of its output; the last layer ignores the bounds.
-    pub output: OutputScale,
-}
-
-impl Layer {
-    /// The tensor that its operation works on.
-    ///
-    /// # Panics
-    /// If it reads none, which no checked network has.
-    pub fn source(&self) -> usize {
-        self.reads[0]
-    }
-
-    /// The tensor of a convolution's residual operand.
-    pub fn operand(&self) -> Option<usize> {
-        let residual = self.operation.residual();
-        residual.and_then(|_| self.reads.get(1)).copied()
-    }
-}
-
-/// Input and output of one layer, and its window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LayerShapes {
-    /// What the operation works on; of a concat the first tensor.
-    pub input: Shape,
-    /// What it writes.
-    pub output: Shape,
-    /// The window that it moves over the input; one pixel where an operation has none.
-    pub window: Window,
-    /// Groups of channels of a convolution, else one.
-    pub groups: usize,
-}
-
-impl LayerShapes {
-    /// Input channels that a weight's output channel sees: those of its group.
-    pub fn group_channels(&self) -> usize {
-        self.input.channels / self.groups
-    }
-
-    /// K: products, or values of a pool, that one output is the sum of.
-    pub fn inputs(&self) -> usize {
-        self.window.taps() * self.group_channels()
-    }
-
-    /// Weights of a convolution.
-    pub fn weights(&self) -> usize {
-        self.inputs() * self.output.channels
-    }
-}
-
 /// A graph of layers, each after those that it reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// Shape of an input image.
     pub input: Shape,
+    /// The integer in the input that stands for 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub input_zero: i8,
     /// Layers in order; the last one is wide.
     pub layers: Vec<Layer>,
 }
@@ -118,8 +59,24 @@ impl Network {
                 "none in the last layer, which gives the results",
             ));
         }
+        if self.layers[index].zero != 0 {
+            let found = self.layers[index].zero;
+            let allowed = "0 in the last layer, whose results are no activations";
+            return Err(self.refuse(index, "zero point", found, allowed));
+        }
         self.check_readers()?;
         Ok(shapes)
+    }
+
+    /// The zero point of a tensor: 0 is the input, k the output of layer k − 1.
+    ///
+    /// # Panics
+    /// If there is no such tensor.
+    pub fn zero(&self, tensor: usize) -> i8 {
+        match tensor {
+            0 => self.input_zero,
+            k => self.layers[k - 1].zero,
+        }
     }
 
     /// As [`Network::shapes`], of layers to which others may still be added.
@@ -268,10 +225,7 @@ impl Network {
     fn layer_shapes(&self, index: usize, tensors: &[Shape]) -> Result<LayerShapes, ProgramError> {
         let layer = &self.layers[index];
         self.check_reads(index)?;
-        let scale = match layer.operation {
-            Operation::Add { scale } => scale,
-            operation => operation.residual().map(|r| r.scale).unwrap_or_default(),
-        };
+        let scale = layer.operation.operand_scale().unwrap_or_default();
         crate::arithmetic::check_scales(layer.output, scale).map_err(|source| {
             ProgramError::Overflow {
                 layer: index,
@@ -323,6 +277,14 @@ impl Network {
             }
             Operation::MaxPool { window } => {
                 self.check_window(index, &window, MAX_POOL_KERNEL)?;
+                if !window.always_meets(input) {
+                    let map = (input.height, input.width);
+                    let allowed = format!(
+                        "one of which every place has a pixel of the map of {}x{}, for a maximum",
+                        map.0, map.1
+                    );
+                    return Err(self.refuse(index, "window", window, allowed));
+                }
                 Ok((window, 1))
             }
             Operation::AveragePool { window, counted } => {
@@ -389,6 +351,12 @@ impl Network {
             }
             Operation::Concat => {
                 let mut channels = input.channels;
+                for zero in layer.reads.iter().map(|&tensor| self.zero(tensor)) {
+                    if zero != layer.zero {
+                        let allowed = format!("its own, {}, since it copies", layer.zero);
+                        return Err(self.refuse(index, "zero point of a part", zero, allowed));
+                    }
+                }
                 for other in others {
                     if (other.height, other.width) != (input.height, input.width) {
                         let map = (input.height, input.width);

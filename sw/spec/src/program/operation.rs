@@ -1,6 +1,27 @@
 //! What a layer computes.
+//!
+//! Each value of a layer's output is y = clamp((acc·m + b + ((r·mr) << (s − sr))) >> s, lo, hi),
+//! with the m and b of its channel ([`arithmetic`](crate::arithmetic)). The operations differ in
+//! what the accumulator `acc` and the operand `r`, 0 where nothing else is said, are:
+//!
+//! | operation | acc | r |
+//! | --- | --- | --- |
+//! | convolution | Σ (x − zx)·w over taps and the group's input channels | residual |
+//! | max pool | max (x − zx) over the window's pixels in the map | |
+//! | average pool | Σ (x − zx) over the window's pixels in the map | |
+//! | global average pool | Σ (x − zx) over the map | |
+//! | add | x − zx of the first tensor | second tensor |
+//! | concat | none: values are copied | |
+//! | pointwise | x − zx; y = table\[clamp(…) + 128\] | |
+//! | resize | x − zx of pixel (row / factor, column / factor) | |
+//! | pad | x − zx; 0 in the padding | |
+//!
+//! zx is the zero point of the tensor that is read, and r is x − z of the operand's own. Padding
+//! of any kind is 0 at that point, and never wins in a max pool. The last layer has one pixel and
+//! is wide: its results are the same sums shifted, without bounds, saturated to int32; those of a
+//! pointwise layer are its table's values, and those of a concat its values as they are.
 
-use super::{Padding, Shape, Steps, Window};
+use super::{Divisors, Padding, Shape, Steps, Window};
 use crate::arithmetic::ResidualScale;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +41,9 @@ pub struct Residual {
 pub enum Operation {
     /// Convolution with zero padding; a dense layer is one whose kernel is the map.
     ///
-    /// It reads one tensor, or with a residual operand two.
+    /// It reads one tensor, or with a residual operand two. Output channel *o* of *O* in *G*
+    /// groups sees the input channels of group *o*·*G*/*O*; its weights are
+    /// `[output][input of the group][kernel row][kernel column]`.
     Convolution {
         /// The kernel, 1 to 15 taps a side.
         window: Window,
@@ -32,13 +55,19 @@ pub enum Operation {
         /// An operand added before the output is scaled.
         residual: Option<Residual>,
     },
-    /// Maximum over a window of 1 to 63 taps a side; padding never wins.
+    /// Maximum over a window of 1 to 63 taps a side; padding never wins, and every window has a
+    /// pixel of the map.
     MaxPool {
         /// The window.
         window: Window,
     },
     /// Mean over a window of 1 to 63 taps a side: the sum over the pixels of the map, divided by
     /// the number of taps that count.
+    ///
+    /// The division is in m. Where the divisor varies with the window's place, a layer has one set
+    /// of (m, b) of all channels for each of the nine places, one after the other, and
+    /// [`Divisors::set`] chooses. With a window of one tap it is a copy on another scale, without
+    /// weights: what a [`Concat`](Self::Concat) wants in front of it where scales differ.
     AveragePool {
         /// The window.
         window: Window,
@@ -48,14 +77,18 @@ pub enum Operation {
     },
     /// Mean over the whole map, at most 63 × 63.
     GlobalAveragePool,
-    /// The sum of two tensors of one shape.
+    /// The sum of two tensors of one shape: m and b scale the first.
     Add {
         /// Scale of the second one; that of the first is the layer's own.
         scale: ResidualScale,
     },
     /// The channels of all tensors that it reads, one after the other.
+    ///
+    /// Nothing is computed: all parts and the output have the same scale and the same zero point.
+    /// It has no m and b, and its shift and bounds say nothing.
     Concat,
-    /// Each value through a function of its own.
+    /// Each value through a function: brought to a scale and cut off as any output is, then
+    /// replaced by its entry in a table of 256 that all channels of the layer share.
     Pointwise,
     /// Each pixel repeated by whole factors.
     Resize {
@@ -117,6 +150,27 @@ impl Operation {
                 residual: Some(with),
             },
             other => other,
+        }
+    }
+
+    /// How many sets of m and b, each of all output channels, a layer has that computes this over
+    /// an input: none of a concat, one or nine of an average pool, else one. `None` for an average
+    /// pool whose divisors vary over more than the nine places.
+    pub fn parameter_sets(&self, input: Shape) -> Option<usize> {
+        match self {
+            Self::Concat => Some(0),
+            Self::AveragePool { window, counted } => {
+                Divisors::new(window, input, *counted).map(|divisors| divisors.sets())
+            }
+            _ => Some(1),
+        }
+    }
+
+    /// Scale of the second tensor that is added: a residual operand's, or an [`Add`](Self::Add)'s.
+    pub fn operand_scale(&self) -> Option<ResidualScale> {
+        match self {
+            Self::Add { scale } => Some(*scale),
+            other => other.residual().map(|residual| residual.scale),
         }
     }
 

@@ -135,13 +135,14 @@ impl Program {
             &named,
         )?;
         if convolution {
-            check_accumulator(shapes.inputs(), configuration.weight_bits).map_err(|source| {
-                ProgramError::Overflow {
+            let zero = network.zero(layer.source());
+            check_accumulator(shapes.inputs(), configuration.weight_bits, zero).map_err(
+                |source| ProgramError::Overflow {
                     layer: index,
                     name: layer.name.clone(),
                     source,
-                }
-            })?;
+                },
+            )?;
         }
         let operand = layer.operand().zip(layer.operation.residual());
         let residual =
@@ -270,6 +271,10 @@ fn check_operation(
             let allowed = "convolution, max pool or global average pool";
             return refuse("operation", other.kind().to_owned(), allowed);
         }
+    }
+    let zeros = layer.reads.iter().map(|&tensor| network.zero(tensor));
+    if let Some(zero) = zeros.chain([layer.zero]).find(|&zero| zero != 0) {
+        return refuse("zero point", zero.to_string(), "0");
     }
     let window = shapes.window;
     if shapes.groups != 1 {

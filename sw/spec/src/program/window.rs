@@ -161,6 +161,27 @@ impl Window {
         ))
     }
 
+    /// Whether the window has a pixel of the map at every place; `true` where it has no place.
+    ///
+    /// The taps of a dilated one can lie on both sides of a small map.
+    pub fn always_meets(&self, map: Shape) -> bool {
+        let Some((rows, columns)) = self.positions(map) else {
+            return true;
+        };
+        let meets = |position: usize, (taps, dilation), (padding, side)| {
+            let places = (0..taps).map(|tap| position + tap * dilation);
+            let mut pixels = places.filter(|place| (padding..padding + side).contains(place));
+            pixels.next().is_some()
+        };
+        let down = (self.height, self.dilation.rows);
+        let across = (self.width, self.dilation.columns);
+        (0..rows).all(|row| meets(row * self.stride.rows, down, (self.padding.top, map.height)))
+            && (0..columns).all(|column| {
+                let first = column * self.stride.columns;
+                meets(first, across, (self.padding.left, map.width))
+            })
+    }
+
     /// The pixel (row, column) of a map that tap number `tap`, row by row, of the window at
     /// (row, column) lies on; `None` in the padding.
     pub fn pixel(
@@ -222,6 +243,22 @@ mod tests {
         assert_eq!(window.pixel(MAP, (0, 1), 5), Some((2, 6)));
         assert_eq!(window.pixel(MAP, (0, 2), 5), None, "behind the map");
         assert_eq!(window.pixel(MAP, (2, 0), 3), Some((4, 0)));
+    }
+
+    #[test]
+    fn a_dilated_window_can_miss_a_small_map() {
+        let window = Window {
+            dilation: Steps::both(2),
+            ..Window::square(2, 1, 1)
+        };
+        let map = |height, width| Shape {
+            height,
+            width,
+            channels: 1,
+        };
+        assert!(!window.always_meets(map(1, 4)));
+        assert!(!window.always_meets(map(4, 1)));
+        assert!(window.always_meets(map(2, 2)));
     }
 
     #[test]

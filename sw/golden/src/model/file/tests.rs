@@ -17,6 +17,7 @@ fn model() -> IntegerModel {
         reads: vec![source],
         operation,
         output,
+        zero: 0,
     };
     let convolution = |kernel: usize, output_channels| {
         Operation::convolution(Window::square(kernel, 1, 0), output_channels)
@@ -55,6 +56,7 @@ fn model() -> IntegerModel {
                 width: 4,
                 channels: 2,
             },
+            input_zero: 0,
             layers: vec![
                 layer(0, "conv", convolution(3, 3)),
                 layer(

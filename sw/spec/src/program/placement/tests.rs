@@ -42,6 +42,7 @@ pub(super) fn convolution(
             low: 0,
             high: 127,
         },
+        zero: 0,
     }
 }
 
@@ -69,6 +70,7 @@ pub(super) fn network(mut layers: Vec<Layer>) -> Network {
         reads: Vec::new(),
         operation: Operation::GlobalAveragePool,
         output: layers[0].output,
+        zero: 0,
     });
     layers.push(convolution(1, 10, None));
     chain(&mut layers);
@@ -78,6 +80,7 @@ pub(super) fn network(mut layers: Vec<Layer>) -> Network {
             width: 5,
             channels: 3,
         },
+        input_zero: 0,
         layers,
     }
 }
@@ -245,4 +248,17 @@ fn padding_that_makes_a_map_too_tall_is_refused_with_the_side() {
     };
     let message = tall.shapes().unwrap_err().to_string();
     assert!(message.contains("output height is 4097"), "{message}");
+}
+
+#[test]
+fn a_zero_point_is_refused_until_the_hardware_takes_it_off() {
+    let mut shifted = network(vec![convolution(3, 4, None)]);
+    shifted.layers[0].zero = -7;
+    let message = Program::new(&configuration(), &shifted)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("layer 0 (conv3): zero point is -7; allowed is 0 on an accelerator"),
+        "{message}"
+    );
 }
