@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::output::Output;
 use crate::table::percent;
 use brownout_golden::data::Dataset;
-use brownout_golden::float::{Checkpoint, FloatModel};
+use brownout_golden::float::{Checkpoint, FloatModel, Form};
 use brownout_golden::model::InputMap;
 use brownout_golden::network::Epsilon;
 use brownout_golden::quantize::BitWidth;
@@ -59,6 +59,15 @@ pub fn make(
     out: &Path,
     output: Output,
 ) -> Result<(Vec<u8>, Report), Error> {
+    if let Form::Graph(name) = &checkpoint.model.network {
+        return Err(Error::flag(
+            "--state-dict",
+            out.display(),
+            format!(
+                "a network that is built by name, whose tensors have names in PyTorch; {name} is a graph of its own"
+            ),
+        ));
+    }
     let (model, weight_bits) = chosen(arguments, checkpoint)?;
     let weights = weight_bits.map_or("unrounded".to_owned(), |bits| {
         format!("rounded to {bits} bits")

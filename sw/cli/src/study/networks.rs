@@ -78,7 +78,7 @@ impl Work<'_> {
             state_dict_from(&bytes, path, &target)?
         };
         let wanted = study.common().map_err(Error::Recipe)?;
-        if model.network != wanted {
+        if model.network.builtin() != Some(wanted) {
             return Err(Error::flag(
                 "--start",
                 format!("{}, which is {}", path.display(), model.network),

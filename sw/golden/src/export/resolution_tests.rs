@@ -74,7 +74,7 @@ pub(super) fn blocks() -> Architecture {
 
 pub(super) fn model(architecture: Architecture, parameters: Parameters) -> FloatModel {
     FloatModel {
-        network: Builtin::Cnn,
+        network: Builtin::Cnn.into(),
         image: architecture.network.input,
         input: InputMap::Centre,
         origin: "random".into(),

@@ -56,7 +56,7 @@ fn untrained(architecture: Architecture, gains: &[f32]) -> QuantizedNetwork {
             activations: vec![None; layers + 1],
         },
         model: FloatModel {
-            network: Builtin::Cnn,
+            network: Builtin::Cnn.into(),
             image: architecture.network.input,
             input: InputMap::Centre,
             origin: "random".into(),

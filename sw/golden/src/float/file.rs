@@ -14,14 +14,14 @@
 //! gone on with has a part of that text and tensors more, see [`train`](crate::train). The same
 //! network always gives the same bytes.
 
-use super::FloatModel;
 use super::tensors::{Part, Taker, layer_parts, read_parameters};
+use super::{FloatModel, Form};
 use crate::files;
 use crate::foreign::not_safetensors;
 use crate::model::{FileError, InputMap};
-use crate::network::{Architecture, Builtin, Epsilon, Parameters};
+use crate::network::{Architecture, ArchitectureError, Builtin, Epsilon, Parameters, Style};
 use crate::quantized::{Quantization, QuantizedNetwork};
-use brownout_spec::program::Shape;
+use brownout_spec::program::{Network, Shape};
 use brownout_spec::text::{is_printable, printable};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -44,6 +44,9 @@ const METADATA_KEY: &str = "brownout-checkpoint";
 struct Header {
     version: u32,
     network: String,
+    /// The layers of a network that is none of those which are built here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    graph: Option<Graph>,
     image: Shape,
     classes: usize,
     input: InputMap,
@@ -56,6 +59,14 @@ struct Header {
     /// The state of a training run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     training: Option<serde_json::Value>,
+}
+
+/// The layers of a network; the scales in `network` say nothing.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Graph {
+    network: Network,
+    styles: Vec<Style>,
 }
 
 /// The part that must be understood before anything else is.
@@ -201,10 +212,23 @@ pub(crate) fn encode(
     let header = Header {
         version: FORMAT_VERSION,
         network: model.network.to_string(),
+        graph: match &model.network {
+            Form::Builtin(_) => None,
+            Form::Graph(_) => Some(Graph {
+                network: model.architecture.network.clone(),
+                styles: model.architecture.styles.clone(),
+            }),
+        },
         image: model.image,
         classes: model.architecture.classes(),
         input: model.input,
-        epsilon: (model.architecture.epsilon()).filter(|&epsilon| epsilon != Epsilon::DEFAULT),
+        epsilon: match &model.network {
+            Form::Builtin(_) => {
+                (model.architecture.epsilon()).filter(|&epsilon| epsilon != Epsilon::DEFAULT)
+            }
+            // Each layer's is in its style.
+            Form::Graph(_) => None,
+        },
         origin: model.origin.clone(),
         quantization: quantization.cloned(),
         training: state.as_ref().map(|state| state.header.clone()),
@@ -250,12 +274,6 @@ pub(crate) fn decode<S>(
 ) -> Result<(Checkpoint, S), String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| not_safetensors(bytes, &e))?;
     let mut header = read_header(bytes)?;
-    let network: Builtin = header.network.parse().map_err(|_| {
-        format!(
-            "its network is {:?}, which this program does not know",
-            printable(&header.network)
-        )
-    })?;
     if !(1..=MOST_CLASSES).contains(&header.classes) {
         return Err(format!(
             "it has {} classes; allowed is 1 to {MOST_CLASSES}",
@@ -282,9 +300,7 @@ pub(crate) fn decode<S>(
         ));
     }
     header.input.check_channels(image.channels)?;
-    let architecture = Architecture::builtin(network, image, header.classes)
-        .map_err(|e| format!("its network cannot be built: {e}"))?
-        .with_epsilon(header.epsilon.unwrap_or_default());
+    let (network, architecture) = form(&mut header)?;
     let mut taker = Taker::new(&tensors);
     let parameters = read_parameters(&mut taker, &architecture)?;
     let training = header.training.take();
@@ -311,6 +327,45 @@ pub(crate) fn decode<S>(
         quantization,
     };
     Ok((checkpoint, state))
+}
+
+/// The network that a header describes.
+fn form(header: &mut Header) -> Result<(Form, Architecture), String> {
+    let unbuilt = |e: ArchitectureError| format!("its network cannot be built: {e}");
+    let (image, classes) = (header.image, header.classes);
+    let Some(graph) = header.graph.take() else {
+        let network: Builtin = header.network.parse().map_err(|_| {
+            format!(
+                "its network is {:?}, which this program does not know",
+                printable(&header.network)
+            )
+        })?;
+        let architecture = Architecture::builtin(network, image, classes).map_err(unbuilt)?;
+        let epsilon = header.epsilon.unwrap_or_default();
+        return Ok((network.into(), architecture.with_epsilon(epsilon)));
+    };
+    let name = &header.network;
+    if !is_printable(name, MOST_ORIGIN_BYTES) || name.is_empty() {
+        return Err(format!(
+            "the name of its network is {:?}; allowed are 1 to {MOST_ORIGIN_BYTES} bytes without line breaks and other control characters",
+            printable(name)
+        ));
+    }
+    let architecture = Architecture::new(name, graph.network, graph.styles).map_err(unbuilt)?;
+    let flat = architecture.network.input.pixels() == 1;
+    let input = architecture.network.input;
+    if input != image && !(flat && input.channels == image.volume()) {
+        return Err(format!(
+            "its images are {image}, and its network takes {input}; allowed are the same, or as many values"
+        ));
+    }
+    if architecture.classes() != classes {
+        return Err(format!(
+            "it has {classes} classes, and its network gives {}; they must agree",
+            architecture.classes()
+        ));
+    }
+    Ok((Form::Graph(name.clone()), architecture))
 }
 
 fn read_header(bytes: &[u8]) -> Result<Header, String> {

@@ -133,7 +133,7 @@ fn each_damage_to_a_checkpoint_is_named() {
         put(m, first);
     });
     assert!(missing.contains("no tensor \"layer0.offset\""), "{missing}");
-    let other = change(&|m| m.network = "cnn".parse().unwrap());
+    let other = change(&|m| m.network = Builtin::Cnn.into());
     assert!(
         other.contains("layer0.weight") && other.contains("allowed"),
         "{other}"

@@ -6,12 +6,14 @@
 
 mod calibrate;
 mod file;
+mod form;
 mod free;
 mod tensors;
 
 pub use calibrate::CalibrationError;
 pub use file::{Checkpoint, FORMAT_VERSION, MAX_FILE_BYTES};
 pub(crate) use file::{StateParts, decode, encode, read_up_to};
+pub use form::Form;
 pub(crate) use tensors::{Part, Taker, check_finite, check_variance};
 
 use crate::data::{Dataset, Pixels};
@@ -24,8 +26,8 @@ use brownout_spec::program::{Operation, Shape};
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatModel {
     /// Which network.
-    pub network: Builtin,
-    /// Its form for `image` and the number of classes.
+    pub network: Form,
+    /// Its layers, for `image` and the number of classes.
     pub architecture: Architecture,
     /// Shape of the images.
     pub image: Shape,
@@ -51,7 +53,7 @@ impl FloatModel {
         let architecture = Architecture::builtin(network, image, classes)?;
         (input.check_channels(image.channels)).map_err(ArchitectureError::Map)?;
         Ok(Self {
-            network,
+            network: network.into(),
             image,
             input,
             origin: format!("random, seed {seed}"),

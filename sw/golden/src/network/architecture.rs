@@ -5,10 +5,12 @@ use brownout_spec::arithmetic::{OutputScale, ResidualScale};
 use brownout_spec::program::{
     Layer, LayerShapes, Network, Operation, ProgramError, Residual, Shape, Steps, Window,
 };
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// How a convolution's result is normalised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Norm {
     /// Not at all; a bias is added.
     #[default]
@@ -23,7 +25,8 @@ pub enum Norm {
 }
 
 /// What training does with a layer's output besides the operation itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Style {
     /// How the result is normalised.
     pub norm: Norm,
@@ -76,6 +79,16 @@ pub enum ArchitectureError {
     /// The map from pixels is not one for such images.
     #[error("{0}")]
     Map(String),
+    /// There is not one style for each layer.
+    #[error(
+        "the network has {layers} layers, and what training does with them is said of {styles}; they must agree"
+    )]
+    Styles {
+        /// Layers of the network.
+        layers: usize,
+        /// Styles.
+        styles: usize,
+    },
     /// A group norm does not divide its channels.
     #[error("layer {name}: its {channels} channels cannot be in {groups} equal groups")]
     Groups {
@@ -89,6 +102,43 @@ pub enum ArchitectureError {
 }
 
 impl Architecture {
+    /// A network of these layers, one style for each; scales may say anything.
+    ///
+    /// # Errors
+    /// A sentence naming the first layer that is not allowed.
+    pub fn new(
+        name: &str,
+        network: Network,
+        styles: Vec<Style>,
+    ) -> Result<Self, ArchitectureError> {
+        if styles.len() != network.layers.len() {
+            return Err(ArchitectureError::Styles {
+                layers: network.layers.len(),
+                styles: styles.len(),
+            });
+        }
+        let shapes = network.shapes()?;
+        for ((index, shapes), style) in shapes.iter().enumerate().zip(&styles) {
+            check_operation(&network, index, shapes)?;
+            let channels = shapes.output.channels;
+            if let Norm::Group { groups } = style.norm
+                && (groups == 0 || !channels.is_multiple_of(groups))
+            {
+                return Err(ArchitectureError::Groups {
+                    name: network.layers[index].name.clone(),
+                    channels,
+                    groups,
+                });
+            }
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            shapes,
+            network,
+            styles,
+        })
+    }
+
     /// Input and output of every layer.
     pub fn shapes(&self) -> &[LayerShapes] {
         &self.shapes
@@ -345,28 +395,7 @@ impl Builder {
             input_zero: 0,
             layers: self.layers,
         };
-        let shapes = network.shapes()?;
-        for (index, shapes) in shapes.iter().enumerate() {
-            check_operation(&network, index, shapes)?;
-        }
-        for ((layer, style), shapes) in network.layers.iter().zip(&self.styles).zip(&shapes) {
-            let channels = shapes.output.channels;
-            if let Norm::Group { groups } = style.norm
-                && (groups == 0 || !channels.is_multiple_of(groups))
-            {
-                return Err(ArchitectureError::Groups {
-                    name: layer.name.clone(),
-                    channels,
-                    groups,
-                });
-            }
-        }
-        Ok(Architecture {
-            name: self.name,
-            shapes,
-            network,
-            styles: self.styles,
-        })
+        Architecture::new(&self.name, network, self.styles)
     }
 }
 

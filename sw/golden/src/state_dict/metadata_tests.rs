@@ -65,8 +65,12 @@ fn what_leaves_with_its_metadata_comes_back_without_a_word_of_anybody() {
     for model in models() {
         let left = state_dict(&model, "unrounded");
         let own = Metadata::from_bytes(&left, path()).unwrap().unwrap();
-        let expected = (model.network, model.image, model.architecture.classes());
-        assert_eq!((own.network, own.image, own.classes), expected);
+        let expected = (
+            model.network.clone(),
+            model.image,
+            model.architecture.classes(),
+        );
+        assert_eq!((own.network.into(), own.image, own.classes), expected);
         assert_eq!(own.input, model.input);
         let usual = model.architecture.epsilon().unwrap_or_default();
         assert_eq!(own.epsilon, usual, "{}", model.network);
@@ -92,7 +96,7 @@ fn a_target_that_is_not_what_the_metadata_say_is_refused_with_both() {
     let model = &models()[2];
     let left = state_dict(model, "unrounded");
     let own = Target {
-        network: model.network,
+        network: model.network.builtin().unwrap(),
         image: model.image,
         classes: 7,
         input: model.input,
@@ -197,7 +201,7 @@ fn damaged_and_hostile_metadata_end_in_a_sentence() {
 fn the_shapes_of_tensors_say_how_many_classes_there_are_and_which_usual_images_fit() {
     for model in models() {
         let left = state_dict(&model, "");
-        let found = hints(&left, path(), model.network).unwrap();
+        let found = hints(&left, path(), model.network.builtin().unwrap()).unwrap();
         assert_eq!(found.classes, Some(model.architecture.classes()));
         assert_eq!(found.image, Some(model.image), "{}", model.network);
     }

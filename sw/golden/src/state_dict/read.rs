@@ -127,7 +127,7 @@ fn read(
     let remarks = reader.remarks();
     let name = path.file_name().unwrap_or(path.as_os_str());
     let model = FloatModel {
-        network: target.network,
+        network: target.network.into(),
         architecture: architecture.clone(),
         image: target.image,
         input: target.input,
