@@ -54,6 +54,7 @@ fn load(mut layers: Vec<Layer>, parameters: &[Vec<ChannelParameters>]) -> Driver
         name: "dense".into(),
         output_channels: step.shapes.output.channels,
         input_channels: step.shapes.input.channels,
+        groups: 1,
         kernel_height: 1,
         kernel_width: 1,
     };

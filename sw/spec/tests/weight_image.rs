@@ -15,6 +15,7 @@ fn shape(name: &str, extents: [usize; 4]) -> LayerShape {
         name: name.to_owned(),
         output_channels: extents[0],
         input_channels: extents[1],
+        groups: 1,
         kernel_height: extents[2],
         kernel_width: extents[3],
     }

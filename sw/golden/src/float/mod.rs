@@ -94,7 +94,8 @@ impl FloatModel {
                 Some(LayerShape {
                     name: layer.name.clone(),
                     output_channels,
-                    input_channels: shapes.input.channels,
+                    input_channels: shapes.group_channels(),
+                    groups: shapes.groups,
                     kernel_height: shapes.window.height,
                     kernel_width: shapes.window.width,
                 })

@@ -178,6 +178,7 @@ mod tests {
             name: "dense".into(),
             output_channels: 60,
             input_channels: 400,
+            groups: 1,
             kernel_height: 1,
             kernel_width: 1,
         };
@@ -255,6 +256,7 @@ mod tests {
             name: "dense".into(),
             output_channels: 16,
             input_channels: 12,
+            groups: 1,
             kernel_height: 1,
             kernel_width: 1,
         };

@@ -94,6 +94,7 @@ impl IntegerModel {
                     name: layer.name.clone(),
                     output_channels: o,
                     input_channels: i,
+                    groups: layer.operation.groups(),
                     kernel_height: h,
                     kernel_width: w,
                 })

@@ -1,6 +1,6 @@
 //! Which cell holds which bit, in both directions.
 
-use super::layout::{LayerLayout, Layout};
+use super::layout::Layout;
 use super::shape::Coordinates;
 use crate::quantity::{Lane, WordAddress};
 
@@ -92,13 +92,12 @@ impl Layout {
         }
         let layer = self.layers().get(at.layer)?;
         let place = layer.shape.coordinates(at.index)?;
-        let tap = (place.output / self.columns() * layer.shape.kernel_height + place.kernel_row)
+        let (output_tile, element) = layer.tiling.place(place.output, place.input);
+        let tap = (output_tile * layer.shape.kernel_height + place.kernel_row)
             * layer.shape.kernel_width
             + place.kernel_column;
-        let tile = tap * layer.input_tiles + place.input / self.rows();
-        let element = place.input % self.rows() * self.columns() + place.output % self.columns();
         let per_word = self.code().weights_per_word();
-        let word = tile * self.words_per_tile() + element / per_word;
+        let word = tap * layer.tiling.words_per_tap() + element / per_word;
         let lane = element % per_word * width + usize::from(at.bit);
         Some((WordAddress(layer.base.0 + word as u32), Lane(lane as u8)))
     }
@@ -143,6 +142,17 @@ impl Layout {
         let shape = &self.layers()[layer].shape;
         let count = self.code().weights_per_word();
         let mut indices = [PADDING; 16];
+        if shape.groups > 1 {
+            for (position, slot) in indices[..count].iter_mut().enumerate() {
+                let index = shape.index(self.coordinates(layer, address, position));
+                *slot = index.map_or(PADDING, |index| index as u32);
+            }
+            return Some(WordWeights {
+                layer,
+                indices,
+                count,
+            });
+        }
         // A word is part of a row or several whole rows of one tile, so the
         // indices of each row are an arithmetic sequence.
         let first = self.coordinates(layer, address, 0);
@@ -172,20 +182,18 @@ impl Layout {
 
     /// The place in the tensor of one position of a word that belongs to `layer`.
     fn coordinates(&self, layer: usize, address: WordAddress, position: usize) -> Coordinates {
-        let LayerLayout {
-            shape,
-            base,
-            input_tiles,
-            ..
-        } = &self.layers()[layer];
-        let word = (address.0 - base.0) as usize;
-        let element = word % self.words_per_tile() * self.code().weights_per_word() + position;
-        let tile = word / self.words_per_tile();
-        let (tap, input_tile) = (tile / input_tiles, tile % input_tiles);
+        let layer = &self.layers()[layer];
+        let shape = &layer.shape;
+        let word = (address.0 - layer.base.0) as usize;
+        let words_per_tap = layer.tiling.words_per_tap();
+        let element = word % words_per_tap * self.code().weights_per_word() + position;
+        let tap = word / words_per_tap;
         let (row_of_taps, kernel_column) = (tap / shape.kernel_width, tap % shape.kernel_width);
+        let output_tile = row_of_taps / shape.kernel_height;
+        let (output, input) = layer.tiling.weight(output_tile, element);
         Coordinates {
-            output: row_of_taps / shape.kernel_height * self.columns() + element % self.columns(),
-            input: input_tile * self.rows() + element / self.columns(),
+            output,
+            input,
             kernel_row: row_of_taps % shape.kernel_height,
             kernel_column,
         }

@@ -5,7 +5,7 @@
 //! | bytes | field |
 //! | --- | --- |
 //! | 8 | magic, `BROWNIMG` |
-//! | 4 | version, 2 |
+//! | 4 | version, 3 if a layer has groups of channels, else 2 |
 //! | 1 | code: 0 `none`, 1 `secded-72-64`, 2 `inplace-64-57`, 3 `inplace-32-26` |
 //! | 1 | bits of a weight: 4 or 8 |
 //! | 1 | rows of the array |
@@ -16,11 +16,13 @@
 //! | | for each layer: |
 //! | 2 | bytes of its name |
 //! | … | its name, UTF-8 |
-//! | 16 | output channels, input channels, kernel height, kernel width, 4 bytes each |
+//! | 16 | output channels, input channels of a group, kernel height, kernel width, 4 bytes each |
+//! | 4 | groups; in version 3 only |
 //! | | then: |
 //! | … | the words by address, word bits / 8 bytes each (4, 8 or 9), lane 0 in bit 0 of the first byte |
 //! | 4 | CRC-32 (ISO-HDLC, polynomial 0xEDB88320) of all bytes before it |
 //!
+//! Images without groups are still written in version 2, so that their bytes stay what they were.
 //! Files of version 1 do not have the byte about the coset: they are from before there was one, and
 //! are read as the plain code words that they hold.
 
@@ -34,8 +36,10 @@ use thiserror::Error;
 
 /// The first bytes of a weight image file.
 pub const FILE_MAGIC: [u8; 8] = *b"BROWNIMG";
-/// The version of the file that is written.
-pub const FILE_VERSION: u32 = 2;
+/// The newest version, of images with groups of channels.
+pub const FILE_VERSION: u32 = 3;
+/// The version of images without.
+const UNGROUPED_VERSION: u32 = 2;
 /// The version before words were stored as a coset, which is read, too.
 const PLAIN_VERSION: u32 = 1;
 
@@ -49,7 +53,7 @@ pub enum FileError {
     #[error("this is not a weight image: it does not begin with \"BROWNIMG\"")]
     Magic,
     /// The version is another.
-    #[error("the weight image has version {0}; allowed are {PLAIN_VERSION} and {FILE_VERSION}")]
+    #[error("the weight image has version {0}; allowed are {PLAIN_VERSION} to {FILE_VERSION}")]
     Version(u32),
     /// The bytes end too early.
     #[error(
@@ -99,7 +103,11 @@ impl WeightImage {
         let layout = self.layout();
         let code = layout.code();
         let mut bytes = FILE_MAGIC.to_vec();
-        bytes.extend(FILE_VERSION.to_le_bytes());
+        let version = match layout.layers().iter().all(|l| l.shape.groups == 1) {
+            true => UNGROUPED_VERSION,
+            false => FILE_VERSION,
+        };
+        bytes.extend(version.to_le_bytes());
         bytes.push(number_of(code.name()));
         bytes.push(code.weight_bits().bits() as u8);
         bytes.push(layout.rows() as u8);
@@ -111,8 +119,13 @@ impl WeightImage {
             let shape = &layer.shape;
             bytes.extend((shape.name.len() as u16).to_le_bytes());
             bytes.extend(shape.name.as_bytes());
-            for (_, extent) in shape.extents() {
-                bytes.extend((extent as u32).to_le_bytes());
+            let extents = shape.extents();
+            let stored = match version {
+                FILE_VERSION => &extents[..],
+                _ => &extents[..extents.len() - 1],
+            };
+            for (_, extent) in stored {
+                bytes.extend((*extent as u32).to_le_bytes());
             }
         }
         for word in self.words() {
@@ -136,7 +149,7 @@ impl WeightImage {
         }
         reader.take(FILE_MAGIC.len(), "the magic")?;
         let version = reader.u32("the version")?;
-        if ![PLAIN_VERSION, FILE_VERSION].contains(&version) {
+        if !(PLAIN_VERSION..=FILE_VERSION).contains(&version) {
             return Err(FileError::Version(version));
         }
         let [code, weight_bits, rows, columns] = reader.array("code and array")?;
@@ -153,7 +166,14 @@ impl WeightImage {
         };
         let layers = reader.u32("the number of layers")? as usize;
         let words = reader.u32("the number of words")? as usize;
-        let shapes = reader.layers(layers)?;
+        let shapes = reader.layers(layers, version)?;
+        if version == FILE_VERSION && shapes.iter().all(|shape| shape.groups == 1) {
+            return Err(FileError::Field {
+                field: "the version",
+                value: version.to_string(),
+                allowed: format!("{UNGROUPED_VERSION} where no layer has groups"),
+            });
+        }
         let layout = Layout::for_array(
             usize::from(rows),
             usize::from(columns),
@@ -252,7 +272,7 @@ impl<'a> Reader<'a> {
         Ok(storage)
     }
 
-    fn layers(&mut self, count: usize) -> Result<Vec<LayerShape>, FileError> {
+    fn layers(&mut self, count: usize, version: u32) -> Result<Vec<LayerShape>, FileError> {
         // A count that the rest cannot hold is refused before anything is allocated for it.
         let left = self.bytes.len() - self.offset;
         let needed = count.saturating_mul(SMALLEST_LAYER_BYTES);
@@ -264,10 +284,10 @@ impl<'a> Reader<'a> {
                 left,
             });
         }
-        (0..count).map(|_| self.layer()).collect()
+        (0..count).map(|_| self.layer(version)).collect()
     }
 
-    fn layer(&mut self) -> Result<LayerShape, FileError> {
+    fn layer(&mut self, version: u32) -> Result<LayerShape, FileError> {
         let length = u16::from_le_bytes(self.array("the length of a layer's name")?);
         let name = self.take(usize::from(length), "a layer's name")?;
         let name = std::str::from_utf8(name).map_err(|_| FileError::Field {
@@ -289,6 +309,10 @@ impl<'a> Reader<'a> {
             input_channels: self.u32("a layer's input channels")? as usize,
             kernel_height: self.u32("a layer's kernel height")? as usize,
             kernel_width: self.u32("a layer's kernel width")? as usize,
+            groups: match version {
+                FILE_VERSION => self.u32("a layer's groups")? as usize,
+                _ => 1,
+            },
         })
     }
 

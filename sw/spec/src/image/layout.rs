@@ -1,6 +1,7 @@
 //! Which words each layer's tiles take.
 
 use super::shape::{LayerShape, MAX_EXTENT, MAX_NAME_BYTES};
+use super::tiling::{Grid, Tiling};
 use crate::code::{Code, CodeName, Storage};
 use crate::config::{
     Configuration, ConfigurationError, MAX_LAYERS, WEIGHT_ADDRESS_BITS, WeightBits, validate_array,
@@ -17,12 +18,14 @@ pub struct LayerLayout {
     pub base: WordAddress,
     /// Tiles along the output channels.
     pub output_tiles: usize,
-    /// Tiles along the input channels.
+    /// Tiles along the input channels, those of one output tile where there are groups.
     pub input_tiles: usize,
     /// All tiles: output tiles × kernel rows × kernel columns × input tiles.
     pub tiles: usize,
     /// Words, padding included.
     pub words: usize,
+    /// How its weights are cut.
+    pub tiling: Tiling,
 }
 
 /// Why weights have no layout: one sentence.
@@ -40,6 +43,18 @@ pub enum LayoutError {
         field: &'static str,
         /// Its value.
         value: usize,
+    },
+    /// The groups do not divide the outputs.
+    #[error(
+        "groups of layer {layer:?} is {groups}; allowed is a divisor of its {outputs} output channels, with at most {MAX_EXTENT} input channels in all"
+    )]
+    Groups {
+        /// Name of the layer.
+        layer: String,
+        /// Its groups.
+        groups: usize,
+        /// Its output channels.
+        outputs: usize,
     },
     /// A layer's name is too long for the file.
     #[error(
@@ -158,30 +173,57 @@ impl Layout {
                 });
             }
         }
+        let LayerShape {
+            output_channels: outputs,
+            groups,
+            ..
+        } = *shape;
+        if !outputs.is_multiple_of(groups) || shape.input_channels > MAX_EXTENT / groups {
+            return Err(LayoutError::Groups {
+                layer: shape.name.clone(),
+                groups,
+                outputs,
+            });
+        }
+        let tiling = self.tiling(shape);
         Ok([
-            shape.output_channels.div_ceil(self.columns),
+            tiling.output_tiles(),
             shape.kernel_height,
             shape.kernel_width,
-            shape.input_channels.div_ceil(self.rows),
-            self.words_per_tile(),
+            tiling.words_per_tap(),
         ]
         .into_iter()
         .map(|factor| factor as u128)
         .product())
     }
 
+    fn tiling(&self, shape: &LayerShape) -> Tiling {
+        let grid = Grid {
+            rows: self.rows,
+            columns: self.columns,
+            per_word: self.code.weights_per_word(),
+        };
+        Tiling::new(
+            grid,
+            shape.output_channels,
+            shape.groups,
+            shape.input_channels,
+        )
+    }
+
     fn place(&mut self, shape: LayerShape) {
-        let output_tiles = shape.output_channels.div_ceil(self.columns);
-        let input_tiles = shape.input_channels.div_ceil(self.rows);
-        let tiles = output_tiles * shape.kernel_height * shape.kernel_width * input_tiles;
-        let words = tiles * self.words_per_tile();
+        let tiling = self.tiling(&shape);
+        let (output_tiles, input_tiles) = (tiling.output_tiles(), tiling.input_tiles());
+        let taps = output_tiles * shape.kernel_height * shape.kernel_width;
+        let words = taps * tiling.words_per_tap();
         self.layers.push(LayerLayout {
             shape,
             base: WordAddress(self.words as u32),
             output_tiles,
             input_tiles,
-            tiles,
+            tiles: taps * input_tiles,
             words,
+            tiling,
         });
         self.words += words;
     }
@@ -234,7 +276,7 @@ impl Layout {
         self.words
     }
 
-    /// Words of one tile.
+    /// Words of one full tile.
     pub fn words_per_tile(&self) -> usize {
         self.rows * self.columns / self.code.weights_per_word()
     }

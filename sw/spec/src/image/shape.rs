@@ -7,7 +7,8 @@ pub const MAX_EXTENT: usize = 65_535;
 /// Longest layer name, in bytes of UTF-8.
 pub const MAX_NAME_BYTES: usize = 255;
 
-/// The weight tensor of one layer, in index order `[output][input][kernel row][kernel column]`, row-major.
+/// The weight tensor of one layer, in index order `[output][input of its group][kernel row][kernel column]`,
+/// row-major.
 ///
 /// A dense layer over a map is a convolution whose kernel is the map.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,12 +18,23 @@ pub struct LayerShape {
     pub name: String,
     /// Output channels, 1 to [`MAX_EXTENT`], as all extents.
     pub output_channels: usize,
-    /// Input channels.
+    /// Input channels that an output sees: those of its group.
     pub input_channels: usize,
+    /// Groups of channels, a divisor of the output channels: the first outputs see the first inputs.
+    #[serde(default = "one_group", skip_serializing_if = "is_one_group")]
+    pub groups: usize,
     /// Rows of the kernel.
     pub kernel_height: usize,
     /// Columns of the kernel.
     pub kernel_width: usize,
+}
+
+fn one_group() -> usize {
+    1
+}
+
+fn is_one_group(groups: &usize) -> bool {
+    *groups == 1
 }
 
 /// A place in a weight tensor; in padding, a channel lies beyond the tensor.
@@ -30,7 +42,7 @@ pub struct LayerShape {
 pub struct Coordinates {
     /// Output channel.
     pub output: usize,
-    /// Input channel.
+    /// Input channel, counted from the first of the output's group.
     pub input: usize,
     /// Row of the kernel.
     pub kernel_row: usize,
@@ -45,12 +57,13 @@ impl LayerShape {
     }
 
     /// The extents with the names that errors use.
-    pub(super) fn extents(&self) -> [(&'static str, usize); 4] {
+    pub(super) fn extents(&self) -> [(&'static str, usize); 5] {
         [
             ("output_channels", self.output_channels),
             ("input_channels", self.input_channels),
             ("kernel_height", self.kernel_height),
             ("kernel_width", self.kernel_width),
+            ("groups", self.groups),
         ]
     }
 
