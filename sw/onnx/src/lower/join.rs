@@ -1,0 +1,324 @@
+//! What becomes part of which layer.
+
+use super::node::{Learned, Node};
+use super::value::{Source, Value};
+use super::{Lowering, shape};
+use crate::network::{self, Affine, BatchNorm, Convolution, Dense, Weights};
+use crate::quantization::{IntQuant, Linear, of_channel};
+use brownout_golden::network::{Bounds, Epsilon, Norm, Style};
+use brownout_spec::arithmetic::ResidualScale;
+use brownout_spec::program::{Operation, Padding, Residual, Shape, Steps, Window};
+
+/// The range that ONNX's quantizer clips to.
+pub(super) fn range_of_linear(linear: &Linear) -> Result<Bounds, String> {
+    let (low, high) = linear.element.range();
+    let zero = |channel| of_channel(&linear.zero_point, channel) as f64;
+    widest(&linear.scale, (low as f64, high as f64), zero)
+}
+
+/// The range that QONNX's quantizer clips to.
+pub(super) fn range_of_quant(quant: &IntQuant) -> Result<Bounds, String> {
+    let (low, high) = quant.range();
+    let zero = |channel| f64::from(of_channel(&quant.zero_point, channel));
+    widest(&quant.scale, (f64::from(low), f64::from(high)), zero)
+}
+
+/// What every channel's range is a part of.
+fn widest(
+    scales: &[f32],
+    (low, high): (f64, f64),
+    zero: impl Fn(usize) -> f64,
+) -> Result<Bounds, String> {
+    let ends = scales.iter().enumerate().map(|(channel, &scale)| {
+        let (zero, scale) = (zero(channel), f64::from(scale));
+        ((low - zero) * scale, (high - zero) * scale)
+    });
+    let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |all, end| {
+        (all.0.min(end.0), all.1.max(end.1))
+    });
+    Bounds::new(low as f32, high as f32)
+}
+
+/// A window as the specification has it, without what reaches over the padded image.
+pub(super) fn window(of: &network::Window) -> Window {
+    let [rows, columns] = of.strides;
+    let [down, across] = of.dilations;
+    Window {
+        height: of.kernel[0],
+        width: of.kernel[1],
+        stride: Steps { rows, columns },
+        padding: Padding {
+            top: of.padding.top,
+            left: of.padding.left,
+            bottom: of.padding.bottom,
+            right: of.padding.right,
+        },
+        dilation: Steps {
+            rows: down,
+            columns: across,
+        },
+    }
+}
+
+/// The window with as much padding below and behind as its last positions reach over.
+pub(super) fn reaching(mut window: Window, input: Shape, output: Shape) -> Window {
+    let reach = window.reach();
+    let padding = &mut window.padding;
+    let over = |windows: usize, stride: usize, reach: usize, there: usize| {
+        (windows.saturating_sub(1) * stride + reach).saturating_sub(there)
+    };
+    let rows = input.height + padding.top + padding.bottom;
+    let columns = input.width + padding.left + padding.right;
+    padding.bottom += over(output.height, window.stride.rows, reach.0, rows);
+    padding.right += over(output.width, window.stride.columns, reach.1, columns);
+    window
+}
+
+/// A bias in double precision; zeros where there is none.
+fn bias(of: Option<&Weights>, outputs: usize) -> Vec<f64> {
+    let values = of.map(Weights::values);
+    match &values {
+        None => vec![0.0; outputs],
+        Some(values) => {
+            let values = values.floats();
+            (0..outputs)
+                .map(|channel| f64::from(of_channel(&values, channel)))
+                .collect()
+        }
+    }
+}
+
+impl<'n> Lowering<'n> {
+    /// A convolution; zeros around what it reads become its own padding where they can.
+    pub(super) fn convolution(
+        &mut self,
+        index: usize,
+        convolution: &'n Convolution,
+    ) -> Result<Value, String> {
+        let layer = &self.network.layers[index];
+        let value = self.value(layer.reads[0])?;
+        let mut window = window(&convolution.window);
+        let (reach, own, around) = (window.reach(), window.padding, value.padding);
+        let whole = Padding {
+            top: own.top + around.top,
+            left: own.left + around.left,
+            bottom: own.bottom + around.bottom,
+            right: own.right + around.right,
+        };
+        let fits = whole.top.max(whole.bottom) < reach.0 && whole.left.max(whole.right) < reach.1;
+        let padded = Value {
+            padding: whole,
+            ..value
+        };
+        let source = match fits && Value::of(value.of) == (Value { padding: Padding::NONE, ..padded }) {
+            true => {
+                window.padding = whole;
+                value.of
+            }
+            false => self.commit(layer.reads[0])?,
+        };
+        if value.flat.is_some() {
+            return Err("it convolves a vector that was a map; allowed are maps".to_owned());
+        }
+        let outputs = convolution.weights.shape()[0];
+        let operation = Operation::Convolution {
+            window,
+            groups: convolution.groups,
+            output_channels: outputs,
+            residual: None,
+        };
+        let learned = Learned {
+            weights: &convolution.weights,
+            factor: vec![1.0; outputs],
+            bias: bias(convolution.bias.as_ref(), outputs),
+            flat: None,
+            norm: None,
+            offset: convolution.bias.is_some(),
+        };
+        let mut node = Node::new(&layer.name, operation, vec![source]);
+        node.learned = Some(learned);
+        Ok(self.push(node))
+    }
+
+    /// A dense layer: a convolution whose kernel is the whole map.
+    pub(super) fn dense(&mut self, index: usize, dense: &'n Dense) -> Result<Value, String> {
+        let layer = &self.network.layers[index];
+        let tensor = layer.reads[0];
+        let value = self.value(tensor)?;
+        let source = self.commit(tensor)?;
+        let map = self.shape_of(value.of)?;
+        let outputs = dense.weights.shape()[0];
+        let mut node = Node::new(&layer.name, Operation::dense(map, outputs), vec![source]);
+        node.learned = Some(Learned {
+            weights: &dense.weights,
+            factor: vec![1.0; outputs],
+            bias: bias(dense.bias.as_ref(), outputs),
+            flat: Some(value.flat.unwrap_or(true)),
+            norm: None,
+            offset: dense.bias.is_some(),
+        });
+        Ok(self.push(node))
+    }
+
+    /// The map that a source is.
+    pub(super) fn shape_of(&self, source: Source) -> Result<Shape, String> {
+        let Source::Node(node) = source else {
+            return Ok(self.input);
+        };
+        let written = self.values.iter().zip(&self.network.tensors);
+        let mut plain = written.filter(|(value, _)| {
+            value.is_some_and(|value| value.of == Source::Node(node) && value == Value::of(value.of))
+        });
+        let found = plain.next().map(|(_, tensor)| shape(tensor.shape));
+        found.ok_or_else(|| {
+            "it reads a view that is no tensor of the file; allowed are maps".to_owned()
+        })
+    }
+
+    /// A batch norm behind a convolution.
+    pub(super) fn norm(&mut self, index: usize, norm: &BatchNorm) -> Result<Value, String> {
+        let tensor = self.network.layers[index].reads[0];
+        let value = self.value(tensor)?;
+        let epsilon = Epsilon::new(norm.epsilon)?;
+        let Some(node) = self.joins(tensor, &value) else {
+            return self.affine(index, &folded(norm));
+        };
+        let linear = node.is_linear() && node.style.norm == Norm::None;
+        let scaled = node.learned.as_ref().is_some_and(|l| l.factor.iter().any(|&f| f != 1.0));
+        let Some(learned) = node.learned.as_mut().filter(|_| linear && !scaled) else {
+            return self.affine(index, &folded(norm));
+        };
+        let outputs = learned.bias.len();
+        let wide = |values: &[f32]| -> Vec<f64> {
+            (0..outputs)
+                .map(|channel| f64::from(of_channel(values, channel)))
+                .collect()
+        };
+        learned.norm = Some([
+            wide(&norm.gain),
+            wide(&norm.shift),
+            wide(&norm.mean),
+            wide(&norm.variance),
+        ]);
+        node.style = Style {
+            norm: Norm::Batch,
+            epsilon,
+            offset: learned.offset,
+            ..Style::default()
+        };
+        Ok(value)
+    }
+
+    /// A factor and a summand: part of the convolution in front of it, or else a function of each
+    /// value where all channels have the same.
+    pub(super) fn affine(&mut self, index: usize, affine: &Affine) -> Result<Value, String> {
+        let layer = &self.network.layers[index];
+        let tensor = layer.reads[0];
+        let value = self.value(tensor)?;
+        if let Some(node) = self.joins(tensor, &value)
+            && node.is_linear()
+            && let Some(learned) = node.learned.as_mut()
+        {
+            let of = |values: &[f64], channel| of_channel(values, channel);
+            match &mut learned.norm {
+                Some([gain, shift, ..]) => {
+                    for channel in 0..gain.len() {
+                        gain[channel] *= of(&affine.scale, channel);
+                        shift[channel] =
+                            shift[channel] * of(&affine.scale, channel) + of(&affine.offset, channel);
+                    }
+                }
+                None => {
+                    for channel in 0..learned.bias.len() {
+                        learned.factor[channel] *= of(&affine.scale, channel);
+                        learned.bias[channel] = learned.bias[channel] * of(&affine.scale, channel)
+                            + of(&affine.offset, channel);
+                    }
+                    learned.offset = true;
+                }
+            }
+            return Ok(value);
+        }
+        let (&[scale], &[offset]) = (&affine.scale[..], &affine.offset[..]) else {
+            return Err(
+                "it has a factor or a summand for each channel, and stands behind something other than a convolution; allowed are such behind a convolution or a dense layer, and one for all channels anywhere"
+                    .to_owned(),
+            );
+        };
+        let function = super::function::affine(scale, offset)?;
+        let source = self.commit(tensor)?;
+        let mut node = Node::new(&layer.name, Operation::Pointwise, vec![source]);
+        node.style = Style::of_function(function);
+        Ok(self.push(node).flattened(value.flat))
+    }
+
+    /// A sum: part of a convolution that nobody else reads, or a layer of its own.
+    pub(super) fn add(&mut self, index: usize) -> Result<Value, String> {
+        let layer = &self.network.layers[index];
+        let &[first, second] = &layer.reads[..] else {
+            return Err(format!(
+                "it adds {} tensors; allowed are two",
+                layer.reads.len()
+            ));
+        };
+        let (a, b) = (self.value(first)?, self.value(second)?);
+        let flat = a.flat.or(b.flat);
+        if a.flat != b.flat {
+            return Err("it adds a map and a vector; allowed are two of a kind".to_owned());
+        }
+        // The later one, so that what it adds is there.
+        let mut pairs = [(first, a, b), (second, b, a)];
+        pairs.sort_by_key(|(_, host, _)| match host.of {
+            Source::Input => 0,
+            Source::Node(node) => node + 1,
+        });
+        for (tensor, host, other) in pairs.into_iter().rev() {
+            if let Some(value) = self.host(tensor, host, other) {
+                return Ok(value.flattened(flat));
+            }
+        }
+        let reads = self.committed(index)?;
+        let operation = Operation::Add {
+            scale: ResidualScale::default(),
+        };
+        Ok(self.push(Node::new(&layer.name, operation, reads)).flattened(flat))
+    }
+
+    /// The convolution behind `host` with `other` added, if it can add it.
+    fn host(&mut self, tensor: usize, host: Value, other: Value) -> Option<Value> {
+        let before = match (host.of, other.of) {
+            (Source::Node(host), Source::Node(other)) => other < host,
+            (Source::Node(_), Source::Input) => true,
+            (Source::Input, _) => false,
+        };
+        let square = other.stride.rows == other.stride.columns && other.stride.rows <= 2;
+        if !before || !square || other.padding != Padding::NONE {
+            return None;
+        }
+        let node = self.joins(tensor, &host).filter(|node| node.is_linear())?;
+        node.operation = node.operation.with_residual(Residual {
+            stride: other.stride.rows,
+            scale: ResidualScale::default(),
+        });
+        node.reads.push(other.of);
+        node.front = other.front;
+        Some(host)
+    }
+}
+
+/// A norm with its own ε as factors and summands.
+fn folded(norm: &BatchNorm) -> Affine {
+    let channels = norm.gain.len();
+    let mut affine = Affine {
+        scale: Vec::with_capacity(channels),
+        offset: Vec::with_capacity(channels),
+    };
+    for channel in 0..channels {
+        let of = |values: &[f32]| f64::from(of_channel(values, channel));
+        let deviation = (of(&norm.variance) + f64::from(norm.epsilon)).sqrt();
+        let scale = of(&norm.gain) / deviation;
+        affine.scale.push(scale);
+        affine.offset.push(of(&norm.shift) - of(&norm.mean) * scale);
+    }
+    affine
+}

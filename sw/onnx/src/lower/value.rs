@@ -1,0 +1,91 @@
+//! What flows between layers on the way: a layer's output, or a view of it.
+
+use brownout_spec::program::{Padding, Steps};
+
+/// Where values come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The image.
+    Input,
+    /// A layer that has been made.
+    Node(usize),
+}
+
+/// A source, and how it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Value {
+    /// The source.
+    pub of: Source,
+    /// Which rows and columns of it there are, from the first on.
+    pub stride: Steps,
+    /// Zeros around these.
+    pub padding: Padding,
+    /// Channels of zeros in front.
+    pub front: usize,
+    /// Channels of zeros behind.
+    pub behind: usize,
+    /// Whether it is a map that became a vector, and then whether its channels are last in the
+    /// vector's order.
+    pub flat: Option<bool>,
+}
+
+impl Value {
+    /// A source as it is.
+    pub fn of(of: Source) -> Self {
+        Self {
+            of,
+            stride: Steps::ONE,
+            padding: Padding::NONE,
+            front: 0,
+            behind: 0,
+            flat: None,
+        }
+    }
+
+    /// Whether it is its source, or that as a vector.
+    pub fn is_plain(&self) -> bool {
+        let flat = self.flat;
+        *self == Self::of(self.of).flattened(flat)
+    }
+
+    /// As a vector, or not.
+    pub fn flattened(self, flat: Option<bool>) -> Self {
+        Self { flat, ..self }
+    }
+
+    /// With zeros around it.
+    pub fn padded(self, by: Padding, (front, behind): (usize, usize)) -> Result<Self, String> {
+        if self.flat.is_some() {
+            return Err("it pads a vector; allowed are maps".to_owned());
+        }
+        let channels = front + behind > 0;
+        if channels && (by != Padding::NONE || self.padding != Padding::NONE) {
+            return Err(
+                "it pads rows or columns and channels; allowed is one of both".to_owned(),
+            );
+        }
+        let old = self.padding;
+        Ok(Self {
+            padding: Padding {
+                top: old.top + by.top,
+                left: old.left + by.left,
+                bottom: old.bottom + by.bottom,
+                right: old.right + by.right,
+            },
+            front: self.front + front,
+            behind: self.behind + behind,
+            ..self
+        })
+    }
+
+    /// Every so many rows and columns of it.
+    pub fn every(self, by: Steps) -> Result<Self, String> {
+        if !self.is_plain() || self.flat.is_some() {
+            return Err(
+                "it takes every second pixel of what is padded or a vector; allowed are maps"
+                    .to_owned(),
+            );
+        }
+        Ok(Self { stride: by, ..self })
+    }
+}

@@ -1,0 +1,122 @@
+//! Random networks that ONNX's own packages wrote and ran, read here and run in the laboratory's
+//! floating point.
+//!
+//! `random/graphs.py` makes them with the packages of `.tools/`; without these the test skips with
+//! a message where BROWNOUT_SKIP_ONNX says so, and fails otherwise.
+
+use brownout_golden::network::Evaluator;
+use brownout_onnx::network::{Network, Shape};
+use brownout_onnx::{lower, read_network, reference};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Networks of a run.
+const NETWORKS: usize = 320;
+/// Largest difference to what the packages give, relative to the largest value of a network's
+/// output or to one: sums of hundreds of products in single precision, in another order.
+const TOLERANCE: f32 = 1e-4;
+/// What must occur, and at least how often: everything of the operator table.
+const FEATURES: [&str; 27] = [
+    "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "Dropout", "Elu", "Flatten",
+    "Gemm", "GlobalAveragePool", "HardSigmoid", "HardSwish", "LeakyRelu", "MatMul", "MaxPool", "Pad",
+    "ReduceMean", "Resize", "Shape", "Sigmoid", "Tanh", "Upsample", "ceil_mode", "depthwise",
+    "dilation", "groups",
+];
+const LEAST: usize = 10;
+
+/// The packages' Python.
+fn python() -> Option<PathBuf> {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/bin/onnx-python");
+    if tools.exists() {
+        return Some(tools);
+    }
+    assert!(
+        std::env::var_os("BROWNOUT_SKIP_ONNX").is_some(),
+        "{} is missing: run `make tools`, or set BROWNOUT_SKIP_ONNX=1",
+        tools.display()
+    );
+    eprintln!("skipped: BROWNOUT_SKIP_ONNX is set");
+    None
+}
+
+fn floats(path: &Path) -> Vec<f32> {
+    let bytes = std::fs::read(path).expect("the script has written it");
+    let words = bytes.as_chunks::<4>().0.iter();
+    words.map(|word| f32::from_le_bytes(*word)).collect()
+}
+
+/// Channels first to channels last.
+fn channels_last(values: &[f32], shape: Shape) -> Vec<f32> {
+    let pixels = shape.height * shape.width;
+    let mut moved = Vec::with_capacity(values.len());
+    for pixel in 0..pixels {
+        moved.extend((0..shape.channels).map(|channel| values[channel * pixels + pixel]));
+    }
+    moved
+}
+
+/// What the laboratory computes.
+fn run(network: &Network, image: &[f32]) -> Result<Vec<f32>, String> {
+    let lowered = lower::lower(network, "random")?;
+    let evaluator = Evaluator::exact(&lowered.architecture, &lowered.parameters);
+    let mut values = evaluator.values();
+    let image = channels_last(image, network.tensors[network.input].shape);
+    evaluator.run(image.into_iter(), &mut values);
+    Ok(values.logits().to_vec())
+}
+
+fn difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let largest = b.iter().fold(1.0, |most: f32, v| most.max(v.abs()));
+    let pairs = a.iter().zip(b);
+    pairs.fold(0.0, |most: f32, (a, b)| most.max((a - b).abs())) / largest
+}
+
+#[test]
+fn random_networks_give_what_the_packages_give_that_wrote_them() {
+    let Some(python) = python() else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/random/graphs.py");
+    let said = Command::new(python)
+        .arg(script)
+        .arg(folder.path())
+        .args([&NETWORKS.to_string(), "1"])
+        .output()
+        .expect("the packages' Python starts");
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let mut features = BTreeMap::new();
+    let mut worst = (0.0, String::new());
+    let mut problems = Vec::new();
+    for number in 0..NETWORKS {
+        let file = |ending: &str| folder.path().join(format!("{number}.{ending}"));
+        let text = std::fs::read_to_string(file("txt")).expect("the script has written it");
+        for feature in text.split_whitespace().skip(2) {
+            *features.entry(feature.to_owned()).or_insert(0) += 1;
+        }
+        let network = read_network(&file("onnx"))
+            .unwrap_or_else(|problem| panic!("network {number} ({text}): {problem}"));
+        let (image, expected) = (floats(&file("input")), floats(&file("output")));
+        let read = reference::run(&network, &image).expect("an image of the network");
+        let apart = difference(&read, &expected);
+        assert!(apart < TOLERANCE, "network {number} ({text}) as read: {apart}");
+        match run(&network, &image) {
+            Err(problem) => problems.push(format!("network {number} ({text}): {problem}")),
+            Ok(found) => {
+                let apart = difference(&found, &expected);
+                assert!(apart < TOLERANCE, "network {number} ({text}): {apart}");
+                if apart > worst.0 {
+                    worst = (apart, format!("network {number}"));
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    println!("largest relative difference {} in {}", worst.0, worst.1);
+    for feature in FEATURES {
+        let found = features.get(feature).copied().unwrap_or(0);
+        assert!(found >= LEAST, "{feature} occurs {found} times");
+    }
+}
