@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_loss_from_the_changed_layer_on_is_that_of_the_whole_network_to_the_bit() {
-        for name in ["cnn", "resnet20", "resnet20-b", "simplenet:4"] {
+        for name in ["cnn", "resnet20", "resnet20-b", "simplenet:4", "graph"] {
             let network = test_network::random(name, 3);
             let victim = Victim::from(&network);
             let memory = test_network::memory(&network, "none");

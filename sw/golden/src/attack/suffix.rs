@@ -58,7 +58,7 @@ fn suffix(victim: &Victim<'_>, first: usize) -> Suffix {
     let layers = whole.network.layers.iter().zip(&whole.styles);
     for (layer, style) in layers.skip(first) {
         let reads: Vec<usize> = layer.reads.iter().map(|tensor| tensor - first).collect();
-        builder = builder.layer_from(&reads, &layer.name, layer.operation, *style);
+        builder = builder.layer_from(&reads, &layer.name, layer.operation, style.clone());
     }
     Suffix {
         first,

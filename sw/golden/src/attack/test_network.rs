@@ -4,6 +4,7 @@ use super::{Batch, Victim, draw};
 use crate::data::{Dataset, Split, glyph};
 use crate::float::FloatModel;
 use crate::model::InputMap;
+use crate::network::{Builtin, Parameters, test_graph};
 use crate::quantize::{BitWidth, Exposure};
 use crate::quantized::{MemoryRules, QuantizedNetwork, StoredMemory};
 use crate::train::{TrainingOptions, train};
@@ -25,7 +26,7 @@ pub(super) fn noise(image: Shape, count: usize) -> Dataset {
 /// A network with random weights of 8 bits, in range of an in-place code.
 pub(super) fn random(network: &str, seed: u64) -> QuantizedNetwork {
     let side = match network {
-        "cnn" | "mlp" => 28,
+        "cnn" | "mlp" | "graph" => 28,
         _ => 32,
     };
     let image = Shape {
@@ -33,10 +34,25 @@ pub(super) fn random(network: &str, seed: u64) -> QuantizedNetwork {
         width: side,
         channels: if side == 28 { 1 } else { 3 },
     };
-    let network = network.parse().unwrap();
-    let model = FloatModel::random(network, (image, 10), InputMap::Halve, seed).unwrap();
+    let model = match network {
+        "graph" => graph(image, seed),
+        name => {
+            FloatModel::random(name.parse().unwrap(), (image, 10), InputMap::Halve, seed).unwrap()
+        }
+    };
     let options = TrainingOptions::default();
     model.calibrate(&noise(image, 32), &options).unwrap()
+}
+
+/// A network with every operator of a graph, whatever its name says.
+fn graph(image: Shape, seed: u64) -> FloatModel {
+    let architecture = test_graph::graph(image, 10);
+    let named = FloatModel::random(Builtin::Cnn, (image, 10), InputMap::Halve, seed);
+    FloatModel {
+        parameters: Parameters::random(&architecture, seed, 0),
+        architecture,
+        ..named.unwrap()
+    }
 }
 
 /// Its images.

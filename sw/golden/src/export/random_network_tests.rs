@@ -5,7 +5,7 @@ use super::*;
 use crate::data::Dataset;
 use crate::float::FloatModel;
 use crate::infer::IntegerNetwork;
-use crate::network::Parameters;
+use crate::network::{Bounds, Parameters};
 use ndarray::Axis;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -162,7 +162,7 @@ fn apart(
                     if let Some((from, every)) = architecture.residual(layer) {
                         value += at(from, y * every as isize, x * every as isize, c);
                     }
-                    if architecture.styles[layer].rectified {
+                    if architecture.styles[layer].bounds == Bounds::RELU {
                         value = value.max(0.0);
                     }
                 }

@@ -164,17 +164,21 @@ fn step(trained: &QuantizedNetwork, tensor: usize) -> Option<f64> {
     trained.quantization.activations[tensor].map(|grid| f64::from(grid.step))
 }
 
-/// The smallest and largest integer of a layer's output.
+/// The smallest and largest integer of a layer's output: what its own bounds become on its grid.
 fn bounds(trained: &QuantizedNetwork, index: usize) -> (i8, i8) {
-    let output = trained.model.architecture.network.layers[index].output;
-    match trained.quantization.activations[index + 1] {
-        // A ReLU's lowest value is 0; what is exported has at most 8 bits, as was checked.
-        Some(grid) => (
-            output.low.max(grid.low.max(i16::from(i8::MIN)) as i8),
-            output.high.min(grid.high.min(i16::from(i8::MAX)) as i8),
-        ),
-        None => (output.low, output.high),
-    }
+    let Some(grid) = trained.quantization.activations[index + 1] else {
+        let output = trained.model.architecture.network.layers[index].output;
+        return (output.low, output.high);
+    };
+    // What is exported has at most 8 bits, as was checked.
+    let least = grid.low.max(i16::from(i8::MIN)) as i8;
+    let most = grid.high.min(i16::from(i8::MAX)) as i8;
+    let bounds = trained.model.architecture.styles[index].bounds;
+    let on_grid = |end: f32| {
+        let nearest = (f64::from(end) / f64::from(grid.step) + 0.5).floor();
+        nearest.clamp(f64::from(least), f64::from(most)) as i8
+    };
+    (on_grid(bounds.low()), on_grid(bounds.high()))
 }
 
 /// The largest shift at which everything fits, and the integers at that shift.

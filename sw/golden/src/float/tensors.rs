@@ -93,7 +93,7 @@ pub(super) fn read_parameters(
             layers.push(None);
             continue;
         }
-        let (shapes, style) = (&architecture.shapes()[index], architecture.styles[index]);
+        let (shapes, style) = (&architecture.shapes()[index], &architecture.styles[index]);
         let outputs = shapes.output.channels;
         let shape = [
             outputs,

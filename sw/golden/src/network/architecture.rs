@@ -1,49 +1,9 @@
 //! What a network looks like, before it has any weights.
 
-use super::Epsilon;
-use brownout_spec::arithmetic::{OutputScale, ResidualScale};
-use brownout_spec::program::{
-    Layer, LayerShapes, Network, Operation, ProgramError, Residual, Shape, Steps, Window,
-};
-use serde::{Deserialize, Serialize};
+use super::limits::check_layers;
+use super::{Epsilon, Style};
+use brownout_spec::program::{LayerShapes, Network, ProgramError, Shape};
 use thiserror::Error;
-
-/// How a convolution's result is normalised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Norm {
-    /// Not at all; a bias is added.
-    #[default]
-    None,
-    /// Over the pixels of a chunk, or with running moments (Ioffe and Szegedy, 2015).
-    Batch,
-    /// Over the pixels of one image and one of `groups` groups of channels (Wu and He, 2018).
-    Group {
-        /// Number of groups, a divisor of the channels.
-        groups: usize,
-    },
-}
-
-/// What training does with a layer's output besides the operation itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Style {
-    /// How the result is normalised.
-    pub norm: Norm,
-    /// What the norm adds to a variance; the default where there is none.
-    pub epsilon: Epsilon,
-    /// A bias in front of the normalisation, besides the shift behind it.
-    pub offset: bool,
-    /// ReLU, after the residual operand is added.
-    pub rectified: bool,
-}
-
-impl Style {
-    /// Whether the result is normalised in any way.
-    pub fn is_normalized(&self) -> bool {
-        self.norm != Norm::None
-    }
-}
 
 /// A network's layers and shapes; the scales in `network` are placeholders until export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,33 +39,37 @@ pub enum ArchitectureError {
     /// The map from pixels is not one for such images.
     #[error("{0}")]
     Map(String),
-    /// There is not one style for each layer.
+    /// There is not one style a layer.
     #[error(
         "the network has {layers} layers, and what training does with them is said of {styles}; they must agree"
     )]
     Styles {
-        /// Layers of the network.
-        layers: usize,
-        /// Styles.
+        /// Number of styles.
         styles: usize,
+        /// Number of layers.
+        layers: usize,
     },
-    /// A group norm does not divide its channels.
-    #[error("layer {name}: its {channels} channels cannot be in {groups} equal groups")]
-    Groups {
-        /// Name of the layer.
+    /// A layer cannot be trained or evaluated.
+    #[error("layer {layer} ({name}): {problem}")]
+    Layer {
+        /// Index of the layer.
+        layer: usize,
+        /// Its name.
         name: String,
-        /// Channels of its output.
-        channels: usize,
-        /// Number of groups.
-        groups: usize,
+        /// What is wrong, and what is allowed.
+        problem: String,
     },
+    /// All layers together are too large.
+    #[error("{0}")]
+    Size(String),
 }
 
 impl Architecture {
     /// A network of these layers, one style for each; scales may say anything.
     ///
     /// # Errors
-    /// A sentence naming the first layer that is not allowed.
+    /// A sentence naming the first layer that the specification does not allow, that has a style
+    /// which is not one of its operation, or that is larger than what is run here.
     pub fn new(
         name: &str,
         network: Network,
@@ -118,24 +82,12 @@ impl Architecture {
             });
         }
         let shapes = network.shapes()?;
-        for ((index, shapes), style) in shapes.iter().enumerate().zip(&styles) {
-            check_operation(&network, index, shapes)?;
-            let channels = shapes.output.channels;
-            if let Norm::Group { groups } = style.norm
-                && (groups == 0 || !channels.is_multiple_of(groups))
-            {
-                return Err(ArchitectureError::Groups {
-                    name: network.layers[index].name.clone(),
-                    channels,
-                    groups,
-                });
-            }
-        }
+        check_layers(&network, &shapes, &styles)?;
         Ok(Self {
             name: name.to_owned(),
-            shapes,
             network,
             styles,
+            shapes,
         })
     }
 
@@ -190,6 +142,20 @@ impl Architecture {
         self.network.layers[layer].source()
     }
 
+    /// The tensors that a layer's operation works on, each once: all that it reads but a residual
+    /// operand.
+    pub(super) fn operands(&self, layer: usize) -> Vec<usize> {
+        let layer = &self.network.layers[layer];
+        let mut operands = layer.reads.clone();
+        operands.truncate(match layer.operation.has_weights() {
+            true => 1,
+            false => operands.len(),
+        });
+        operands.sort_unstable();
+        operands.dedup();
+        operands
+    }
+
     /// The residual operand of a layer as (tensor, stride).
     pub fn residual(&self, layer: usize) -> Option<(usize, usize)> {
         let layer = &self.network.layers[layer];
@@ -197,238 +163,6 @@ impl Architecture {
     }
 }
 
-/// Assembles an [`Architecture`] layer by layer.
-#[derive(Clone, Debug)]
-pub struct Builder {
-    name: String,
-    input: Shape,
-    layers: Vec<Layer>,
-    styles: Vec<Style>,
-}
-
-impl Builder {
-    /// An empty network over images of this shape.
-    pub fn new(name: &str, input: Shape) -> Self {
-        Self {
-            name: name.to_owned(),
-            input,
-            layers: Vec::new(),
-            styles: Vec::new(),
-        }
-    }
-
-    /// The tensor that the next layer reads unless told otherwise: the last output.
-    pub fn last(&self) -> usize {
-        self.layers.len()
-    }
-
-    /// Adds any operation on the last output.
-    #[must_use]
-    pub fn layer(self, name: &str, operation: Operation, style: Style) -> Self {
-        let source = self.last();
-        self.layer_from(&[source], name, operation, style)
-    }
-
-    /// Adds any operation on the tensors `reads`: 0 is the input, k the output of layer k − 1.
-    #[must_use]
-    pub fn layer_from(
-        mut self,
-        reads: &[usize],
-        name: &str,
-        operation: Operation,
-        style: Style,
-    ) -> Self {
-        self.layers.push(Layer {
-            name: name.to_owned(),
-            reads: reads.to_vec(),
-            operation,
-            output: OutputScale {
-                shift: 1,
-                low: if style.rectified { 0 } else { i8::MIN },
-                high: i8::MAX,
-            },
-            zero: 0,
-        });
-        self.styles.push(style);
-        self
-    }
-
-    /// A square convolution with ReLU, batch-normalised or with a bias.
-    #[must_use]
-    pub fn convolution(
-        self,
-        name: &str,
-        channels: usize,
-        kernel: usize,
-        stride: usize,
-        padding: usize,
-        normalized: bool,
-    ) -> Self {
-        let operation = Operation::convolution(Window::square(kernel, stride, padding), channels);
-        let norm = if normalized { Norm::Batch } else { Norm::None };
-        let style = Style {
-            norm,
-            rectified: true,
-            ..Style::default()
-        };
-        self.layer(name, operation, style)
-    }
-
-    /// A convolution with bias, norm and ReLU, of an odd kernel, that keeps the map's size:
-    /// group norm with so many groups, or batch norm.
-    #[must_use]
-    pub fn biased_convolution(
-        self,
-        name: &str,
-        channels: usize,
-        kernel: usize,
-        groups: Option<usize>,
-    ) -> Self {
-        let style = Style {
-            norm: groups.map_or(Norm::Batch, |groups| Norm::Group { groups }),
-            offset: true,
-            rectified: true,
-            ..Style::default()
-        };
-        let window = Window::square(kernel, 1, kernel / 2);
-        self.layer(name, Operation::convolution(window, channels), style)
-    }
-
-    /// A basic residual block: two batch-normalised 3 × 3 convolutions, the second with a
-    /// shortcut without parameters (every `stride`-th pixel, missing channels zero).
-    #[must_use]
-    pub fn basic_block(self, name: &str, channels: usize, stride: usize) -> Self {
-        let from = self.last();
-        self.block_body(name, (channels, stride), from, (from, stride))
-    }
-
-    /// A basic residual block whose shortcut is a batch-normalised 1 × 1 convolution.
-    /// The block's first convolution then reads what the one before the shortcut wrote.
-    #[must_use]
-    pub fn projection_block(self, name: &str, channels: usize, stride: usize) -> Self {
-        let from = self.last();
-        let style = Style {
-            norm: Norm::Batch,
-            ..Style::default()
-        };
-        let projection = Operation::convolution(Window::square(1, stride, 0), channels);
-        let block = self.layer(&format!("{name}.shortcut.0"), projection, style);
-        let operand = block.last();
-        block.block_body(name, (channels, stride), from, (operand, 1))
-    }
-
-    fn block_body(
-        self,
-        name: &str,
-        (channels, stride): (usize, usize),
-        source: usize,
-        (from, every): (usize, usize),
-    ) -> Self {
-        let style = Style {
-            norm: Norm::Batch,
-            rectified: true,
-            ..Style::default()
-        };
-        let shortcut = Residual {
-            stride: every,
-            scale: ResidualScale::default(),
-        };
-        let (first, second) = (format!("{name}.conv1"), format!("{name}.conv2"));
-        let convolution = |stride| Operation::convolution(Window::square(3, stride, 1), channels);
-        let block = self.layer_from(&[source], &first, convolution(stride), style);
-        let reads = [block.last(), from];
-        block.layer_from(
-            &reads,
-            &second,
-            convolution(1).with_residual(shortcut),
-            style,
-        )
-    }
-
-    /// A max pool.
-    #[must_use]
-    pub fn max_pool(self, name: &str, kernel: usize, stride: usize) -> Self {
-        let operation = Operation::MaxPool {
-            window: Window::square(kernel, stride, 0),
-        };
-        self.layer(name, operation, Style::default())
-    }
-
-    /// The mean over the whole map.
-    #[must_use]
-    pub fn global_average_pool(self, name: &str) -> Self {
-        self.layer(name, Operation::GlobalAveragePool, Style::default())
-    }
-
-    /// A dense layer with bias over whatever map is there.
-    #[must_use]
-    pub fn dense(self, name: &str, outputs: usize, rectified: bool) -> Self {
-        // A map that cannot be computed is reported by `build`; any kernel will do here.
-        let map = self.current().unwrap_or(self.input);
-        let operation = Operation::dense(map, outputs);
-        let style = Style {
-            rectified,
-            ..Style::default()
-        };
-        self.layer(name, operation, style)
-    }
-
-    fn current(&self) -> Option<Shape> {
-        if self.layers.is_empty() {
-            return Some(self.input);
-        }
-        let network = Network {
-            input: self.input,
-            input_zero: 0,
-            layers: self.layers.clone(),
-        };
-        network.maps().ok()?.last().map(|s| s.output)
-    }
-
-    /// Checks every layer and computes the shapes.
-    ///
-    /// # Errors
-    /// A sentence naming the first layer that the specification does not allow.
-    pub fn build(self) -> Result<Architecture, ArchitectureError> {
-        let network = Network {
-            input: self.input,
-            input_zero: 0,
-            layers: self.layers,
-        };
-        Architecture::new(&self.name, network, self.styles)
-    }
-}
-
-/// Refuses a layer that is not trained or evaluated here.
-fn check_operation(
-    network: &Network,
-    index: usize,
-    shapes: &LayerShapes,
-) -> Result<(), ProgramError> {
-    let layer = &network.layers[index];
-    let refuse = |field, value: String, allowed: &str| {
-        Err(ProgramError::Field {
-            layer: index,
-            name: layer.name.clone(),
-            field,
-            value,
-            allowed: format!("{allowed} in a network in floating point"),
-        })
-    };
-    match layer.operation {
-        Operation::Convolution { .. }
-        | Operation::MaxPool { .. }
-        | Operation::GlobalAveragePool => {}
-        other => {
-            let allowed = "convolution, max pool or global average pool";
-            return refuse("operation", other.kind().to_owned(), allowed);
-        }
-    }
-    if shapes.groups != 1 {
-        return refuse("groups", shapes.groups.to_string(), "1");
-    }
-    if shapes.window.dilation != Steps::ONE {
-        return refuse("dilation", shapes.window.dilation.to_string(), "1");
-    }
-    Ok(())
-}
+#[cfg(test)]
+#[path = "architecture_tests.rs"]
+mod tests;

@@ -134,7 +134,7 @@ fn join_body<const FMA: bool>(first: &[f32], second: &[f32], pairs: &mut [u32]) 
 
 /// `y[target of pixel + output] = Σ x[window of pixel]·w[output]`, overwriting: what
 /// [`tiles::convolve`](super::tiles::convolve) does, with pairs of neighbouring operands.
-/// Windows count single operands; rows, and where they begin, are even.
+/// Windows count single operands; runs, and where they begin, are even.
 pub(super) fn convolve(
     x: &[u32],
     windows: &Windows<'_>,
@@ -152,7 +152,7 @@ pub(super) fn convolve(
 
 /// Adds the weight gradient: what [`tiles::correlate`](super::tiles::correlate) does, with
 /// pairs of pixels. `x` and `dy` hold at each place the pair of its value with that of the
-/// next pixel of the window's row; the windows' pixels 2i and 2i + 1 are such neighbours.
+/// next pixel of the map's row; the windows' pixels 2i and 2i + 1 are such neighbours.
 pub(super) fn correlate(x: &[u32], windows: &Windows<'_>, dy: &[u32], packed: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if *native::IS_THERE {
@@ -193,12 +193,13 @@ fn convolve_body<const FMA: bool>(
     outputs: usize,
     y: &mut [f32],
 ) {
-    let length = windows.row_length / 2;
+    let length = windows.run_length / 2;
     for (block, weights) in packed.chunks_exact(windows.block_length() / 2).enumerate() {
         for (&base, &target) in windows.bases.iter().zip(windows.targets) {
             let mut sums = [0.0; LANES];
-            for (row, weights) in weights.chunks_exact(length * LANES).enumerate() {
-                let x = &x[(base as usize + row * windows.row_stride) / 2..][..length];
+            let runs = weights.chunks_exact(length * LANES);
+            for (weights, &start) in runs.zip(windows.runs) {
+                let x = &x[(base as usize + start as usize) / 2..][..length];
                 for (&x, w) in x.iter().zip(weights.as_chunks::<LANES>().0) {
                     add_products(&mut sums, x, w);
                 }
@@ -217,11 +218,9 @@ fn correlate_body<const FMA: bool>(
 ) {
     let pixels = || windows.bases.iter().zip(windows.targets).step_by(2);
     for (block, sums) in packed.chunks_exact_mut(windows.block_length()).enumerate() {
-        for (row, sums) in sums
-            .chunks_exact_mut(windows.row_length * LANES)
-            .enumerate()
-        {
-            let first = row * windows.row_stride;
+        let runs = sums.chunks_exact_mut(windows.run_length * LANES);
+        for (sums, &first) in runs.zip(windows.runs) {
+            let first = first as usize;
             for (k, sums) in sums.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
                 let mut all = [0.0; LANES];
                 for (&base, &target) in pixels() {
@@ -291,15 +290,18 @@ mod native {
         outputs: usize,
         y: &mut [f32],
     ) {
-        let (pixels, length) = (windows.bases.len(), windows.row_length / 2);
-        let stride = windows.row_stride / 2;
+        let (pixels, length) = (windows.bases.len(), windows.run_length / 2);
         // What is read of a window, without a wrap that would make it short.
-        let rows = (windows.rows - 1).checked_mul(stride);
-        let window = rows.and_then(|rows| rows.checked_add(length));
+        let last = windows
+            .runs
+            .iter()
+            .max()
+            .map_or(0, |&last| last as usize / 2);
+        let window = last.checked_add(length);
         let window = window.expect("windows are no larger than memory");
         for (block, weights) in packed.chunks_exact(windows.block_length() / 2).enumerate() {
             let weights = weights.as_chunks::<LANES>().0;
-            assert_eq!(weights.len(), windows.rows * length);
+            assert_eq!(weights.len(), windows.runs.len() * length);
             for pixel in (0..pixels).step_by(PIXELS) {
                 // The last tile repeats its last pixel, and stores it once.
                 // Not by `from_fn`, which is not compiled for these instructions.
@@ -309,13 +311,14 @@ mod native {
                     *inputs = &x[base..][..window];
                 }
                 let mut sums = [_mm512_setzero_ps(); PIXELS];
-                for row in 0..windows.rows {
+                for (run, &start) in windows.runs.iter().enumerate() {
+                    let start = start as usize / 2;
                     for k in 0..length {
-                        // SAFETY: there are `length` weights in each row (asserted above).
-                        let w = unsafe { weights.get_unchecked(row * length + k) };
+                        // SAFETY: there are `length` weights in each run (asserted above).
+                        let w = unsafe { weights.get_unchecked(run * length + k) };
                         for i in 0..PIXELS {
-                            // SAFETY: all rows' operands are in the window (sliced above).
-                            let x = unsafe { *inputs[i].get_unchecked(row * stride + k) };
+                            // SAFETY: all runs' operands are in the window (sliced above).
+                            let x = unsafe { *inputs[i].get_unchecked(start + k) };
                             sums[i] = add_products(sums[i], x, w);
                         }
                     }
@@ -332,11 +335,9 @@ mod native {
     pub fn correlate(x: &[u32], windows: &Windows<'_>, dy: &[u32], packed: &mut [f32]) {
         for (block, sums) in packed.chunks_exact_mut(windows.block_length()).enumerate() {
             let dy = &dy[block * LANES..];
-            for (row, sums) in sums
-                .chunks_exact_mut(windows.row_length * LANES)
-                .enumerate()
-            {
-                let x = &x[row * windows.row_stride..];
+            let runs = sums.chunks_exact_mut(windows.run_length * LANES);
+            for (sums, &start) in runs.zip(windows.runs) {
+                let x = &x[start as usize..];
                 let (tiles, rest) = sums.as_chunks_mut::<LANES>().0.as_chunks_mut::<OPERANDS>();
                 let whole = tiles.len() * OPERANDS;
                 for (tile, sums) in tiles.iter_mut().enumerate() {

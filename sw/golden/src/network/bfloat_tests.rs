@@ -1,6 +1,6 @@
-use super::super::chunk::{Chunk, Prepared, Statistics};
 use super::super::gradient_tests::GEOMETRIES;
 use super::super::windows::{Backward, Forward, Padded, Scratch};
+use super::super::{Chunk, Prepared, Statistics};
 use super::*;
 use crate::float::FloatModel;
 use crate::model::InputMap;

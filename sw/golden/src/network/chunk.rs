@@ -5,94 +5,28 @@
 //! the gradient of the same. So a tensor goes through memory once a layer and not once an
 //! operation.
 
-use super::bfloat::Precision;
-use super::layer::{Context, Convolution, Packed};
+use super::layer::{Context, Convolution};
+use super::moving::add;
 use super::parameters::{LayerGradients, Parameters};
-use super::pointwise::{largest, quantize};
+use super::pointwise::{ceiling, stop};
 use super::residual::Shortcut;
-use super::windows::{Backward, Forward};
-use super::{Architecture, pooling};
-use crate::quantize::ActivationGrid;
+use super::weightless::{Kept, Weightless};
+use super::{Architecture, Bounds, Prepared};
 use brownout_spec::program::Operation;
 use ndarray::Array4;
-use rayon::prelude::*;
 use std::ops::Range;
-
-/// Which moments a normalised layer uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Statistics {
-    /// Those of the chunk.
-    Batch,
-    /// The running ones, as inference does.
-    Running,
-}
-
-/// Everything that the chunks of one step share: packed weights and grids of activations.
-#[derive(Clone, Debug)]
-pub struct Prepared<'a> {
-    /// Biases, gains and running moments.
-    pub parameters: &'a Parameters,
-    /// Which moments to use.
-    pub statistics: Statistics,
-    /// In what numbers convolutions multiply; weights are packed for it.
-    pub(super) precision: Precision,
-    /// Grid of each tensor's activations; `None` leaves it in floating point.
-    pub activations: Vec<Option<ActivationGrid>>,
-    /// Whether the gradients of the grids' ranges are wanted.
-    pub ceilings: bool,
-    pub(super) packed: Vec<Option<Packed>>,
-}
-
-impl<'a> Prepared<'a> {
-    /// Packs the weights that the layers multiply with: the parameters' own, or quantized ones.
-    pub fn new(
-        architecture: &Architecture,
-        parameters: &'a Parameters,
-        weights: &[Option<Array4<f32>>],
-        statistics: Statistics,
-        activations: Vec<Option<ActivationGrid>>,
-    ) -> Self {
-        let single = (statistics, Precision::Single);
-        Self::with_precision(architecture, parameters, weights, single, activations)
-    }
-
-    /// The same, in whatever numbers convolutions are to multiply.
-    pub fn with_precision(
-        architecture: &Architecture,
-        parameters: &'a Parameters,
-        weights: &[Option<Array4<f32>>],
-        (statistics, precision): (Statistics, Precision),
-        activations: Vec<Option<ActivationGrid>>,
-    ) -> Self {
-        let layers = parameters.layers.par_iter().zip(weights);
-        let packed = layers.enumerate().map(|(index, (layer, given))| {
-            let layer = layer.as_ref()?;
-            let weight = given.as_ref().unwrap_or(&layer.weight);
-            let weight = weight.as_slice().expect("weights are in standard layout");
-            let shapes = &architecture.shapes()[index];
-            Some(Packed {
-                forward: Forward::new(shapes, 0).pack(weight, precision),
-                backward: Backward::new(shapes, 0).pack(weight, precision),
-                scale: layer.scale(architecture.styles[index].norm),
-            })
-        });
-        Self {
-            parameters,
-            statistics,
-            precision,
-            activations,
-            ceilings: false,
-            packed: packed.collect(),
-        }
-    }
-}
 
 /// Buffers of one layer.
 #[derive(Debug)]
 enum LayerState {
     Convolution(Box<Convolution>),
-    MaxPool { winners: Vec<u32> },
-    Average,
+    Weightless {
+        layer: Box<Weightless>,
+        /// Of a max pool, which input won.
+        winners: Vec<u32>,
+        /// One where the gradient passes, where some may not.
+        pass: Vec<u8>,
+    },
 }
 
 /// A fixed number of images on their way through a network, with all intermediate values.
@@ -109,6 +43,10 @@ pub struct Chunk {
     /// Of each tensor, whether its gradient has a contribution of a layer that reads it.
     begun: Vec<bool>,
     readers: Vec<Readers>,
+    /// Of each layer the tensors that its operation works on, each once.
+    operands: Vec<Vec<usize>>,
+    /// For each tensor the one whose range its grid has.
+    owners: Vec<usize>,
     /// An operand of one image in its output's shape.
     gathered: Vec<f32>,
     gradients: Vec<Option<LayerGradients>>,
@@ -136,16 +74,16 @@ impl Chunk {
         let layers = architecture.network.layers.iter().enumerate();
         let layers = layers.map(|(index, layer)| {
             let shapes = &architecture.shapes()[index];
-            match layer.operation {
-                Operation::Convolution { .. } => {
-                    let style = architecture.styles[index];
-                    LayerState::Convolution(Box::new(Convolution::new(shapes, style, images)))
-                }
-                Operation::MaxPool { .. } => LayerState::MaxPool {
-                    winners: vec![0; images * shapes.output.volume()],
-                },
-                Operation::GlobalAveragePool => LayerState::Average,
-                other => unreachable!("no architecture has a layer of kind {}", other.kind()),
+            if layer.operation.has_weights() {
+                let style = &architecture.styles[index];
+                return LayerState::Convolution(Box::new(Convolution::new(shapes, style, images)));
+            }
+            let values = images * shapes.output.volume();
+            let selects = matches!(layer.operation, Operation::MaxPool { .. });
+            LayerState::Weightless {
+                layer: Box::new(Weightless::new(architecture, index)),
+                winners: vec![0; if selects { values } else { 0 }],
+                pass: Vec::new(),
             }
         });
         let gradients = parameters.layers.iter();
@@ -155,6 +93,10 @@ impl Chunk {
             complete: vec![false; tensors.len()],
             begun: vec![false; tensors.len()],
             readers: readers(architecture),
+            operands: (0..parameters.layers.len())
+                .map(|layer| architecture.operands(layer))
+                .collect(),
+            owners: architecture.grid_owners(),
             gathered: Vec::new(),
             maxima: vec![0.0; tensors.len()],
             ceilings: vec![0.0; tensors.len()],
@@ -216,20 +158,20 @@ impl Chunk {
         self.complete[0] = true;
         self.maxima[1..].fill(f32::MIN);
         for index in 0..self.layers.len() {
-            let source = self.architecture.source(index);
             for images in self.groups(index) {
-                self.complete_images(source, images.clone(), prepared);
+                for operand in 0..self.operands[index].len() {
+                    let tensor = self.operands[index][operand];
+                    self.complete_images(tensor, images.clone(), prepared);
+                }
                 self.forward_group(index, images, prepared);
             }
-            self.mark_complete(source);
+            for operand in 0..self.operands[index].len() {
+                self.mark_complete(self.operands[index][operand]);
+            }
             if let LayerState::Convolution(layer) = &mut self.layers[index] {
-                layer.normalize(&Context::new(prepared, index, false));
+                layer.normalize(&Context::new(prepared, index, Bounds::NONE));
             } else {
                 self.complete[index + 1] = true;
-            }
-            if let LayerState::MaxPool { .. } = self.layers[index] {
-                // A maximum is one of its inputs: its range is theirs.
-                self.maxima[index + 1] = self.maxima[source];
             }
         }
         for tensor in 1..self.tensors.len() {
@@ -260,13 +202,12 @@ impl Chunk {
         if let Some(shortcut) = shortcut {
             self.complete_images(shortcut.from, images.clone(), prepared);
         }
-        let rectified = self.architecture.styles[index].rectified;
-        let context = Context::new(prepared, index, rectified);
+        let context = Context::new(prepared, index, self.architecture.styles[index].bounds);
         let (before, after) = self.tensors.split_at_mut(tensor);
         let y = slice_mut(&mut after[0]);
         let volume = y.len() / self.images;
         let LayerState::Convolution(layer) = &mut self.layers[index] else {
-            unreachable!("pools are complete at once");
+            unreachable!("layers without weights are complete at once");
         };
         for (image, y) in images
             .clone()
@@ -296,35 +237,43 @@ impl Chunk {
         }
     }
 
-    /// One layer without normalisation and what follows it.
+    /// One layer; of a convolution without normalisation and what follows it.
     fn forward_group(&mut self, index: usize, images: Range<usize>, prepared: &Prepared<'_>) {
-        let shapes = &self.architecture.shapes()[index];
+        let count = self.images;
         let (before, after) = self.tensors.split_at_mut(index + 1);
-        let x = slice(&before[self.architecture.source(index)]);
-        let (x_of, y_of) = ranges(&images, x.len(), after[0].len(), self.images);
         match &mut self.layers[index] {
             LayerState::Convolution(layer) => {
-                layer.convolve(&Context::new(prepared, index, false), images, x);
+                let x = slice(&before[self.architecture.source(index)]);
+                let context = Context::new(prepared, index, Bounds::NONE);
+                layer.convolve(&context, images, x);
             }
-            LayerState::MaxPool { winners } => {
-                let y = &mut slice_mut(&mut after[0])[y_of.clone()];
-                pooling::max_forward(shapes, &x[x_of], y, &mut winners[y_of]);
-            }
-            LayerState::Average => {
-                let y = &mut slice_mut(&mut after[0])[y_of];
-                pooling::average_forward(shapes, &x[x_of], y);
-                self.maxima[index + 1] = self.maxima[index + 1].max(largest(y));
-                if let Some(grid) = prepared.activations[index + 1] {
-                    quantize(y, grid);
+            LayerState::Weightless {
+                layer,
+                winners,
+                pass,
+            } => {
+                let y = of_mut(slice_mut(&mut after[0]), &images, count);
+                let grids = &prepared.activations[..];
+                let gates = layer.gates(grids);
+                if gates {
+                    pass.resize(count * y.len() / images.len(), 0);
                 }
+                let kept = Kept {
+                    winners: of_mut(winners, &images, count),
+                    pass: gates.then(|| of_mut(pass, &images, count)),
+                };
+                let tensor = |tensor: usize| of(slice(&before[tensor]), &images, count);
+                let most = layer.forward(tensor, (grids, &self.maxima), y, kept);
+                self.maxima[index + 1] = self.maxima[index + 1].max(most);
             }
         }
     }
 
     /// After [`Chunk::backward`], if [`Prepared::ceilings`] are wanted, the sum of the
     /// gradients of each tensor's values that were cut off at the top of its grid: the
-    /// gradient of its range (PACT: Choi et al., 2018, equation 3). Zero for tensors that
-    /// no convolution gives.
+    /// gradient of its range (PACT: Choi et al., 2018, equation 3). Those of tensors that share
+    /// a grid are added for the one whose range it has (see [`Architecture::grid_owners`]); the
+    /// others', and those of means over whole maps, are zero.
     pub fn ceiling_gradients(&self) -> &[f32] {
         &self.ceilings
     }
@@ -343,25 +292,34 @@ impl Chunk {
             if !self.complete[tensor] {
                 self.complete_gradients(tensor, 0..self.images, prepared);
             }
-            let source = self.architecture.source(index);
-            let wanted = source > 0 || to_input;
-            let is_last = self.readers[source].first == Some(index);
             if let LayerState::Convolution(layer) = &mut self.layers[index] {
                 let gradients = self.gradients[index].as_mut();
                 let gradients = gradients.expect("a convolution has parameters");
-                layer.begin_backward(&Context::new(prepared, index, false), gradients);
+                layer.begin_backward(&Context::new(prepared, index, Bounds::NONE), gradients);
             }
             for images in self.groups(index) {
-                self.backward_group(index, images.clone(), prepared, wanted);
-                if wanted && is_last {
-                    self.complete_gradients(source, images, prepared);
+                self.backward_group(index, images.clone(), prepared, to_input);
+                for operand in 0..self.operands[index].len() {
+                    let source = self.operands[index][operand];
+                    let wanted = source > 0 || to_input;
+                    if wanted && self.readers[source].first == Some(index) {
+                        self.complete_gradients(source, images.clone(), prepared);
+                    }
                 }
             }
-            self.begun[source] = true;
-            self.complete[source] |= is_last;
+            for &source in &self.operands[index] {
+                self.begun[source] = true;
+                self.complete[source] |= self.readers[source].first == Some(index);
+            }
             if let LayerState::Convolution(layer) = &mut self.layers[index] {
                 let gradients = self.gradients[index].as_mut();
                 layer.end_backward(gradients.expect("a convolution has parameters"));
+            }
+        }
+        for tensor in 1..self.tensors.len() {
+            let owner = self.owners[tensor];
+            if owner != tensor {
+                self.ceilings[owner] += std::mem::take(&mut self.ceilings[tensor]);
             }
         }
     }
@@ -374,8 +332,8 @@ impl Chunk {
         let volume = g.len() / self.images;
         let first_reader = self.readers[tensor].first;
         // The first reader may be reading this very moment.
-        let begun = self.begun[tensor]
-            || first_reader.is_some_and(|f| self.architecture.source(f) == tensor);
+        let begun =
+            self.begun[tensor] || first_reader.is_some_and(|f| self.operands[f].contains(&tensor));
         for (image, g) in images
             .clone()
             .zip(g.chunks_exact_mut(volume).skip(images.start))
@@ -394,51 +352,63 @@ impl Chunk {
             }
             match tensor.checked_sub(1).map(|index| &mut self.layers[index]) {
                 Some(LayerState::Convolution(layer)) => {
-                    let rectified = self.architecture.styles[tensor - 1].rectified;
-                    let context = Context::new(prepared, tensor - 1, rectified);
+                    let bounds = self.architecture.styles[tensor - 1].bounds;
+                    let context = Context::new(prepared, tensor - 1, bounds);
                     if prepared.ceilings && context.clip.grid.is_some() {
                         let y = image_of(slice(&self.tensors[tensor]), image, self.images);
-                        self.ceilings[tensor] += layer.ceiling(image, y, g, operand);
+                        self.ceilings[tensor] += layer.ceiling(&context, image, (y, g), operand);
                     }
                     layer.gate(&context, image, g, operand);
                 }
-                _ => {
-                    let operand = operand.unwrap_or(&[]);
-                    g.iter_mut().zip(operand).for_each(|(g, o)| *g += o);
+                Some(LayerState::Weightless { layer, pass, .. }) => {
+                    add(g, operand.unwrap_or(&[]));
+                    let grids = &prepared.activations[..];
+                    if layer.gates(grids) {
+                        let pass = of(pass, &(image..image + 1), self.images);
+                        if prepared.ceilings {
+                            let y = image_of(slice(&self.tensors[tensor]), image, self.images);
+                            self.ceilings[tensor] += ceiling(pass, y, g, None, layer.clip(grids));
+                        }
+                        stop(g, pass);
+                    }
                 }
+                None => add(g, operand.unwrap_or(&[])),
             }
         }
     }
 
-    /// One layer's contributions to the gradients of its weights and of the tensor that it reads.
+    /// One layer's contributions to the gradients of its weights and of the tensors that its
+    /// operation works on.
     fn backward_group(
         &mut self,
         index: usize,
         images: Range<usize>,
         prepared: &Prepared<'_>,
-        wanted: bool,
+        to_input: bool,
     ) {
-        let shapes = &self.architecture.shapes()[index];
-        let source = self.architecture.source(index);
+        let count = self.images;
         let (before, after) = self.tensor_gradients.split_at_mut(index + 1);
-        let (dy, dx) = (&after[0][..], &mut before[source]);
-        let (x_of, y_of) = ranges(&images, dx.len(), dy.len(), self.images);
-        let dx = &mut dx[x_of];
-        let begun = self.begun[source];
-        if !begun && !matches!(self.layers[index], LayerState::Convolution(_)) {
-            dx.fill(0.0);
-        }
-        match &mut self.layers[index] {
-            LayerState::Convolution(layer) => {
-                let x = slice(&self.tensors[source]);
-                let context = Context::new(prepared, index, false);
-                let dx = wanted.then_some((dx, begun));
-                layer.backward(&context, images, (x, dy), dx);
+        for &source in &self.operands[index] {
+            let wanted = source > 0 || to_input;
+            let begun = self.begun[source];
+            let dx = of_mut(&mut before[source], &images, count);
+            let x = slice(&self.tensors[source]);
+            match &mut self.layers[index] {
+                LayerState::Convolution(layer) => {
+                    let context = Context::new(prepared, index, Bounds::NONE);
+                    let dx = wanted.then_some((dx, begun));
+                    layer.backward(&context, images.clone(), (x, &after[0]), dx);
+                }
+                LayerState::Weightless { layer, winners, .. } if wanted => {
+                    if !begun {
+                        dx.fill(0.0);
+                    }
+                    let dy = of(&after[0], &images, count);
+                    let winners = of(winners, &images, count);
+                    layer.backward((source, of(x, &images, count)), (dy, winners), dx);
+                }
+                LayerState::Weightless { .. } => {}
             }
-            LayerState::MaxPool { winners } => {
-                pooling::max_backward(&dy[y_of.clone()], &winners[y_of], dx);
-            }
-            LayerState::Average => pooling::average_backward(shapes, &dy[y_of], dx),
         }
     }
 }
@@ -447,8 +417,10 @@ impl Chunk {
 fn readers(architecture: &Architecture) -> Vec<Readers> {
     let mut readers = vec![Readers::default(); architecture.tensors().len()];
     for index in 0..architecture.network.layers.len() {
-        let source = &mut readers[architecture.source(index)];
-        source.first = source.first.or(Some(index));
+        for operand in architecture.operands(index) {
+            let source = &mut readers[operand];
+            source.first = source.first.or(Some(index));
+        }
         if let Some(shortcut) = shortcut(architecture, index) {
             let operand = &mut readers[shortcut.from];
             operand.first = operand.first.or(Some(index));
@@ -485,11 +457,13 @@ fn image_of(values: &[f32], image: usize, images: usize) -> &[f32] {
     &values[image * volume..][..volume]
 }
 
-/// Where some images lie in tensors of two lengths.
-fn ranges(images: &Range<usize>, x: usize, y: usize, count: usize) -> (Range<usize>, Range<usize>) {
-    let range = |length: usize| {
-        let volume = length / count;
-        images.start * volume..images.end * volume
-    };
-    (range(x), range(y))
+/// Some of all images' values.
+fn of<'v, T>(values: &'v [T], images: &Range<usize>, count: usize) -> &'v [T] {
+    let volume = values.len() / count;
+    &values[images.start * volume..images.end * volume]
+}
+
+fn of_mut<'v, T>(values: &'v mut [T], images: &Range<usize>, count: usize) -> &'v mut [T] {
+    let volume = values.len() / count;
+    &mut values[images.start * volume..images.end * volume]
 }

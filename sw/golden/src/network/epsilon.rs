@@ -31,6 +31,11 @@ impl Epsilon {
         }
     }
 
+    /// Whether it is that of the networks which are made here.
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::DEFAULT
+    }
+
     /// The number.
     pub fn value(self) -> f32 {
         self.0

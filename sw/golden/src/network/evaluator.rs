@@ -8,14 +8,14 @@
 
 use super::chunk::shortcut;
 use super::normalization::{Affine, Moments, Spread};
-use super::pointwise::{Clip, activate, largest, quantize};
+use super::pointwise::{Clip, activate};
+use super::weightless::{Kept, Weightless};
 use super::windows::{self, Forward, PackedWeights, Padded, Scratch};
-use super::{Architecture, Norm, Parameters, Precision, pooling};
+use super::{Architecture, Norm, Parameters, Precision};
 use crate::data::Dataset;
 use crate::model::InputTable;
 use crate::quantize::ActivationGrid;
 use crate::train::arg_max;
-use brownout_spec::program::Operation;
 use ndarray::Array4;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -29,11 +29,32 @@ const BATCH: usize = 32;
 pub struct Evaluator<'a> {
     architecture: &'a Architecture,
     parameters: &'a Parameters,
-    layers: Vec<Option<Convolution>>,
+    layers: Vec<State>,
     /// Grid of each tensor's activations; `None` leaves it in floating point.
     activations: Vec<Option<ActivationGrid>>,
     /// The first layer that takes a whole batch.
     batched: usize,
+}
+
+/// What is ready of a layer.
+#[derive(Clone, Debug)]
+enum State {
+    Convolution(Box<Convolution>),
+    Weightless(Box<Weightless>),
+}
+
+impl State {
+    fn convolution(&self) -> Option<&Convolution> {
+        match self {
+            Self::Convolution(layer) => Some(layer),
+            Self::Weightless(_) => None,
+        }
+    }
+
+    /// Images that it takes together.
+    fn group(&self) -> usize {
+        self.convolution().map_or(1, |layer| layer.group)
+    }
 }
 
 /// A convolution's geometry, its weights and its normalisation.
@@ -47,6 +68,8 @@ struct Convolution {
     /// Of group norm a place for that of an image.
     affine: Affine,
     clip: Clip,
+    /// The largest value that the layer's own bounds leave.
+    most: f32,
 }
 
 /// The values of images on their way: of one, for [`Evaluator::run`], or of a batch.
@@ -111,7 +134,8 @@ impl Values {
         self.tensors[tensor].of_mut(&(0..1)).copy_from_slice(values);
     }
 
-    /// Largest value of each tensor before its quantization; a maximum pool's is its input's.
+    /// Largest value of each tensor before its quantization, of a sum, a mean or a pointwise
+    /// function the largest magnitude; what only moves values has its input's.
     pub fn maxima(&self) -> &[f32] {
         &self.maxima
     }
@@ -153,9 +177,11 @@ impl<'a> Evaluator<'a> {
         assert_eq!(activations.len(), parameters.layers.len() + 1);
         let layers = parameters.layers.iter().zip(weights).enumerate();
         let layers = layers.map(|(index, (layer, given))| {
-            let layer = layer.as_ref()?;
+            let Some(layer) = layer.as_ref() else {
+                return State::Weightless(Box::new(Weightless::new(architecture, index)));
+            };
             let weight = given.as_ref().unwrap_or(&layer.weight);
-            let style = architecture.styles[index];
+            let style = &architecture.styles[index];
             let shapes = &architecture.shapes()[index];
             let group = windows::group(shapes, BATCH);
             let forward = Forward::new(shapes, group);
@@ -172,7 +198,7 @@ impl<'a> Evaluator<'a> {
                 (Norm::Group { .. }, _) => {}
                 _ => affine.set_plain(layer),
             }
-            Some(Convolution {
+            State::Convolution(Box::new(Convolution {
                 group,
                 packed: forward.pack(
                     weight.as_slice().expect("weights are in standard layout"),
@@ -181,15 +207,20 @@ impl<'a> Evaluator<'a> {
                 forward,
                 scale,
                 affine,
-                clip: Clip::new(style.rectified, activations[index + 1]),
-            })
+                clip: Clip::new(style.bounds, activations[index + 1]),
+                most: style.bounds.high(),
+            }))
         });
         let layers: Vec<_> = layers.collect();
-        let small = |layer: &Option<Convolution>| layer.as_ref().is_none_or(|l| l.group > 1);
-        let large = layers.iter().rposition(|layer| !small(layer));
-        let after = large.map_or(0, |layer| layer + 1);
+        let is_large = |layer: &State| layer.convolution().is_some_and(|l| l.group == 1);
+        let after = layers
+            .iter()
+            .rposition(is_large)
+            .map_or(0, |layer| layer + 1);
         // A pool makes its input small, and so belongs to what is in front of it.
-        let pools = layers[after..].iter().take_while(|layer| layer.is_none());
+        let pools = layers[after..]
+            .iter()
+            .take_while(|layer| layer.convolution().is_none());
         Self {
             architecture,
             parameters,
@@ -223,8 +254,7 @@ impl<'a> Evaluator<'a> {
             .map(|tensor| if tensor > self.batched { images } else { 1 })
             .collect();
         for index in self.batched..layers {
-            let operand = self.architecture.residual(index).map(|(from, _)| from);
-            for tensor in operand.into_iter().chain([self.architecture.source(index)]) {
+            for &tensor in &self.architecture.network.layers[index].reads {
                 slots[tensor] = images;
             }
         }
@@ -234,11 +264,12 @@ impl<'a> Evaluator<'a> {
         });
         let group = |l: &Convolution| l.group.min(images);
         let linear = |l: &Convolution| group(l) * l.forward.output_volume();
-        let linear = self.layers.iter().flatten().map(linear).max();
+        let convolutions = self.layers.iter().filter_map(State::convolution);
+        let linear = convolutions.map(linear).max();
         let largest = shapes.iter().map(|s| s.volume()).max().unwrap_or(0);
         let affines = self.layers.iter().zip(&self.architecture.styles);
         let affines = affines.map(|(layer, style)| {
-            let layer = layer.as_ref()?;
+            let layer = layer.convolution()?;
             let grouped = matches!(style.norm, Norm::Group { .. });
             grouped.then(|| (layer.affine.clone(), Spread::new(layer.forward.outputs())))
         });
@@ -292,7 +323,7 @@ impl<'a> Evaluator<'a> {
             images.end += 1;
         }
         for index in self.batched..self.layers.len() {
-            let group = self.layers[index].as_ref().map_or(1, |l| l.group);
+            let group = self.layers[index].group();
             for start in images.clone().step_by(group) {
                 let end = images.end.min(start + group);
                 self.layer(index, start..end, values);
@@ -302,29 +333,17 @@ impl<'a> Evaluator<'a> {
 
     /// One layer of some images that are convolved together.
     fn layer(&self, index: usize, images: Range<usize>, values: &mut Values) {
-        let shapes = &self.architecture.shapes()[index];
-        let source = self.architecture.source(index);
-        let most = match (
-            &self.layers[index],
-            self.architecture.network.layers[index].operation,
-        ) {
-            (Some(layer), _) => self.convolution(index, layer, images, values),
-            (None, Operation::GlobalAveragePool) => {
+        let most = match &self.layers[index] {
+            State::Convolution(layer) => self.convolution(index, layer, images, values),
+            State::Weightless(layer) => {
                 let (before, after) = values.tensors.split_at_mut(index + 1);
-                let (x, y) = (before[source].of(&images), after[0].of_mut(&images));
-                pooling::average_forward(shapes, x, y);
-                let most = largest(y);
-                if let Some(grid) = self.activations[index + 1] {
-                    quantize(y, grid);
-                }
-                most
-            }
-            (None, _) => {
-                let (before, after) = values.tensors.split_at_mut(index + 1);
-                let (x, y) = (before[source].of(&images), after[0].of_mut(&images));
-                let winners = &mut values.winners[..y.len()];
-                pooling::max_forward(shapes, x, y, winners);
-                values.maxima[source]
+                let y = after[0].of_mut(&images);
+                let kept = Kept {
+                    winners: &mut values.winners[..y.len()],
+                    pass: None,
+                };
+                let grids = (&self.activations[..], &values.maxima[..]);
+                layer.forward(|tensor| before[tensor].of(&images), grids, y, kept)
             }
         };
         values.maxima[index + 1] = values.maxima[index + 1].max(most);
@@ -368,7 +387,7 @@ impl<'a> Evaluator<'a> {
             });
             most = most.max(activate(z, affine.map(0), operand, layer.clip, y, None));
         }
-        most
+        most.min(layer.most)
     }
 
     /// Works out the map of a group-normalised image.

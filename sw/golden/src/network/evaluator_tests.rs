@@ -1,19 +1,20 @@
 use super::*;
 use crate::data::glyph;
 use crate::model::InputMap;
+use crate::network::test_graph;
 use crate::network::{Builder, Chunk, Epsilon, Prepared, Statistics};
 use brownout_spec::program::Shape;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Every kind of layer, with random parameters.
+/// Every kind of layer of a chain, with random parameters.
 fn network() -> (Architecture, Parameters) {
     let input = Shape {
         height: 28,
         width: 28,
         channels: 1,
     };
-    let mut architecture = Builder::new("all", input)
+    let architecture = Builder::new("all", input)
         .convolution("stem", 8, 3, 2, 1, true)
         .basic_block("a", 8, 1)
         .basic_block("b", 20, 2)
@@ -26,6 +27,16 @@ fn network() -> (Architecture, Parameters) {
         .dense("logits", 10, false)
         .build()
         .unwrap();
+    randomized(architecture)
+}
+
+/// Both a chain and a graph.
+fn networks() -> [(Architecture, Parameters); 2] {
+    let shape = glyph::split(1, 0, 1).test.shape();
+    [network(), randomized(test_graph::graph(shape, 10))]
+}
+
+fn randomized(mut architecture: Architecture) -> (Architecture, Parameters) {
     for (index, style) in architecture.styles.iter_mut().enumerate() {
         style.epsilon = Epsilon::new(0.5_f32.powi(index as i32)).unwrap();
     }
@@ -45,12 +56,17 @@ fn network() -> (Architecture, Parameters) {
 
 #[test]
 fn one_image_at_a_time_gives_the_bits_of_a_chunk_with_and_without_rounding() {
-    let (architecture, parameters) = network();
     let data = glyph::split(1, 0, 5).test;
     let table = InputMap::Centre.rounded_table();
-    let layers = architecture.network.layers.len();
-    for step in [None, Some(0.05)] {
-        let steps = vec![step.map(ActivationGrid::hardware); layers + 1];
+    for ((architecture, parameters), step) in networks()
+        .into_iter()
+        .flat_map(|n| [None, Some(0.05)].map(|s| (n.clone(), s)))
+    {
+        let layers = architecture.network.layers.len();
+        // Of concats some parts are on another grid.
+        let grid =
+            |tensor: usize| step.map(|s| ActivationGrid::hardware(s * (1.0 + (tensor % 3) as f32)));
+        let steps: Vec<_> = (0..=layers).map(grid).collect();
         let weights = vec![None; layers];
         let prepared = Prepared::new(
             &architecture,
@@ -111,21 +127,22 @@ fn the_score_counts_right_images_and_its_loss_is_that_of_the_softmax() {
 
 #[test]
 fn a_batch_gives_the_bits_of_its_images_one_by_one() {
-    let (architecture, parameters) = network();
-    let data = glyph::split(1, 0, BATCH - 1).test;
-    let table = InputMap::Centre.rounded_table();
-    let evaluator = Evaluator::exact(&architecture, &parameters);
-    assert!((1..architecture.styles.len()).contains(&evaluator.batched));
-    let (mut batch, mut single) = (evaluator.values_of(BATCH), evaluator.values());
-    let inputs = (0..data.len()).map(|i| table.apply(data.image(i)));
-    evaluator.run_all(inputs, &mut batch);
-    let mut largest = vec![f32::MIN; batch.maxima().len()];
-    for image in 0..data.len() {
-        evaluator.run(table.apply(data.image(image)), &mut single);
-        assert_eq!(batch.logits_of(image), single.logits(), "image {image}");
-        for (l, &m) in largest.iter_mut().zip(single.maxima()) {
-            *l = l.max(m);
+    for (architecture, parameters) in networks() {
+        let data = glyph::split(1, 0, BATCH - 1).test;
+        let table = InputMap::Centre.rounded_table();
+        let evaluator = Evaluator::exact(&architecture, &parameters);
+        assert!((1..architecture.styles.len()).contains(&evaluator.batched));
+        let (mut batch, mut single) = (evaluator.values_of(BATCH), evaluator.values());
+        let inputs = (0..data.len()).map(|i| table.apply(data.image(i)));
+        evaluator.run_all(inputs, &mut batch);
+        let mut largest = vec![f32::MIN; batch.maxima().len()];
+        for image in 0..data.len() {
+            evaluator.run(table.apply(data.image(image)), &mut single);
+            assert_eq!(batch.logits_of(image), single.logits(), "image {image}");
+            for (l, &m) in largest.iter_mut().zip(single.maxima()) {
+                *l = l.max(m);
+            }
         }
+        assert_eq!(batch.maxima(), largest);
     }
-    assert_eq!(batch.maxima(), largest);
 }

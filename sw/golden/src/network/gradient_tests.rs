@@ -1,190 +1,9 @@
 //! Every layer's gradient against central differences of the loss Σ gᵢ·logitᵢ.
 
-use super::{Architecture, Builder, Chunk, Epsilon, Norm, Parameters, Prepared, Statistics, Style};
+use super::gradient_case::{Case, NORMALIZED, PLAIN, convolution, input};
+use super::{Bounds, Builder, Chunk, Epsilon, Norm, Parameters, Prepared, Statistics, Style};
 use crate::quantize::ActivationGrid;
 use brownout_spec::program::{Operation, Residual, Shape, Window};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
-const IMAGES: usize = 3;
-const MOST_IMAGES: usize = 6;
-/// Linear layers have no truncation error, so a large step keeps the rounding error small.
-const STEP: f32 = 1e-2;
-
-const PLAIN: Style = Style {
-    norm: Norm::None,
-    epsilon: Epsilon::DEFAULT,
-    offset: false,
-    rectified: false,
-};
-const NORMALIZED: Style = Style {
-    norm: Norm::Batch,
-    epsilon: Epsilon::DEFAULT,
-    offset: true,
-    rectified: false,
-};
-
-fn convolution(
-    channels: usize,
-    kernel: (usize, usize),
-    stride: usize,
-    padding: usize,
-) -> Operation {
-    Operation::convolution(
-        Window {
-            height: kernel.0,
-            width: kernel.1,
-            ..Window::square(1, stride, padding)
-        },
-        channels,
-    )
-}
-
-struct Case {
-    architecture: Architecture,
-    parameters: Parameters,
-    input: Vec<f32>,
-    weights: Vec<f32>,
-    statistics: Statistics,
-    images: usize,
-    /// Step of the first layer's activations.
-    step: Option<f32>,
-}
-
-impl Case {
-    fn new(architecture: Architecture, statistics: Statistics) -> Self {
-        let mut random = ChaCha8Rng::seed_from_u64(5);
-        let mut draw =
-            |n: usize| -> Vec<f32> { (0..n).map(|_| random.random_range(-1.0..1.0)).collect() };
-        let mut parameters = Parameters::random(&architecture, 9, 0);
-        for layer in parameters.layers.iter_mut().flatten() {
-            let count = layer.bias.len();
-            layer.bias = draw(count).into();
-            layer.mean = draw(count).into();
-            layer.variance = draw(count).iter().map(|v| v + 1.5).collect();
-            if layer.offset.is_some() {
-                layer.offset = Some(draw(count).into());
-            }
-            if layer.gain.is_some() {
-                layer.gain = Some(draw(count).iter().map(|g| 2.0 * g).collect());
-            }
-        }
-        Self {
-            input: draw(MOST_IMAGES * architecture.network.input.volume()),
-            weights: draw(MOST_IMAGES * architecture.classes()),
-            images: IMAGES,
-            step: None,
-            architecture,
-            parameters,
-            statistics,
-        }
-    }
-
-    fn run(&self, parameters: &Parameters, input: &[f32], backward: bool) -> (f64, Chunk) {
-        let layers = self.architecture.network.layers.len();
-        let prepared = Prepared::new(
-            &self.architecture,
-            parameters,
-            &vec![None; layers],
-            self.statistics,
-            [
-                &[None, self.step.map(ActivationGrid::hardware)],
-                &vec![None; layers - 1][..],
-            ]
-            .concat(),
-        );
-        let mut chunk = Chunk::new(&self.architecture, parameters, self.images);
-        let volume = chunk.input_mut().len();
-        chunk.input_mut().copy_from_slice(&input[..volume]);
-        let weights = &self.weights[..chunk.logits().len()];
-        chunk.forward(&prepared);
-        let loss = chunk
-            .logits()
-            .iter()
-            .zip(weights)
-            .map(|(l, w)| f64::from(*l) * f64::from(*w))
-            .sum();
-        if backward {
-            chunk.backward(&prepared, weights, true);
-        }
-        (loss, chunk)
-    }
-
-    /// Compares up to 40 entries of each gradient with central differences.
-    fn check(&self) {
-        let (_, chunk) = self.run(&self.parameters, &self.input, true);
-        let compare = |name: String, analytic: f32, numeric: f64| {
-            let tolerance = 0.01 * (1.0 + numeric.abs());
-            let difference = (f64::from(analytic) - numeric).abs();
-            assert!(
-                difference < tolerance,
-                "{name}: {analytic} is not {numeric}"
-            );
-        };
-        let values = chunk.input_gradient().len();
-        for i in (0..values).step_by(values.div_ceil(40)) {
-            let at = |delta: f32| {
-                let mut input = self.input.clone();
-                input[i] += delta;
-                self.run(&self.parameters, &input, false).0
-            };
-            let numeric = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
-            compare(format!("input {i}"), chunk.input_gradient()[i], numeric);
-        }
-        for (index, gradients) in chunk.gradients().iter().enumerate() {
-            let Some(gradients) = gradients else { continue };
-            for (part, values) in [
-                &gradients.weight,
-                &gradients.bias,
-                &gradients.offset,
-                &gradients.gain,
-            ]
-            .into_iter()
-            .enumerate()
-            {
-                for i in (0..values.len()).step_by(values.len().div_ceil(40)) {
-                    let at = |delta: f32| {
-                        let mut parameters = self.parameters.clone();
-                        nudge(&mut parameters, index, part, i, delta);
-                        self.run(&parameters, &self.input, false).0
-                    };
-                    let numeric = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
-                    compare(
-                        format!("layer {index} part {part} [{i}]"),
-                        values[i],
-                        numeric,
-                    );
-                }
-            }
-        }
-    }
-}
-
-fn nudge(parameters: &mut Parameters, layer: usize, part: usize, i: usize, delta: f32) {
-    let layer = parameters.layers[layer].as_mut().unwrap();
-    match part {
-        0 => layer.weight.as_slice_mut().unwrap()[i] += delta,
-        1 => layer.bias[i] += delta,
-        2 => {
-            if let Some(offset) = &mut layer.offset {
-                offset[i] += delta;
-            }
-        }
-        _ => {
-            if let Some(gain) = &mut layer.gain {
-                gain[i] += delta;
-            }
-        }
-    }
-}
-
-fn input(height: usize, width: usize, channels: usize) -> Shape {
-    Shape {
-        height,
-        width,
-        channels,
-    }
-}
 
 /// Kernels, strides and paddings that convolutions are tested with.
 pub(super) const GEOMETRIES: [((usize, usize), usize, usize); 12] = [
@@ -274,7 +93,7 @@ fn quantized_activations_pass_the_gradient_inside_their_range_alone() {
         .build()
         .unwrap();
     for rectified in [false, true] {
-        architecture.styles[0].rectified = rectified;
+        architecture.styles[0].bounds = Bounds::relu(rectified);
         let mut case = Case::new(architecture.clone(), Statistics::Batch);
         // Beyond the range above, far inside, and beyond it below.
         let layer = case.parameters.layers[0].as_mut().unwrap();
@@ -375,7 +194,7 @@ fn a_shortcut_with_a_projection_has_right_gradients() {
         .unwrap();
     assert_eq!(architecture.source(1), architecture.source(0));
     for style in &mut architecture.styles {
-        style.rectified = false;
+        style.bounds = Bounds::NONE;
     }
     Case::new(architecture, Statistics::Running).check();
 }
@@ -405,7 +224,7 @@ fn residual_blocks_have_right_gradients_with_stride_and_widening_channels() {
             .unwrap();
         // Without kinks, so that central differences are exact.
         for style in &mut architecture.styles {
-            style.rectified = false;
+            style.bounds = Bounds::NONE;
         }
         Case::new(architecture, Statistics::Running).check();
     }

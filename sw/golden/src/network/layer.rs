@@ -4,12 +4,12 @@
 //! that its values are still in the core's own cache.
 
 use super::bfloat::Precision;
-use super::chunk::{Prepared, Statistics};
 use super::normalization::{Affine, Coefficients, Moments, Spread, Sums};
 use super::parameters::LayerGradients;
-use super::pointwise::{Clip, activate, gate, spread};
+use super::pointwise::{Clip, activate, ceiling, gate, spread};
+use super::prepared::{Prepared, Statistics};
 use super::windows::{self, Backward, Forward, PackedWeights, Padded, Scratch};
-use super::{LayerParameters, Norm, Style};
+use super::{Bounds, LayerParameters, Norm, Style};
 use brownout_spec::program::LayerShapes;
 use std::ops::Range;
 
@@ -29,11 +29,13 @@ pub(super) struct Context<'a> {
     pub statistics: Statistics,
     pub precision: Precision,
     pub clip: Clip,
+    /// The largest value that the layer's own bounds leave.
+    pub most: f32,
 }
 
 impl<'a> Context<'a> {
     /// Of a layer with weights.
-    pub fn new(prepared: &'a Prepared<'_>, index: usize, rectified: bool) -> Self {
+    pub fn new(prepared: &'a Prepared<'_>, index: usize, bounds: Bounds) -> Self {
         Self {
             parameters: prepared.parameters.layers[index]
                 .as_ref()
@@ -43,7 +45,8 @@ impl<'a> Context<'a> {
                 .expect("a convolution has weights"),
             statistics: prepared.statistics,
             precision: prepared.precision,
-            clip: Clip::new(rectified, prepared.activations[index + 1]),
+            most: bounds.high(),
+            clip: Clip::new(bounds, prepared.activations[index + 1]),
         }
     }
 }
@@ -80,7 +83,7 @@ pub(super) struct Convolution {
 }
 
 impl Convolution {
-    pub fn new(shapes: &LayerShapes, style: Style, images: usize) -> Self {
+    pub fn new(shapes: &LayerShapes, style: &Style, images: usize) -> Self {
         let group = windows::group(shapes, images);
         let (forward, backward) = (Forward::new(shapes, group), Backward::new(shapes, group));
         let channels = forward.outputs();
@@ -165,7 +168,8 @@ impl Convolution {
         }
     }
 
-    /// An image's output `y`, the operand added; returns the largest value before clipping.
+    /// An image's output `y`, the operand added; returns the largest value before it is clipped
+    /// to its grid, which is at most the upper one of its own bounds.
     pub fn activate(
         &mut self,
         context: &Context<'_>,
@@ -177,7 +181,7 @@ impl Convolution {
         let z = &self.linear[values.clone()];
         let clip = context.clip;
         let pass = (!clip.is_none()).then(|| &mut self.pass[values]);
-        activate(z, self.affine.map(image), operand, clip, y, pass)
+        activate(z, self.affine.map(image), operand, clip, y, pass).min(context.most)
     }
 
     /// Takes an image's output gradient back to before the clipping, the operand added.
@@ -196,14 +200,16 @@ impl Convolution {
         gate(g, operand, pass, z, self.affine.centre(image), sums);
     }
 
-    /// The sum of an image's output gradients, the operand added, where the output `y` was
-    /// cut off at its largest value.
-    pub fn ceiling(&self, image: usize, y: &[f32], g: &[f32], operand: Option<&[f32]>) -> f32 {
+    /// As [`ceiling`], of an image.
+    pub fn ceiling(
+        &self,
+        context: &Context<'_>,
+        image: usize,
+        (y, g): (&[f32], &[f32]),
+        operand: Option<&[f32]>,
+    ) -> f32 {
         let pass = &self.pass[image * g.len()..(image + 1) * g.len()];
-        // Where it was cut off at its lowest value, it is not positive.
-        let cut = pass.iter().zip(y).map(|(&pass, &y)| pass == 0 && y > 0.0);
-        let cut = cut.enumerate().filter_map(|(i, cut)| cut.then_some(i));
-        cut.map(|i| g[i] + operand.map_or(0.0, |o| o[i])).sum()
+        ceiling(pass, y, g, operand, context.clip)
     }
 
     /// Begins the way back, when all images have been through [`Convolution::gate`]: the

@@ -86,7 +86,7 @@ pub(super) struct Affine {
 
 impl Affine {
     /// The map of a layer of that style over that many images.
-    pub fn new(style: Style, channels: usize, images: usize) -> Self {
+    pub fn new(style: &Style, channels: usize, images: usize) -> Self {
         let rows = match style.norm {
             Norm::Group { .. } => images,
             _ => 1,

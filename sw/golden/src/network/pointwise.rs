@@ -3,10 +3,11 @@
 //! Channels are taken in blocks whose coefficients and sums stay in registers: 16 at a
 //! time, then 8, then single ones.
 
+use super::Bounds;
 use super::level::{LANES, dispatched, multiply_add};
 use crate::quantize::ActivationGrid;
 
-/// ReLU, clipping and rounding of a tensor.
+/// Clipping and rounding of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Clip {
     /// What is below becomes this.
@@ -18,21 +19,36 @@ pub(super) struct Clip {
 }
 
 impl Clip {
-    pub fn new(rectified: bool, grid: Option<ActivationGrid>) -> Self {
+    /// To a layer's own bounds, and to what its grid holds.
+    pub fn new(bounds: Bounds, grid: Option<ActivationGrid>) -> Self {
+        let (low, high) = (bounds.low(), bounds.high());
         Self {
-            low: match (rectified, grid) {
-                (true, _) => 0.0,
-                (false, Some(grid)) => f32::from(grid.low) * grid.step,
-                (false, None) => f32::NEG_INFINITY,
-            },
-            high: grid.map_or(f32::INFINITY, |grid| grid.range()),
+            low: grid.map_or(low, |grid| low.max(f32::from(grid.low) * grid.step)),
+            high: grid.map_or(high, |grid| high.min(grid.range())),
             grid,
         }
+    }
+
+    /// Whether it is the grid that cuts off what is above.
+    pub fn is_cut_by_grid(self) -> bool {
+        self.grid.is_some_and(|grid| grid.range() <= self.high)
     }
 
     /// Whether nothing is changed, and every gradient passes.
     pub fn is_none(self) -> bool {
         self.low == f32::NEG_INFINITY && self.high == f32::INFINITY
+    }
+
+    /// Whether a gradient passes at this value: strictly between the ends.
+    #[inline(always)]
+    pub fn passes(self, y: f32) -> bool {
+        y > self.low && y < self.high
+    }
+
+    /// The value clipped and rounded.
+    #[inline(always)]
+    pub fn rounded(self, y: f32) -> f32 {
+        self.apply::<true>(y)
     }
 
     #[inline(always)]
@@ -66,20 +82,66 @@ fn round(y: f32, grid: ActivationGrid) -> f32 {
     (floor + low) * grid.step
 }
 
-/// Rounds every value to the grid.
-pub(super) fn quantize(y: &mut [f32], grid: ActivationGrid) {
-    y.iter_mut().for_each(|y| *y = round(*y, grid));
+dispatched! {
+    /// Clips and rounds the values of a layer without weights; the result is the largest magnitude
+    /// within the layer's own bounds. `pass` becomes as [`activate`]'s.
+    finish = [finish_body, finish_body, finish_body],
+    (y: &mut [f32], bounds: Bounds, clip: Clip, pass: Option<&mut [u8]>) -> f32
 }
 
-/// The largest of some values.
-pub(super) fn largest(values: &[f32]) -> f32 {
-    let mut best = [f32::MIN; LANES];
-    for group in values.chunks(LANES) {
-        for (b, &v) in best.iter_mut().zip(group) {
-            *b = if v > *b { v } else { *b };
+#[inline(always)]
+fn finish_body<const FMA: bool>(
+    y: &mut [f32],
+    bounds: Bounds,
+    clip: Clip,
+    pass: Option<&mut [u8]>,
+) -> f32 {
+    if let Some(pass) = pass {
+        let pairs = pass.iter_mut().zip(&*y);
+        pairs.for_each(|(pass, &y)| *pass = u8::from(y > clip.low) & u8::from(y < clip.high));
+    }
+    let bounds = Clip::new(bounds, None);
+    let mut best = [0.0; LANES];
+    for group in y.chunks(LANES) {
+        for (b, &y) in best.iter_mut().zip(group) {
+            let magnitude = bounds.apply::<false>(y).abs();
+            *b = if magnitude > *b { magnitude } else { *b };
         }
     }
-    best.into_iter().fold(f32::MIN, f32::max)
+    match clip.grid {
+        Some(_) => y.iter_mut().for_each(|y| *y = clip.apply::<true>(*y)),
+        None if clip.is_none() => {}
+        None => y.iter_mut().for_each(|y| *y = clip.apply::<false>(*y)),
+    }
+    best.into_iter().fold(0.0, f32::max)
+}
+
+/// Stops the gradients of values that were cut off.
+pub(super) fn stop(g: &mut [f32], pass: &[u8]) {
+    let pairs = g.iter_mut().zip(pass);
+    pairs.for_each(|(g, &pass)| *g = if pass != 0 { *g } else { 0.0 });
+}
+
+/// The sum of an image's output gradients, the operand added, where the output `y` was cut off at
+/// the largest value of its grid.
+pub(super) fn ceiling(
+    pass: &[u8],
+    y: &[f32],
+    g: &[f32],
+    operand: Option<&[f32]>,
+    clip: Clip,
+) -> f32 {
+    if !clip.is_cut_by_grid() {
+        return 0.0;
+    }
+    // What was cut off at the lowest value is below the middle.
+    let middle = 0.5 * (clip.low + clip.high);
+    let cut = pass
+        .iter()
+        .zip(y)
+        .map(|(&pass, &y)| pass == 0 && y > middle);
+    let cut = cut.enumerate().filter_map(|(i, cut)| cut.then_some(i));
+    cut.map(|i| g[i] + operand.map_or(0.0, |o| o[i])).sum()
 }
 
 /// Calls `$body::<$width, ..>(first channel, ..)` for every block of channels.
@@ -87,10 +149,10 @@ macro_rules! blocks {
     ($channels:expr, |$first:ident, $lanes:ident| $body:expr) => {{
         let channels = $channels;
         let mut $first = 0;
-        while $first + LANES <= channels {
-            const $lanes: usize = LANES;
+        while $first + $crate::network::level::LANES <= channels {
+            const $lanes: usize = $crate::network::level::LANES;
             $body;
-            $first += LANES;
+            $first += $crate::network::level::LANES;
         }
         while $first + 8 <= channels {
             const $lanes: usize = 8;
@@ -104,17 +166,18 @@ macro_rules! blocks {
         }
     }};
 }
+pub(super) use blocks;
 
 /// The block of `L` channels from `first` on.
 #[inline(always)]
-fn block<const L: usize, T>(pixel: &[T], first: usize) -> &[T; L] {
+pub(super) fn block<const L: usize, T>(pixel: &[T], first: usize) -> &[T; L] {
     pixel[first..]
         .first_chunk()
         .expect("a block is inside its pixel")
 }
 
 #[inline(always)]
-fn block_mut<const L: usize, T>(pixel: &mut [T], first: usize) -> &mut [T; L] {
+pub(super) fn block_mut<const L: usize, T>(pixel: &mut [T], first: usize) -> &mut [T; L] {
     pixel[first..]
         .first_chunk_mut()
         .expect("a block is inside its pixel")

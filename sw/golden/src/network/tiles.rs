@@ -20,25 +20,24 @@ pub(super) struct Windows<'a> {
     pub bases: &'a [u32],
     /// Index of the first channel of each output pixel's result.
     pub targets: &'a [u32],
-    /// Kernel rows.
-    pub rows: usize,
-    /// Distance between kernel rows in the input.
-    pub row_stride: usize,
-    /// Operands of one kernel row, contiguous: kernel columns × input channels.
-    pub row_length: usize,
+    /// Where each contiguous run of operands begins, from the first operand on, in ascending
+    /// order: a kernel row, or where taps lie apart a tap.
+    pub runs: &'a [u32],
+    /// Operands of one run.
+    pub run_length: usize,
 }
 
 impl Windows<'_> {
     /// Length of one block of packed weights: all taps of [`LANES`] output channels.
     pub fn block_length(&self) -> usize {
-        self.rows * self.row_length * LANES
+        self.runs.len() * self.run_length * LANES
     }
 }
 
 dispatched! {
     /// `y[target of pixel + output] = Σ x[window of pixel]·w[output]`, overwriting.
     ///
-    /// `packed` holds blocks of [`LANES`] outputs, each `[row][operand][lane]`.
+    /// `packed` holds blocks of [`LANES`] outputs, each `[run][operand][lane]`.
     convolve = [convolve_8, convolve_6, convolve_2],
     (x: &[f32], windows: &Windows<'_>, packed: &[f32], outputs: usize, y: &mut [f32])
 }
@@ -64,7 +63,7 @@ macro_rules! convolve_body {
             y: &mut [f32],
         ) {
             let pixels = windows.bases.len();
-            let length = windows.row_length;
+            let length = windows.run_length;
             for (block, weights) in packed.chunks_exact(windows.block_length()).enumerate() {
                 let first = block * LANES;
                 let lanes = LANES.min(outputs - first);
@@ -73,8 +72,9 @@ macro_rules! convolve_body {
                     let base = |i: usize| windows.bases[(pixel + i).min(pixels - 1)] as usize;
                     let bases = [$(base($index)),*];
                     $(let mut $sum = [0.0; LANES];)*
-                    for (row, weights) in weights.chunks_exact(length * LANES).enumerate() {
-                        let start = row * windows.row_stride;
+                    let runs = weights.chunks_exact(length * LANES);
+                    for (weights, &start) in runs.zip(windows.runs) {
+                        let start = start as usize;
                         $(let $x = &x[bases[$index] + start..][..length];)*
                         let weights = weights.as_chunks::<LANES>().0;
                         for (k, w) in weights.iter().enumerate().take(length) {
@@ -145,8 +145,9 @@ macro_rules! correlate_body {
         ) {
             for (block, sums) in packed.chunks_exact_mut(windows.block_length()).enumerate() {
                 let dy = (&dy[block * LANES..], windows.targets);
-                for (row, sums) in sums.chunks_exact_mut(windows.row_length * LANES).enumerate() {
-                    let mut first = row * windows.row_stride;
+                let runs = sums.chunks_exact_mut(windows.run_length * LANES);
+                for (sums, &start) in runs.zip(windows.runs) {
+                    let mut first = start as usize;
                     let mut rest = sums.as_chunks_mut::<LANES>().0;
                     $(let (tiles, after) = rest.as_chunks_mut::<$count>();
                     rest = after;

@@ -23,6 +23,7 @@ const CORRELATE: [Correlate; 4] = [
 struct Case {
     channels: usize,
     outputs: usize,
+    runs: Vec<u32>,
     bases: Vec<u32>,
     targets: Vec<u32>,
 }
@@ -32,6 +33,7 @@ impl Case {
         Self {
             channels,
             outputs,
+            runs: (0..3).map(|row| (row * 9 * channels) as u32).collect(),
             bases: (0..pixels)
                 .map(|p| (p / 7 * 9 + p % 7) as u32 * channels as u32)
                 .collect(),
@@ -43,9 +45,8 @@ impl Case {
         Windows {
             bases: &self.bases,
             targets: &self.targets,
-            rows: 3,
-            row_stride: 9 * self.channels,
-            row_length: 3 * self.channels,
+            runs: &self.runs,
+            run_length: 3 * self.channels,
         }
     }
 
@@ -71,16 +72,11 @@ impl Case {
         for (pixel, &base) in self.bases.iter().enumerate() {
             for output in 0..self.outputs {
                 let block = output / LANES * windows.block_length();
-                for row in 0..windows.rows {
-                    for k in 0..windows.row_length {
-                        let tap = row * windows.row_length + k;
+                for (row, &run) in windows.runs.iter().enumerate() {
+                    for k in 0..windows.run_length {
+                        let tap = row * windows.run_length + k;
                         let weight = block + tap * LANES + output % LANES;
-                        each(
-                            pixel,
-                            output,
-                            base as usize + row * windows.row_stride + k,
-                            weight,
-                        );
+                        each(pixel, output, (base + run) as usize + k, weight);
                     }
                 }
             }

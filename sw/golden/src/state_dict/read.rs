@@ -152,7 +152,7 @@ struct Reader<'a, 'b> {
 
 impl Reader<'_, '_> {
     fn layer(&mut self, index: usize) -> Result<LayerParameters, String> {
-        let style = self.architecture.styles[index];
+        let style = &self.architecture.styles[index];
         let outputs = self.architecture.shapes()[index].output.channels;
         let names = layer_names(&self.architecture.network.layers[index].name);
         let name = self.dict.choose(&names);

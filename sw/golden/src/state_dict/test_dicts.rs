@@ -50,7 +50,7 @@ pub(super) fn state_dict(network: &str) -> Tensors {
         tensors.insert(name, (shape, (0..count).map(value).collect()));
     };
     for (index, layer) in architecture.network.layers.iter().enumerate() {
-        let (shapes, style) = (&architecture.shapes()[index], architecture.styles[index]);
+        let (shapes, style) = (&architecture.shapes()[index], &architecture.styles[index]);
         if !layer.operation.has_weights() {
             continue;
         }

@@ -4,7 +4,6 @@ use super::options::{OptionsError, check};
 use crate::model::InputMap;
 use crate::network::Architecture;
 use crate::quantize::{ActivationCodes, ActivationGrid, BitWidth};
-use brownout_spec::program::Operation;
 use serde::{Deserialize, Serialize};
 
 /// How activations are rounded. The input's grid is that of its pixels, always of 8 bits;
@@ -52,8 +51,8 @@ impl ActivationOptions {
         self.quantize && self.codes.bounds(self.bits).1 <= i16::from(i8::MAX)
     }
 
-    /// The grids of all tensors whose largest values are these: a maximum keeps its input's
-    /// grid, since it only selects; the logits have none.
+    /// The grids of all tensors whose largest values are these; tensors that share one have that
+    /// of its owner ([`Architecture::grid_owners`]), and the logits have none.
     pub fn grids(
         &self,
         architecture: &Architecture,
@@ -63,17 +62,14 @@ impl ActivationOptions {
         if !self.quantize {
             return vec![None; ranges.len()];
         }
-        let mut grids = vec![Some(ActivationGrid::hardware(input.step()))];
-        let layers = &architecture.network.layers;
-        for (index, layer) in layers.iter().enumerate() {
-            grids.push(match layer.operation {
-                _ if index + 1 == layers.len() => None,
-                Operation::MaxPool { .. } => grids[architecture.source(index)],
-                _ => {
-                    let range = ranges[index + 1];
-                    Some(ActivationGrid::of_range(range, self.bits, self.codes))
-                }
-            });
+        let grid = |owner: usize| match owner {
+            0 => ActivationGrid::hardware(input.step()),
+            owner => ActivationGrid::of_range(ranges[owner], self.bits, self.codes),
+        };
+        let owners = architecture.grid_owners().into_iter();
+        let mut grids: Vec<_> = owners.map(|owner| Some(grid(owner))).collect();
+        if let Some(logits) = grids.last_mut() {
+            *logits = None;
         }
         grids
     }

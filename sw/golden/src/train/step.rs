@@ -453,3 +453,7 @@ mod tests;
 #[cfg(test)]
 #[path = "gradient_tests.rs"]
 mod gradient_tests;
+
+#[cfg(test)]
+#[path = "graph_tests.rs"]
+mod graph_tests;

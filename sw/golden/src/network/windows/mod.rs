@@ -7,7 +7,9 @@
 mod backward;
 
 use super::bfloat::{self, Precision};
+use super::depthwise;
 use super::level::LANES;
+use super::limits::largest_map;
 use super::tiles;
 use super::winograd::Winograd;
 use brownout_spec::program::{LayerShapes, Padding, Shape, Window};
@@ -17,10 +19,13 @@ pub(super) use backward::Backward;
 /// Output pixels that are worth one turn of the inner loops: smaller maps are taken
 /// several images at a time, so that weights are read for more than a few pixels.
 const PIXELS: usize = 64;
+/// Most values of a group of images, so that tables of 32 bits reach all of them.
+const MOST_VALUES: usize = 1 << 30;
 
 /// How many of a chunk's images are convolved together.
 pub(super) fn group(shapes: &LayerShapes, images: usize) -> usize {
-    PIXELS.div_ceil(shapes.output.pixels()).min(images)
+    let most = MOST_VALUES / largest_map(shapes);
+    (PIXELS.div_ceil(shapes.output.pixels()).min(images)).min(most.max(1))
 }
 
 /// A layer's weights as the inner loops read them.
@@ -68,9 +73,8 @@ struct Table {
     targets: Vec<u32>,
     /// Output pixels of one image.
     pixels: usize,
-    rows: usize,
-    row_stride: usize,
-    row_length: usize,
+    runs: Vec<u32>,
+    run_length: usize,
 }
 
 impl Table {
@@ -78,15 +82,61 @@ impl Table {
         tiles::Windows {
             bases: &self.bases[..images * self.pixels],
             targets: &self.targets[..images * self.pixels],
-            rows: self.rows,
-            row_stride: self.row_stride,
-            row_length: self.row_length,
+            runs: &self.runs,
+            run_length: self.run_length,
         }
     }
 
-    /// Length of the packed weights for so many outputs.
+    /// Length of the packed weights for so many outputs of a group.
     fn packed_length(&self, outputs: usize) -> usize {
         outputs.div_ceil(LANES) * self.windows(0).block_length()
+    }
+}
+
+/// The runs of taps of a window of that many rows and columns, and their length: taps lie so far
+/// apart, of so many channels in so many groups.
+fn runs(
+    (rows, columns): (usize, usize),
+    (down, across): (usize, usize),
+    (channels, groups): (usize, usize),
+) -> (Vec<u32>, usize) {
+    let starts = |columns: usize| {
+        let rows = (0..rows).map(|row| row * down);
+        rows.flat_map(|row| (0..columns).map(move |column| (row + column * across) as u32))
+            .collect()
+    };
+    match groups == 1 && (across == channels || columns == 1) {
+        true => (starts(columns.min(1)), columns * channels),
+        false => (starts(columns), channels / groups),
+    }
+}
+
+/// Which loops multiply.
+#[derive(Clone, Debug)]
+enum Loops {
+    /// Those of [`tiles`], for each group of channels.
+    Tiles,
+    /// The same with fewer products.
+    Winograd(Winograd),
+    /// Those where each channel is a group.
+    Depthwise,
+}
+
+impl Loops {
+    /// Of a convolution, for which `winograd` makes those with fewer products.
+    fn new(shapes: &LayerShapes, winograd: impl FnOnce() -> Winograd) -> Self {
+        let LayerShapes {
+            input,
+            output,
+            groups,
+            ..
+        } = *shapes;
+        match groups {
+            1 if Winograd::fits(shapes) => Self::Winograd(winograd()),
+            1 => Self::Tiles,
+            _ if (input.channels, output.channels) == (groups, groups) => Self::Depthwise,
+            _ => Self::Tiles,
+        }
     }
 }
 
@@ -99,9 +149,10 @@ pub(super) struct Forward {
     padded: Shape,
     /// Distance between the operands of neighbouring output pixels.
     step: usize,
+    groups: usize,
+    kernel: (usize, usize),
     table: Table,
-    /// The same with fewer products, where the layer fits.
-    winograd: Option<Winograd>,
+    loops: Loops,
 }
 
 impl Forward {
@@ -112,10 +163,13 @@ impl Forward {
             input,
             output,
             window,
-            ..
+            groups,
         } = shapes;
         let Window {
-            padding, stride, ..
+            padding,
+            stride,
+            dilation,
+            ..
         } = window;
         let padded = Shape {
             height: input.height + padding.top + padding.bottom,
@@ -129,10 +183,20 @@ impl Forward {
             bases.push((pixel * padded.channels) as u32);
         }
         let targets = (0..bases.len()).map(|p| (p * output.channels) as u32);
-        let rows = window.height;
-        let fast = Winograd::fits(&shapes);
+        let kernel = (window.height, window.width);
+        let (runs, run_length) = runs(
+            kernel,
+            (
+                dilation.rows * padded.width * padded.channels,
+                dilation.columns * padded.channels,
+            ),
+            (padded.channels, groups),
+        );
+        let winograd = || Winograd::new(padded, output, kernel.0, images);
         Self {
-            winograd: fast.then(|| Winograd::new(padded, output, rows, images)),
+            loops: Loops::new(&shapes, winograd),
+            groups,
+            kernel,
             input,
             output,
             padding,
@@ -142,9 +206,8 @@ impl Forward {
                 targets: targets.collect(),
                 bases,
                 pixels: output.pixels(),
-                rows,
-                row_stride: padded.width * padded.channels,
-                row_length: window.width * padded.channels,
+                runs,
+                run_length,
             },
         }
     }
@@ -164,9 +227,17 @@ impl Forward {
         self.output.volume()
     }
 
-    /// Length of a weight gradient as [`tiles::correlate`] adds to it.
+    /// Length of a weight gradient as [`Forward::correlate`] adds to it.
     pub fn packed_length(&self) -> usize {
-        self.table.packed_length(self.outputs())
+        match self.loops {
+            Loops::Depthwise => self.kernel.0 * self.kernel.1 * self.groups,
+            _ => self.groups * self.group_length(),
+        }
+    }
+
+    /// Length of a group's packed weights.
+    fn group_length(&self) -> usize {
+        self.table.packed_length(self.output.channels / self.groups)
     }
 
     /// The windows of that many images.
@@ -233,32 +304,63 @@ impl Forward {
         y: &mut [f32],
     ) {
         let windows = self.windows(images);
-        match (packed, &self.winograd) {
+        match (packed, &self.loops) {
             (PackedWeights::Pairs(packed), _) => {
                 let x = self.channel_pairs(x, padded);
                 bfloat::convolve(x, &windows, packed, self.outputs(), y);
             }
-            (PackedWeights::Single(packed), Some(winograd)) => {
+            (PackedWeights::Single(packed), Loops::Winograd(winograd)) => {
                 let sums = first(&mut scratch.sums, winograd.buffer_length(images));
                 winograd.convolve(self.padded(x, padded), images, packed, sums, y);
             }
-            (PackedWeights::Single(packed), None) => {
+            (PackedWeights::Single(packed), Loops::Tiles) => {
                 let x = self.padded(x, padded);
-                tiles::convolve(x, &windows, packed, self.outputs(), y);
+                let (inputs, outputs) = self.group_channels();
+                let groups = packed.chunks_exact(self.group_length());
+                for (group, packed) in groups.enumerate() {
+                    let (x, y) = (&x[group * inputs..], &mut y[group * outputs..]);
+                    tiles::convolve(x, &windows, packed, outputs, y);
+                }
+            }
+            (PackedWeights::Single(packed), Loops::Depthwise) => {
+                let x = self.padded(x, padded);
+                depthwise::convolve(x, &windows, packed, self.groups, y);
             }
         }
     }
 
-    /// Packs weights `[output][row][column][input]` for [`Forward::convolve`]. Layers with an
-    /// odd number of input channels are always in single precision.
+    /// Adds the weight gradient of some images inside their border, whose outputs' gradients lie
+    /// where the windows say.
+    fn correlate(&self, x: &[f32], windows: &tiles::Windows<'_>, g: &[f32], packed: &mut [f32]) {
+        if let Loops::Depthwise = self.loops {
+            return depthwise::correlate(x, windows, g, self.groups, packed);
+        }
+        let (inputs, outputs) = self.group_channels();
+        let groups = packed.chunks_exact_mut(self.group_length());
+        for (group, packed) in groups.enumerate() {
+            tiles::correlate(&x[group * inputs..], windows, &g[group * outputs..], packed);
+        }
+    }
+
+    /// Input and output channels of a group.
+    fn group_channels(&self) -> (usize, usize) {
+        (
+            self.input.channels / self.groups,
+            self.output.channels / self.groups,
+        )
+    }
+
+    /// Packs weights `[output][row][column][input of its group]` for [`Forward::convolve`]. Layers
+    /// with an odd number of input channels, or with groups, are always in single precision.
     pub fn pack(&self, weight: &[f32], precision: Precision) -> PackedWeights {
-        if precision == Precision::Bfloat16 && self.input.channels.is_multiple_of(2) {
+        let pairs = self.groups == 1 && self.input.channels.is_multiple_of(2);
+        if precision == Precision::Bfloat16 && pairs {
             return PackedWeights::Pairs(bfloat::pair_weights(&self.pack_plain(weight)));
         }
-        let Some(winograd) = &self.winograd else {
+        let Loops::Winograd(winograd) = &self.loops else {
             return PackedWeights::Single(self.pack_plain(weight));
         };
-        let (rows, inputs) = (self.table.rows, self.input.channels);
+        let (rows, inputs) = (self.kernel.0, self.input.channels);
         PackedWeights::Single(winograd.pack(|output, row, column, input| {
             weight[((output * rows + row) * 3 + column) * inputs + input]
         }))
@@ -266,23 +368,34 @@ impl Forward {
 
     fn pack_plain(&self, weight: &[f32]) -> Vec<f32> {
         let mut packed = vec![0.0; self.packed_length()];
-        let block = self.table.windows(0).block_length();
-        for (output, weight) in weight.chunks_exact(block / LANES).enumerate() {
-            let target = &mut packed[(output / LANES) * block..][..block];
-            for (target, &w) in target.as_chunks_mut::<LANES>().0.iter_mut().zip(weight) {
-                target[output % LANES] = w;
-            }
-        }
+        self.each_weight(|at, place| packed[place] = weight[at]);
         packed
     }
 
-    /// The weight gradient `[output][row][column][input]` from that of [`tiles::correlate`].
+    /// The weight gradient `[output][row][column][input of its group]` from that of
+    /// [`Forward::correlate`].
     pub fn unpack(&self, packed: &[f32], weight: &mut [f32]) {
-        let block = self.table.windows(0).block_length();
-        for (output, weight) in weight.chunks_exact_mut(block / LANES).enumerate() {
-            let source = &packed[(output / LANES) * block..][..block];
-            for (source, w) in source.as_chunks::<LANES>().0.iter().zip(weight) {
-                *w = source[output % LANES];
+        self.each_weight(|at, place| weight[at] = packed[place]);
+    }
+
+    /// Calls with the index of each weight and with its place among the packed ones.
+    #[inline(always)]
+    fn each_weight(&self, mut each: impl FnMut(usize, usize)) {
+        let taps = self.kernel.0 * self.kernel.1;
+        if let Loops::Depthwise = self.loops {
+            for channel in 0..self.groups {
+                (0..taps).for_each(|tap| each(channel * taps + tap, tap * self.groups + channel));
+            }
+            return;
+        }
+        let (inputs, outputs) = self.group_channels();
+        let operands = taps * inputs;
+        for output in 0..self.output.channels {
+            let (group, within) = (output / outputs, output % outputs);
+            let block = group * self.group_length() + within / LANES * operands * LANES;
+            for operand in 0..operands {
+                let place = block + operand * LANES + within % LANES;
+                each(output * operands + operand, place);
             }
         }
     }
@@ -306,7 +419,8 @@ pub(crate) fn flattened(shapes: &LayerShapes) -> LayerShapes {
         padding,
         ..
     } = shapes.window;
-    if padding != Padding::NONE || (height, width) != (input.height, input.width) {
+    let whole = (height, width) == (input.height, input.width) && shapes.groups == 1;
+    if padding != Padding::NONE || !whole {
         return *shapes;
     }
     LayerShapes {

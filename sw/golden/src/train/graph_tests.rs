@@ -1,0 +1,140 @@
+//! Every method of training on a network that has every operator of a graph at once.
+
+use super::tests::{data, options, perturbed, rate};
+use crate::data::{Dataset, glyph};
+use crate::float::FloatModel;
+use crate::model::InputMap;
+use crate::network::{Builtin, Parameters, Precision, test_graph};
+use crate::quantize::{ActivationCodes, BitWidth, Granularity};
+use crate::train::{Adversarial, Clipping, QuantizerName, TrainingOptions, train};
+use brownout_spec::code::CodeName;
+
+fn start(data: &Dataset) -> FloatModel {
+    let image = data.shape();
+    let architecture = test_graph::graph(image, data.classes);
+    // The name is another's; nothing of it is looked at.
+    let named = FloatModel::random(Builtin::Cnn, (image, data.classes), InputMap::Halve, 1);
+    FloatModel {
+        parameters: Parameters::random(&architecture, 1, 0),
+        architecture,
+        ..named.unwrap()
+    }
+}
+
+/// Every method that changes a step, each with a name for messages.
+fn methods() -> Vec<(&'static str, TrainingOptions)> {
+    let with = |change: &dyn Fn(&mut TrainingOptions)| {
+        let mut options = options();
+        change(&mut options);
+        options
+    };
+    vec![
+        ("plain", with(&|_| {})),
+        ("float", with(&|o| o.float_share = 1.0)),
+        ("clipping", with(&|o| o.clip = Some(Clipping::default()))),
+        (
+            "randbet",
+            with(&|o| {
+                o.clip = Some(Clipping::default());
+                o.perturbation = perturbed(|p| p.rate = rate(0.01));
+            }),
+        ),
+        ("throttling", with(&|o| o.code = CodeName::Inplace64_57)),
+        (
+            "decoded",
+            with(&|o| {
+                o.code = CodeName::Inplace64_57;
+                o.perturbation = perturbed(|p| {
+                    p.rate = rate(0.01);
+                    p.memory.decode = true;
+                });
+            }),
+        ),
+        (
+            "adversarial",
+            with(&|o| {
+                o.epochs = 1;
+                o.adversarial = Some(Adversarial {
+                    gate: f32::MAX,
+                    flips: 2,
+                    ..Adversarial::default()
+                });
+            }),
+        ),
+        ("lsq", with(&|o| o.quantizer = QuantizerName::Lsq)),
+        (
+            "wcat",
+            with(&|o| {
+                o.quantizer = QuantizerName::Wcat;
+                o.weight_bits = BitWidth::FOUR;
+            }),
+        ),
+        ("channels", with(&|o| o.granularity = Granularity::Channel)),
+        ("bfloat16", with(&|o| o.precision = Precision::Bfloat16)),
+        ("learned ranges", with(&|o| o.activations.learned = true)),
+        (
+            "unsigned",
+            with(&|o| o.activations.codes = ActivationCodes::Unsigned),
+        ),
+        ("frozen", with(&|o| o.frozen_share = 0.5)),
+    ]
+}
+
+#[test]
+fn every_method_takes_its_steps_with_numbers_that_are_some_and_the_loss_falls() {
+    let data = data();
+    let chance = 10f32.ln();
+    for (name, options) in methods() {
+        let trained = train(start(&data), &data, &options).unwrap();
+        let last = *trained.losses.last().unwrap();
+        let most = if options.epochs == 1 {
+            chance
+        } else {
+            trained.losses[0]
+        };
+        assert!(last < most, "{name}: {:?}", trained.losses);
+        let parameters = &trained.network.model.parameters;
+        assert_ne!(parameters, &start(&data).parameters, "{name}");
+        for layer in parameters.layers.iter().flatten() {
+            let optional = [&layer.offset, &layer.gain].into_iter().flatten();
+            let vectors = [&layer.bias, &layer.mean, &layer.variance]
+                .into_iter()
+                .chain(optional);
+            let numbers = layer.weight.iter().chain(vectors.flatten());
+            assert!(numbers.into_iter().all(|n| n.is_finite()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_graph_learns_glyphs_quantized_as_well() {
+    let split = glyph::split(1, 3000, 500);
+    let options = TrainingOptions {
+        epochs: 3,
+        quiet: true,
+        ..TrainingOptions::default()
+    };
+    let trained = train(start(&split.train), &split.train, &options).unwrap();
+    let accuracy = trained.accuracy(&split.test);
+    assert!(accuracy > 0.9, "{accuracy}");
+}
+
+#[test]
+fn tensors_that_share_a_grid_have_one_and_the_others_their_own() {
+    let data = data();
+    let model = start(&data);
+    let network = model.calibrate(&data, &options()).unwrap();
+    let grids = &network.quantization.activations;
+    // The average alone is the first concat's; its pool and the sum in front of it have the sum's.
+    assert_eq!(grids[8], grids[6]);
+    assert_eq!(grids[7], grids[9]);
+    assert_ne!(grids[8], grids[9]);
+    // The pad moves the concat; the second concat takes its convolution, not what the resize reads.
+    assert_eq!(grids[10], grids[9]);
+    assert_eq!(grids[14], grids[15]);
+    assert_eq!(grids[13], grids[12]);
+    assert_ne!(grids[12], grids[15]);
+    // Of what is clipped at 6 the range is at most 6, and of the others' what was seen.
+    assert!(grids[1].unwrap().range() <= 6.0001 && grids[2].unwrap().range() <= 6.0001);
+    assert!(grids[17].is_none());
+}
