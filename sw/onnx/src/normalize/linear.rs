@@ -95,7 +95,7 @@ impl Walk<'_> {
         kernel: &Constant,
         offset: Option<&Constant>,
     ) -> Result<Activation, String> {
-        let shape = self.image(node, of)?;
+        let (image, shape) = self.image(node, of)?;
         let spatial = of.dims.len() - 2;
         let extents = kernel.shape().to_vec();
         let groups = node.int("group", 1)?;
@@ -136,7 +136,7 @@ impl Walk<'_> {
             width,
         };
         let operator = Operator::Convolution(Box::new(convolution));
-        let tensor = self.emit(node, operator, vec![of.tensor], made)?;
+        let tensor = self.emit(node, operator, vec![image], made)?;
         Ok(self.seen(tensor, of.dims.len(), of.element))
     }
 

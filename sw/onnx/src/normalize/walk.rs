@@ -215,18 +215,32 @@ impl<'a> Walk<'a> {
     }
 
     /// The extents of an image whose channels come first in the file; of a signal, which
-    /// has one row.
+    /// has one row. A tensor that the file sees otherwise is reshaped.
     ///
     /// # Errors
-    /// Any other order or number of axes.
-    pub fn image(&self, node: &Node, of: &Activation) -> Result<Shape, String> {
+    /// Any other number of axes.
+    pub fn image(&mut self, node: &Node, of: &Activation) -> Result<(TensorId, Shape), String> {
         let shape = self.shape(of.tensor);
         let rank = of.dims.len();
         let order = channels_first(rank);
         let extents = order.iter().map(|&axis| extent(shape, axis));
         let whole = of.dims.iter().copied().eq(extents) && of.len() == shape.len();
         if (3..=4).contains(&rank) && of.is_ordered(&order) && whole {
-            return Ok(shape);
+            return Ok((of.tensor, shape));
+        }
+        let made = match of.dims.as_slice() {
+            &[1, channels, width] => Some((channels, 1, width)),
+            &[1, channels, height, width] => Some((channels, height, width)),
+            _ => None,
+        };
+        if let (Some((channels, height, width)), Some(last)) = (made, of.order()) {
+            let shape = Shape {
+                channels,
+                height,
+                width,
+            };
+            let operator = Operator::Reshape([last, false]);
+            return Ok((self.emit(node, operator, vec![of.tensor], shape)?, shape));
         }
         Err(format!(
             "{} reads a tensor of shape {:?}; allowed are images (batch, channels, rows, \

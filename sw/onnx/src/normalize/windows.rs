@@ -171,7 +171,7 @@ pub(super) fn windows(node: &Node, window: &Window, shape: Shape) -> Result<[usi
 impl Walk<'_> {
     pub(super) fn pool(&mut self, node: &Node, read: &Read) -> Result<Activation, String> {
         let of = read.tensor(node, 0)?;
-        let shape = self.image(node, of)?;
+        let (image, shape) = self.image(node, of)?;
         let window = window(node, of.dims.len() - 2, shape, None)?;
         if window.dilations != [1, 1] {
             return Err(format!(
@@ -204,19 +204,19 @@ impl Walk<'_> {
             height,
             width,
         };
-        let tensor = self.emit(node, Operator::Pool(pool), vec![of.tensor], made)?;
+        let tensor = self.emit(node, Operator::Pool(pool), vec![image], made)?;
         Ok(self.seen(tensor, of.dims.len(), of.element))
     }
 
     pub(super) fn global_pool(&mut self, node: &Node, read: &Read) -> Result<Activation, String> {
         let of = read.tensor(node, 0)?;
-        let shape = self.image(node, of)?;
+        let (image, shape) = self.image(node, of)?;
         let pool = match node.operator.as_str() {
             "GlobalMaxPool" => Pool::GlobalMax,
             _ => Pool::GlobalAverage,
         };
         let made = Shape::vector(shape.channels);
-        let tensor = self.emit(node, Operator::Pool(pool), vec![of.tensor], made)?;
+        let tensor = self.emit(node, Operator::Pool(pool), vec![image], made)?;
         Ok(self.seen(tensor, of.dims.len(), of.element))
     }
 

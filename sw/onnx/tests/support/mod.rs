@@ -1,0 +1,52 @@
+//! Data that is not part of the repository, and the container of numpy's arrays.
+
+use flate2::read::DeflateDecoder;
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The folder of that name in `shared/data` beside the repository; `None`, with a
+/// message that is seen even if the test passes, where it is absent.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/data")
+        .join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let _ = writeln!(
+        std::io::stderr(),
+        "skipped: {} is missing",
+        folder.display()
+    );
+    None
+}
+
+/// The elements of every array of a compressed npz file, by name, as they lie there.
+///
+/// # Panics
+/// If it is no such file.
+pub fn npz(path: &Path) -> HashMap<String, Vec<u8>> {
+    let bytes = std::fs::read(path).expect("a file");
+    let short = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+    let long = |at: usize| short(at) | short(at + 2) << 16;
+    let mut arrays = HashMap::new();
+    // The central directory at the end says where the files lie (APPNOTE.TXT, 4.3.12).
+    let end = bytes.len() - 22;
+    let (count, mut entry) = (short(end + 10), long(end + 16));
+    for _ in 0..count {
+        let (packed, name, extra) = (long(entry + 20), short(entry + 28), short(entry + 30));
+        let local = long(entry + 42);
+        let title = String::from_utf8_lossy(&bytes[entry + 46..entry + 46 + name]);
+        let data = local + 30 + short(local + 26) + short(local + 28);
+        let mut array = Vec::new();
+        DeflateDecoder::new(&bytes[data..data + packed])
+            .read_to_end(&mut array)
+            .expect("deflated data");
+        let header = 10 + usize::from(u16::from_le_bytes([array[8], array[9]]));
+        let title = title.trim_end_matches(".npy").to_owned();
+        arrays.insert(title, array.split_off(header));
+        entry += 46 + name + extra + short(entry + 32);
+    }
+    arrays
+}
