@@ -2,31 +2,14 @@
 //!
 //! `vectors/operators.py` writes the file; each model is one or a few nodes.
 
+mod support;
+
 use brownout_onnx::network::{Network, Shape};
 use brownout_onnx::{network_of, reference};
 use std::path::Path;
 
-/// What `operators.py` wrote.
-const CASES: &str = include_str!("vectors/operators.txt");
 /// Largest difference beside 1 + |value|: a few roundings of single precision.
 const TOLERANCE: f32 = 2e-6;
-
-fn base64(text: &str) -> Vec<u8> {
-    let value = |c: u8| match c {
-        b'A'..=b'Z' => c - b'A',
-        b'a'..=b'z' => c - b'a' + 26,
-        b'0'..=b'9' => c - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let digits: Vec<u8> = text.bytes().filter(|&c| c != b'=').map(value).collect();
-    let group = |group: &[u8]| {
-        let bits = group.iter().fold(0u32, |bits, &d| bits << 6 | u32::from(d));
-        let bytes = (bits << (6 * (4 - group.len()))).to_be_bytes();
-        bytes[1..group.len()].to_vec()
-    };
-    digits.chunks(4).flat_map(group).collect()
-}
 
 /// The image of `cases.py`, its elements in the network's order.
 fn image(network: &Network, integers: Option<bool>) -> Vec<f32> {
@@ -57,10 +40,7 @@ fn image(network: &Network, integers: Option<bool>) -> Vec<f32> {
 #[test]
 fn every_operator_computes_what_onnxruntime_and_qonnx_do() {
     let (mut cases, mut worst, mut wrong) = (0, 0f32, Vec::new());
-    for line in CASES.lines() {
-        let mut fields = line.split('\t');
-        let mut field = || fields.next().expect("three fields");
-        let (name, model, outputs) = (field(), base64(field()), base64(field()));
+    for (name, model, outputs) in support::cases() {
         cases += 1;
         let network = match network_of(model, Path::new(name)) {
             Ok(network) => network,

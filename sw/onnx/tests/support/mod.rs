@@ -1,5 +1,9 @@
 //! Data that is not part of the repository, and the container of numpy's arrays.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+pub mod model;
+
 use flate2::read::DeflateDecoder;
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -49,4 +53,32 @@ pub fn npz(path: &Path) -> HashMap<String, Vec<u8>> {
         entry += 46 + name + extra + short(entry + 32);
     }
     arrays
+}
+
+/// The name, model and outputs of every line that `vectors/operators.py` wrote.
+pub fn cases() -> impl Iterator<Item = (&'static str, Vec<u8>, Vec<u8>)> {
+    include_str!("../vectors/operators.txt")
+        .lines()
+        .map(|line| {
+            let mut fields = line.split('\t');
+            let mut field = || fields.next().expect("three fields");
+            (field(), base64(field()), base64(field()))
+        })
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    let value = |c: u8| match c {
+        b'A'..=b'Z' => c - b'A',
+        b'a'..=b'z' => c - b'a' + 26,
+        b'0'..=b'9' => c - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<u8> = text.bytes().filter(|&c| c != b'=').map(value).collect();
+    let group = |group: &[u8]| {
+        let bits = group.iter().fold(0u32, |bits, &d| bits << 6 | u32::from(d));
+        let bytes = (bits << (6 * (4 - group.len()))).to_be_bytes();
+        bytes[1..group.len()].to_vec()
+    };
+    digits.chunks(4).flat_map(group).collect()
 }
