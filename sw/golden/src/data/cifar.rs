@@ -3,8 +3,8 @@
 //! CIFAR-10 is `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`, records of
 //! 3,073 bytes: a label of 0 to 9, then 32 × 32 red, green and blue values, plane by plane
 //! (A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009). CIFAR-100 is
-//! `train.bin` and `test.bin`, records of 3,074 bytes: a coarse label of 0 to 19, which is not
-//! used here, a fine one of 0 to 99, and the values. Files of fewer records than the published
+//! `train.bin` and `test.bin`, records of 3,074 bytes: a coarse label of 0 to 19, a fine one of 0
+//! to 99, and the values; one of the two labels is used. Files of fewer records than the published
 //! ones are read too. Memory grows only with bytes that the file really delivers, never beyond
 //! what a full file has.
 
@@ -34,6 +34,8 @@ const PIXELS: usize = SIDE * SIDE;
 const VOLUME: usize = CHANNELS * PIXELS;
 /// Bytes that are counted at most to tell what a file is that is none of the form's.
 const MOST_COUNTED: u64 = 1 << 28;
+/// Most bytes of a file of names that are read.
+const MOST_NAMES: u64 = 16 << 10;
 /// Bytes that are counted at once.
 const PART: usize = 16 << 10;
 
@@ -46,12 +48,16 @@ pub struct Form {
     pub classes: usize,
     /// Most records of a file.
     pub most_records: usize,
-    /// How many values each label of a record can have; the last one is the class.
+    /// How many values each label of a record can have.
     labels: &'static [u8],
+    /// Which of them is the class.
+    class: usize,
     training: &'static [&'static str],
     test: &'static str,
     kind: &'static str,
     source: &'static str,
+    /// The file with a line for each class.
+    names: &'static str,
 }
 
 /// CIFAR-10.
@@ -60,6 +66,7 @@ pub static TEN: Form = Form {
     classes: CLASSES,
     most_records: MOST_RECORDS,
     labels: &[10],
+    class: 0,
     training: &[
         "data_batch_1.bin",
         "data_batch_2.bin",
@@ -70,6 +77,7 @@ pub static TEN: Form = Form {
     test: "test_batch.bin",
     kind: "a CIFAR-10 directory has data_batch_1.bin to data_batch_5.bin and test_batch.bin",
     source: "cifar10",
+    names: "batches.meta.txt",
 };
 
 /// CIFAR-100, with its fine labels.
@@ -78,10 +86,26 @@ pub static HUNDRED: Form = Form {
     classes: 100,
     most_records: 50_000,
     labels: &[20, 100],
+    class: 1,
     training: &["train.bin"],
     test: "test.bin",
     kind: "a CIFAR-100 directory has train.bin and test.bin",
     source: "cifar100",
+    names: "fine_label_names.txt",
+};
+
+/// CIFAR-100, with its coarse labels: twenty superclasses of five classes each.
+pub static COARSE: Form = Form {
+    name: "CIFAR-100",
+    classes: 20,
+    most_records: HUNDRED.most_records,
+    labels: HUNDRED.labels,
+    class: 0,
+    training: HUNDRED.training,
+    test: HUNDRED.test,
+    kind: HUNDRED.kind,
+    source: "cifar100-coarse",
+    names: "coarse_label_names.txt",
 };
 
 /// The records of one file.
@@ -179,7 +203,23 @@ impl Form {
         let images = Array4::from_shape_vec((all.labels.len(), SIDE, SIDE, CHANNELS), all.pixels)
             .expect("each label came with the pixels of one image");
         let labels = all.labels.into_iter().map(u16::from).collect();
-        Ok(Dataset::new(name, images, labels, classes))
+        Ok(Dataset {
+            class_names: self.class_names(directory),
+            ..Dataset::new(name, images, labels, classes)
+        })
+    }
+
+    /// What the classes are called, if the folder has the file that says so.
+    fn class_names(&self, directory: &Path) -> Vec<String> {
+        let mut text = String::new();
+        let file = File::open(directory.join(self.names)).map(|file| file.take(MOST_NAMES));
+        let read = file.and_then(|mut file| file.read_to_string(&mut text));
+        let names = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let names: Vec<String> = names.map(printable).collect();
+        match read {
+            Ok(_) if names.len() == self.classes => names,
+            _ => Vec::new(),
+        }
     }
 
     fn read_batch(&self, path: &Path) -> Result<Batch, DataError> {
@@ -277,7 +317,7 @@ impl Form {
 
     /// Whether a file that is none of this form's has the length of the other's.
     fn likeness(&self, mut source: Counted<impl Read>) -> Option<String> {
-        let other = if self.classes == TEN.classes {
+        let other = if self.labels == TEN.labels {
             &HUNDRED
         } else {
             &TEN
@@ -318,7 +358,7 @@ impl Form {
             batch.pixels.reserve_exact(more * VOLUME);
         }
         let (labels, planes) = record.split_at(self.labels.len());
-        batch.labels.extend(labels.last());
+        batch.labels.extend(labels.get(self.class));
         batch
             .pixels
             .extend((0..PIXELS).flat_map(|p| (0..CHANNELS).map(move |c| planes[c * PIXELS + p])));

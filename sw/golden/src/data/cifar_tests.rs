@@ -133,6 +133,17 @@ fn records_of_cifar_100_have_their_fine_labels_and_a_hundred_classes() {
     std::fs::write(path.join("test.bin"), records_of_hundred(3)).unwrap();
     let test = HUNDRED.read_test(path).unwrap();
     assert_eq!((&test.labels[..], test.classes), (&[99, 98, 97][..], 100));
+    assert_eq!(test.class_name(98), "98");
+    let names: Vec<String> = (0..100).map(|class| format!("fine {class}\n")).collect();
+    std::fs::write(path.join("fine_label_names.txt"), names.concat()).unwrap();
+    let named = HUNDRED.read_test(path).unwrap();
+    assert_eq!(named.class_name(98), "fine 98");
+    let coarse = COARSE.read_test(path).unwrap();
+    assert_eq!(coarse.class_names, [""; 0]);
+    assert_eq!(coarse.images, test.images);
+    let stored = records_of_hundred(3);
+    let first: Vec<u16> = stored.chunks(3074).map(|r| u16::from(r[0])).collect();
+    assert_eq!((coarse.labels, coarse.classes <= 20), (first, true));
     assert_eq!(
         test.image(1).bytes().unwrap()[0],
         1,

@@ -14,13 +14,40 @@ pub(super) struct Wanted {
     pub compressed: &'static str,
     /// What such a folder holds.
     pub kind: &'static str,
-    /// How `--data` names the source: `mnist`, `cifar10` or `cifar100`.
+    /// How `--data` names the source: `mnist`, `emnist,letters` or `cifar10`.
     pub source: &'static str,
 }
 
 /// A file by which each kind of folder is told.
-const MARKS: [(&str, &str, &str); 3] = [
+const MARKS: [(&str, &str, &str); 10] = [
     ("mnist", "t10k-images-idx3-ubyte", "gz"),
+    ("qmnist", "qmnist-test-images-idx3-ubyte", "gz"),
+    (
+        "emnist,letters",
+        "emnist-letters-test-images-idx3-ubyte",
+        "gz",
+    ),
+    (
+        "emnist,balanced",
+        "emnist-balanced-test-images-idx3-ubyte",
+        "gz",
+    ),
+    (
+        "emnist,byclass",
+        "emnist-byclass-test-images-idx3-ubyte",
+        "gz",
+    ),
+    (
+        "emnist,bymerge",
+        "emnist-bymerge-test-images-idx3-ubyte",
+        "gz",
+    ),
+    (
+        "emnist,digits",
+        "emnist-digits-test-images-idx3-ubyte",
+        "gz",
+    ),
+    ("emnist,mnist", "emnist-mnist-test-images-idx3-ubyte", "gz"),
     ("cifar10", "test_batch.bin", "xz"),
     ("cifar100", "test.bin", "xz"),
 ];
@@ -73,6 +100,16 @@ fn file(directory: &Path, name: &str, compressed: &str) -> Option<PathBuf> {
 /// What is there in place of a file, and what to do about it.
 fn near_miss(directory: &Path, wanted: Wanted) -> Option<String> {
     let (files, folders) = entries(directory);
+    // First what names its data set: EMNIST's images under MNIST's names would be read wrong.
+    for (source, mark, compressed) in MARKS {
+        let rest = wanted.source.strip_prefix(source);
+        // The same files, as `cifar100-coarse` has those of `cifar100`.
+        let is_same = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        if !is_same && file(directory, mark, compressed).is_some() {
+            let what = printable(&format!("{source}:{}", directory.display()));
+            return Some(format!("it holds {mark}: say {what}"));
+        }
+    }
     if let Some((name, form)) = files.iter().find_map(|n| Some((n, likeness(n, wanted)?))) {
         let name = printable(name);
         return Some(match form {
@@ -84,12 +121,6 @@ fn near_miss(directory: &Path, wanted: Wanted) -> Option<String> {
                 "it holds {name}, the form for Python: allowed is the binary form, for C programs"
             ),
         });
-    }
-    for (source, mark, compressed) in MARKS {
-        if source != wanted.source && file(directory, mark, compressed).is_some() {
-            let what = printable(&format!("{source}:{}", directory.display()));
-            return Some(format!("it holds {mark}: say {what}"));
-        }
     }
     let mut level = folders;
     for _ in 0..DEPTH {
@@ -130,7 +161,7 @@ fn likeness(name: &str, wanted: Wanted) -> Option<Likeness> {
     let stem = end.map_or(name, |end| &name[..name.len() - end.len() - 1]);
     let plain = |text: &str| text.to_lowercase().replace(['.', '_', ' '], "-");
     let (stem, plain_name) = (plain(stem), plain(wanted.name));
-    // EMNIST calls its test images so, with the name of the split before it.
+    // As most data sets but MNIST call their test images.
     let other_name = plain_name.replace("t10k-", "test-");
     if !stem.ends_with(&plain_name) && !stem.ends_with(&other_name) {
         return None;
@@ -199,7 +230,12 @@ mod tests {
             (
                 IMAGES,
                 "emnist-letters-test-images-idx3-ubyte.gz",
-                "it holds emnist-letters-test-images-idx3-ubyte.gz: call it t10k-images-idx3-ubyte.gz",
+                "it holds emnist-letters-test-images-idx3-ubyte: say emnist,letters:DIR",
+            ),
+            (
+                IMAGES,
+                "kuzushiji-test-images-idx3-ubyte.gz",
+                "it holds kuzushiji-test-images-idx3-ubyte.gz: call it t10k-images-idx3-ubyte.gz",
             ),
             (
                 IMAGES,

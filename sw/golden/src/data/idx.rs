@@ -2,17 +2,16 @@
 //!
 //! Format: big-endian 32-bit header fields, then bytes. Images: magic 2051,
 //! count, rows, columns, count·rows·columns pixels. Labels: magic 2049, count,
-//! count class numbers. No field says how many classes there are: they are as many
-//! as the largest label demands, plus one, in the files that are read. A header is never trusted with an allocation: memory
-//! grows only with bytes that the file really delivers, never beyond what the
-//! header announces, and a compressed file delivers no more than `inflate`
-//! lets it.
+//! count class numbers; or of QMNIST magic 3074, count, 8, and for each image eight 32-bit
+//! integers, of which the first is the class (C. Yadav and L. Bottou, "Cold Case: The Lost
+//! MNIST Digits", 2019). No field says how many classes there are; `idx_forms` has what data
+//! sets say. A header is never trusted with an allocation: memory grows only with bytes that
+//! the file really delivers, never beyond what the header announces, and a compressed file
+//! delivers no more than `inflate` lets it.
 
-use super::folder::{Wanted, find};
+use super::DataError;
 use super::inflate::{Bounded, Compression};
 use super::signature::{describe, idx_content, peek};
-use super::{DataError, Dataset, Split};
-use brownout_spec::text::printable;
 use ndarray::Array4;
 use std::fs::File;
 use std::io::{BufReader, Chain, Cursor, ErrorKind, Read};
@@ -20,121 +19,15 @@ use std::path::{Path, PathBuf};
 
 const IMAGE_MAGIC: u32 = 0x0803;
 const LABEL_MAGIC: u32 = 0x0801;
-/// Most bytes of pixels that are read: above the 188 MB of EMNIST's digits.
-const MOST_PIXELS: u64 = 1 << 28;
+const TABLE_MAGIC: u32 = 0x0c02;
+/// Integers that QMNIST has for each image.
+const TABLE_COLUMNS: u32 = 8;
+/// Most bytes of pixels that are read: above the 547 MB of EMNIST's `byclass`.
+const MOST_PIXELS: u64 = 1 << 30;
 /// Largest image side that is accepted.
 const MOST_SIDE: u32 = 1024;
 /// Bytes that are read at once.
 const PART: usize = 16 << 10;
-
-const TRAINING: Part = Part {
-    images: "train-images-idx3-ubyte",
-    labels: "train-labels-idx1-ubyte",
-};
-const TEST: Part = Part {
-    images: "t10k-images-idx3-ubyte",
-    labels: "t10k-labels-idx1-ubyte",
-};
-
-/// Names of a file of images and one of their labels.
-#[derive(Clone, Copy)]
-struct Part {
-    images: &'static str,
-    labels: &'static str,
-}
-
-/// Reads the four files of an MNIST-style directory, each plain or with `.gz`.
-///
-/// # Errors
-/// A sentence naming the file that is missing, cannot be read, or is none of IDX.
-pub fn read_directory(directory: &Path) -> Result<Split, DataError> {
-    let parts = [TRAINING.find(directory)?, TEST.find(directory)?];
-    let [mut train, mut test] = [
-        read_pair(directory, &parts[0])?,
-        read_pair(directory, &parts[1])?,
-    ];
-    if train.shape() != test.shape() {
-        return Err(DataError::Format {
-            path: directory.to_owned(),
-            problem: format!(
-                "training images are {} and test images {}; they must agree",
-                train.shape(),
-                test.shape()
-            ),
-        });
-    }
-    let classes = train.classes.max(test.classes);
-    (train.classes, test.classes) = (classes, classes);
-    Ok(Split { train, test })
-}
-
-/// Reads the two files of training images, whether or not there are others.
-///
-/// # Errors
-/// As [`read_directory`].
-pub fn read_training(directory: &Path) -> Result<Dataset, DataError> {
-    read_pair(directory, &TRAINING.find(directory)?)
-}
-
-/// Reads the two files of test images, whether or not there are others.
-///
-/// # Errors
-/// As [`read_directory`].
-pub fn read_test(directory: &Path) -> Result<Dataset, DataError> {
-    read_pair(directory, &TEST.find(directory)?)
-}
-
-/// The file of labels of test or else of training images, for messages; its plain name where it
-/// is not there.
-pub fn label_file(directory: &Path, of_test: bool) -> PathBuf {
-    let part = if of_test { TEST } else { TRAINING };
-    let found = find(directory, wanted(part.labels));
-    found.unwrap_or_else(|_| directory.join(part.labels))
-}
-
-fn wanted(name: &'static str) -> Wanted {
-    Wanted {
-        name,
-        compressed: "gz",
-        kind: "an MNIST-style directory has four IDX files",
-        source: "mnist",
-    }
-}
-
-impl Part {
-    /// The files of images and labels.
-    fn find(self, directory: &Path) -> Result<[PathBuf; 2], DataError> {
-        let find = |name| find(directory, wanted(name));
-        Ok([find(self.images)?, find(self.labels)?])
-    }
-}
-
-fn read_pair(
-    directory: &Path,
-    [image_path, label_path]: &[PathBuf; 2],
-) -> Result<Dataset, DataError> {
-    let images = read_images(image_path)?;
-    let labels = read_labels(label_path)?;
-    if labels.len() != images.dim().0 {
-        let image_name = image_path.file_name().unwrap_or_default();
-        return Err(DataError::Format {
-            path: label_path.clone(),
-            problem: format!(
-                "it has {} labels, but {} has {} images",
-                labels.len(),
-                printable(&image_name.to_string_lossy()),
-                images.dim().0
-            ),
-        });
-    }
-    let name = directory
-        .file_name()
-        .map_or("idx".to_owned(), |n| printable(&n.to_string_lossy()));
-    let labels: Vec<u16> = labels.into_iter().map(u16::from).collect();
-    let largest = labels.iter().copied().max().unwrap_or(0);
-    let classes = usize::from(largest) + 1;
-    Ok(Dataset::new(name, images, labels, classes))
-}
 
 /// Reads one image file, `[image][row][column][1]`.
 pub fn read_images(path: &Path) -> Result<Array4<u8>, DataError> {
@@ -188,6 +81,39 @@ pub fn labels_from(bytes: impl Read, path: &Path) -> Result<Vec<u8>, DataError> 
         )));
     }
     source.rest(count, "labels")
+}
+
+/// Reads one file of QMNIST's labels: the class is the first of eight integers.
+pub fn read_table(path: &Path) -> Result<Vec<u8>, DataError> {
+    table_from(open(path)?, path)
+}
+
+/// Reads the bytes of a file of QMNIST's labels, as [`images_from`] does.
+///
+/// # Errors
+/// When the bytes are not exactly one such file, or a class is none of 0 to 255.
+pub fn table_from(bytes: impl Read, path: &Path) -> Result<Vec<u8>, DataError> {
+    let mut source = Source::new(bytes, path);
+    source.magic(TABLE_MAGIC, "a table of labels")?;
+    let (count, columns) = (source.word()?, source.word()?);
+    let size = u64::from(count) * u64::from(columns) * 4;
+    if count == 0 || columns != TABLE_COLUMNS || size > MOST_PIXELS {
+        return Err(source.refuse(format!(
+            "it announces {count} rows of {columns} integers; allowed is 1 row to {} of {TABLE_COLUMNS}",
+            MOST_PIXELS / u64::from(4 * TABLE_COLUMNS)
+        )));
+    }
+    let table = source.rest(size, "bytes of labels")?;
+    let rows = table.chunks_exact(4 * TABLE_COLUMNS as usize);
+    let class = |(number, row): (usize, &[u8])| {
+        let class = row.first_chunk().copied().map_or(0, i32::from_be_bytes);
+        u8::try_from(class).map_err(|_| {
+            source.refuse(format!(
+                "the class of image {number} is {class}; allowed is 0 to 255"
+            ))
+        })
+    };
+    rows.enumerate().map(class).collect()
 }
 
 fn open(path: &Path) -> Result<impl Read, DataError> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::idx_forms::MNIST;
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
 
@@ -105,7 +106,7 @@ fn there_are_as_many_classes_as_the_largest_label_of_both_parts_demands() {
         let directory = tempfile::tempdir().unwrap();
         write_part(directory.path(), "train", train);
         write_part(directory.path(), "t10k", test);
-        let split = read_directory(directory.path()).unwrap();
+        let split = MNIST.read_directory(directory.path()).unwrap();
         assert_eq!(
             (split.train.classes, split.test.classes),
             (classes, classes)
@@ -130,18 +131,18 @@ fn either_part_is_read_where_the_other_is_not_there() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     write_part(path, "t10k", &[0, 3]);
-    assert_eq!(read_test(path).unwrap().classes, 4);
-    let message = read_directory(path).unwrap_err().to_string();
+    assert_eq!(MNIST.read_test(path).unwrap().classes, 4);
+    let message = MNIST.read_directory(path).unwrap_err().to_string();
     assert!(message.contains("train-images-idx3-ubyte"), "{message}");
-    assert!(read_training(path).is_err());
+    assert!(MNIST.read_training(path).is_err());
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     write_part(path, "train", &[0, 6]);
-    assert_eq!(read_training(path).unwrap().classes, 7);
-    let message = read_directory(path).unwrap_err().to_string();
+    assert_eq!(MNIST.read_training(path).unwrap().classes, 7);
+    let message = MNIST.read_directory(path).unwrap_err().to_string();
     assert!(message.contains("t10k-images-idx3-ubyte"), "{message}");
-    assert!(read_test(path).is_err());
+    assert!(MNIST.read_test(path).is_err());
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn a_count_of_labels_that_differs_from_that_of_images_is_refused() {
     write_part(directory.path(), "t10k", &[0]);
     let labels = header(&[2049, 2], &[0, 1]);
     write(directory.path(), "t10k-labels-idx1-ubyte", &labels);
-    let message = read_test(directory.path()).unwrap_err().to_string();
+    let message = MNIST.read_test(directory.path()).unwrap_err().to_string();
     assert!(message.contains("2 labels"), "{message}");
 }
 
@@ -217,6 +218,9 @@ fn what_a_file_is_in_place_of_images_is_said_in_words() {
 #[test]
 fn a_missing_file_is_named_with_both_spellings() {
     let directory = tempfile::tempdir().unwrap();
-    let message = read_directory(directory.path()).unwrap_err().to_string();
+    let message = MNIST
+        .read_directory(directory.path())
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("train-images-idx3-ubyte.gz"), "{message}");
 }

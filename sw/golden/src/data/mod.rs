@@ -5,6 +5,7 @@ pub mod cifar;
 mod folder;
 pub mod glyph;
 pub mod idx;
+pub mod idx_forms;
 mod inflate;
 mod pixels;
 mod signature;

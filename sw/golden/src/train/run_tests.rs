@@ -168,7 +168,9 @@ fn the_integer_cnn_reaches_98_percent_on_mnist() {
     let Some(directory) = crate::test_data::folder("mnist") else {
         return;
     };
-    let split = crate::data::idx::read_directory(&directory).unwrap();
+    let split = crate::data::idx_forms::MNIST
+        .read_directory(&directory)
+        .unwrap();
     assert_eq!((split.train.len(), split.test.len()), (60_000, 10_000));
     let options = TrainingOptions {
         epochs: 4,
