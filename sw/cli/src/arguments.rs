@@ -146,8 +146,8 @@ pub struct NetworkArguments {
     /// norm and no projection
     #[arg(long, default_value = "cnn", value_name = "NAME")]
     pub network: Builtin,
-    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz), cifar10:DIR
-    /// or cifar100:DIR (the binary form, plain or .xz)
+    /// Images: glyphs, glyphs:SEED, mnist:DIR (four IDX files, plain or .gz), cifar10:DIR (the binary
+    /// form, plain or .xz), npz:FILE, images:DIR and others; see `train --help`
     #[arg(long, default_value = "glyphs", value_name = "SOURCE")]
     pub data: DataSource,
     /// Training images to use [default: 12000 glyphs, or all images of the files]
@@ -252,8 +252,8 @@ pub struct SimulateArguments {
         default_value = "keep"
     )]
     pub policies: Vec<Policy>,
-    /// Images: glyphs, glyphs:SEED, mnist:DIR, idx:DIR, cifar10:DIR or cifar100:DIR; the test images
-    /// are used
+    /// Images: glyphs, mnist:DIR, cifar10:DIR, npz:FILE, images:DIR and others, see `train --help`; the
+    /// test images are used
     #[arg(long, default_value = "glyphs", value_name = "SOURCE")]
     pub data: DataSource,
     /// Test images at each point [default: 100, or all if they are fewer]

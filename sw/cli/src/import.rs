@@ -74,10 +74,10 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
     let said = Said::by(&bytes, state_dict, &settings)?;
     let data = match &settings.data {
         None => None,
-        Some(source) => Some((source, source.test_images(1, output)?)),
+        Some(source) => Some((source, source.test_images(1, settings.image, output)?)),
     };
     let usual = data.as_ref();
-    let usual = usual.map(|(source, data)| (data, source.input_map()));
+    let usual = usual.map(|(source, data)| (data, source.input_map(data)));
     let known = said.known(&settings, usual)?;
     let target = &known.target;
     if let Some((source, data)) = &data {

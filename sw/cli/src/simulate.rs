@@ -15,6 +15,7 @@ use crate::run::{Outcome, Placed, Record, Run, report};
 use crate::summary::Provenance;
 use brownout_golden::data::Dataset;
 use brownout_golden::model::IntegerModel;
+use brownout_spec::program::Shape;
 
 /// Test images where nobody says how many, if there are as many.
 const IMAGES: usize = 100;
@@ -44,7 +45,7 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
     let name = arguments.model.display().to_string();
     let placements = place_all(&chosen, &points, &name, &model)?;
     check_outputs(arguments)?;
-    let data = images(arguments, output)?;
+    let data = images(arguments, model.network.input, output)?;
     check_images(&arguments.data, &data, &name, &model)?;
 
     let workshop = Workshop::locate()?;
@@ -132,7 +133,7 @@ pub fn place_all(
     points.codes.iter().map(place).collect()
 }
 
-fn images(arguments: &SimulateArguments, output: Output) -> Result<Dataset, Error> {
+fn images(arguments: &SimulateArguments, input: Shape, output: Output) -> Result<Dataset, Error> {
     let skip = arguments.skip;
     if arguments.images == Some(0) {
         return Err(Error::flag("--images", 0, "1 or more"));
@@ -140,7 +141,7 @@ fn images(arguments: &SimulateArguments, output: Output) -> Result<Dataset, Erro
     let asked = arguments
         .images
         .map_or(1, |images| skip.saturating_add(images));
-    let all = arguments.data.test_images(asked, output)?;
+    let all = arguments.data.test_images(asked, Some(input), output)?;
     if skip >= all.len() {
         return Err(Error::flag(
             "--skip",

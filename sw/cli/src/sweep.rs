@@ -86,7 +86,7 @@ pub fn run(arguments: &SweepArguments, global: &Global, output: Output) -> Resul
         workshop: Workshop::locate()?,
     };
     let network = &arguments.network;
-    let split = network.data.split(network.train_images, output)?;
+    let split = network.data.split(network.train_images, None, output)?;
     let there_are = split.test.len();
     let images = arguments.images.unwrap_or(IMAGES.min(there_are));
     check_count("--images", images, there_are)?;

@@ -59,9 +59,6 @@ impl Parts {
 }
 
 impl Source {
-    /// The kinds that [`FromStr`] knows.
-    pub const KINDS: [&str; 3] = ["npz", "npy", "images"];
-
     /// Reads training and test images, as far as they are asked for; `input` is the shape that a
     /// network takes, where one is known.
     ///

@@ -41,8 +41,8 @@ pub struct EvaluateArguments {
 pub struct EvaluateSettings {
     /// Network: an integer model, or a checkpoint; one that is not quantized is quantized first
     pub file: Option<PathBuf>,
-    /// Images: glyphs, glyphs:SEED, mnist:DIR, idx:DIR, cifar10:DIR or cifar100:DIR; the test images
-    /// are used
+    /// Images: glyphs, mnist:DIR, cifar10:DIR, npz:FILE, images:DIR and others, see `train --help`; the
+    /// test images are used
     #[arg(long, value_name = "SOURCE")]
     #[serde(deserialize_with = "from_text")]
     pub data: Option<DataSource>,

@@ -25,7 +25,34 @@ use std::path::PathBuf;
 
 A recipe is a TOML file with network, from, data, train_images, classes, out, checkpoint and state,
 and a table [training] with everything else; --print-config prints the one that is in force. Ctrl-C
-ends a run after its present step; with --state the same command goes on from there.")]
+ends a run after its present step; with --state the same command goes on from there.
+
+Images of files, in every command:
+  mnist:DIR, idx:DIR     four IDX files under MNIST's names, plain or .gz; labels from 0
+  emnist:DIR             the split of EMNIST that is there, or emnist,letters:DIR and so on: rows and
+                         columns are exchanged back, and of letters label 1 becomes class 0
+  qmnist:DIR             QMNIST, with the first column of its tables of labels
+  cifar10:DIR            the binary form, plain or .xz; likewise cifar100:DIR with its fine labels and
+                         cifar100-coarse:DIR
+  npz:FILE, npy:DIR      NumPy arrays x_train, y_train, x_test and y_test, or train_images,
+                         train_labels, test_images and test_labels; or one of images, x, inputs and
+                         vectors with one of labels, y, outputs and targets, and hold=
+  images:DIR             PNG and JPEG pictures, DIR/train/CLASS/* and DIR/test/CLASS/* (or val), or
+                         DIR/CLASS/* and hold=; classes are numbered in the order of their names
+Options stand before the colon, as in npz,nchw,hold=5:FILE:
+  hold=K, hold=all       the first of every K images (of each class) is a test image, or all are
+  nhwc, nchw             where channels are in arrays of four axes, if neither the network nor their
+                         number (1 to 4) says it
+  size=S, size=ROWSxCOLS size of pictures; without it the network's, or their own. The shorter side
+                         is brought to S and the middle cut out, or to resize=R first; rows and
+                         columns that differ are reached without a cut, unless resize=R is given.
+                         As torchvision's Resize and CenterCrop with Pillow's bilinear filter
+  grey                   pictures of one channel; without it three, if the network does not take one
+  numbered               names of folders, or of pictures in no folder, are numbers of classes
+Arrays of uint8 are pixels, which the map turns into activations; int8 are activations themselves;
+floats enter a network as they are, and are rounded to the map's step (to the nearest, of two the
+even one) where it computes in integers. Labels are whole numbers of shape N or N x 1, or floats of
+shape N x outputs, which are kept as targets; the place of the largest is the class.")]
 pub struct TrainArguments {
     /// Integer model to write: safetensors with metadata
     #[arg(long, value_name = "FILE")]
@@ -45,8 +72,8 @@ pub struct TrainArguments {
     /// Start from this checkpoint, whose network it is that is trained
     #[arg(long, value_name = "FILE", conflicts_with = "network")]
     pub from: Option<PathBuf>,
-    /// Images: glyphs, glyphs:SEED, mnist:DIR or idx:DIR (four IDX files, plain or .gz), cifar10:DIR
-    /// or cifar100:DIR (the binary form, plain or .xz) [default: glyphs]
+    /// Images: glyphs, glyphs:SEED, mnist:DIR, idx:DIR, emnist:DIR, qmnist:DIR, cifar10:DIR,
+    /// cifar100:DIR, cifar100-coarse:DIR, npz:FILE, npy:DIR or images:DIR; see below [default: glyphs]
     #[arg(long, value_name = "SOURCE")]
     pub data: Option<DataSource>,
     /// Training images to use [default: 12000 glyphs, or all images of the files]

@@ -18,6 +18,7 @@ use brownout_golden::quantized::{ARRAY, MemoryRules, QuantizedNetwork, StoredMem
 use brownout_golden::train::TrainingOptions;
 use brownout_spec::code::{CodeName, Storage};
 use brownout_spec::config::WeightBits;
+use brownout_spec::program::Shape;
 use std::ops::Range;
 
 /// Most seeds, flips and iterations of a run; each is far more than a search can use.
@@ -72,6 +73,11 @@ impl<'a> Plan<'a> {
             first_seed,
             log_is_json,
         })
+    }
+
+    /// Shape of the images that the network takes.
+    pub fn image(&self) -> Shape {
+        self.checkpoint.model.image
     }
 
     /// Digest of what is attacked, as it is in the checkpoint.

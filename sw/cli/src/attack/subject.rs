@@ -40,7 +40,7 @@ impl Subject {
     /// When images cannot be read or are not the network's, or its weights have no place in
     /// the memory.
     pub fn new(arguments: &Asked, plan: &Plan<'_>, output: Output) -> Result<Self, Error> {
-        let split = arguments.data.split(None, output)?;
+        let split = arguments.data.split(None, Some(plan.image()), output)?;
         let network = plan.network(&split)?;
         plan.check_data(&network, &split)?;
         let memory = plan.memory(&network)?;

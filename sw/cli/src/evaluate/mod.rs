@@ -87,7 +87,7 @@ fn images(
     (subject, file): (&Subject, &Path),
     output: Output,
 ) -> Result<Dataset, Error> {
-    let all = source.test_images(1, output)?;
+    let all = source.test_images(1, Some(subject.image()), output)?;
     let whose = file.display().to_string();
     check_labels(source, &all, Part::Test, (subject.classes(), &whose))?;
     match count {

@@ -14,6 +14,7 @@ use brownout_golden::model::IntegerModel;
 use brownout_golden::quantized::QuantizedNetwork;
 use brownout_golden::train::{ActivationOptions, TrainingOptions};
 use brownout_spec::code::CodeName;
+use brownout_spec::program::Shape;
 use std::path::Path;
 
 /// The flag that says how many.
@@ -83,7 +84,7 @@ fn with_activations(
             Err(Error::flag(CALIBRATION_FLAG, count, allowed))
         }
         (false, Some(_)) => {
-            let images = calibration_images(data, settings, output)?;
+            let images = calibration_images((data, network.model.image), settings, output)?;
             if images.shape() != network.model.image {
                 let found = format!("{data}, whose images are {}", images.shape());
                 let allowed = format!("images of {}", network.model.image);
@@ -136,7 +137,7 @@ fn quantize(
         code,
         ..defaults
     };
-    let images = calibration_images(data, settings, output)?;
+    let images = calibration_images((data, model.image), settings, output)?;
     let spinner = output.spinner("observing activations");
     let network = model.calibrate(&images, &options)?;
     spinner.finish_and_clear();
@@ -145,7 +146,7 @@ fn quantize(
 
 /// Training images on which activations are observed.
 fn calibration_images(
-    data: &DataSource,
+    (data, input): (&DataSource, Shape),
     settings: &EvaluateSettings,
     output: Output,
 ) -> Result<Dataset, Error> {
@@ -153,7 +154,7 @@ fn calibration_images(
     if count == 0 {
         return Err(Error::flag(CALIBRATION_FLAG, count, "1 or more"));
     }
-    let images = data.training_images(count, output)?;
+    let images = data.training_images(count, Some(input), output)?;
     // The default is as many as there are, if they are fewer.
     let count = match settings.calibration_images {
         None => count.min(images.len()),

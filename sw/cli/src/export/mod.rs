@@ -41,12 +41,13 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     if arguments.out.is_some() {
         check_form(&checkpoint.model.architecture)?;
     }
+    let input = Some(checkpoint.model.image);
     let (train, test) = match (&arguments.data, &arguments.out) {
         (Some(source), Some(_)) => {
-            let split = source.split(None, output)?;
+            let split = source.split(None, input, output)?;
             (Some(split.train), Some(split.test))
         }
-        (Some(source), None) => (None, Some(source.test_images(1, output)?)),
+        (Some(source), None) => (None, Some(source.test_images(1, input, output)?)),
         (None, _) => (None, None),
     };
     if let (Some(source), Some(test)) = (&arguments.data, &test) {

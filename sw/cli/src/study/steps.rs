@@ -67,7 +67,7 @@ impl<'a> Work<'a> {
         let mut ledger = Ledger::read(folder)?;
         let mut test_images = None;
         if let Some(data) = data {
-            let test = data.test_images(1, output)?;
+            let test = data.test_images(1, None, output)?;
             test_images = Some((test.len(), test.classes));
             let found = which(data, &test);
             match &ledger.data {
@@ -142,7 +142,9 @@ impl<'a> Work<'a> {
 
     pub(super) fn split(&mut self) -> Result<&Split, Error> {
         if self.split.is_none() {
-            let split = self.source()?.split(self.study.train_images, self.output)?;
+            let split = self
+                .source()?
+                .split(self.study.train_images, None, self.output)?;
             self.split = Some(split);
         }
         Ok(self.split.as_ref().expect("it was read just now"))
@@ -256,12 +258,7 @@ impl<'a> Work<'a> {
 /// Which images, without their folder: their kind, and a digest of the test images.
 fn which(data: &DataSource, test: &Dataset) -> String {
     let digest = digest(&[&test.label_identity(), &test.images.identity()]);
-    let kind = match data {
-        DataSource::Glyphs { .. } => data.to_string(),
-        DataSource::Idx(_) => "IDX files".to_owned(),
-        DataSource::Cifar10(_) => "CIFAR-10".to_owned(),
-        DataSource::Cifar100(_) => "CIFAR-100".to_owned(),
-    };
+    let kind = data.kind();
     format!("{kind}, test images {}", digest.get(..8).unwrap_or(&digest))
 }
 

@@ -133,7 +133,8 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
     }
     let plan = recipe.plan(arguments)?;
     let from = plan.from.as_deref().map(FloatModel::read).transpose()?;
-    let split = plan.data.split(plan.train_images, output)?;
+    let input = from.as_ref().map(|model| model.image);
+    let split = plan.data.split(plan.train_images, input, output)?;
     let start = match from {
         Some(model) => model,
         None => fresh(
@@ -259,7 +260,7 @@ pub fn fresh(
         return Err(Error::flag("--data", value, allowed));
     }
     let images = (split.train.shape(), classes);
-    let model = FloatModel::random(network, images, data.input_map(), options.seed)?;
+    let model = FloatModel::random(network, images, data.input_map(&split.train), options.seed)?;
     Ok(model)
 }
 

@@ -12,6 +12,8 @@ pub struct Case {
     pub expected: String,
     /// Whether it needs a command that can simulate.
     pub needs_simulation: bool,
+    /// Whether it needs a command that reads other people's files.
+    pub needs_foreign: bool,
     shows_output: bool,
     fixtures: Vec<Fixture>,
     arguments: String,
@@ -36,6 +38,7 @@ impl Case {
             head: String::new(),
             expected: String::new(),
             needs_simulation: false,
+            needs_foreign: false,
             shows_output: false,
             fixtures: Vec::new(),
             arguments: String::new(),
@@ -66,6 +69,7 @@ impl Case {
         }
         match line {
             "@ simulate" => self.needs_simulation = true,
+            "@ foreign" => self.needs_foreign = true,
             "@ show out" => self.shows_output = true,
             _ if line.is_empty() || line.starts_with('#') => {}
             _ => {

@@ -19,6 +19,11 @@ pub fn make(sandbox: &Sandbox, fixture: &Fixture) -> Result<(), String> {
         ("folder", [name]) => fs::create_dir_all(sandbox.path(name)).map_err(|e| e.to_string()),
         ("text", [name]) => write(sandbox, name, block().as_bytes()),
         ("hex", [name, bytes @ ..]) => write(sandbox, name, &hex(bytes)?),
+        ("vector", [name, vector]) => {
+            let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../images/tests/vectors");
+            let bytes = fs::read(format!("{vectors}/{vector}")).map_err(|e| e.to_string())?;
+            write(sandbox, name, &bytes)
+        }
         ("idx", [folder, keys @ ..]) => idx(sandbox, folder, &Keys::new(keys)?),
         ("cifar", [name, keys @ ..]) => {
             let keys = Keys::new(keys)?;

@@ -19,9 +19,11 @@
 //! | `@ idx FOLDER KEY=VALUE ..` | the four files of MNIST's form; keys in `fixtures.rs` |
 //! | `@ cifar FILE KEY=VALUE ..` | records of CIFAR-10 or CIFAR-100; keys in `fixtures.rs` |
 //! | `@ tensors NAME` | a safetensors file, described by indented lines; words in `tensors.rs` |
+//! | `@ vector NAME FILE` | a copy of a file of `sw/images/tests/vectors` |
 //! | `@ rename FROM TO`, `@ remove NAME` | a file or folder under another name, or gone |
 //! | `@ run ARGUMENTS` | runs `brownout ARGUMENTS`, which must succeed |
 //! | `@ simulate` | nothing; the case needs the feature `simulate` and is left out without it |
+//! | `@ foreign` | nothing; the case needs the feature `foreign` and is left out without it |
 //! | `@ show out` | nothing; standard output belongs to the case, after a line `output:` |
 //!
 //! Arguments are parted by spaces; `"` holds some together. The command runs in the folder, so
@@ -88,6 +90,9 @@ fn play(path: &Path, update: bool) -> Result<(), String> {
     let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
     let case = Case::parse(&text)?;
     if case.needs_simulation && !cfg!(feature = "simulate") {
+        return Ok(());
+    }
+    if case.needs_foreign && !cfg!(feature = "foreign") {
         return Ok(());
     }
     let found = case.play()?;

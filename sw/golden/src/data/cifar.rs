@@ -39,8 +39,8 @@ const MOST_NAMES: u64 = 16 << 10;
 /// Bytes that are counted at once.
 const PART: usize = 16 << 10;
 
-/// One of the two forms.
-#[derive(Debug)]
+/// One of the forms.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Form {
     /// Its name.
     pub name: &'static str,
@@ -134,6 +134,11 @@ pub fn batch_from(bytes: impl Read, path: &Path) -> Result<Batch, DataError> {
 }
 
 impl Form {
+    /// How `--data` names it.
+    pub fn source(&self) -> &'static str {
+        self.source
+    }
+
     /// Classes of the published data, of which files may lack some.
     pub fn classes(&self) -> usize {
         self.classes
