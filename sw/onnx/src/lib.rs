@@ -11,6 +11,7 @@
 pub mod explain;
 pub mod fold;
 pub mod graph;
+pub mod lower;
 pub mod network;
 pub mod normalize;
 pub mod quantization;
@@ -19,6 +20,7 @@ pub mod reference;
 #[allow(missing_docs)]
 pub mod schema;
 pub mod tensor;
+pub mod write;
 
 mod error;
 

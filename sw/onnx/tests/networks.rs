@@ -5,7 +5,7 @@
 
 mod support;
 
-use brownout_golden::data::{cifar, idx};
+use brownout_golden::data::{cifar, idx_forms};
 use brownout_onnx::network::Network;
 use brownout_onnx::{explain::explain, read_network, reference};
 use support::{npz, shared};
@@ -122,14 +122,13 @@ fn tfc_2w2a_recognises_9660_digits_and_gives_the_outputs_of_qonnx() {
     let (Some(network), Some(folder)) = (network("tfc-2w2a.onnx"), shared("mnist")) else {
         return;
     };
-    let digits = idx::read_test(&folder).expect("the test images");
+    let digits = idx_forms::MNIST
+        .read_test(&folder)
+        .expect("the test images");
     let mut right = 0;
     for at in 0..digits.len() {
-        let image: Vec<f32> = digits
-            .image(at)
-            .iter()
-            .map(|&p| f32::from(p) / 255.0)
-            .collect();
+        let pixels = digits.image(at).bytes().expect("bytes");
+        let image: Vec<f32> = pixels.iter().map(|&p| f32::from(p) / 255.0).collect();
         let outputs = reference::run(&network, &image).unwrap();
         if at < 8 {
             let far = farthest(&outputs, &line("tfc-2w2a.onnx", &at.to_string()));

@@ -18,10 +18,33 @@ const NETWORKS: usize = 320;
 const TOLERANCE: f32 = 1e-4;
 /// What must occur, and at least how often: everything of the operator table.
 const FEATURES: [&str; 27] = [
-    "Add", "AveragePool", "BatchNormalization", "Clip", "Concat", "Conv", "Dropout", "Elu", "Flatten",
-    "Gemm", "GlobalAveragePool", "HardSigmoid", "HardSwish", "LeakyRelu", "MatMul", "MaxPool", "Pad",
-    "ReduceMean", "Resize", "Shape", "Sigmoid", "Tanh", "Upsample", "ceil_mode", "depthwise",
-    "dilation", "groups",
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Clip",
+    "Concat",
+    "Conv",
+    "Dropout",
+    "Elu",
+    "Flatten",
+    "Gemm",
+    "GlobalAveragePool",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "MatMul",
+    "MaxPool",
+    "Pad",
+    "ReduceMean",
+    "Resize",
+    "Shape",
+    "Sigmoid",
+    "Tanh",
+    "Upsample",
+    "ceil_mode",
+    "depthwise",
+    "dilation",
+    "groups",
 ];
 const LEAST: usize = 10;
 
@@ -86,7 +109,11 @@ fn random_networks_give_what_the_packages_give_that_wrote_them() {
         .args([&NETWORKS.to_string(), "1"])
         .output()
         .expect("the packages' Python starts");
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    assert!(
+        said.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
     let mut features = BTreeMap::new();
     let mut worst = (0.0, String::new());
     let mut problems = Vec::new();
@@ -101,7 +128,10 @@ fn random_networks_give_what_the_packages_give_that_wrote_them() {
         let (image, expected) = (floats(&file("input")), floats(&file("output")));
         let read = reference::run(&network, &image).expect("an image of the network");
         let apart = difference(&read, &expected);
-        assert!(apart < TOLERANCE, "network {number} ({text}) as read: {apart}");
+        assert!(
+            apart < TOLERANCE,
+            "network {number} ({text}) as read: {apart}"
+        );
         match run(&network, &image) {
             Err(problem) => problems.push(format!("network {number} ({text}): {problem}")),
             Ok(found) => {

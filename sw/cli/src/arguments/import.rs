@@ -20,6 +20,8 @@ use std::path::PathBuf;
   brownout import --state-dict r20.safetensors --network resnet20 --data cifar10:DIR --out r20.float
   brownout import --state-dict keras.safetensors --network resnet20 --epsilon 1e-3 --out r20.float
   brownout import --state-dict exported.safetensors --out again.float
+  brownout import --onnx squeezenet.onnx --input imagenet --out squeezenet.float
+  brownout import --onnx mine.onnx --explain
   brownout import --config r20.toml
 
 What no tensor says (network, shape of images, classes, pixel map, epsilon) is read from the
@@ -31,6 +33,10 @@ layer1.0.conv1.weight, layer2.0.shortcut.0.weight (or downsample), linear.weight
 may stand in front of all of them, as `module.` and `_orig_mod.` do. Half precision, pruned weights
 (weight_orig and weight_mask), weight norm, a bias in front of a norm and norms without gain and
 shift are read as what PyTorch computes with.
+
+An ONNX file brings its layers, parameters and epsilons; what its pixels mean is said by --input. Float
+networks and quantized ones (QDQ, QLinear operators, QONNX) are read; of the latter, quantizers of
+activations are left out but for the ranges that they clip to, since training rounds by its own.
 
 A recipe is a TOML file with these settings, with _ for - in their names.")]
 pub struct ImportArguments {
@@ -45,9 +51,15 @@ pub struct ImportArguments {
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImportSettings {
-    /// State dict, a safetensors file (needed)
+    /// State dict, a safetensors file (needed, or --onnx)
     #[arg(long, value_name = "FILE")]
     pub state_dict: Option<PathBuf>,
+    /// Network with its parameters, an ONNX file of opset 7 or later
+    #[arg(long, value_name = "FILE", conflicts_with = "state_dict")]
+    pub onnx: Option<PathBuf>,
+    /// Print node by node what became of the ONNX file; without --out nothing is written
+    #[arg(long)]
+    pub explain: bool,
     /// Network whose parameters they are; see `train --help` (needed, unless the file says it)
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "from_text")]
@@ -86,6 +98,8 @@ impl ImportSettings {
     pub fn over(self, recipe: Self) -> Self {
         Self {
             state_dict: self.state_dict.or(recipe.state_dict),
+            onnx: self.onnx.or(recipe.onnx),
+            explain: self.explain || recipe.explain,
             network: self.network.or(recipe.network),
             image: self.image.or(recipe.image),
             classes: self.classes.or(recipe.classes),
@@ -108,6 +122,8 @@ mod tests {
 
     const ALL: &str = r#"
         state_dict = "a"
+        onnx = "g"
+        explain = true
         network = "resnet20"
         image = "8x9x3"
         classes = 7
@@ -125,6 +141,8 @@ mod tests {
         let other: ImportSettings = toml::from_str(
             r#"
             state_dict = "c"
+            onnx = "h"
+            explain = true
             network = "mlp"
             image = "9x8x1"
             classes = 9

@@ -3,6 +3,8 @@
 use super::known::Known;
 use crate::table::percent;
 use brownout_golden::data::Dataset;
+#[cfg(feature = "foreign")]
+use brownout_golden::model::InputMap;
 use brownout_golden::network::Score;
 
 /// Share of the way from guessing to no error that a network which has learned anything goes,
@@ -31,10 +33,6 @@ pub fn is_guessing(score: Score, level: f64) -> bool {
 
 /// The sentence for such a network, with the usual causes, of which what was assumed is first.
 pub fn remark(score: Score, level: f64, known: &Known) -> String {
-    if level >= 1.0 {
-        return "all test images have the same label, so that their accuracy says little"
-            .to_owned();
-    }
     let target = &known.target;
     let assumed = known.assumed();
     let mut flags = vec![(
@@ -46,6 +44,27 @@ pub fn remark(score: Score, level: f64, known: &Known) -> String {
             "--epsilon",
             format!("another epsilon in its norms than {}", target.epsilon),
         ));
+    }
+    sentence(score, level, flags, &assumed)
+}
+
+/// The same for a network that brings all but the map from pixels.
+#[cfg(feature = "foreign")]
+pub fn remark_on_map(score: Score, level: f64, (map, assumed): (InputMap, bool)) -> String {
+    let flags = vec![("--input", format!("another pixel map than {map}"))];
+    let assumed = assumed.then_some("--input");
+    sentence(score, level, flags, assumed.as_slice())
+}
+
+fn sentence(
+    score: Score,
+    level: f64,
+    mut flags: Vec<(&'static str, String)>,
+    assumed: &[&str],
+) -> String {
+    if level >= 1.0 {
+        return "all test images have the same label, so that their accuracy says little"
+            .to_owned();
     }
     // What nobody has said is most likely wrong.
     flags.sort_by_key(|(flag, _)| !assumed.contains(flag));

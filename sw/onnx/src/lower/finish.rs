@@ -92,7 +92,9 @@ impl Lowering<'_> {
 }
 
 fn layer(node: &Node<'_>, place: impl Fn(Source) -> usize) -> Layer {
-    let name: String = printable(&node.name).chars().take(MOST_OF_A_NAME).collect();
+    // Of `node "conv1" (Conv)` the name.
+    let name = node.name.split('"').nth(1).unwrap_or(&node.name);
+    let name: String = printable(name).chars().take(MOST_OF_A_NAME).collect();
     Layer {
         name,
         reads: node.reads.iter().map(|&source| place(source)).collect(),
@@ -168,7 +170,10 @@ fn summed(operand: &[usize], front: usize, channels: usize) -> Vec<usize> {
 }
 
 fn is_plain(order: &[usize]) -> bool {
-    order.iter().enumerate().all(|(place, &channel)| place == channel)
+    order
+        .iter()
+        .enumerate()
+        .all(|(place, &channel)| place == channel)
 }
 
 /// The parameters of a layer in the order of the tensors that it reads and writes.
@@ -226,7 +231,11 @@ fn parameters(
 
 /// Whether all of a layer's parameters are finite.
 fn is_finite(layer: &LayerParameters) -> bool {
-    let vectors = [Some(&layer.bias), layer.offset.as_ref(), layer.gain.as_ref()];
+    let vectors = [
+        Some(&layer.bias),
+        layer.offset.as_ref(),
+        layer.gain.as_ref(),
+    ];
     let vectors = vectors.into_iter().flatten().flatten();
     layer.weight.iter().chain(vectors).all(|v| v.is_finite())
 }

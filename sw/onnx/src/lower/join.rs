@@ -110,7 +110,12 @@ impl<'n> Lowering<'n> {
             padding: whole,
             ..value
         };
-        let source = match fits && Value::of(value.of) == (Value { padding: Padding::NONE, ..padded }) {
+        let source = match fits
+            && Value::of(value.of)
+                == (Value {
+                    padding: Padding::NONE,
+                    ..padded
+                }) {
             true => {
                 window.padding = whole;
                 value.of
@@ -146,7 +151,7 @@ impl<'n> Lowering<'n> {
         let tensor = layer.reads[0];
         let value = self.value(tensor)?;
         let source = self.commit(tensor)?;
-        let map = self.shape_of(value.of)?;
+        let map = value.viewed(self.shape_of(value.of)?);
         let outputs = dense.weights.shape()[0];
         let mut node = Node::new(&layer.name, Operation::dense(map, outputs), vec![source]);
         node.learned = Some(Learned {
@@ -161,13 +166,14 @@ impl<'n> Lowering<'n> {
     }
 
     /// The map that a source is.
-    pub(super) fn shape_of(&self, source: Source) -> Result<Shape, String> {
+    fn shape_of(&self, source: Source) -> Result<Shape, String> {
         let Source::Node(node) = source else {
             return Ok(self.input);
         };
         let written = self.values.iter().zip(&self.network.tensors);
         let mut plain = written.filter(|(value, _)| {
-            value.is_some_and(|value| value.of == Source::Node(node) && value == Value::of(value.of))
+            value
+                .is_some_and(|value| value.of == Source::Node(node) && value == Value::of(value.of))
         });
         let found = plain.next().map(|(_, tensor)| shape(tensor.shape));
         found.ok_or_else(|| {
@@ -184,7 +190,10 @@ impl<'n> Lowering<'n> {
             return self.affine(index, &folded(norm));
         };
         let linear = node.is_linear() && node.style.norm == Norm::None;
-        let scaled = node.learned.as_ref().is_some_and(|l| l.factor.iter().any(|&f| f != 1.0));
+        let scaled = node
+            .learned
+            .as_ref()
+            .is_some_and(|l| l.factor.iter().any(|&f| f != 1.0));
         let Some(learned) = node.learned.as_mut().filter(|_| linear && !scaled) else {
             return self.affine(index, &folded(norm));
         };
@@ -224,8 +233,8 @@ impl<'n> Lowering<'n> {
                 Some([gain, shift, ..]) => {
                     for channel in 0..gain.len() {
                         gain[channel] *= of(&affine.scale, channel);
-                        shift[channel] =
-                            shift[channel] * of(&affine.scale, channel) + of(&affine.offset, channel);
+                        shift[channel] = shift[channel] * of(&affine.scale, channel)
+                            + of(&affine.offset, channel);
                     }
                 }
                 None => {
@@ -281,7 +290,9 @@ impl<'n> Lowering<'n> {
         let operation = Operation::Add {
             scale: ResidualScale::default(),
         };
-        Ok(self.push(Node::new(&layer.name, operation, reads)).flattened(flat))
+        Ok(self
+            .push(Node::new(&layer.name, operation, reads))
+            .flattened(flat))
     }
 
     /// The convolution behind `host` with `other` added, if it can add it.

@@ -143,9 +143,7 @@ impl<'n> Lowering<'n> {
                     columns: *columns,
                 })
             }
-            Operator::Reshape([from_last, to_last]) => {
-                self.reshape(index, (*from_last, *to_last))
-            }
+            Operator::Reshape([from_last, to_last]) => self.reshape(index, (*from_last, *to_last)),
             Operator::Quantizer(form) => self.quantizer(index, form),
         }
     }
@@ -206,7 +204,11 @@ impl<'n> Lowering<'n> {
             Pool::Average(of, counts) => {
                 let window = join::window(&of);
                 Operation::AveragePool {
-                    counted: if counts { window.padding } else { Padding::NONE },
+                    counted: if counts {
+                        window.padding
+                    } else {
+                        Padding::NONE
+                    },
                     window: join::reaching(window, input, output),
                 }
             }
@@ -216,7 +218,11 @@ impl<'n> Lowering<'n> {
     }
 
     /// A flattened map, or a vector that is a map after all.
-    fn reshape(&mut self, index: usize, (from_last, to_last): (bool, bool)) -> Result<Value, String> {
+    fn reshape(
+        &mut self,
+        index: usize,
+        (from_last, to_last): (bool, bool),
+    ) -> Result<Value, String> {
         let layer = &self.network.layers[index];
         let value = self.value(layer.reads[0])?;
         let (from, to) = (

@@ -1,6 +1,6 @@
 //! What flows between layers on the way: a layer's output, or a view of it.
 
-use brownout_spec::program::{Padding, Steps};
+use brownout_spec::program::{Padding, Shape, Steps};
 
 /// Where values come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,21 @@ impl Value {
         *self == Self::of(self.of).flattened(flat)
     }
 
+    /// The map that there is, of a source of this shape.
+    pub fn viewed(&self, source: Shape) -> Shape {
+        let Padding {
+            top,
+            left,
+            bottom,
+            right,
+        } = self.padding;
+        Shape {
+            height: source.height.div_ceil(self.stride.rows) + top + bottom,
+            width: source.width.div_ceil(self.stride.columns) + left + right,
+            channels: self.front + source.channels + self.behind,
+        }
+    }
+
     /// As a vector, or not.
     pub fn flattened(self, flat: Option<bool>) -> Self {
         Self { flat, ..self }
@@ -60,9 +75,7 @@ impl Value {
         }
         let channels = front + behind > 0;
         if channels && (by != Padding::NONE || self.padding != Padding::NONE) {
-            return Err(
-                "it pads rows or columns and channels; allowed is one of both".to_owned(),
-            );
+            return Err("it pads rows or columns and channels; allowed is one of both".to_owned());
         }
         let old = self.padding;
         Ok(Self {

@@ -105,7 +105,9 @@ impl FromStr for Dialect {
         match name {
             "qdq" => Ok(Self::Qdq),
             "qonnx" => Ok(Self::Qonnx),
-            _ => Err(format!("dialect {name:?} is unknown; allowed are qdq and qonnx")),
+            _ => Err(format!(
+                "dialect {name:?} is unknown; allowed are qdq and qonnx"
+            )),
         }
     }
 }

@@ -49,7 +49,9 @@ impl<'m> Writer<'m> {
         if input.pixels() == 1 {
             let dims = [0, input.channels as i64, 1, 1];
             let dims = self.graph.longs("image.shape", &dims);
-            image = self.graph.node("Reshape", "image.map", &[&image, &dims], &[]);
+            image = self
+                .graph
+                .node("Reshape", "image.map", &[&image, &dims], &[]);
         }
         let (step, zero) = (self.steps[0] as f32, self.model.network.input_zero);
         let name = ("image.rounded", &image[..]);
@@ -67,7 +69,11 @@ impl<'m> Writer<'m> {
     pub fn layer(&mut self, index: usize) -> Result<(), String> {
         let layer = &self.model.network.layers[index];
         let name = format!("layer{index}");
-        let reads: Vec<String> = layer.reads.iter().map(|&t| self.tensors[t].clone()).collect();
+        let reads: Vec<String> = layer
+            .reads
+            .iter()
+            .map(|&t| self.tensors[t].clone())
+            .collect();
         let window = self.shapes[index].window;
         let sums = format!("{name}.sums");
         let made = match layer.operation {
@@ -78,17 +84,17 @@ impl<'m> Writer<'m> {
                     _ => sums,
                 }
             }
-            Operation::MaxPool { .. } => {
-                self.pool("MaxPool", &sums, &reads[0], window, None)
-            }
+            Operation::MaxPool { .. } => self.pool("MaxPool", &sums, &reads[0], window, None),
             Operation::AveragePool { counted, .. } => {
                 self.pool("AveragePool", &sums, &reads[0], window, Some(counted))
             }
             Operation::GlobalAveragePool => {
-                self.graph.node("GlobalAveragePool", &sums, &[&reads[0]], &[])
+                self.graph
+                    .node("GlobalAveragePool", &sums, &[&reads[0]], &[])
             }
             Operation::Add { scale } => {
-                let factor = f64::from(scale.multiplier) * f64::from(-i32::from(scale.shift)).exp2();
+                let factor =
+                    f64::from(scale.multiplier) * f64::from(-i32::from(scale.shift)).exp2();
                 let factor = factor * self.steps[index + 1] / self.steps[layer.reads[1]];
                 let own = self.scaled(index, &reads[0], "first");
                 let other = self.times(&format!("{name}.second"), &reads[1], factor);
@@ -97,7 +103,9 @@ impl<'m> Writer<'m> {
             }
             Operation::Concat => {
                 let parts: Vec<&str> = reads.iter().map(String::as_str).collect();
-                let joined = self.graph.node("Concat", &name, &parts, &[("axis", Attribute::Int(1))]);
+                let joined =
+                    self.graph
+                        .node("Concat", &name, &parts, &[("axis", Attribute::Int(1))]);
                 self.tensors.push(joined);
                 return Ok(());
             }
@@ -106,10 +114,14 @@ impl<'m> Writer<'m> {
                 let scales = self.graph.floats(&format!("{name}.factors"), &[4], &scales);
                 let attributes = [
                     ("mode", Attribute::Text("nearest")),
-                    ("coordinate_transformation_mode", Attribute::Text("asymmetric")),
+                    (
+                        "coordinate_transformation_mode",
+                        Attribute::Text("asymmetric"),
+                    ),
                     ("nearest_mode", Attribute::Text("floor")),
                 ];
-                self.graph.node("Resize", &sums, &[&reads[0], "", &scales], &attributes)
+                self.graph
+                    .node("Resize", &sums, &[&reads[0], "", &scales], &attributes)
             }
             Operation::Pad { padding } => self.padded(&sums, &reads[0], padding, 0.0),
             Operation::Pointwise => self.table(index, &reads[0]),
@@ -137,15 +149,24 @@ impl<'m> Writer<'m> {
         let end = |integer: i8| ((f64::from(integer) - f64::from(zero)) * step) as f32;
         let mut value = value.to_owned();
         if (output.low, output.high) == (zero, i8::MAX) {
-            value = self.graph.node("Relu", &format!("{name}.clipped"), &[&value], &[]);
+            value = self
+                .graph
+                .node("Relu", &format!("{name}.clipped"), &[&value], &[]);
         } else if (output.low, output.high) != (i8::MIN, i8::MAX) {
-            let low = self.graph.floats(&format!("{name}.low"), &[], &[end(output.low)]);
-            let high = self.graph.floats(&format!("{name}.high"), &[], &[end(output.high)]);
+            let low = self
+                .graph
+                .floats(&format!("{name}.low"), &[], &[end(output.low)]);
+            let high = self
+                .graph
+                .floats(&format!("{name}.high"), &[], &[end(output.high)]);
             let clipped = format!("{name}.clipped");
-            value = self.graph.node("Clip", &clipped, &[&value, &low, &high], &[]);
+            value = self
+                .graph
+                .node("Clip", &clipped, &[&value, &low, &high], &[]);
         }
         let named = (&name[..], &value[..]);
-        self.dialect.activation(&mut self.graph, named, step as f32, zero)
+        self.dialect
+            .activation(&mut self.graph, named, step as f32, zero)
     }
 
     /// What a layer's constant adds to each channel, in real numbers: less the rounding half and
@@ -191,7 +212,9 @@ impl<'m> Writer<'m> {
         }
         let name = format!("layer{index}.{what}");
         let dims = [1, factors.len(), 1, 1];
-        let factors = self.graph.floats(&format!("{name}.factors"), &dims, &factors);
+        let factors = self
+            .graph
+            .floats(&format!("{name}.factors"), &dims, &factors);
         self.graph.node("Mul", &name, &[value, &factors], &[])
     }
 
@@ -205,7 +228,9 @@ impl<'m> Writer<'m> {
         }
         let name = format!("layer{index}.shifted");
         let dims = [1, channels, 1, 1];
-        let constants = self.graph.floats(&format!("{name}.constants"), &dims, &constants);
+        let constants = self
+            .graph
+            .floats(&format!("{name}.constants"), &dims, &constants);
         self.graph.node("Add", &name, &[value, &constants], &[])
     }
 
@@ -213,7 +238,9 @@ impl<'m> Writer<'m> {
         if factor as f32 == 1.0 {
             return value.to_owned();
         }
-        let constant = self.graph.floats(&format!("{name}.factor"), &[], &[factor as f32]);
+        let constant = self
+            .graph
+            .floats(&format!("{name}.factor"), &[], &[factor as f32]);
         self.graph.node("Mul", name, &[value, &constant], &[])
     }
 
@@ -277,13 +304,21 @@ impl<'m> Writer<'m> {
         } = window.padding;
         let attributes = [
             ("kernel_shape", Attribute::Ints(&[h, w])),
-            ("strides", Attribute::Ints(&[window.stride.rows, window.stride.columns])),
+            (
+                "strides",
+                Attribute::Ints(&[window.stride.rows, window.stride.columns]),
+            ),
             ("pads", Attribute::Ints(&[top, left, bottom, right])),
-            ("dilations", Attribute::Ints(&[window.dilation.rows, window.dilation.columns])),
+            (
+                "dilations",
+                Attribute::Ints(&[window.dilation.rows, window.dilation.columns]),
+            ),
             ("group", Attribute::Int(shapes.groups as i64)),
         ];
         let sums = format!("{name}.sums");
-        Ok(self.graph.node("Conv", &sums, &[source, &weights, &bias], &attributes))
+        Ok(self
+            .graph
+            .node("Conv", &sums, &[source, &weights, &bias], &attributes))
     }
 
     /// The sums with the residual operand: every `stride`-th pixel, missing channels zero.
@@ -311,7 +346,8 @@ impl<'m> Writer<'m> {
             let padded = format!("{name}.padded");
             operand = self.graph.node("Pad", &padded, &[&operand, &pads], &[]);
         }
-        let factor = f64::from(with.scale.multiplier) * f64::from(-i32::from(with.scale.shift)).exp2();
+        let factor =
+            f64::from(with.scale.multiplier) * f64::from(-i32::from(with.scale.shift)).exp2();
         let factor = factor * self.steps[index + 1] / self.steps[tensor];
         let operand = self.times(&format!("{name}.scaled"), &operand, factor);
         let name = format!("layer{index}.added");

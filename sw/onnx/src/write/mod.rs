@@ -59,7 +59,10 @@ struct Metadata<'m> {
 /// # Panics
 /// If the model was not validated.
 pub fn write(model: &IntegerModel, dialect: Dialect) -> Result<Vec<u8>, String> {
-    let shapes = model.network.shapes().expect("a validated model has shapes");
+    let shapes = model
+        .network
+        .shapes()
+        .expect("a validated model has shapes");
     let steps = scale::steps(model, &shapes);
     let mut writer = Writer::new(model, &shapes, &steps, dialect);
     writer.input();

@@ -86,7 +86,8 @@ impl Step {
     }
 
     /// The same step with other operands.
-    fn renumbered(self, number: impl Fn(usize) -> usize) -> Self {
+    #[must_use]
+    pub fn renumbered(self, number: impl Fn(usize) -> usize) -> Self {
         match self {
             Self::Constant(c) => Self::Constant(c),
             Self::Add(a, b) => Self::Add(number(a), number(b)),

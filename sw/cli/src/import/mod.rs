@@ -1,9 +1,13 @@
-//! `brownout import`: from a PyTorch state dict to a checkpoint.
+//! `brownout import`: from a PyTorch state dict or an ONNX file to a checkpoint.
 
 mod guessing;
 mod known;
+#[cfg(feature = "foreign")]
+mod onnx;
 
 use crate::arguments::ImportArguments;
+#[cfg(not(feature = "foreign"))]
+use crate::arguments::ImportSettings;
 use crate::data::check_images;
 use crate::error::Error;
 use crate::files;
@@ -11,11 +15,15 @@ use crate::output::Output;
 use crate::recipe;
 use crate::table::percent;
 use brownout_golden::model::InputMap;
-use brownout_golden::network::Epsilon;
+use brownout_golden::network::{Epsilon, Score};
 use brownout_golden::state_dict::{MAX_FILE_BYTES, import};
 use brownout_spec::program::Shape;
 use known::{Known, Said, Sources};
+#[cfg(feature = "foreign")]
+use onnx::run as from_onnx;
 use serde::Serialize;
+#[cfg(not(feature = "foreign"))]
+use std::path::Path;
 
 #[derive(Debug, Serialize)]
 struct Report<'a> {
@@ -47,6 +55,36 @@ struct Measured {
     is_guessing: bool,
 }
 
+impl Measured {
+    fn new(score: Score, guessing: f64, is_guessing: bool) -> Self {
+        Self {
+            accuracy: score.accuracy(),
+            loss: score.loss,
+            correct: score.correct,
+            images: score.images,
+            guessing,
+            is_guessing,
+        }
+    }
+
+    fn render(&self) -> String {
+        format!(
+            "{} in floating point: {} of {} held-out images, mean loss {:.4}\n",
+            percent(self.accuracy),
+            self.correct,
+            self.images,
+            self.loss
+        )
+    }
+}
+
+/// What a command without a reader of such files says.
+#[cfg(not(feature = "foreign"))]
+fn from_onnx(_: &ImportSettings, path: &Path, _: Output) -> Result<(), Error> {
+    let allowed = "a state dict with --state-dict; this command was built without the feature `foreign`, which reads ONNX files: cargo build --release --package brownout has it";
+    Err(Error::flag("--onnx", path.display(), allowed))
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -57,9 +95,16 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
     if let Some(recipe) = &arguments.config {
         settings = settings.over(recipe::read(recipe)?);
     }
+    if let Some(path) = &settings.onnx {
+        return from_onnx(&settings, path, output);
+    }
+    if settings.explain {
+        let allowed = "beside --onnx, whose nodes it explains";
+        return Err(Error::flag("--explain", "given", allowed));
+    }
     let needed = |what: &str| Error::Recipe(format!("{what} is missing; it is needed"));
     let state_dict = settings.state_dict.as_ref();
-    let state_dict = state_dict.ok_or_else(|| needed("--state-dict FILE"))?;
+    let state_dict = state_dict.ok_or_else(|| needed("--state-dict FILE or --onnx FILE"))?;
     let out = settings.out.clone();
     let out = out.ok_or_else(|| needed("--out FILE"))?;
     let mut read = [Some(state_dict), arguments.config.as_ref()]
@@ -95,14 +140,7 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
         if is_guessing {
             remarks.push(guessing::remark(score, guessing, &known));
         }
-        Measured {
-            accuracy: score.accuracy(),
-            loss: score.loss,
-            correct: score.correct,
-            images: score.images,
-            guessing,
-            is_guessing,
-        }
+        Measured::new(score, guessing, is_guessing)
     });
     files::write(&out, &model.to_bytes())?;
     let report = Report {
@@ -137,11 +175,5 @@ fn render(report: &Report<'_>, known: &Known) -> String {
     let Some(measured) = &report.measured else {
         return head;
     };
-    format!(
-        "{head}{} in floating point: {} of {} held-out images, mean loss {:.4}\n",
-        percent(measured.accuracy),
-        measured.correct,
-        measured.images,
-        measured.loss
-    )
+    format!("{head}{}", measured.render())
 }
