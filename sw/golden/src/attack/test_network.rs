@@ -2,7 +2,7 @@
 
 use super::{Batch, Victim, draw};
 use crate::data::{Dataset, Split, glyph};
-use crate::float::FloatModel;
+use crate::float::{FloatModel, Form};
 use crate::model::InputMap;
 use crate::network::{Builtin, Parameters, test_graph};
 use crate::quantize::{BitWidth, Exposure};
@@ -44,11 +44,12 @@ pub(super) fn random(network: &str, seed: u64) -> QuantizedNetwork {
     model.calibrate(&noise(image, 32), &options).unwrap()
 }
 
-/// A network with every operator of a graph, whatever its name says.
+/// A network with every operator of a graph.
 fn graph(image: Shape, seed: u64) -> FloatModel {
     let architecture = test_graph::graph(image, 10);
     let named = FloatModel::random(Builtin::Cnn, (image, 10), InputMap::Halve, seed);
     FloatModel {
+        network: Form::Graph("graph".to_owned()),
         parameters: Parameters::random(&architecture, seed, 0),
         architecture,
         ..named.unwrap()

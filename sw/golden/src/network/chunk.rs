@@ -129,7 +129,8 @@ impl Chunk {
         &self.tensors[layer + 1]
     }
 
-    /// Largest value of each tensor before its quantization, in the last forward pass.
+    /// The range of each tensor before its quantization in the last forward pass, as
+    /// [`Values::maxima`](super::Values::maxima).
     pub fn maxima(&self) -> &[f32] {
         &self.maxima
     }

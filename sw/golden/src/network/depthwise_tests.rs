@@ -39,9 +39,9 @@ fn every_tile_equals_the_definitions_whatever_is_left_over() {
         let results = pixels * (channels + 3);
         let products = |each: &mut dyn FnMut(usize, usize, usize)| {
             for pixel in 0..pixels {
-                for tap in 0..taps {
+                for (tap, &run) in runs.iter().enumerate() {
                     for c in 0..channels {
-                        let operand = bases[pixel] as usize + runs[tap] as usize + c;
+                        let operand = (bases[pixel] + run) as usize + c;
                         each(targets[pixel] as usize + c, operand, tap * channels + c);
                     }
                 }

@@ -9,6 +9,7 @@
 use super::chunk::shortcut;
 use super::normalization::{Affine, Moments, Spread};
 use super::pointwise::{Clip, activate};
+use super::values::{Tensor, Values};
 use super::weightless::{Kept, Weightless};
 use super::windows::{self, Forward, PackedWeights, Padded, Scratch};
 use super::{Architecture, Norm, Parameters, Precision};
@@ -68,81 +69,6 @@ struct Convolution {
     /// Of group norm a place for that of an image.
     affine: Affine,
     clip: Clip,
-    /// The largest value that the layer's own bounds leave.
-    most: f32,
-}
-
-/// The values of images on their way: of one, for [`Evaluator::run`], or of a batch.
-#[derive(Clone, Debug)]
-pub struct Values {
-    /// The input and every layer's output, `[row][column][channel]`.
-    tensors: Vec<Tensor>,
-    padded: Vec<Padded>,
-    /// Where convolutions work.
-    scratch: Scratch,
-    linear: Vec<f32>,
-    gathered: Vec<f32>,
-    /// Of each layer whose normalisation depends on the image.
-    affines: Vec<Option<(Affine, Spread)>>,
-    winners: Vec<u32>,
-    maxima: Vec<f32>,
-}
-
-/// A tensor of every image of a batch, or of the one that was last at it.
-#[derive(Clone, Debug)]
-struct Tensor {
-    values: Vec<f32>,
-    /// Values of an image.
-    volume: usize,
-}
-
-impl Tensor {
-    /// Where some images are.
-    fn range(&self, images: &Range<usize>) -> Range<usize> {
-        match self.values.len() == self.volume {
-            true => 0..self.volume,
-            false => images.start * self.volume..images.end * self.volume,
-        }
-    }
-
-    fn of(&self, images: &Range<usize>) -> &[f32] {
-        &self.values[self.range(images)]
-    }
-
-    fn of_mut(&mut self, images: &Range<usize>) -> &mut [f32] {
-        let range = self.range(images);
-        &mut self.values[range]
-    }
-}
-
-impl Values {
-    /// The last layer's output, one value a class.
-    pub fn logits(&self) -> &[f32] {
-        self.logits_of(0)
-    }
-
-    /// The input (0) or the output of layer `tensor` − 1, `[row][column][channel]`.
-    pub fn tensor(&self, tensor: usize) -> &[f32] {
-        self.tensors[tensor].of(&(0..1))
-    }
-
-    /// Replaces the input (0) or the output of layer `tensor` − 1 of the first image.
-    ///
-    /// # Panics
-    /// If there are fewer or more values.
-    pub fn put(&mut self, tensor: usize, values: &[f32]) {
-        self.tensors[tensor].of_mut(&(0..1)).copy_from_slice(values);
-    }
-
-    /// Largest value of each tensor before its quantization, of a sum, a mean or a pointwise
-    /// function the largest magnitude; what only moves values has its input's.
-    pub fn maxima(&self) -> &[f32] {
-        &self.maxima
-    }
-
-    fn logits_of(&self, image: usize) -> &[f32] {
-        self.tensors[self.tensors.len() - 1].of(&(image..image + 1))
-    }
 }
 
 /// How well a network classifies.
@@ -208,7 +134,6 @@ impl<'a> Evaluator<'a> {
                 scale,
                 affine,
                 clip: Clip::new(style.bounds, activations[index + 1]),
-                most: style.bounds.high(),
             }))
         });
         let layers: Vec<_> = layers.collect();
@@ -387,7 +312,7 @@ impl<'a> Evaluator<'a> {
             });
             most = most.max(activate(z, affine.map(0), operand, layer.clip, y, None));
         }
-        most.min(layer.most)
+        most
     }
 
     /// Works out the map of a group-normalised image.

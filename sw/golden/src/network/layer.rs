@@ -29,8 +29,6 @@ pub(super) struct Context<'a> {
     pub statistics: Statistics,
     pub precision: Precision,
     pub clip: Clip,
-    /// The largest value that the layer's own bounds leave.
-    pub most: f32,
 }
 
 impl<'a> Context<'a> {
@@ -45,7 +43,6 @@ impl<'a> Context<'a> {
                 .expect("a convolution has weights"),
             statistics: prepared.statistics,
             precision: prepared.precision,
-            most: bounds.high(),
             clip: Clip::new(bounds, prepared.activations[index + 1]),
         }
     }
@@ -168,8 +165,7 @@ impl Convolution {
         }
     }
 
-    /// An image's output `y`, the operand added; returns the largest value before it is clipped
-    /// to its grid, which is at most the upper one of its own bounds.
+    /// An image's output `y`, the operand added; the result as [`activate`]'s.
     pub fn activate(
         &mut self,
         context: &Context<'_>,
@@ -181,7 +177,7 @@ impl Convolution {
         let z = &self.linear[values.clone()];
         let clip = context.clip;
         let pass = (!clip.is_none()).then(|| &mut self.pass[values]);
-        activate(z, self.affine.map(image), operand, clip, y, pass).min(context.most)
+        activate(z, self.affine.map(image), operand, clip, y, pass)
     }
 
     /// Takes an image's output gradient back to before the clipping, the operand added.

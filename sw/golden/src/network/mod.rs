@@ -36,6 +36,7 @@ mod residual;
 mod style;
 mod ties;
 mod tiles;
+mod values;
 mod weightless;
 mod windows;
 mod winograd;
@@ -47,11 +48,12 @@ pub use builder::Builder;
 pub use builtin::{Builtin, Depth, Shortcut};
 pub use chunk::Chunk;
 pub use epsilon::Epsilon;
-pub use evaluator::{Evaluator, Score, Values};
+pub use evaluator::{Evaluator, Score};
 pub use function::{Function, MAX_STEPS, Step};
 pub use parameters::{LayerGradients, LayerParameters, Parameters};
 pub use prepared::{Prepared, Statistics};
 pub use style::{Norm, Style};
+pub use values::Values;
 pub(crate) use windows::flattened;
 
 #[cfg(test)]

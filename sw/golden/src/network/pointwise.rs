@@ -16,6 +16,8 @@ pub(super) struct Clip {
     pub high: f32,
     /// Then rounded to this grid.
     pub grid: Option<ActivationGrid>,
+    /// The layer's own bounds, within which its range is observed.
+    pub bounds: Bounds,
 }
 
 impl Clip {
@@ -26,6 +28,7 @@ impl Clip {
             low: grid.map_or(low, |grid| low.max(f32::from(grid.low) * grid.step)),
             high: grid.map_or(high, |grid| high.min(grid.range())),
             grid,
+            bounds,
         }
     }
 
@@ -86,25 +89,20 @@ dispatched! {
     /// Clips and rounds the values of a layer without weights; the result is the largest magnitude
     /// within the layer's own bounds. `pass` becomes as [`activate`]'s.
     finish = [finish_body, finish_body, finish_body],
-    (y: &mut [f32], bounds: Bounds, clip: Clip, pass: Option<&mut [u8]>) -> f32
+    (y: &mut [f32], clip: Clip, pass: Option<&mut [u8]>) -> f32
 }
 
 #[inline(always)]
-fn finish_body<const FMA: bool>(
-    y: &mut [f32],
-    bounds: Bounds,
-    clip: Clip,
-    pass: Option<&mut [u8]>,
-) -> f32 {
+fn finish_body<const FMA: bool>(y: &mut [f32], clip: Clip, pass: Option<&mut [u8]>) -> f32 {
     if let Some(pass) = pass {
         let pairs = pass.iter_mut().zip(&*y);
         pairs.for_each(|(pass, &y)| *pass = u8::from(y > clip.low) & u8::from(y < clip.high));
     }
-    let bounds = Clip::new(bounds, None);
+    let within = Clip::new(clip.bounds, None);
     let mut best = [0.0; LANES];
     for group in y.chunks(LANES) {
         for (b, &y) in best.iter_mut().zip(group) {
-            let magnitude = bounds.apply::<false>(y).abs();
+            let magnitude = within.apply::<false>(y).abs();
             *b = if magnitude > *b { magnitude } else { *b };
         }
     }
@@ -185,7 +183,7 @@ pub(super) fn block_mut<const L: usize, T>(pixel: &mut [T], first: usize) -> &mu
 
 dispatched! {
     /// `y = clip(z·scale + shift [+ operand])`, channels last; the result is the largest
-    /// value before clipping. `pass` becomes one where y was strictly inside the clip's
+    /// value within the layer's own bounds, where these leave negative ones the largest magnitude. `pass` becomes one where y was strictly inside the clip's
     /// range, which is where the straight-through gradient flows, and zero elsewhere.
     activate = [activate_body, activate_body, activate_body],
     (
@@ -207,20 +205,27 @@ fn activate_body<const FMA: bool>(
     y: &mut [f32],
     pass: Option<&mut [u8]>,
 ) -> f32 {
-    match (operand, clip.grid) {
-        (None, None) => activate_kind::<FMA, false, false>(z, affine, z, clip, y, pass),
-        (None, Some(_)) => activate_kind::<FMA, false, true>(z, affine, z, clip, y, pass),
-        (Some(operand), None) => {
-            activate_kind::<FMA, true, false>(z, affine, operand, clip, y, pass)
-        }
-        (Some(operand), Some(_)) => {
-            activate_kind::<FMA, true, true>(z, affine, operand, clip, y, pass)
-        }
+    let kinds = (operand, clip.grid, clip.bounds.low() < 0.0);
+    // Operand, rounding, magnitudes.
+    macro_rules! kind {
+        ($operand:literal, $round:literal, $magnitude:literal, $values:expr) => {
+            activate_kind::<FMA, $operand, $round, $magnitude>(z, affine, $values, clip, y, pass)
+        };
+    }
+    match kinds {
+        (None, None, false) => kind!(false, false, false, z),
+        (None, Some(_), false) => kind!(false, true, false, z),
+        (Some(operand), None, false) => kind!(true, false, false, operand),
+        (Some(operand), Some(_), false) => kind!(true, true, false, operand),
+        (None, None, true) => kind!(false, false, true, z),
+        (None, Some(_), true) => kind!(false, true, true, z),
+        (Some(operand), None, true) => kind!(true, false, true, operand),
+        (Some(operand), Some(_), true) => kind!(true, true, true, operand),
     }
 }
 
 #[inline(always)]
-fn activate_kind<const FMA: bool, const OPERAND: bool, const ROUND: bool>(
+fn activate_kind<const FMA: bool, const OPERAND: bool, const ROUND: bool, const MAGNITUDE: bool>(
     z: &[f32],
     (scale, shift): (&[f32], &[f32]),
     operand: &[f32],
@@ -229,6 +234,7 @@ fn activate_kind<const FMA: bool, const OPERAND: bool, const ROUND: bool>(
     mut pass: Option<&mut [u8]>,
 ) -> f32 {
     let channels = scale.len();
+    let within = Clip::new(clip.bounds, None);
     let mut most = f32::MIN;
     blocks!(channels, |first, L| {
         let (scale, shift) = (*block::<L, _>(scale, first), *block::<L, _>(shift, first));
@@ -245,7 +251,12 @@ fn activate_kind<const FMA: bool, const OPERAND: bool, const ROUND: bool>(
                     if OPERAND {
                         t[l] += operand[l];
                     }
-                    best[l] = if t[l] > best[l] { t[l] } else { best[l] };
+                    let seen = if MAGNITUDE {
+                        within.apply::<false>(t[l]).abs()
+                    } else {
+                        t[l]
+                    };
+                    best[l] = if seen > best[l] { seen } else { best[l] };
                 }
                 t
             }};
@@ -275,7 +286,10 @@ fn activate_kind<const FMA: bool, const OPERAND: bool, const ROUND: bool>(
         }
         most = best.into_iter().fold(most, f32::max);
     });
-    most
+    match MAGNITUDE {
+        true => most,
+        false => most.min(within.high),
+    }
 }
 
 dispatched! {

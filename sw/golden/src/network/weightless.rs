@@ -92,7 +92,7 @@ impl Weightless {
 
     /// Computes `y` of some images from `tensor(k)`, the same images of each tensor that is read;
     /// `maxima` are those of earlier tensors. The result is the largest magnitude in front of the
-    /// grid, of what only moves values the largest of what it reads.
+    /// grid, of what only moves values that of what it reads.
     pub fn forward<'x>(
         &self,
         tensor: impl Fn(usize) -> &'x [f32],
@@ -119,7 +119,7 @@ impl Weightless {
             Operation::Convolution { .. } => unreachable!("a convolution has weights"),
         }
         match computes(&self.operation) {
-            true => finish(y, self.bounds, self.clip(grids), kept.pass),
+            true => finish(y, self.clip(grids), kept.pass),
             false => maxima[source],
         }
     }

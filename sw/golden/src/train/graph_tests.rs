@@ -2,19 +2,19 @@
 
 use super::tests::{data, options, perturbed, rate};
 use crate::data::{Dataset, glyph};
-use crate::float::FloatModel;
+use crate::float::{FloatModel, Form};
 use crate::model::InputMap;
-use crate::network::{Builtin, Parameters, Precision, test_graph};
+use crate::network::{Builtin, Function, Parameters, Precision, Style, test_graph};
 use crate::quantize::{ActivationCodes, BitWidth, Granularity};
-use crate::train::{Adversarial, Clipping, QuantizerName, TrainingOptions, train};
+use crate::train::{Adversarial, Clipping, QuantizerName, Run, TrainingOptions, train};
 use brownout_spec::code::CodeName;
 
 fn start(data: &Dataset) -> FloatModel {
     let image = data.shape();
     let architecture = test_graph::graph(image, data.classes);
-    // The name is another's; nothing of it is looked at.
     let named = FloatModel::random(Builtin::Cnn, (image, data.classes), InputMap::Halve, 1);
     FloatModel {
+        network: Form::Graph("graph".to_owned()),
         parameters: Parameters::random(&architecture, 1, 0),
         architecture,
         ..named.unwrap()
@@ -137,4 +137,25 @@ fn tensors_that_share_a_grid_have_one_and_the_others_their_own() {
     // Of what is clipped at 6 the range is at most 6, and of the others' what was seen.
     assert!(grids[1].unwrap().range() <= 6.0001 && grids[2].unwrap().range() <= 6.0001);
     assert!(grids[17].is_none());
+}
+
+#[test]
+fn a_run_of_a_graph_goes_on_from_its_state_to_the_same_bits_and_from_no_other_graph() {
+    let data = data();
+    let mut options = options();
+    options.activations.learned = true;
+    let whole = train(start(&data), &data, &options).unwrap();
+    let mut run = Run::new(start(&data), &data, &options).unwrap();
+    for _ in 0..run.steps() / 2 {
+        run.step().unwrap();
+    }
+    let state = run.to_bytes();
+    let mut run = Run::resume(&state, &start(&data), &data, &options).unwrap();
+    while run.steps_taken() < run.steps() {
+        run.step().unwrap();
+    }
+    assert_eq!(run.finish().unwrap().network, whole.network);
+    let mut other = start(&data);
+    other.architecture.styles[3] = Style::of_function(Function::silu());
+    assert!(Run::resume(&state, &other, &data, &options).is_err());
 }

@@ -11,7 +11,7 @@ use super::options::TrainingOptions;
 use super::quantizer::LayerQuantizer;
 use super::run::Run;
 use crate::data::Dataset;
-use crate::float::{FloatModel, Part, StateParts, Taker, decode, encode};
+use crate::float::{FloatModel, Form, Part, StateParts, Taker, decode, encode};
 use crate::model::InputMap;
 use crate::network::{Epsilon, LayerGradients, LayerParameters, Parameters};
 use crate::quantize::{Granularity, WeightGrid};
@@ -90,7 +90,8 @@ pub(super) struct StartMark {
     image: Shape,
     classes: usize,
     input: InputMap,
-    /// BLAKE3 of its parameters, in hexadecimal; and of its ε, where that is not the usual one.
+    /// BLAKE3 of its parameters, in hexadecimal; and of its ε, where that is not the usual one, or
+    /// of the layers of a graph.
     hash: String,
 }
 
@@ -110,10 +111,21 @@ impl StartMark {
                 add(&mut vector.iter());
             }
         }
-        // Only another one, so that older states keep their meaning.
-        let epsilon = model.architecture.epsilon().unwrap_or_default();
-        if epsilon != Epsilon::DEFAULT {
-            add(&mut [epsilon.value()].iter());
+        match &model.network {
+            // Only another one, so that older states keep their meaning.
+            Form::Builtin(_) => {
+                let epsilon = model.architecture.epsilon().unwrap_or_default();
+                if epsilon != Epsilon::DEFAULT {
+                    add(&mut [epsilon.value()].iter());
+                }
+            }
+            // A name says nothing of its layers.
+            Form::Graph(_) => {
+                let architecture = &model.architecture;
+                let layers = (&architecture.network, &architecture.styles);
+                let text = serde_json::to_vec(&layers).expect("layers are plain data");
+                hasher.update(&text);
+            }
         }
         Self {
             network: model.network.to_string(),
