@@ -26,7 +26,7 @@ pub enum Precision {
     /// Operands rounded to bfloat16, forward and backward. A layer with an odd number of
     /// input channels is single forward, one with an odd number of output channels where the
     /// gradient of its input is computed, and the weight gradient of maps with an odd width,
-    /// dense layers among them, is single, too.
+    /// dense layers among them, is single, too; so are layers with groups altogether.
     Bfloat16,
 }
 

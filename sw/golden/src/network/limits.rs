@@ -97,19 +97,17 @@ pub(super) fn computes(operation: &Operation) -> bool {
     }
 }
 
-/// Refuses a pool with a window that has nothing under it: its taps may lie so far apart that all
-/// are in the padding.
+/// Refuses a mean over nothing: taps may lie so far apart that all are in padding that does not
+/// count. (That a maximum has a value everywhere is a rule of the specification.)
 fn check_window(operation: &Operation, shapes: &LayerShapes, _: &Style) -> Result<(), String> {
-    let counted = match operation {
-        Operation::MaxPool { .. } => Padding::NONE,
-        Operation::AveragePool { counted, .. } => *counted,
-        _ => return Ok(()),
+    let Operation::AveragePool { counted, .. } = operation else {
+        return Ok(());
     };
-    let (rows, columns) = taps_that_count(shapes, counted);
+    let (rows, columns) = taps_that_count(shapes, *counted);
     for (direction, counts) in [("row", rows), ("column", columns)] {
         if let Some(position) = counts.iter().position(|&count| count == 0) {
             return Err(format!(
-                "all taps of the window at {direction} {position} are in the padding; allowed are windows with a pixel under each position"
+                "no tap of the window at {direction} {position} counts, since all are in the padding; allowed are windows of whose taps one counts at each place"
             ));
         }
     }

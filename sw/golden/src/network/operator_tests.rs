@@ -413,3 +413,73 @@ fn a_concat_rounds_again_only_the_parts_that_are_on_another_grid() {
     let bias = &chunk.gradients()[0].as_ref().unwrap().bias;
     assert!(bias[2] != 0.0);
 }
+
+#[test]
+fn a_range_is_learned_only_where_the_grid_cuts_off_and_not_the_layers_own_clip() {
+    for operation in [convolution(3, (1, 1), 1, 0), ADD] {
+        let style = Style {
+            bounds: Bounds::RELU6,
+            ..PLAIN
+        };
+        let reads: &[usize] = if operation == ADD { &[1, 1] } else { &[1] };
+        let architecture = Builder::new("test", input(3, 3, 2))
+            .layer("a", convolution(3, (1, 1), 1, 0), PLAIN)
+            .layer_from(reads, "clipped", operation, style)
+            .dense("logits", 3, false)
+            .build()
+            .unwrap();
+        let mut case = Case::new(architecture, Statistics::Batch);
+        case.parameters.layers[0].as_mut().unwrap().bias.fill(40.0);
+        if let Some(layer) = &mut case.parameters.layers[1] {
+            layer.weight.mapv_inplace(f32::abs);
+        }
+        let ceiling = |step: f32| {
+            let grid = Some(ActivationGrid::hardware(step));
+            case.run_on(vec![None, None, grid, None])
+                .ceiling_gradients()[2]
+        };
+        // 63.5, then 3.175.
+        assert_eq!(ceiling(0.5), 0.0, "{operation:?}");
+        assert_ne!(ceiling(0.025), 0.0, "{operation:?}");
+    }
+}
+
+#[test]
+fn what_may_be_negative_has_the_range_of_its_largest_magnitude() {
+    for (bounds, expected) in [
+        (Bounds::NONE, 50.0),
+        (Bounds::new(-20.0, 30.0).unwrap(), 20.0),
+        (Bounds::RELU, 10.0),
+    ] {
+        let style = Style { bounds, ..PLAIN };
+        let architecture = Builder::new("test", input(2, 2, 1))
+            .layer("a", convolution(2, (1, 1), 1, 0), style)
+            .dense("logits", 2, false)
+            .build()
+            .unwrap();
+        let mut case = Case::new(architecture, Statistics::Batch);
+        let layer = case.parameters.layers[0].as_mut().unwrap();
+        layer.weight.fill(0.0);
+        layer.bias = vec![-50.0, 10.0].into();
+        let (_, chunk) = case.run(&case.parameters, &case.input, false);
+        assert_eq!(chunk.maxima()[1], expected);
+    }
+}
+
+#[test]
+fn groups_of_images_stay_within_the_tables_of_the_inner_loops() {
+    let dense = |side: usize, channels: usize| {
+        let map = input(side, side, channels);
+        let architecture = Builder::new("test", map).dense("logits", 2, false).build();
+        super::windows::group(&architecture.unwrap().shapes()[0], 100)
+    };
+    assert_eq!(dense(8, 64), 64);
+    assert_eq!(dense(15, 16_384), 64);
+    let wide = brownout_spec::program::LayerShapes {
+        input: input(1, 1 << 14, 1 << 13),
+        output: input(1, 1, 1),
+        window: Window::square(1, 1, 0),
+        groups: 1,
+    };
+    assert_eq!(super::windows::group(&wide, 100), 8);
+}

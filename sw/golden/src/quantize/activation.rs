@@ -60,7 +60,11 @@ impl ActivationGrid {
         /// ask for multipliers that no layer has.
         const OF_NOTHING: f32 = 1.0;
         let (low, high) = codes.bounds(width);
-        let range = if range > 0.0 { range } else { OF_NOTHING };
+        let range = if range > 0.0 {
+            range.min(f32::MAX)
+        } else {
+            OF_NOTHING
+        };
         Self {
             step: range.max(NARROWEST) / f32::from(high),
             low,
@@ -123,8 +127,11 @@ mod tests {
                 let grid = ActivationGrid::of_range(nothing, bits(4), codes);
                 assert_eq!(grid.range(), 1.0, "{nothing}");
             }
-            let narrow = ActivationGrid::of_range(1e-35, bits(8), codes);
-            assert!(narrow.validate().is_ok());
+            // A function of the network's own may reach either end.
+            for range in [1e-35, f32::INFINITY] {
+                let grid = ActivationGrid::of_range(range, bits(8), codes);
+                assert!(grid.validate().is_ok(), "{range}");
+            }
         }
     }
 }
