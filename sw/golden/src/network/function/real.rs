@@ -79,37 +79,28 @@ fn sigmoid<T: Real>(x: T) -> T {
 
 /// A step's values from those of the variable and of the steps before.
 pub(super) fn values<T: Real, const N: usize>(step: Step, v: &[[T; N]], y: &mut [T; N]) {
-    let mut two = |a: usize, b: usize, of: fn(T, T) -> T| {
-        let operands = v[a].iter().zip(&v[b]);
-        y.iter_mut()
-            .zip(operands)
-            .for_each(|(y, (&a, &b))| *y = of(a, b));
-    };
-    let one = match step {
-        Step::Add(a, b) => return two(a, b, |a, b| a + b),
-        Step::Subtract(a, b) => return two(a, b, |a, b| a - b),
-        Step::Multiply(a, b) => return two(a, b, |a, b| a * b),
-        Step::Divide(a, b) => return two(a, b, |a, b| a / b),
-        Step::Constant(constant) => return y.fill(T::of(constant)),
+    match step {
+        Step::Constant(constant) => y.fill(T::of(constant)),
+        Step::Add(a, b) => (0..N).for_each(|i| y[i] = v[a][i] + v[b][i]),
+        Step::Subtract(a, b) => (0..N).for_each(|i| y[i] = v[a][i] - v[b][i]),
+        Step::Multiply(a, b) => (0..N).for_each(|i| y[i] = v[a][i] * v[b][i]),
+        Step::Divide(a, b) => (0..N).for_each(|i| y[i] = v[a][i] / v[b][i]),
         Step::Clip(a, bounds) => {
             let (low, high) = (T::of(bounds.low().into()), T::of(bounds.high().into()));
             for (y, &x) in y.iter_mut().zip(&v[a]) {
                 let x = if x < low { low } else { x };
                 *y = if x > high { high } else { x };
             }
-            return;
         }
-        Step::Magnitude(a) => (a, T::magnitude as fn(T) -> T),
-        Step::Root(a) => (a, T::root as fn(T) -> T),
-        Step::Exponential(a) => (a, T::exponential as fn(T) -> T),
-        Step::Logarithm(a) => (a, T::logarithm as fn(T) -> T),
-        Step::Sigmoid(a) => (a, sigmoid as fn(T) -> T),
-        Step::Softplus(a) => (a, softplus as fn(T) -> T),
-        Step::Tanh(a) => (a, T::tanh as fn(T) -> T),
-        Step::Erf(a) => (a, T::erf as fn(T) -> T),
-    };
-    let (a, of) = one;
-    y.iter_mut().zip(&v[a]).for_each(|(y, &x)| *y = of(x));
+        Step::Magnitude(a) => (0..N).for_each(|i| y[i] = v[a][i].magnitude()),
+        Step::Root(a) => (0..N).for_each(|i| y[i] = v[a][i].root()),
+        Step::Exponential(a) => (0..N).for_each(|i| y[i] = v[a][i].exponential()),
+        Step::Logarithm(a) => (0..N).for_each(|i| y[i] = v[a][i].logarithm()),
+        Step::Sigmoid(a) => (0..N).for_each(|i| y[i] = sigmoid(v[a][i])),
+        Step::Softplus(a) => (0..N).for_each(|i| y[i] = softplus(v[a][i])),
+        Step::Tanh(a) => (0..N).for_each(|i| y[i] = v[a][i].tanh()),
+        Step::Erf(a) => (0..N).for_each(|i| y[i] = v[a][i].erf()),
+    }
 }
 
 /// A step's derivatives from the values, its own last, and the derivatives before.
