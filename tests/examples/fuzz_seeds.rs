@@ -11,7 +11,7 @@ type Seeds = fn() -> Vec<Vec<u8>>;
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let configurations: Seeds = || [seeds::configurations(), seeds::voltage_tables()].concat();
-    let targets: [(&str, Seeds); 14] = [
+    let targets: [(&str, Seeds); 15] = [
         ("idx_images", seeds::idx_images),
         ("idx_labels", seeds::idx_labels),
         ("idx_images_gzip", || seeds::compressed(seeds::idx_images())),
@@ -25,6 +25,7 @@ fn main() -> io::Result<()> {
         ("quantized_checkpoint", seeds::quantized_checkpoints),
         ("training_state", seeds::training_states),
         ("state_dict", seeds::state_dicts),
+        ("onnx", seeds::onnx_models),
         ("weight_image", seeds::weight_images),
         ("configuration", configurations),
         ("fault_map", seeds::fault_maps),

@@ -82,6 +82,11 @@ fn damaged_models_and_weight_images_cost_no_more_than_stated_and_are_read_or_ref
 }
 
 #[test]
+fn damaged_onnx_files_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence() {
+    check(&["ONNX"]);
+}
+
+#[test]
 fn damaged_texts_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence() {
     check(&["TOML configuration", "voltage table", "fault map"]);
 }

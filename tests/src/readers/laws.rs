@@ -7,6 +7,7 @@ use brownout_golden::model::IntegerModel;
 use brownout_golden::quantized::QuantizedNetwork;
 use brownout_golden::state_dict::{state_dict, state_dict_from};
 use brownout_golden::train::Run;
+use brownout_onnx::network::Network;
 use brownout_spec::code::Policy;
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles::program_cycles;
@@ -148,6 +149,19 @@ pub fn training_state(bytes: &[u8]) {
         )
         .expect("a written state is accepted");
     }
+}
+
+/// An accepted network's layers read what is there, and each of its nodes is accounted for.
+pub fn onnx(network: &Network) {
+    let mut made = vec![false; network.tensors.len()];
+    made[network.input] = true;
+    for layer in &network.layers {
+        assert!(layer.reads.iter().all(|&tensor| made[tensor]));
+        assert!(!std::mem::replace(&mut made[layer.writes], true));
+    }
+    assert!(made.iter().all(|&made| made), "every tensor is somebody's");
+    let text = brownout_onnx::explain::explain(network);
+    assert!(text.lines().count() >= network.account.len() + 2);
 }
 
 /// An accepted image is the one that its own bytes are made of.

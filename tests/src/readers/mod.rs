@@ -50,7 +50,7 @@ pub struct Reader {
 }
 
 /// Every reader of files.
-pub const READERS: [Reader; 16] = [
+pub const READERS: [Reader; 17] = [
     Reader {
         name: "IDX images",
         target: "idx_images",
@@ -161,6 +161,17 @@ pub const READERS: [Reader; 16] = [
         seeds: seeds::state_dicts,
         memory_per_byte: 16,
         memory_free: 64 << 10,
+    },
+    Reader {
+        name: "ONNX",
+        target: "onnx",
+        read: onnx,
+        format: Format::Binary { header: 64 },
+        seeds: seeds::onnx_models,
+        // An empty node is two bytes in the file and some hundred in memory.
+        memory_per_byte: 600,
+        // What folding may make of a few bytes, and of what it made once more.
+        memory_free: 64 << 20,
     },
     Reader {
         name: "weight image",
@@ -279,6 +290,12 @@ pub fn state_dict(bytes: &[u8]) -> Verdict {
     let path = Path::new("state_dict");
     let model = state_dict_from(bytes, path, &seeds::importing()).map_err(text)?;
     Ok(Box::new(move || laws::imported(&model)))
+}
+
+/// A network as an ONNX file.
+pub fn onnx(bytes: &[u8]) -> Verdict {
+    let network = brownout_onnx::network_of(bytes.to_vec(), Path::new("net.onnx")).map_err(text)?;
+    Ok(Box::new(move || laws::onnx(&network)))
 }
 
 /// A weight image file.

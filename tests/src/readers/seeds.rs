@@ -374,3 +374,21 @@ pub fn fault_maps() -> Vec<Vec<u8>> {
         b"address lane kind\n5 9 flip\n5 10 flip".to_vec(),
     ]
 }
+
+/// Every sixth of the small models that the ONNX reader's own tests compare with others.
+pub fn onnx_models() -> Vec<Vec<u8>> {
+    let models = include_str!("../../../sw/onnx/tests/vectors/operators.txt").lines();
+    let model = |line: &str| line.split('\t').nth(1).map(base64);
+    models.step_by(6).filter_map(model).collect()
+}
+
+/// The bytes of a text in base64.
+fn base64(text: &str) -> Vec<u8> {
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits: Vec<usize> = text.chars().filter_map(|c| alphabet.find(c)).collect();
+    let group = |group: &[usize]| {
+        let bits = group.iter().fold(0, |bits, digit| bits << 6 | digit) << (6 * (4 - group.len()));
+        (bits as u32).to_be_bytes()[1..group.len()].to_vec()
+    };
+    digits.chunks(4).flat_map(group).collect()
+}

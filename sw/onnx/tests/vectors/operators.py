@@ -8,5 +8,6 @@
 import cases
 import operators_float  # noqa: F401 (makes its cases)
 import operators_quantized  # noqa: F401
+import operators_fold  # noqa: F401
 
 cases.write()
