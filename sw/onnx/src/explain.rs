@@ -21,6 +21,10 @@ pub fn explain(network: &Network) -> String {
         input.name,
         extents(input.shape)
     );
+    let mut makers = vec![None; network.tensors.len()];
+    for (at, layer) in network.layers.iter().enumerate() {
+        makers[layer.writes] = Some(at);
+    }
     for entry in &network.account {
         let _ = match &entry.fate {
             Fate::Folded(why) => writeln!(text, "{}: computed, {why}", entry.node),
@@ -30,7 +34,9 @@ pub fn explain(network: &Network) -> String {
                 let each = layers
                     .iter()
                     .filter_map(|&at| network.layers.get(at).zip(Some(at)));
-                let lines: Vec<_> = each.map(|(layer, at)| line(network, layer, at)).collect();
+                let lines: Vec<_> = each
+                    .map(|(layer, at)| line(network, &makers, layer, at))
+                    .collect();
                 writeln!(text, "{}: {}", entry.node, lines.join("; "))
             }
         };
@@ -43,14 +49,12 @@ pub fn explain(network: &Network) -> String {
     text
 }
 
-fn line(network: &Network, layer: &Layer, at: usize) -> String {
+fn line(network: &Network, makers: &[Option<usize>], layer: &Layer, at: usize) -> String {
     let reads: Vec<_> = (layer.reads.iter())
-        .map(
-            |&t| match network.layers.iter().position(|l| l.writes == t) {
-                Some(maker) => format!("{maker}"),
-                None => "the input".to_owned(),
-            },
-        )
+        .map(|&t| match makers[t] {
+            Some(maker) => format!("{maker}"),
+            None => "the input".to_owned(),
+        })
         .collect();
     let made = network.tensors[layer.writes].shape;
     format!(

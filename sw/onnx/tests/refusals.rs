@@ -373,3 +373,15 @@ fn other_files_are_no_models() {
         );
     }
 }
+
+#[test]
+fn lists_without_end_are_refused_before_anything_goes_over_them_twice() {
+    let many: Vec<_> = (0..100_000).map(|n| int(&format!("a{n}"), 1)).collect();
+    let model = Model::new(&[1, 4]).node("Relu", &["x"], "y", &many);
+    refused(&model, &["(Relu)", "100000 attributes", "at most 64"]);
+    let reshaped =
+        Model::new(&[1, 4])
+            .list("s", &[1; 100_000])
+            .node("Reshape", &["x", "s"], "y", &[]);
+    refused(&reshaped, &["(Reshape)", "100000 axes", "at most 8"]);
+}

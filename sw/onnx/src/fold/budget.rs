@@ -8,6 +8,9 @@ const FREE: usize = 1 << 20;
 /// Elements for each that the file holds: transposed, quantized and scaled once more.
 const EACH: usize = 4;
 
+/// Most axes of a constant.
+const MOST_AXES: usize = 8;
+
 /// Elements that may still be made.
 #[derive(Debug)]
 pub struct Budget {
@@ -27,6 +30,12 @@ impl Budget {
     /// # Errors
     /// Nothing is left for it.
     pub fn take(&mut self, shape: &[usize], whose: &str) -> Result<(), String> {
+        if shape.len() > MOST_AXES {
+            return Err(format!(
+                "{whose} makes a constant of {} axes; allowed are at most {MOST_AXES}",
+                shape.len()
+            ));
+        }
         let wanted = crate::tensor::count(shape);
         match wanted.and_then(|n| self.left.checked_sub(n.max(1))) {
             Some(left) => {

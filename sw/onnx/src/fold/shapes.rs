@@ -3,6 +3,9 @@
 use crate::graph::Node;
 use crate::tensor::count;
 
+/// Most axes of a shape.
+const MOST_AXES: usize = 8;
+
 /// The shape that `Reshape` makes of one: 0 keeps an extent (unless `allow_zero`), -1
 /// takes what is left.
 ///
@@ -21,6 +24,13 @@ pub(crate) fn reshape_target(
             node.label()
         )
     };
+    if wanted.len() > MOST_AXES {
+        return Err(format!(
+            "{} asks for a shape of {} axes; allowed are at most {MOST_AXES}",
+            node.label(),
+            wanted.len()
+        ));
+    }
     let mut shape = Vec::with_capacity(wanted.len());
     let mut open = None;
     for (at, &extent) in wanted.iter().enumerate() {
@@ -101,8 +111,11 @@ pub(crate) fn unsqueezed(
     axes: &[i64],
 ) -> Result<Vec<Option<usize>>, String> {
     let full = rank + axes.len();
-    if full > 8 {
-        return Err(format!("{} makes {full} axes; allowed are 8", node.label()));
+    if full > MOST_AXES {
+        return Err(format!(
+            "{} makes {full} axes; allowed are at most {MOST_AXES}",
+            node.label()
+        ));
     }
     let mut new = vec![false; full];
     for &axis in axes {

@@ -24,7 +24,7 @@ use crate::tensor::Tensor;
 use value::{Activation, Value};
 use walk::{Read, Walk};
 
-/// The operators that are read, in addition to those of constants.
+/// The operators that are read, those of constants among them.
 pub(crate) const OPERATORS: [&str; 86] = [
     "Abs",
     "Add",
@@ -33,6 +33,7 @@ pub(crate) const OPERATORS: [&str; 86] = [
     "BatchNormalization",
     "BipolarQuant",
     "Cast",
+    "CastLike",
     "Celu",
     "Clip",
     "Concat",
@@ -111,7 +112,6 @@ pub(crate) const OPERATORS: [&str; 86] = [
     "Unsqueeze",
     "Upsample",
     "Where",
-    "CastLike",
 ];
 
 /// The network of a graph.

@@ -228,9 +228,9 @@ impl<'a> Walk<'a> {
         if (3..=4).contains(&rank) && of.is_ordered(&order) && whole {
             return Ok((of.tensor, shape));
         }
-        let made = match of.dims.as_slice() {
-            &[1, channels, width] => Some((channels, 1, width)),
-            &[1, channels, height, width] => Some((channels, height, width)),
+        let made = match *of.dims.as_slice() {
+            [1, channels, width] => Some((channels, 1, width)),
+            [1, channels, height, width] => Some((channels, height, width)),
             _ => None,
         };
         if let (Some((channels, height, width)), Some(last)) = (made, of.order()) {

@@ -16,6 +16,8 @@ use std::collections::HashMap;
 const OLDEST: i64 = 7;
 /// The newest version that is known (onnx 1.23.2).
 const NEWEST: i64 = 28;
+/// Most attributes of a node; no operator has half as many.
+const MOST_ATTRIBUTES: usize = 64;
 /// Most elements of an input.
 const MOST_INPUT: usize = 1 << 24;
 
@@ -126,6 +128,12 @@ fn node(
         return Err(format!(
             "{label} calls a function of the model; functions are not read, \
              onnx.inliner.inline_local_functions writes a model without them"
+        ));
+    }
+    if message.attribute.len() > MOST_ATTRIBUTES {
+        return Err(format!(
+            "{label} has {} attributes; allowed are at most {MOST_ATTRIBUTES}",
+            message.attribute.len()
         ));
     }
     for message in message.attribute {
