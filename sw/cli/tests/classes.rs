@@ -65,6 +65,9 @@ fn two_to_a_hundred_classes_go_through_every_command_in_software() {
         );
         let error = evaluated["clean_error"].as_f64().unwrap();
         assert!((1.0 - error - accuracy).abs() < 1e-9, "{classes} classes");
+        let top5 = evaluated["clean_top5_error"].as_f64();
+        assert_eq!(top5.is_some(), wanted >= 100, "{classes} classes");
+        assert!(top5.is_none_or(|top5| top5 <= error), "{top5:?} {error}");
         let each = evaluated["clean_error_of_classes"].as_array().unwrap();
         assert_eq!(each.len(), wanted);
         // A class without images has no error.

@@ -308,6 +308,16 @@ mod tests {
         );
     }
 
+    #[cfg(not(feature = "foreign"))]
+    #[test]
+    fn sources_of_other_peoples_files_are_refused_with_how_to_get_them() {
+        for text in ["npz:a.npz", "npy,nchw:a", "images,size=8:a"] {
+            let message = text.parse::<DataSource>().unwrap_err();
+            let build = "`cargo build --release --package brownout` builds one with them";
+            assert!(message.ends_with(build), "{message}");
+        }
+    }
+
     #[test]
     fn every_source_has_a_map_from_pixels_whose_moments_are_the_published_ones() {
         let images = glyph::split(1, 0, 1).test;

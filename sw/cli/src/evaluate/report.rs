@@ -3,6 +3,9 @@
 use crate::table::{Table, percent};
 use brownout_golden::evaluate::{Record, RecordedPoint};
 
+/// Classes that are shown of many.
+const MOST_CLASSES: usize = 10;
+
 /// Table and remarks.
 pub fn render(record: &Record) -> String {
     let protocol = &record.protocol;
@@ -21,7 +24,7 @@ pub fn render(record: &Record) -> String {
         "{}\n{} with weights of {} bits in {}, {} x {} array, code {}, policy {}, faults in {}\n\
          {}; {} images of {}, undisturbed error {}\n\
          intervals: {:.0} % of the mean, {} resamples; corrected, detected and silently wrong words and wrong bits of weights are per reading of all weights\n\
-         silently wrong: corrected into another word (and counted there, too), or read as clean\n",
+         silently wrong: corrected into another word (and counted there, too), or read as clean\n{}",
         table(record).render(),
         protocol.network,
         protocol.weight_bits,
@@ -37,6 +40,39 @@ pub fn render(record: &Record) -> String {
         percent(record.clean_error),
         protocol.confidence * 100.0,
         protocol.bootstrap.resamples,
+        classes(record),
+    )
+}
+
+/// Of many classes how often the label is among five, and those that are wrong most often.
+fn classes(record: &Record) -> String {
+    let Some(top5) = record.clean_top5_error else {
+        return String::new();
+    };
+    let errors = record.clean_error_of_classes.iter().enumerate();
+    let mut errors: Vec<(usize, f64)> = errors
+        .filter_map(|(class, error)| Some((class, (*error)?)))
+        .collect();
+    let count = errors.len();
+    // Of equal errors the first class.
+    errors.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let mut table = Table::new(&["class", ">error"]);
+    for &(class, error) in errors.iter().take(MOST_CLASSES) {
+        let name = record.class_names.get(class);
+        let name = name.map_or_else(|| class.to_string(), |name| format!("{class} {name}"));
+        table.row([name, percent(error)]);
+    }
+    let others = match count > MOST_CLASSES {
+        true => format!(
+            "the {MOST_CLASSES} of {count} classes with the largest undisturbed error; --out-json has all\n"
+        ),
+        false => String::new(),
+    };
+    format!(
+        "undisturbed: {} right, {} with the label among the five largest\n\n{}{others}",
+        percent(1.0 - record.clean_error),
+        percent(1.0 - top5),
+        table.render(),
     )
 }
 

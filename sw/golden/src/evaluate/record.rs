@@ -100,6 +100,13 @@ pub struct Record {
     pub clean_error: f64,
     /// The same of each class's images; null of a class without any.
     pub clean_error_of_classes: Vec<Option<f64>>,
+    /// Share of images whose label is none of the five largest logits with undisturbed weights, of
+    /// a network with 100 classes or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clean_top5_error: Option<f64>,
+    /// What the classes are called, if the images say it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
     /// One entry an operating point.
     pub points: Vec<RecordedPoint>,
 }
@@ -241,6 +248,8 @@ impl Record {
             },
             clean_error: evaluation.clean_error(),
             clean_error_of_classes: evaluation.clean_error_of_classes.clone(),
+            clean_top5_error: evaluation.clean_top5_error,
+            class_names: evaluation.class_names.clone(),
             points: evaluation
                 .points
                 .into_iter()

@@ -16,6 +16,11 @@ use serde::Serialize;
 use std::borrow::Cow;
 use thiserror::Error;
 
+/// Classes from which on it is also counted whose label is among the largest logits, and how many
+/// of these are looked at: as for ImageNet and CIFAR-100.
+pub const MANY_CLASSES: usize = 100;
+const AMONG: usize = 5;
+
 /// Why nothing could be measured.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum EvaluateError {
@@ -112,6 +117,11 @@ pub struct Evaluation {
     /// Share of each class's images classified wrong with undisturbed weights; `None` of a class
     /// without images.
     pub clean_error_of_classes: Vec<Option<f64>>,
+    /// Share of images whose label is none of the five largest logits with undisturbed weights, of
+    /// a network with 100 classes or more.
+    pub clean_top5_error: Option<f64>,
+    /// What the classes are called, if the images say it.
+    pub class_names: Vec<String>,
     /// Words and bits of a word of the weight memory.
     pub memory: (usize, usize),
     /// One entry an operating point.
@@ -161,6 +171,8 @@ pub fn evaluate(
     }
     let classifier = subject.classifier(data);
     let clean = classifier.all(reader.stored());
+    let is_top5 = subject.classes() >= MANY_CLASSES;
+    let top5 = is_top5.then(|| data.len() - classifier.among(AMONG));
     let bench = Bench {
         data,
         reader,
@@ -175,6 +187,8 @@ pub fn evaluate(
         images: data.len(),
         clean_wrong: bench.wrong(&bench.clean).0,
         clean_error_of_classes: bench.clean_error_of_classes(subject.classes()),
+        clean_top5_error: top5.map(|wrong| wrong as f64 / data.len() as f64),
+        class_names: data.class_names.clone(),
         memory: bench.reader.size(),
         points,
     })

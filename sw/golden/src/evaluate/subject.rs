@@ -6,7 +6,7 @@ use crate::model::{InputMap, InputTable, IntegerModel};
 use crate::network::{Evaluator, Values};
 use crate::quantize::BitWidth;
 use crate::quantized::{QuantizedNetwork, StoredWeights};
-use crate::train::arg_max;
+use crate::train::{arg_max, rank};
 use brownout_spec::code::CodeName;
 use brownout_spec::image::LayerShape;
 use brownout_spec::program::Shape;
@@ -192,10 +192,42 @@ impl Classifier<'_> {
                 in_batches(
                     data,
                     || evaluator.values(),
-                    |values, image| real_class(&evaluator, input, image, values),
+                    |values, image| real_class(&evaluator, input, data.image(image), values),
                 )
             }
         }
+    }
+
+    /// Number of images whose label is among so many largest logits, with the network's own weights.
+    pub fn among(&self, most: usize) -> usize {
+        let data = self.data;
+        let label = |image: usize| usize::from(data.labels[image]);
+        let found = match &self.arithmetic {
+            Arithmetic::Integer { clean, input, .. } => in_batches(
+                data,
+                || clean.workspace(),
+                |workspace, image| {
+                    integer_class(clean, input, data.image(image), workspace);
+                    rank(workspace.logits(), label(image)) < most
+                },
+            ),
+            Arithmetic::Quantized {
+                network,
+                stored,
+                input,
+            } => {
+                let evaluator = network.evaluator(stored);
+                in_batches(
+                    data,
+                    || evaluator.values(),
+                    |values, image| {
+                        real_class(&evaluator, input, data.image(image), values);
+                        rank(values.logits(), label(image)) < most
+                    },
+                )
+            }
+        };
+        found.into_iter().filter(|&is_among| is_among).count()
     }
 
     /// The class of one image with these weights, by the thread that asks.
@@ -287,17 +319,17 @@ fn real_class(
     arg_max(values.logits()) as u16
 }
 
-/// Classifies all images, in batches that threads share; the order is that of the images.
-fn in_batches<B>(
+/// What comes of each image by its number, in batches that threads share; in the images' order.
+fn in_batches<B, R: Clone + Send>(
     data: &Dataset,
     buffers: impl Fn() -> B + Sync + Send,
-    class: impl Fn(&mut B, Pixels<'_>) -> u16 + Sync + Send,
-) -> Vec<u16> {
+    result: impl Fn(&mut B, usize) -> R + Sync + Send,
+) -> Vec<R> {
     let starts: Vec<usize> = (0..data.len()).step_by(BATCH).collect();
-    let of = |buffer: &mut B, numbers: Range<usize>| -> Vec<u16> {
-        numbers.map(|i| class(buffer, data.image(i))).collect()
+    let of = |buffer: &mut B, numbers: Range<usize>| -> Vec<R> {
+        numbers.map(|i| result(buffer, i)).collect()
     };
-    let batches: Vec<Vec<u16>> = starts
+    let batches: Vec<Vec<R>> = starts
         .into_par_iter()
         .map_init(&buffers, |buffer, start| {
             of(buffer, start..(start + BATCH).min(data.len()))

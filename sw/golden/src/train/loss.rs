@@ -41,9 +41,25 @@ pub(crate) fn arg_max<T: PartialOrd + Copy>(values: &[T]) -> usize {
     (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
 }
 
+/// Number of values that come before one of them: larger ones, and of equal ones those before.
+pub(crate) fn rank<T: PartialOrd + Copy>(values: &[T], place: usize) -> usize {
+    let own = values[place];
+    let before = |&(at, &value): &(usize, &T)| value > own || (value == own && at < place);
+    values.iter().enumerate().filter(before).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_rank_is_that_of_the_largest_value_and_of_equal_ones_the_first() {
+        for values in [&[3, 1, 3, 2][..], &[0, 0], &[5]] {
+            assert_eq!(rank(values, arg_max(values)), 0);
+        }
+        let ranks: Vec<usize> = (0..4).map(|place| rank(&[3, 1, 3, 2], place)).collect();
+        assert_eq!(ranks, [0, 3, 1, 2]);
+    }
 
     #[test]
     fn the_gradient_of_cross_entropy_equals_central_differences() {
