@@ -1,7 +1,7 @@
 //! Writes the good files that the fuzz targets start from: `tests/fuzz/corpus/TARGET/N`.
 
 use brownout_tests::readers::mutate::xz;
-use brownout_tests::readers::seeds;
+use brownout_tests::readers::{images, seeds};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -11,7 +11,7 @@ type Seeds = fn() -> Vec<Vec<u8>>;
 fn main() -> io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let configurations: Seeds = || [seeds::configurations(), seeds::voltage_tables()].concat();
-    let targets: [(&str, Seeds); 15] = [
+    let targets: [(&str, Seeds); 17] = [
         ("idx_images", seeds::idx_images),
         ("idx_labels", seeds::idx_labels),
         ("idx_images_gzip", || seeds::compressed(seeds::idx_images())),
@@ -20,6 +20,8 @@ fn main() -> io::Result<()> {
         ("cifar_batch_xz", || {
             seeds::cifar_batches().iter().map(|file| xz(file)).collect()
         }),
+        ("npz", images::archives),
+        ("picture", || [images::pngs(), images::jpegs()].concat()),
         ("model", seeds::models),
         ("checkpoint", seeds::checkpoints),
         ("quantized_checkpoint", seeds::quantized_checkpoints),

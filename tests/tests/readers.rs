@@ -64,6 +64,16 @@ fn damaged_cifar_batches_cost_no_more_than_stated_and_are_read_or_refused_in_a_s
 }
 
 #[test]
+fn damaged_arrays_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence() {
+    check(&["NumPy archive"]);
+}
+
+#[test]
+fn damaged_pictures_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence() {
+    check(&["PNG picture", "JPEG picture"]);
+}
+
+#[test]
 fn damaged_checkpoints_and_state_dicts_cost_no_more_than_stated_and_are_read_or_refused_in_a_sentence()
  {
     check(&["checkpoint", "state dict"]);

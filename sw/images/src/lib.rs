@@ -39,6 +39,16 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> DataError {
     move |source| DataError::Io { path, source }
 }
 
+/// A foreign library's complaint in words: one line, without its types' names.
+fn words(complaint: impl Display) -> String {
+    let text = complaint.to_string();
+    let plain = text.replace("::", " ");
+    let words = plain.split(|c: char| c.is_whitespace() || "(){}\"".contains(c));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let line: String = words.join(" ").chars().take(300).collect();
+    printable(&line)
+}
+
 /// What a data set is called in reports: the end of its path without an ending.
 fn name_of(path: &Path) -> String {
     let stem = match path.is_dir() {

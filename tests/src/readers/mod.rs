@@ -8,10 +8,12 @@
 
 pub mod allocation;
 pub mod harness;
+pub mod images;
 mod laws;
 pub mod mutate;
 pub mod registers;
 pub mod seeds;
+mod shells;
 
 use brownout_golden::data::{cifar, idx};
 use brownout_golden::float::{Checkpoint, FloatModel};
@@ -21,6 +23,7 @@ use brownout_golden::train::Run;
 use brownout_spec::config::Configuration;
 use brownout_spec::fault::FaultMap;
 use brownout_spec::image::WeightImage;
+pub use images::{npz, picture};
 use mutate::Format;
 use std::path::Path;
 
@@ -50,7 +53,7 @@ pub struct Reader {
 }
 
 /// Every reader of files.
-pub const READERS: [Reader; 17] = [
+pub const READERS: [Reader; 20] = [
     Reader {
         name: "IDX images",
         target: "idx_images",
@@ -115,6 +118,36 @@ pub const READERS: [Reader; 17] = [
         seeds: seeds::cifar100_batches,
         memory_per_byte: 3,
         memory_free: 20 << 10,
+    },
+    Reader {
+        name: "NumPy archive",
+        target: "npz",
+        read: npz,
+        format: Format::Npz,
+        seeds: images::archives,
+        // Deflate makes 1032 bytes of one; these may be half of a number, and move twice.
+        memory_per_byte: 8 << 10,
+        memory_free: 256 << 10,
+    },
+    Reader {
+        name: "PNG picture",
+        target: "picture",
+        read: picture,
+        format: Format::Png,
+        seeds: images::pngs,
+        // As many bytes of pixels for one of the file as are allowed, each in four places.
+        memory_per_byte: 4400,
+        memory_free: 4 << 20,
+    },
+    Reader {
+        name: "JPEG picture",
+        target: "picture",
+        read: picture,
+        format: Format::Binary { header: 620 },
+        seeds: images::jpegs,
+        // Likewise, with coefficients of two bytes.
+        memory_per_byte: 8800,
+        memory_free: 4 << 20,
     },
     Reader {
         name: "safetensors model",

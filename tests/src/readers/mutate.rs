@@ -4,6 +4,7 @@
 //! header) would refuse almost all plain damage at the shell. So most of the
 //! damage is done inside, and the shell is made to fit again.
 
+use super::shells;
 use flate2::{Compression, Crc, write::GzEncoder};
 use lzma_rust2::{XzOptions, XzWriter};
 use rand::seq::IndexedRandom;
@@ -38,6 +39,10 @@ pub enum Format {
     Text,
     /// A 64-bit length, a JSON text of that length, bytes.
     Safetensors,
+    /// A zip archive of NumPy arrays, each a short header with a text, and values.
+    Npz,
+    /// Chunks, each with a length, a name and a CRC-32.
+    Png,
 }
 
 /// Numbers at which fields, sums and products change their nature.
@@ -147,6 +152,17 @@ impl Mutator {
                 }
                 file
             }
+            Format::Npz if shell => binary(seed, other, usize::MAX, count, &mut random),
+            Format::Npz => shells::npz(&seed, &mut random, |member, random| {
+                match random.random_bool(0.4) {
+                    true => binary(member, other, 128, count, random),
+                    false => shells::npy(member, |header| text(header, other, count, random)),
+                }
+            }),
+            Format::Png if shell => binary(seed, other, usize::MAX, count, &mut random),
+            Format::Png => shells::png(&seed, &mut random, |data, random| {
+                binary(data, other, 16, count, random)
+            }),
             Format::Safetensors if shell => binary(seed, other, 8, count, &mut random),
             Format::Safetensors => safetensors(&seed, other, count, &mut random),
         }

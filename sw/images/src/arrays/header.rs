@@ -5,7 +5,7 @@
 //! and 3), the lower first, and a dictionary of Python with `descr`, `fortran_order` and `shape`.
 
 use super::literal::{Literal, dictionary};
-use crate::MOST_BYTES;
+use crate::{MOST_BYTES, words};
 use brownout_spec::text::printable;
 use std::io::{ErrorKind, Read};
 
@@ -201,7 +201,7 @@ fn take(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), String> {
     reader.read_exact(bytes).map_err(|error| {
         let problem = match error.kind() {
             ErrorKind::UnexpectedEof => "it ends in it".to_owned(),
-            _ => error.to_string(),
+            _ => words(error),
         };
         format!("its header cannot be read: {problem}")
     })

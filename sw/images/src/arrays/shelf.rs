@@ -1,7 +1,7 @@
 //! Where arrays lie: in an archive, or in a folder of files.
 
 use super::values::Array;
-use crate::{failed, refuse};
+use crate::{failed, refuse, words};
 use brownout_golden::data::DataError;
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Seek};
@@ -63,7 +63,10 @@ impl<R: Read + Seek> Shelf<R> {
         let archive = ZipArchive::new(bytes).map_err(|e| {
             refuse(
                 path,
-                format!("it is no archive of arrays as NumPy's savez writes them: {e}"),
+                format!(
+                    "it is no archive of arrays as NumPy's savez writes them: {}",
+                    words(e)
+                ),
             )
         })?;
         Ok(Self {
@@ -104,7 +107,7 @@ impl<R: Read + Seek> Shelf<R> {
                 Array::read(&mut reader).map_err(|problem| refuse(&path, problem))
             }
             Kind::Archive(archive) => {
-                let member = archive.by_name(&file).map_err(|e| e.to_string());
+                let member = archive.by_name(&file).map_err(words);
                 let array = member.and_then(|mut member| Array::read(&mut member));
                 array.map_err(|problem| refuse(&self.path, format!("{name}: {problem}")))
             }

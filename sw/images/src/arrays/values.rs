@@ -1,6 +1,7 @@
 //! The values of an array.
 
 use super::header::{Header, Kind, shown};
+use crate::words;
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 use std::io::{ErrorKind, Read};
 
@@ -88,7 +89,7 @@ fn rest(reader: &mut impl Read, size: u64) -> Result<Vec<u8>, String> {
             Ok(0) => break,
             Ok(read) => read,
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-            Err(e) => return Err(format!("its values cannot be read: {e}")),
+            Err(e) => return Err(format!("its values cannot be read: {}", words(e))),
         };
         if (bytes.len() + read) as u64 > size {
             return Err(format!(

@@ -6,6 +6,7 @@
 //! profiles are not applied. All that is as torchvision loads a picture with Pillow, but for grey
 //! of 16 bits, which Pillow clips to white from 256 on.
 
+use crate::words;
 use image::error::ImageError;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader, Limits};
 use std::io::Cursor;
@@ -46,6 +47,9 @@ impl Picture {
         };
         if format == ImageFormat::Jpeg && !is_complete(bytes) {
             return Err("it is cut short: no end of image follows its values".into());
+        }
+        if format == ImageFormat::Png {
+            check_palette(bytes)?;
         }
         let problem = |error: ImageError| format!("its picture cannot be read: {}", said(&error));
         let reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -145,17 +149,29 @@ fn is_complete(bytes: &[u8]) -> bool {
 
 /// A decoder's complaint as a sentence of one line.
 fn said(error: &ImageError) -> String {
-    let text = match error {
+    match error {
         ImageError::Limits(_) => "it wants more memory than its pixels take".to_owned(),
-        other => other.to_string(),
-    };
-    let text = text
-        .replace("::", " ")
-        .replace(" { ", " ")
-        .replace(['(', ')'], " ");
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line: String = words.join(" ").chars().take(300).collect();
-    brownout_spec::text::printable(&line)
+        other => words(other),
+    }
+}
+
+/// Checks the palette of a PNG file, of which the decoder takes any length for a good one.
+fn check_palette(bytes: &[u8]) -> Result<(), String> {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let length = u32::from_be_bytes(*length) as usize;
+        match after.first_chunk::<4>() {
+            Some(b"PLTE") if length == 0 || length > 768 || !length.is_multiple_of(3) => {
+                return Err(format!(
+                    "its palette has {length} bytes; allowed are 3 for each of 1 to 256 colours"
+                ));
+            }
+            Some(_) => {}
+            None => break,
+        }
+        rest = after.get(4 + length + 4..).unwrap_or_default();
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -175,6 +191,23 @@ mod tests {
             let message = Picture::decode(bytes).unwrap_err();
             assert!(message.contains(reason), "{message:?} lacks {reason:?}");
         }
+    }
+
+    #[test]
+    fn a_palette_of_a_length_that_is_none_is_refused() {
+        let file = |length: u32| {
+            let palette = vec![7; length as usize];
+            let chunk = [&length.to_be_bytes()[..], b"PLTE", &palette, &[0; 4]].concat();
+            [b"\x89PNG\r\n\x1a\n", &chunk[..]].concat()
+        };
+        for (length, allowed) in [(0, false), (1, false), (3, true), (768, true), (771, false)] {
+            assert_eq!(check_palette(&file(length)).is_ok(), allowed, "{length}");
+        }
+        assert!(
+            Picture::decode(&file(4))
+                .unwrap_err()
+                .contains("4 bytes; allowed")
+        );
     }
 
     #[test]
