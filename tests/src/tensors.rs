@@ -48,6 +48,7 @@ pub fn draw(
             .map(|_| draw_channel(output.shift, spread, wide, random))
             .collect(),
         weights,
+        table: None,
     };
     DrawnLayer {
         operation: with_residual_scale(operation, output.shift, random),

@@ -9,7 +9,7 @@ use brownout_golden::network::{Architecture, Builtin};
 use brownout_spec::arithmetic::{ChannelParameters, OutputScale, ResidualScale};
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
-use brownout_spec::program::{Network, Operation, Shape};
+use brownout_spec::program::{Layer, Network, Operation, Shape, Window};
 use ndarray::Array4;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -24,29 +24,92 @@ const SHIFT: u8 = 16;
 
 fn main() {
     let digits = shape(28, 28, 1);
+    let builtin = |name: &str, input| {
+        let kind: Builtin = name.parse().expect("the name of a built-in network");
+        let network = Architecture::builtin(kind, input, 10).expect("it takes such images");
+        network.network
+    };
+    let colour = shape(32, 32, 3);
     let networks = [
-        ("resnet20", shape(32, 32, 3)),
-        ("simplenet-bn:16", shape(32, 32, 3)),
-        ("simplenet-bn:64", shape(32, 32, 3)),
-        ("cnn", digits),
-        ("mlp", digits),
+        ("resnet20", builtin("resnet20", colour)),
+        ("simplenet-bn:16", builtin("simplenet-bn:16", colour)),
+        ("simplenet-bn:64", builtin("simplenet-bn:64", colour)),
+        ("cnn", builtin("cnn", digits)),
+        ("mlp", builtin("mlp", digits)),
+        ("depthwise", depthwise()),
+        ("mobilenet", mobilenet()),
     ];
     let only = std::env::args().nth(1);
     println!(
         "{:<16}{:<14}{:>10}{:>12}{:>12}{:>12}",
         "network", "instructions", "pack, ms", "1 thread", "2 threads", "GMAC/s"
     );
-    for (name, input) in networks {
+    for (name, network) in networks {
         if only.as_deref().is_some_and(|only| only != name) {
             continue;
         }
-        let kind: Builtin = name.parse().expect("the name of a built-in network");
-        let network = Architecture::builtin(kind, input, 10).expect("it takes such images");
-        let model = random_model(network.network);
+        let model = random_model(network);
         for instructions in Instructions::available() {
             measure(name, &model, instructions);
         }
     }
+}
+
+/// A chain of layers, each an operation on the one before.
+fn chain(input: Shape, operations: impl IntoIterator<Item = Operation>) -> Network {
+    let layers = operations.into_iter().enumerate();
+    let layers = layers.map(|(index, operation)| Layer {
+        name: format!("layer{index}"),
+        reads: vec![index],
+        operation,
+        output: OutputScale {
+            shift: SHIFT,
+            low: 0,
+            high: 127,
+        },
+        zero: 0,
+    });
+    Network {
+        input,
+        input_zero: 0,
+        layers: layers.collect(),
+    }
+}
+
+/// A 3 × 3 convolution of every channel on its own.
+fn channelwise(channels: usize, stride: usize) -> Operation {
+    Operation::Convolution {
+        window: Window::square(3, stride, 1),
+        groups: channels,
+        output_channels: channels,
+        residual: None,
+    }
+}
+
+/// Depthwise layers alone.
+fn depthwise() -> Network {
+    let layers = [channelwise(64, 1); 16];
+    let input = shape(16, 16, 64);
+    chain(
+        input,
+        layers.into_iter().chain([Operation::GlobalAveragePool]),
+    )
+}
+
+/// A MobileNet of a quarter of the width on 96 × 96 pixels, as visual wake words are measured with.
+fn mobilenet() -> Network {
+    let mut channels = 8;
+    let mut layers = vec![Operation::convolution(Window::square(3, 2, 1), channels)];
+    let blocks = [(16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2)];
+    let blocks = blocks.into_iter().chain([(128, 1); 5]);
+    for (outputs, stride) in blocks.chain([(256, 2), (256, 1)]) {
+        layers.push(channelwise(channels, stride));
+        layers.push(Operation::convolution(Window::square(1, 1, 0), outputs));
+        channels = outputs;
+    }
+    layers.push(Operation::GlobalAveragePool);
+    layers.push(Operation::convolution(Window::square(1, 1, 0), 2));
+    chain(shape(96, 96, 3), layers)
 }
 
 /// Prints one line: images per second on one and two threads, and products per second on two.
@@ -146,6 +209,7 @@ fn random_model(mut network: Network) -> IntegerModel {
                 integers: Array4::from_shape_simple_fn(shape, || random.random()),
                 scales: vec![1.0; outputs],
             }),
+            table: None,
         });
     }
     let model = IntegerModel {

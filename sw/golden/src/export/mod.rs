@@ -152,6 +152,7 @@ pub fn export(
         layers.push(LayerTensors {
             channels: scaled.channels,
             weights: integers.as_ref().map(|w| layer_weights(trained, index, w)),
+            table: None,
         });
     }
     let model = IntegerModel {

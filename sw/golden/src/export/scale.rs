@@ -189,7 +189,12 @@ pub(super) fn scaled(
 ) -> Result<Scaled, ExportError> {
     let layer = &trained.model.architecture.network.layers[index];
     let shapes = &trained.model.architecture.shapes()[index];
-    let bound = accumulator_bound(&layer.operation, shapes, trained.quantization.width.lane());
+    let bound = accumulator_bound(
+        &layer.operation,
+        shapes,
+        trained.quantization.width.lane(),
+        0,
+    );
     let (low, high) = bounds(trained, index);
     // The last layer's results are not clamped.
     let clamped = trained.quantization.activations[index + 1].map(|_| (low, high));

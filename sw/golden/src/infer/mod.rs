@@ -7,6 +7,8 @@
 //! differ only behind it. There is no floating point between pixels and logits.
 
 mod classify;
+#[cfg(test)]
+mod graph_tests;
 mod kernel;
 mod memory;
 mod network;

@@ -2,11 +2,12 @@
 
 use super::Workspace;
 use super::kernel::{
-    Convolution, Epilogue, Instructions, Operand, Target, average_pool, max_pool, requantize,
+    Accumulate, Convolution, Epilogue, Frame, Instructions, Operand, Second, Target, concat,
+    requantize,
 };
-use crate::model::IntegerModel;
-use brownout_spec::arithmetic::{ResidualScale, sum, widen};
-use brownout_spec::program::{LayerShapes, Operation, Shape};
+use crate::model::{IntegerModel, LayerTensors, accumulator_bound};
+use brownout_spec::arithmetic::{self, TABLE_ENTRIES, lookup, sum, widen};
+use brownout_spec::program::{Divisors, LayerShapes, Operation, Shape, Window};
 use thiserror::Error;
 
 /// Weight tensors that do not belong to the model.
@@ -41,12 +42,13 @@ pub struct IntegerNetwork<'m> {
     instructions: Instructions,
     shapes: Vec<LayerShapes>,
     steps: Vec<Step>,
-    epilogues: Vec<Epilogue>,
+    /// One epilogue for each set of a layer's parameters.
+    epilogues: Vec<Vec<Epilogue>>,
     /// The weight tensors as they were given.
     weights: Vec<Vec<i8>>,
 }
 
-/// What makes a layer's accumulators.
+/// What makes a layer's values.
 #[derive(Clone, Debug)]
 enum Step {
     Convolution {
@@ -54,8 +56,14 @@ enum Step {
         /// Which of the workspace's padded inputs it reads.
         padded: usize,
     },
-    MaxPool,
-    GlobalAveragePool,
+    Pixels {
+        accumulate: Accumulate,
+        /// Which set of parameters a pixel takes, where there are several.
+        divisors: Divisors,
+        /// What activations are replaced by.
+        table: Option<Box<[i8; TABLE_ENTRIES]>>,
+    },
+    Concat,
 }
 
 impl<'m> IntegerNetwork<'m> {
@@ -94,42 +102,86 @@ impl<'m> IntegerNetwork<'m> {
         let weights: Vec<Vec<i8>> = weights.iter().map(|w| w.as_ref().to_vec()).collect();
         let mut tensors = weights.iter();
         let mut frames = Vec::new();
-        let mut steps = Vec::with_capacity(shapes.len());
-        let mut epilogues = Vec::with_capacity(shapes.len());
-        for ((layer, parameters), shapes) in
-            model.network.layers.iter().zip(&model.layers).zip(&shapes)
-        {
-            steps.push(match layer.operation {
-                Operation::Convolution { .. } => {
-                    let tensor = tensors.next().map_or(&[][..], Vec::as_slice);
-                    let convolution = Convolution::new(instructions, shapes, tensor);
-                    let frame = convolution.frame();
-                    let padded = frames.iter().position(|f| *f == frame);
-                    let padded = padded.unwrap_or_else(|| {
-                        frames.push(frame);
-                        frames.len() - 1
-                    });
-                    Step::Convolution {
-                        convolution,
-                        padded,
-                    }
-                }
-                Operation::MaxPool { .. } => Step::MaxPool,
-                Operation::GlobalAveragePool => Step::GlobalAveragePool,
-                other => unreachable!("no validated model has a layer of kind {}", other.kind()),
-            });
-            let residual = layer.operation.residual().map(|r| r.scale);
-            let residual = residual.unwrap_or_default();
-            epilogues.push(Epilogue::new(&parameters.channels, layer.output, residual));
-        }
-        Ok(Self {
+        let mut network = Self {
             model,
             instructions,
+            steps: Vec::with_capacity(shapes.len()),
+            epilogues: Vec::with_capacity(shapes.len()),
             shapes,
-            steps,
-            epilogues,
-            weights,
-        })
+            weights: Vec::new(),
+        };
+        for index in 0..network.shapes.len() {
+            let tensor = match model.network.layers[index].operation.has_weights() {
+                true => tensors.next().map_or(&[][..], Vec::as_slice),
+                false => &[],
+            };
+            let step = network.step(index, tensor, &mut frames);
+            network.steps.push(step);
+            network.epilogues.push(network.layer_epilogues(index));
+        }
+        network.weights = weights;
+        Ok(network)
+    }
+
+    /// A layer's step, whose padded input is one of the `frames`, or a new one.
+    fn step(&self, index: usize, tensor: &[i8], frames: &mut Vec<Frame>) -> Step {
+        let (shapes, layer) = (&self.shapes[index], &self.model.network.layers[index]);
+        let LayerTensors { table, .. } = &self.model.layers[index];
+        if let Some(accumulate) = Accumulate::of(&layer.operation) {
+            let divisors = match layer.operation {
+                Operation::AveragePool { window, counted } => {
+                    Divisors::new(&window, shapes.input, counted)
+                        .expect("a validated model's average pools have divisors")
+                }
+                _ => Divisors::One(1),
+            };
+            return Step::Pixels {
+                accumulate,
+                divisors,
+                table: table.map(Box::new),
+            };
+        }
+        if layer.operation == Operation::Concat {
+            return Step::Concat;
+        }
+        let zero = self.model.network.zero(layer.source());
+        let every = layer.operation.residual().map_or(1, |r| r.stride);
+        let shapes = match every {
+            1 => in_one_row(shapes),
+            _ => *shapes,
+        };
+        let convolution = Convolution::new(self.instructions, &shapes, zero, tensor);
+        let padded = frames.iter().position(|f| f == convolution.frame());
+        let padded = padded.unwrap_or_else(|| {
+            frames.push(convolution.frame().clone());
+            frames.len() - 1
+        });
+        Step::Convolution {
+            convolution,
+            padded,
+        }
+    }
+
+    /// A layer's epilogues, one for each set of its parameters.
+    fn layer_epilogues(&self, index: usize) -> Vec<Epilogue> {
+        let (shapes, layer) = (&self.shapes[index], &self.model.network.layers[index]);
+        let zero = |tensor: usize| self.model.network.zero(tensor);
+        let second = layer.operation.operand_scale().map(|scale| Second {
+            scale,
+            zero: zero(layer.reads[1]),
+        });
+        let source = zero(layer.source());
+        let bits = self.model.weight_bits;
+        let bound = accumulator_bound(&layer.operation, shapes, bits, source);
+        let channels = shapes.output.channels;
+        let group = match &self.steps[index] {
+            Step::Convolution { convolution, .. } => convolution.block_group(),
+            _ => channels,
+        };
+        let sets = self.model.layers[index].channels.chunks(channels);
+        let second = second.unwrap_or_default();
+        sets.map(|set| Epilogue::new(set, group, layer.output, second, bound))
+            .collect()
     }
 
     /// A network with the model's own, undisturbed weights.
@@ -164,16 +216,17 @@ impl<'m> IntegerNetwork<'m> {
     pub fn workspace(&self) -> Workspace {
         let last = self.shapes.len() - 1;
         let mut padded = Vec::new();
-        let mut most = self.shapes[last].output.volume();
+        let mut most = 0;
         for (step, shapes) in self.steps.iter().zip(&self.shapes) {
-            match step {
-                Step::Convolution {
-                    convolution,
-                    padded: number,
-                } if *number == padded.len() => padded.push(convolution.padded()),
-                Step::Convolution { .. } => {}
-                _ => most = most.max(shapes.output.volume()),
+            if let Step::Convolution {
+                convolution,
+                padded: number,
+            } = step
+                && *number == padded.len()
+            {
+                padded.push(convolution.padded());
             }
+            most = most.max(shapes.output.channels);
         }
         Workspace {
             tensors: (0..=last)
@@ -212,70 +265,138 @@ impl<'m> IntegerNetwork<'m> {
 
     /// A layer that writes activations.
     fn run_hidden(&self, layer: usize, workspace: &mut Workspace) {
-        let shapes = &self.shapes[layer];
-        let epilogue = &self.epilogues[layer];
         let (before, after) = workspace.tensors.split_at_mut(layer + 1);
         let this = &self.model.network.layers[layer];
         let (source, output) = (&before[this.source()], &mut after[0]);
-        let accumulators = &mut workspace.accumulators;
         match &self.steps[layer] {
             Step::Convolution {
                 convolution,
                 padded,
             } => {
-                let residual = this.operand().zip(this.operation.residual());
-                let operand = residual.map(|(tensor, r)| Operand {
-                    tensor: &before[tensor],
-                    shape: self.tensor_shape(tensor),
-                    stride: r.stride,
-                });
                 let target = Target::Activations {
-                    epilogue,
-                    operand,
+                    epilogue: &self.epilogues[layer][0],
+                    operand: self.operand(layer, before),
                     output,
                 };
                 convolution.run(source, &mut workspace.padded[*padded], target);
-                return;
             }
-            Step::MaxPool => max_pool(shapes, source, &mut accumulators[..output.len()]),
-            Step::GlobalAveragePool => {
-                average_pool(shapes, source, &mut accumulators[..output.len()]);
+            Step::Pixels { .. } => {
+                self.run_pixels(layer, before, &mut workspace.accumulators, output);
+            }
+            Step::Concat => self.concat(layer, before, output),
+        }
+    }
+
+    /// The second operand of a layer that has one.
+    fn operand<'t>(&self, layer: usize, tensors: &'t [Vec<i8>]) -> Option<Operand<'t>> {
+        let this = &self.model.network.layers[layer];
+        this.operation.operand_scale().map(|_| Operand {
+            tensor: &tensors[this.reads[1]],
+            shape: self.tensor_shape(this.reads[1]),
+            stride: this.operation.residual().map_or(1, |r| r.stride),
+        })
+    }
+
+    /// A layer without weights that computes, pixel by pixel.
+    fn run_pixels(
+        &self,
+        layer: usize,
+        tensors: &[Vec<i8>],
+        accumulators: &mut [i32],
+        output: &mut [i8],
+    ) {
+        let Step::Pixels {
+            divisors, table, ..
+        } = &self.steps[layer]
+        else {
+            return;
+        };
+        let operand = self.operand(layer, tensors);
+        let Shape {
+            height,
+            width,
+            channels,
+        } = self.shapes[layer].output;
+        let accumulators = &mut accumulators[..channels];
+        for (pixel, y) in output.chunks_exact_mut(channels).enumerate() {
+            let place = (pixel / width, pixel % width);
+            self.accumulate(layer, tensors, place, accumulators);
+            let epilogue = &self.epilogues[layer][divisors.set(place, (height, width))];
+            let operand = operand.map(|o| o.pixel(place.0, place.1));
+            requantize(self.instructions, epilogue, accumulators, operand, y);
+            if let Some(table) = table {
+                y.iter_mut().for_each(|y| *y = lookup(table, *y));
             }
         }
-        let channels = shapes.output.channels;
-        let pixels = output.chunks_exact_mut(channels);
-        for (y, acc) in pixels.zip(accumulators.chunks_exact(channels)) {
-            requantize(self.instructions, epilogue, acc, &[], y);
+    }
+
+    /// The accumulators of one pixel of a layer without weights.
+    fn accumulate(
+        &self,
+        layer: usize,
+        tensors: &[Vec<i8>],
+        place: (usize, usize),
+        accumulators: &mut [i32],
+    ) {
+        if let Step::Pixels { accumulate, .. } = &self.steps[layer] {
+            let source = self.model.network.layers[layer].source();
+            let read = (&tensors[source][..], self.model.network.zero(source));
+            accumulate.pixel(&self.shapes[layer], read, place, accumulators);
         }
+    }
+
+    fn concat(&self, layer: usize, tensors: &[Vec<i8>], output: &mut [i8]) {
+        let reads = self.model.network.layers[layer].reads.iter();
+        let parts = reads.map(|&t| (&tensors[t][..], self.tensor_shape(t).channels));
+        concat(parts, self.shapes[layer].output.channels, output);
     }
 
     /// The last layer, whose one pixel is as wide as the accumulators.
     fn run_last(&self, layer: usize, workspace: &mut Workspace) {
-        let shapes = &self.shapes[layer];
-        let source = &workspace.tensors[self.model.network.layers[layer].source()];
-        let accumulators = &mut workspace.accumulators[..workspace.results.len()];
+        let this = &self.model.network.layers[layer];
+        let Workspace {
+            tensors,
+            padded,
+            accumulators,
+            results,
+        } = workspace;
+        let accumulators = &mut accumulators[..results.len()];
         match &self.steps[layer] {
             Step::Convolution {
                 convolution,
-                padded,
+                padded: number,
             } => {
-                let padded = &mut workspace.padded[*padded];
-                convolution.run(source, padded, Target::Accumulators(accumulators));
+                let target = Target::Accumulators(accumulators);
+                convolution.run(&tensors[this.source()], &mut padded[*number], target);
             }
-            Step::MaxPool => max_pool(shapes, source, accumulators),
-            Step::GlobalAveragePool => average_pool(shapes, source, accumulators),
+            Step::Pixels { .. } => self.accumulate(layer, tensors, (0, 0), accumulators),
+            Step::Concat => {
+                let mut values = vec![0; results.len()];
+                self.concat(layer, tensors, &mut values);
+                let pairs = results.iter_mut().zip(values);
+                pairs.for_each(|(y, value)| *y = value.into());
+                return;
+            }
         }
         let Epilogue {
-            channels, output, ..
-        } = &self.epilogues[layer];
-        let none = ResidualScale::default();
-        for ((y, &acc), &c) in workspace
-            .results
-            .iter_mut()
-            .zip(&*accumulators)
-            .zip(channels)
-        {
-            *y = widen(sum(acc, c, output.shift, 0i8, none), output.shift);
+            channels,
+            output,
+            second,
+            ..
+        } = &self.epilogues[layer][0];
+        let operand = self.operand(layer, tensors);
+        let operand = operand.map_or(&[][..], |o| o.pixel(0, 0));
+        let operand = operand
+            .iter()
+            .map(|&q| i16::from(q) - i16::from(second.zero));
+        let operand = operand.chain(std::iter::repeat(0));
+        let values = results.iter_mut().zip(&*accumulators).zip(channels);
+        for (((y, &acc), &channel), r) in values.zip(operand) {
+            let sum = sum(acc, channel, output.shift, r, second.scale);
+            *y = match &self.model.layers[layer].table {
+                Some(table) => lookup(table, arithmetic::requantize(sum, *output)).into(),
+                None => widen(sum, output.shift),
+            };
         }
     }
 
@@ -292,6 +413,24 @@ impl<'m> IntegerNetwork<'m> {
             0 => self.model.network.input,
             k => self.shapes[k - 1].output,
         }
+    }
+}
+
+/// Where each output pixel is made of the same pixel of the input, all of them can lie in one row,
+/// which is cut into fewer tiles; other shapes as they are.
+fn in_one_row(shapes: &LayerShapes) -> LayerShapes {
+    if shapes.window != Window::square(1, 1, 0) {
+        return *shapes;
+    }
+    let row = |shape: Shape| Shape {
+        height: 1,
+        width: shape.pixels(),
+        ..shape
+    };
+    LayerShapes {
+        input: row(shapes.input),
+        output: row(shapes.output),
+        ..*shapes
     }
 }
 

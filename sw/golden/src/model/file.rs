@@ -2,10 +2,14 @@
 //!
 //! | tensor | type | shape | layers |
 //! | --- | --- | --- | --- |
-//! | `layer{i}.multiplier` | I16 | outputs | all |
-//! | `layer{i}.bias` | I64, 48 bits used | outputs | all |
-//! | `layer{i}.weight` | I8, also for 4-bit weights | outputs, inputs, kernel rows, kernel columns | convolutions |
+//! | `layer{i}.multiplier` | I16 | outputs, in sets | all but concats |
+//! | `layer{i}.bias` | I64, 48 bits used | outputs, in sets | all but concats |
+//! | `layer{i}.weight` | I8, also for 4-bit weights | outputs, inputs of a group, kernel rows, kernel columns | convolutions |
 //! | `layer{i}.scale` | F32 | outputs | convolutions |
+//! | `layer{i}.table` | I8 | 256 | pointwise |
+//!
+//! An average pool has one set of multipliers and biases for each of its divisors, one after the
+//! other; all others have one.
 //!
 //! The JSON text holds the format's version, where the model comes from (name,
 //! data, accuracy, training options with the seed), weight bits, code, input
@@ -16,7 +20,7 @@ use super::{Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Orig
 use crate::files;
 use crate::float::Checkpoint;
 use crate::foreign::not_safetensors;
-use brownout_spec::arithmetic::ChannelParameters;
+use brownout_spec::arithmetic::{ChannelParameters, TABLE_ENTRIES};
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
 use brownout_spec::image::MAX_NAME_BYTES;
@@ -179,9 +183,8 @@ impl IntegerModel {
         let mut expected = 0;
         let mut layers = Vec::with_capacity(header.network.layers.len());
         for (index, layer) in header.network.layers.iter().enumerate() {
-            let convolution = matches!(layer.operation, Operation::Convolution { .. });
-            expected += if convolution { 4 } else { 2 };
-            layers.push(read_layer(&tensors, index, convolution)?);
+            expected += tensors_of(&layer.operation);
+            layers.push(read_layer(&tensors, index, &layer.operation)?);
         }
         if tensors.len() != expected {
             return refuse(format!(
@@ -294,6 +297,16 @@ struct Part {
     bytes: Vec<u8>,
 }
 
+/// How many tensors a layer has.
+fn tensors_of(operation: &Operation) -> usize {
+    match operation {
+        Operation::Concat => 0,
+        Operation::Convolution { .. } => 4,
+        Operation::Pointwise => 3,
+        _ => 2,
+    }
+}
+
 fn layer_parts(index: usize, layer: &LayerTensors) -> Vec<Part> {
     let part = |name, dtype, shape, bytes| Part {
         name: format!("layer{index}.{name}"),
@@ -301,19 +314,20 @@ fn layer_parts(index: usize, layer: &LayerTensors) -> Vec<Part> {
         shape,
         bytes,
     };
+    let mut parts = Vec::new();
     let count = vec![layer.channels.len()];
-    let multipliers = layer.channels.iter();
-    let multipliers = multipliers.flat_map(|c| c.multiplier.to_le_bytes());
-    let biases = layer.channels.iter().flat_map(|c| c.bias.to_le_bytes());
-    let mut parts = vec![
-        part(
-            "multiplier",
-            Dtype::I16,
-            count.clone(),
-            multipliers.collect(),
-        ),
-        part("bias", Dtype::I64, count.clone(), biases.collect()),
-    ];
+    if !layer.channels.is_empty() {
+        let multipliers = layer.channels.iter();
+        let multipliers = multipliers.flat_map(|c| c.multiplier.to_le_bytes());
+        let multipliers = multipliers.collect();
+        parts.push(part("multiplier", Dtype::I16, count.clone(), multipliers));
+        let biases = layer.channels.iter().flat_map(|c| c.bias.to_le_bytes());
+        parts.push(part("bias", Dtype::I64, count.clone(), biases.collect()));
+    }
+    if let Some(table) = &layer.table {
+        let bytes = table.iter().map(|&y| y as u8).collect();
+        parts.push(part("table", Dtype::I8, vec![TABLE_ENTRIES], bytes));
+    }
     if let Some(LayerWeights { integers, scales }) = &layer.weights {
         let bytes = integers.iter().map(|&w| w as u8).collect();
         parts.push(part("weight", Dtype::I8, integers.shape().to_vec(), bytes));
@@ -326,7 +340,7 @@ fn layer_parts(index: usize, layer: &LayerTensors) -> Vec<Part> {
 fn read_layer(
     tensors: &SafeTensors<'_>,
     index: usize,
-    convolution: bool,
+    operation: &Operation,
 ) -> Result<LayerTensors, BytesError> {
     let read = |name: &str, dtype: Dtype, rank: usize| {
         let name = format!("layer{index}.{name}");
@@ -342,6 +356,13 @@ fn read_layer(
         }
         Ok(tensor)
     };
+    if *operation == Operation::Concat {
+        return Ok(LayerTensors {
+            channels: Vec::new(),
+            weights: None,
+            table: None,
+        });
+    }
     let multipliers = read("multiplier", Dtype::I16, 1)?;
     let biases = read("bias", Dtype::I64, 1)?;
     if multipliers.shape() != biases.shape() {
@@ -361,10 +382,24 @@ fn read_layer(
             bias: i64::from_le_bytes(*b),
         })
         .collect();
-    if !convolution {
+    let table = match operation {
+        Operation::Pointwise => {
+            let values = read("table", Dtype::I8, 1)?.data();
+            let Ok(bytes) = <[u8; TABLE_ENTRIES]>::try_from(values) else {
+                return refuse(format!(
+                    "tensor \"layer{index}.table\" has {} values; a table has {TABLE_ENTRIES}",
+                    values.len()
+                ));
+            };
+            Some(bytes.map(u8::cast_signed))
+        }
+        _ => None,
+    };
+    if !operation.has_weights() {
         return Ok(LayerTensors {
             channels,
             weights: None,
+            table,
         });
     }
     let weight = read("weight", Dtype::I8, 4)?;
@@ -382,6 +417,7 @@ fn read_layer(
             integers,
             scales: scales.iter().map(|s| f32::from_le_bytes(*s)).collect(),
         }),
+        table,
     })
 }
 

@@ -14,7 +14,7 @@ pub(crate) use validate::check_operation;
 
 use crate::data::Pixels;
 use crate::train::TrainingOptions;
-use brownout_spec::arithmetic::ChannelParameters;
+use brownout_spec::arithmetic::{ChannelParameters, TABLE_ENTRIES, operand_magnitude};
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
 use brownout_spec::image::LayerShape;
@@ -34,10 +34,13 @@ pub struct LayerWeights {
 /// The tensors of one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerTensors {
-    /// Multiplier and constant of each output channel.
+    /// Multiplier and constant of each output channel; of an average pool whose divisors vary one
+    /// set of them after the other, of a concat none.
     pub channels: Vec<ChannelParameters>,
-    /// `None` in pools.
+    /// `None` in layers without weights.
     pub weights: Option<LayerWeights>,
+    /// What a pointwise layer makes of each activation, from −128 to 127.
+    pub table: Option<[i8; TABLE_ENTRIES]>,
 }
 
 /// Share of images classified right.
@@ -126,13 +129,15 @@ impl IntegerModel {
     }
 }
 
-/// Largest magnitude that a layer's accumulator can reach, whatever the faults.
+/// Largest magnitude that a layer's accumulator can reach, whatever the faults, with an input of
+/// this zero point.
 pub(crate) fn accumulator_bound(
     operation: &Operation,
     shapes: &LayerShapes,
     bits: WeightBits,
+    zero: i8,
 ) -> i64 {
-    let activation = brownout_spec::arithmetic::ACTIVATION_MAGNITUDE;
+    let activation = operand_magnitude(zero);
     match operation {
         Operation::Convolution { .. } => {
             shapes.inputs() as i64 * (1 << (bits.bits() - 1)) * activation

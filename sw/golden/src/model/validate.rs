@@ -1,11 +1,15 @@
 //! What an integer model may be. Files and exports are checked by the same code.
 
 use super::{IntegerModel, LayerTensors, LayerWeights, accumulator_bound};
-use brownout_spec::arithmetic::{OverflowError, check_accumulator, check_sum};
+use brownout_spec::arithmetic::{OverflowError, TABLE_ENTRIES, check_accumulator, check_sum};
 use brownout_spec::code::{Code, CodeName, Storage};
 use brownout_spec::config::WeightBits;
-use brownout_spec::program::{LayerShapes, Network, Operation, ProgramError, Steps};
+use brownout_spec::program::{LayerShapes, Network, Operation, ProgramError};
 use thiserror::Error;
+
+/// Most values of all tensors that an image becomes, padding included, a byte each: ten times a
+/// ResNet-50's, and what every thread can keep.
+const MOST_VALUES: usize = 1 << 28;
 
 /// Why a model is not usable: one sentence naming the layer.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -31,6 +35,14 @@ pub enum ModelError {
         layers: usize,
         /// Layers with tensors.
         tensors: usize,
+    },
+    /// An image becomes more than a thread can keep.
+    #[error(
+        "the tensors of an image and their padding have {values} values in all; an integer model has at most {MOST_VALUES}"
+    )]
+    Values {
+        /// Values of all tensors.
+        values: usize,
     },
     /// A tensor has another shape than its layer.
     #[error("layer {layer} ({name}): {tensor} has shape {found}; the layer needs {expected}")]
@@ -106,35 +118,35 @@ pub(crate) fn check_operation(
     shapes: &LayerShapes,
 ) -> Result<(), ProgramError> {
     let layer = &network.layers[index];
-    let refuse = |field, value: String, allowed: &str| {
-        Err(ProgramError::Field {
+    match layer.operation.parameter_sets(shapes.input) {
+        Some(_) => Ok(()),
+        None => Err(ProgramError::Field {
             layer: index,
             name: layer.name.clone(),
-            field,
-            value,
-            allowed: format!("{allowed} in an integer model"),
-        })
+            field: "window",
+            value: format!(
+                "{} with stride {} and padding {} over a map of {}x{}",
+                shapes.window,
+                shapes.window.stride,
+                shapes.window.padding,
+                shapes.input.height,
+                shapes.input.width
+            ),
+            allowed: "an average pool whose divisor is one for all windows, or by the first, the last and all rows and columns of windows in between, in an integer model".into(),
+        }),
+    }
+}
+
+/// Values of all tensors of an image, and of the padded inputs of its layers.
+fn values(network: &Network, shapes: &[LayerShapes]) -> usize {
+    let padded = |shapes: &LayerShapes| {
+        let (input, padding) = (shapes.input, shapes.window.padding);
+        let height = input.height + padding.top + padding.bottom;
+        let width = input.width + padding.left + padding.right;
+        height * width * input.channels
     };
-    match layer.operation {
-        Operation::Convolution { .. }
-        | Operation::MaxPool { .. }
-        | Operation::GlobalAveragePool => {}
-        other => {
-            let allowed = "convolution, max pool or global average pool";
-            return refuse("operation", other.kind().to_owned(), allowed);
-        }
-    }
-    let zeros = layer.reads.iter().map(|&tensor| network.zero(tensor));
-    if let Some(zero) = zeros.chain([layer.zero]).find(|&zero| zero != 0) {
-        return refuse("zero point", zero.to_string(), "0");
-    }
-    if shapes.groups != 1 {
-        return refuse("groups", shapes.groups.to_string(), "1");
-    }
-    if shapes.window.dilation != Steps::ONE {
-        return refuse("dilation", shapes.window.dilation.to_string(), "1");
-    }
-    Ok(())
+    let layers = shapes.iter().map(|s| padded(s) + s.output.volume());
+    layers.fold(network.input.volume(), usize::saturating_add)
 }
 
 impl IntegerModel {
@@ -150,6 +162,10 @@ impl IntegerModel {
             });
         }
         let shapes = self.network.shapes()?;
+        let values = values(&self.network, &shapes);
+        if values > MOST_VALUES {
+            return Err(ModelError::Values { values });
+        }
         self.check_input()?;
         if shapes.len() != self.layers.len() {
             return Err(ModelError::Count {
@@ -195,8 +211,9 @@ impl IntegerModel {
             source,
         };
         self.validate_shapes(index, shapes)?;
-        if let Operation::Convolution { .. } = layer.operation {
-            check_accumulator(shapes.inputs(), self.weight_bits, 0).map_err(overflow)?;
+        let zero = self.network.zero(layer.source());
+        if layer.operation.has_weights() {
+            check_accumulator(shapes.inputs(), self.weight_bits, zero).map_err(overflow)?;
         }
         if let Some(LayerWeights { scales, .. }) = &tensors.weights
             && let Some(channel) = scales.iter().position(|s| !(s.is_finite() && *s > 0.0))
@@ -208,20 +225,25 @@ impl IntegerModel {
                 value: scales[channel],
             });
         }
-        let residual = layer.operation.residual().map(|r| r.scale);
+        let second = layer.operation.operand_scale();
+        let second_zero = second.map_or(0, |_| self.network.zero(layer.reads[1]));
         check_sum(
-            accumulator_bound(&layer.operation, shapes, self.weight_bits),
+            accumulator_bound(&layer.operation, shapes, self.weight_bits, zero),
             &tensors.channels,
             layer.output.shift,
-            residual.unwrap_or_default(),
-            0,
+            second.unwrap_or_default(),
+            second_zero,
         )
         .map_err(overflow)
     }
 
     fn validate_shapes(&self, index: usize, shapes: &LayerShapes) -> Result<(), ModelError> {
         let layer = &self.network.layers[index];
-        let LayerTensors { channels, weights } = &self.layers[index];
+        let LayerTensors {
+            channels,
+            weights,
+            table,
+        } = &self.layers[index];
         let refuse = |tensor, found: String, expected: String| {
             Err(ModelError::Shape {
                 layer: index,
@@ -232,21 +254,31 @@ impl IntegerModel {
             })
         };
         let outputs = shapes.output.channels;
-        if channels.len() != outputs {
-            return refuse(
-                "multiplier",
-                channels.len().to_string(),
-                outputs.to_string(),
-            );
+        let sets = layer.operation.parameter_sets(shapes.input).unwrap_or(0);
+        if channels.len() != sets * outputs {
+            let needed = match sets {
+                0 => "none, since it is a concat".to_owned(),
+                1 => outputs.to_string(),
+                _ => format!("{sets} sets of {outputs}"),
+            };
+            return refuse("multiplier", channels.len().to_string(), needed);
         }
-        let convolution = matches!(layer.operation, Operation::Convolution { .. });
+        let pointwise = layer.operation == Operation::Pointwise;
+        if table.is_some() != pointwise {
+            let [found, needed] = [table.is_some(), pointwise].map(|there| match there {
+                true => format!("{TABLE_ENTRIES} values"),
+                false => "none".to_owned(),
+            });
+            return refuse("table", found, needed);
+        }
+        let convolution = layer.operation.has_weights();
         match weights {
             None if convolution => refuse("weight", "none".into(), "a tensor".into()),
             None => Ok(()),
             Some(_) if !convolution => refuse(
                 "weight",
                 "a tensor".into(),
-                "none, since it is a pool".into(),
+                format!("none, since it is of kind {}", layer.operation.kind()),
             ),
             Some(weights) => {
                 let expected = (

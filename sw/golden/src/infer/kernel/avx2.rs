@@ -3,10 +3,12 @@
 //! `vpmaddwd` is exact for every weight and activation. `vpmaddubsw`, which takes bytes,
 //! is not: it saturates its pairs at 16 bits.
 
+pub mod depthwise;
+
 use super::epilogue::{Epilogue, LaneParameters, Target};
 use super::packed::{Group, LANES, Packed};
 use super::portable::GROUP;
-use super::window::Window;
+use super::window::{Block, Window};
 use std::arch::x86_64::*;
 
 /// Pixels that are computed together: with two vectors of outputs, eight accumulators.
@@ -24,7 +26,7 @@ pub fn convolve(
     target: &mut Target,
 ) {
     window.place(source, padded, i16::from);
-    for block in 0..window.output.channels.div_ceil(LANES) {
+    for block in 0..window.blocks() {
         match window.tile_width(PIXELS) {
             4 => tiles::<4>(window, weights, block, padded, target),
             2 => tiles::<2>(window, weights, block, padded, target),
@@ -38,41 +40,43 @@ pub fn convolve(
 fn tiles<const PIXELS: usize>(
     window: &Window,
     weights: &Packed<i16, GROUP>,
-    block: usize,
+    number: usize,
     padded: &[i16],
     target: &mut Target,
 ) {
-    let weights = &weights.block(block)[..window.rows * window.groups(GROUP)];
+    let groups = &weights.block(number)[..window.segments.len() * window.groups(GROUP)];
+    let (block, start) = (window.block(number), split(&weights.starts[number]));
     assert!(window.end(GROUP) <= padded.len());
     for (y, x) in window.tiles(PIXELS) {
-        let base = y * window.step_down + x * window.step_right;
+        let base = y * window.step_down + x * window.step_right + block.base;
+        let mut sums = [start; PIXELS];
         // SAFETY: the tile lies in the output, whose last operand is in `padded` (asserted
         // above); the block has as many groups as the window (sliced above).
-        let sums = unsafe { accumulate::<PIXELS>(window, weights, padded.as_ptr().add(base)) };
-        store(window, block, (y, x), &sums, target);
+        unsafe { accumulate(window, groups, padded.as_ptr().add(base), &mut sums) };
+        store(window, (number, block), (y, x), &sums, target);
     }
 }
 
-/// The sums of one tile.
+/// Adds the products of one tile.
 ///
 /// # Safety
 /// From `padded` on, all operands of `PIXELS` neighbouring pixels must be readable in whole
-/// groups, and the block must hold the groups of all kernel rows.
+/// groups, and the block must hold the groups of all segments.
 #[target_feature(enable = "avx2")]
 #[inline]
 unsafe fn accumulate<const PIXELS: usize>(
     window: &Window,
     block: &[Group<i16, GROUP>],
     padded: *const i16,
-) -> [[__m256i; VECTORS]; PIXELS] {
+    sums: &mut [[__m256i; VECTORS]; PIXELS],
+) {
     let groups = window.groups(GROUP);
-    let mut sums = [[_mm256_setzero_si256(); VECTORS]; PIXELS];
-    for row in 0..window.rows {
+    for (row, &segment) in window.segments.iter().enumerate() {
         for group in 0..groups {
             // SAFETY: the caller's promise on the block.
             let w = split(unsafe { &block.get_unchecked(row * groups + group).0 });
             for (p, sums) in sums.iter_mut().enumerate() {
-                let at = row * window.line + group * GROUP + p * window.step_right;
+                let at = segment + group * GROUP + p * window.step_right;
                 // SAFETY: the caller's promise on operands.
                 let x = unsafe { padded.add(at).cast::<i32>().read_unaligned() };
                 let x = _mm256_set1_epi32(x);
@@ -82,7 +86,6 @@ unsafe fn accumulate<const PIXELS: usize>(
             }
         }
     }
-    sums
 }
 
 /// Stores the sums of neighbouring pixels of one block of outputs.
@@ -92,41 +95,29 @@ unsafe fn accumulate<const PIXELS: usize>(
 #[inline(never)]
 fn store(
     window: &Window,
-    block: usize,
+    (number, block): (usize, Block),
     (row, column): (usize, usize),
     sums: &[[__m256i; VECTORS]],
     target: &mut Target,
 ) {
-    let outputs = window.output.channels;
-    let first = block * LANES;
-    let lanes = LANES.min(outputs - first);
-    let mut at = (row * window.output.width + column) * outputs + first;
+    let pixel = row * window.output.width + column;
     match target {
         Target::Activations {
             epilogue,
             operand,
             output,
         } => {
-            let requantizer = Requantizer::new(epilogue, block);
+            let requantizer = Requantizer::new(epilogue, number);
             for (p, &sums) in sums.iter().enumerate() {
-                let mut totals = requantizer.totals(sums);
-                if let Some(operand) = operand {
-                    let operand = operand.lanes(row, column + p, first);
-                    totals = requantizer.add_residual(totals, operand);
-                }
-                requantizer.write(totals, &mut output[at..at + lanes]);
-                at += outputs;
+                let at = (pixel + p) * window.output.channels + block.first;
+                let operand = operand.map(|o| o.lanes(row, column + p, block.first));
+                requantizer.requantize(sums, operand, &mut output[at..at + block.lanes]);
             }
         }
         Target::Accumulators(output) => {
-            for &sums in sums {
-                let mut all = [0; LANES];
-                for (all, sums) in all.as_chunks_mut::<8>().0.iter_mut().zip(sums) {
-                    // SAFETY: eight times 32 bits.
-                    unsafe { _mm256_storeu_si256(all.as_mut_ptr().cast(), sums) };
-                }
-                output[at..at + lanes].copy_from_slice(&all[..lanes]);
-                at += outputs;
+            for (p, &sums) in sums.iter().enumerate() {
+                let at = (pixel + p) * window.output.channels + block.first;
+                output[at..at + block.lanes].copy_from_slice(&joined(sums)[..block.lanes]);
             }
         }
     }
@@ -134,18 +125,20 @@ fn store(
 
 /// Scales one pixel's accumulators into activations: `requantize(sum(..))` of the specification.
 #[target_feature(enable = "avx2")]
-pub fn requantize(epilogue: &Epilogue, accumulators: &[i32], operand: &[i8], output: &mut [i8]) {
+pub fn requantize(
+    epilogue: &Epilogue,
+    accumulators: &[i32],
+    operand: Option<&[i8]>,
+    output: &mut [i8],
+) {
     let blocks = accumulators.chunks(LANES).zip(output.chunks_mut(LANES));
-    let mut operands = operand.chunks(LANES);
+    let mut operands = operand.map(|operand| operand.chunks(LANES));
     for (block, (accumulators, output)) in blocks.enumerate() {
         let mut sums = [0; LANES];
         sums[..accumulators.len()].copy_from_slice(accumulators);
         let requantizer = Requantizer::new(epilogue, block);
-        let mut totals = requantizer.totals(split(&sums));
-        if let Some(operand) = operands.next() {
-            totals = requantizer.add_residual(totals, operand);
-        }
-        requantizer.write(totals, output);
+        let operand = operands.as_mut().map(|o| o.next().unwrap_or_default());
+        requantizer.requantize(split(&sums), operand, output);
     }
 }
 
@@ -160,6 +153,8 @@ struct Requantizer {
     residual: __m256i,
     /// s, and s − sr.
     shifts: [__m128i; 2],
+    /// What channels that the operand lacks read as.
+    zero: i8,
     low: __m256i,
     high: __m256i,
 }
@@ -171,8 +166,9 @@ impl Requantizer {
         let LaneParameters {
             multipliers,
             biases,
+            ..
         } = &epilogue.lanes[block];
-        let (output, residual) = (epilogue.output, epilogue.residual);
+        let (output, residual) = (epilogue.output, epilogue.second.scale);
         let (shift, left) = (output.shift, output.shift - residual.shift);
         Self {
             multipliers: split(multipliers),
@@ -182,9 +178,21 @@ impl Requantizer {
                 _mm_cvtsi32_si128(shift.into()),
                 _mm_cvtsi32_si128(left.into()),
             ],
+            zero: epilogue.second.zero,
             low: _mm256_set1_epi64x(output.low.into()),
             high: _mm256_set1_epi64x(output.high.into()),
         }
+    }
+
+    /// Scales sums into as many activations as there are outputs.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn requantize(&self, sums: [__m256i; VECTORS], operand: Option<&[i8]>, output: &mut [i8]) {
+        let mut totals = self.totals(sums);
+        if let Some(operand) = operand {
+            totals = self.add_residual(totals, operand);
+        }
+        self.write(totals, output);
     }
 
     /// acc·m + b.
@@ -200,11 +208,11 @@ impl Requantizer {
         totals
     }
 
-    /// Adds (r·mr) << (s − sr); operands beyond the given ones are zero.
+    /// Adds (q·mr) << (s − sr), of which the zero point's part is in b.
     #[target_feature(enable = "avx2")]
     #[inline]
     fn add_residual(&self, mut totals: Totals, operand: &[i8]) -> Totals {
-        let mut bytes = [0; LANES];
+        let mut bytes = [self.zero; LANES];
         bytes[..operand.len()].copy_from_slice(operand);
         for (v, bytes) in bytes.as_chunks::<8>().0.iter().enumerate() {
             // SAFETY: eight bytes.
@@ -267,6 +275,18 @@ fn products(a: __m256i, b: __m256i) -> [__m256i; 2] {
         _mm256_mul_epi32(a, b),
         _mm256_mul_epi32(_mm256_srli_epi64::<32>(a), _mm256_srli_epi64::<32>(b)),
     ]
+}
+
+/// Two vectors as numbers.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn joined(sums: [__m256i; VECTORS]) -> [i32; LANES] {
+    let mut all = [0; LANES];
+    for (all, sums) in all.as_chunks_mut::<8>().0.iter_mut().zip(sums) {
+        // SAFETY: eight times 32 bits.
+        unsafe { _mm256_storeu_si256(all.as_mut_ptr().cast(), sums) };
+    }
+    all
 }
 
 /// 64 bytes as two vectors.

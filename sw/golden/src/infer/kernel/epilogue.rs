@@ -1,10 +1,14 @@
 //! What happens to an accumulator: scale, residual operand, bounds.
 
 use super::packed::LANES;
-use brownout_spec::arithmetic::{ChannelParameters, OutputScale, ResidualScale};
+use brownout_spec::arithmetic::{
+    ACTIVATION_MAGNITUDE, ChannelParameters, OutputScale, ResidualScale, SUM_BITS,
+    requantize as activation, sum,
+};
 use brownout_spec::program::Shape;
 
-/// The parameters of [`LANES`] output channels as 64-bit multiplications want them.
+/// The parameters of [`LANES`] output channels as multiplications of whole registers want them;
+/// a residual operand's zero point is in b.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
 pub struct LaneParameters {
@@ -12,6 +16,17 @@ pub struct LaneParameters {
     pub multipliers: [i32; LANES],
     /// b of the channels with even, then of those with odd numbers.
     pub biases: [[i64; LANES / 2]; 2],
+    /// b of every channel: the lower 16 bits, and what is above them.
+    pub parts: [[i32; LANES]; 2],
+}
+
+/// The second operand's scale and zero point.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Second {
+    /// mr and sr.
+    pub scale: ResidualScale,
+    /// zr.
+    pub zero: i8,
 }
 
 /// The scales of one layer.
@@ -19,39 +34,115 @@ pub struct LaneParameters {
 pub struct Epilogue {
     /// Multiplier and constant of each output channel.
     pub channels: Vec<ChannelParameters>,
-    /// The same in blocks of [`LANES`]; channels beyond the last have zeros.
+    /// The same in blocks of at most [`LANES`]; channels beyond a block's last have zeros.
     pub lanes: Vec<LaneParameters>,
     /// Shift and bounds.
     pub output: OutputScale,
-    /// Scale of the residual operand.
-    pub residual: ResidualScale,
+    /// What is known of a second operand.
+    pub second: Second,
+    /// How sums are made in 32 bits, where that is exact.
+    pub halves: Option<Halves>,
+}
+
+/// A sum in two parts of 32 bits: acc = 2^16·h + l with h and l of 16 bits, so that
+/// acc·m + b = 2^16·(h·m + b >> 16) + (l·m + b mod 2^16), and alike for the operand.
+#[derive(Clone, Copy, Debug)]
+pub struct Halves {
+    /// s − 16.
+    pub shift: u8,
+    /// mr·2^(s − sr) as 2^16·h + l: l, h.
+    pub residual: [i16; 2],
+}
+
+/// Bits of a part.
+const HALF: u8 = 16;
+
+impl Halves {
+    /// If every sum of accumulators up to `bound` fits [`SUM_BITS`], so that 32 bits hold what is
+    /// above the lower 16 of it, and nothing in between is longer than its half.
+    fn new(
+        channels: &[ChannelParameters],
+        folded: &[i64],
+        (output, residual): (OutputScale, ResidualScale),
+        bound: i64,
+    ) -> Option<Self> {
+        let shift = output.shift.checked_sub(HALF)?;
+        // Largest number whose halves, both signed, have 16 bits.
+        let most = i64::from(i32::MAX) - (1 << (HALF - 1));
+        let scaled = i64::from(residual.multiplier) << (output.shift - residual.shift);
+        if bound > most || scaled.abs() > most {
+            return None;
+        }
+        let limit = (1i64 << (SUM_BITS - 1)) - 1;
+        let fits = |(channel, bias): (&ChannelParameters, &i64)| {
+            let sum =
+                bound * i64::from(channel.multiplier).abs() + ACTIVATION_MAGNITUDE * scaled.abs();
+            sum <= limit && bias.abs() <= limit - sum
+        };
+        let low = scaled as i16;
+        channels.iter().zip(folded).all(fits).then_some(Self {
+            shift,
+            residual: [low, ((scaled - i64::from(low)) >> HALF) as i16],
+        })
+    }
 }
 
 impl Epilogue {
-    /// The epilogue of a layer.
+    /// The epilogue of a layer whose blocks of outputs begin anew every `group` channels and whose
+    /// accumulators are at most `bound`.
     pub fn new(
         channels: &[ChannelParameters],
+        group: usize,
         output: OutputScale,
-        residual: ResidualScale,
+        second: Second,
+        bound: i64,
     ) -> Self {
-        let lanes = channels.chunks(LANES).map(|channels| {
+        let Second { scale, zero } = second;
+        let offset =
+            (i64::from(zero) * i64::from(scale.multiplier)) << (output.shift - scale.shift);
+        let folded: Vec<i64> = channels.iter().map(|c| c.bias - offset).collect();
+        let blocks = channels.chunks(group).zip(folded.chunks(group));
+        let blocks = blocks.flat_map(|(c, b)| c.chunks(LANES).zip(b.chunks(LANES)));
+        let lanes = blocks.map(|(channels, biases)| {
             let mut lanes = LaneParameters::default();
-            for (lane, channel) in channels.iter().enumerate() {
+            for (lane, (channel, &bias)) in channels.iter().zip(biases).enumerate() {
                 lanes.multipliers[lane] = channel.multiplier.into();
-                lanes.biases[lane % 2][lane / 2] = channel.bias;
+                lanes.biases[lane % 2][lane / 2] = bias;
+                lanes.parts[0][lane] = i32::from(bias as u16);
+                lanes.parts[1][lane] = (bias >> HALF) as i32;
             }
             lanes
         });
         Self {
-            channels: channels.to_vec(),
             lanes: lanes.collect(),
+            halves: Halves::new(channels, &folded, (output, scale), bound),
+            channels: channels.to_vec(),
             output,
-            residual,
+            second,
+        }
+    }
+
+    /// The specification's activations of the channels from `first` on; channels that the operand
+    /// lacks have none.
+    pub fn activations(
+        &self,
+        first: usize,
+        accumulators: &[i32],
+        operand: &[i8],
+        output: &mut [i8],
+    ) {
+        let Second { scale, zero } = self.second;
+        let operand = operand.iter().map(|&q| i16::from(q) - i16::from(zero));
+        let operand = operand.chain(std::iter::repeat(0));
+        let channels = self.channels[first..].iter();
+        let values = output.iter_mut().zip(accumulators).zip(channels);
+        for (((y, &acc), &channel), r) in values.zip(operand) {
+            *y = activation(sum(acc, channel, self.output.shift, r, scale), self.output);
         }
     }
 }
 
-/// A residual operand: the tensor from which every `stride`-th pixel is added.
+/// A second operand: the tensor from which every `stride`-th pixel is added.
 #[derive(Clone, Copy, Debug)]
 pub struct Operand<'t> {
     /// `[row][column][channel]`.
@@ -63,16 +154,24 @@ pub struct Operand<'t> {
 }
 
 impl<'t> Operand<'t> {
+    /// Where the first channel of an output pixel lies.
+    #[inline]
+    pub fn begin(&self, row: usize, column: usize) -> usize {
+        (row * self.shape.width + column) * self.stride * self.shape.channels
+    }
+
     /// The channels from `first` on, at most [`LANES`], that belong to an output pixel;
-    /// those that the operand lacks are left out, and read as zero.
+    /// those that the operand lacks are left out, and read as its zero point.
     #[inline]
     pub fn lanes(&self, row: usize, column: usize, first: usize) -> &'t [i8] {
-        let Shape {
-            width, channels, ..
-        } = self.shape;
-        let pixel = (row * width + column) * self.stride * channels;
+        let channels = self.shape.channels;
         let count = channels.saturating_sub(first).min(LANES);
-        &self.tensor[pixel + first.min(channels)..][..count]
+        &self.tensor[self.begin(row, column) + first.min(channels)..][..count]
+    }
+
+    /// All channels of an output pixel.
+    pub fn pixel(&self, row: usize, column: usize) -> &'t [i8] {
+        &self.tensor[self.begin(row, column)..][..self.shape.channels]
     }
 }
 

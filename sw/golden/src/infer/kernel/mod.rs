@@ -3,46 +3,59 @@
 //! Direct convolution over maps `[row][column][channel]`: the input is copied into a
 //! padded buffer, where the operands of one kernel row are contiguous, and tiles of
 //! neighbouring pixels × 16 output channels are kept in registers from the first product
-//! to the activation that leaves. Weights are packed once a network. A map, its padded copy
-//! and a block of weights stay in the first-level cache.
+//! to the activation that leaves. A depthwise convolution multiplies channel by channel, so its
+//! padded input has 16 channels of each pixel together. Weights are packed once a network. A map,
+//! its padded copy and a block of weights stay in the first-level cache.
+//!
+//! A zero point costs nothing: padding holds it, and accumulators start at −zx·Σw, of the weights
+//! as they were read.
 //!
 //! The specification's formula for activations is written here a second and a third time,
 //! in vectors; tests prove each equal to it, and [`portable`] calls it.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod blocked;
 mod epilogue;
 mod instructions;
 mod packed;
-mod pool;
+mod pixels;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 mod window;
 
-pub use epilogue::{Epilogue, Operand, Target};
+pub use epilogue::{Epilogue, Operand, Second, Target};
 pub use instructions::Instructions;
-pub use pool::{average_pool, max_pool};
+pub use pixels::{Accumulate, concat};
+pub use window::Frame;
 
-use brownout_spec::program::{LayerShapes, Padding, Shape};
+use blocked::Blocked;
+use brownout_spec::program::LayerShapes;
 use packed::Packed;
 use window::Window;
 
 /// A convolution with its weights, ready to run.
 #[derive(Clone, Debug)]
 pub struct Convolution {
-    window: Window,
-    weights: Weights,
+    kernel: Kernel,
+    frame: Frame,
+    zero: i8,
 }
 
 /// Weights as the instructions read them; a machine has the instructions of what it holds.
 #[derive(Clone, Debug)]
-enum Weights {
-    Portable(Packed<i16, { portable::GROUP }>),
+enum Kernel {
+    Portable(Window, Packed<i16, { portable::GROUP }>),
+    PortableDepthwise(Blocked, portable::depthwise::Weights),
     #[cfg(target_arch = "x86_64")]
-    Avx2(Packed<i16, { portable::GROUP }>),
+    Avx2(Window, Packed<i16, { portable::GROUP }>),
     #[cfg(target_arch = "x86_64")]
-    Vnni(vnni::Weights),
+    Avx2Depthwise(Blocked, avx2::depthwise::Weights),
+    #[cfg(target_arch = "x86_64")]
+    Vnni(Window, Packed<i8, { vnni::GROUP }>),
+    #[cfg(target_arch = "x86_64")]
+    VnniDepthwise(Blocked, vnni::depthwise::Weights),
 }
 
 /// A buffer for a padded input. Convolutions of the same frame can share it.
@@ -55,70 +68,164 @@ pub enum Padded {
 }
 
 impl Convolution {
-    /// Packs a flattened tensor `[output][input][kernel row][kernel column]` of the layer's size.
+    /// Packs a flattened tensor `[output][input of the group][kernel row][kernel column]` of the
+    /// layer's size, for an input with this zero point.
     ///
     /// # Panics
     /// If this machine lacks the instructions.
-    pub fn new(instructions: Instructions, shapes: &LayerShapes, tensor: &[i8]) -> Self {
+    pub fn new(instructions: Instructions, shapes: &LayerShapes, zero: i8, tensor: &[i8]) -> Self {
         assert!(
             instructions.is_available(),
             "this machine has no {instructions}"
         );
-        let window = Window::new(shapes);
-        let taps = shapes.window.taps();
-        let weights = match instructions {
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => Weights::Avx2(Packed::new(&window, taps, tensor)),
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512Vnni => Weights::Vnni(vnni::Weights::new(&window, taps, tensor)),
-            _ => Weights::Portable(Packed::new(&window, taps, tensor)),
+        let channels = (shapes.input.channels, shapes.output.channels);
+        let depthwise = shapes.groups > 1 && channels == (shapes.groups, shapes.groups);
+        let kernel = match depthwise {
+            true => Kernel::depthwise(instructions, shapes, zero, tensor),
+            false => Kernel::packed(instructions, shapes, zero, tensor),
         };
-        Self { window, weights }
+        Self {
+            frame: kernel.frame(),
+            kernel,
+            zero,
+        }
     }
 
-    /// Shape and padding of the input: all that a padded buffer depends on.
-    pub fn frame(&self) -> (Shape, Padding) {
-        self.window.frame()
+    /// All that a padded buffer depends on.
+    pub fn frame(&self) -> &Frame {
+        &self.frame
     }
 
-    /// A buffer for the padded input, its borders zero.
-    pub fn padded(&self) -> Padded {
-        match self.weights {
+    /// Output channels after which blocks of channels begin anew.
+    pub fn block_group(&self) -> usize {
+        match &self.kernel {
+            Kernel::Portable(window, _) => window.group_outputs(),
             #[cfg(target_arch = "x86_64")]
-            Weights::Vnni(_) => {
-                Padded::Bytes(vec![vnni::ZERO; self.window.padded_length(vnni::GROUP)])
+            Kernel::Avx2(window, _) | Kernel::Vnni(window, _) => window.group_outputs(),
+            Kernel::PortableDepthwise(geometry, _) => geometry.output.channels,
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2Depthwise(geometry, _) | Kernel::VnniDepthwise(geometry, _) => {
+                geometry.output.channels
             }
-            _ => Padded::Words(vec![0; self.window.padded_length(portable::GROUP)]),
+        }
+    }
+
+    /// A buffer for the padded input, its borders the input's zero point.
+    pub fn padded(&self) -> Padded {
+        let length = self.frame.length;
+        match self.frame.bytes {
+            #[cfg(target_arch = "x86_64")]
+            true => Padded::Bytes(vec![vnni::offset(self.zero); length]),
+            _ => Padded::Words(vec![self.zero.into(); length]),
         }
     }
 
     /// Convolves a map `[row][column][channel]`.
     ///
     /// # Panics
-    /// If `padded` was made for another frame or other instructions, or a size is wrong.
+    /// If `padded` was made for another frame, or a size is wrong.
     pub fn run(&self, source: &[i8], padded: &mut Padded, mut target: Target) {
-        let (window, target) = (&self.window, &mut target);
-        match (&self.weights, padded) {
-            (Weights::Portable(weights), Padded::Words(padded)) => {
+        let target = &mut target;
+        match (&self.kernel, padded) {
+            (Kernel::Portable(window, weights), Padded::Words(padded)) => {
                 portable::convolve(window, weights, source, padded, target);
             }
+            (Kernel::PortableDepthwise(geometry, weights), Padded::Words(padded)) => {
+                portable::depthwise::convolve(geometry, weights, source, padded, target);
+            }
             #[cfg(target_arch = "x86_64")]
-            (Weights::Avx2(weights), Padded::Words(padded)) => {
+            (Kernel::Avx2(window, weights), Padded::Words(padded)) => {
                 // SAFETY: weights are packed only for instructions that the machine has.
                 unsafe { avx2::convolve(window, weights, source, padded, target) };
             }
             #[cfg(target_arch = "x86_64")]
-            (Weights::Vnni(weights), Padded::Bytes(padded)) => {
+            (Kernel::Avx2Depthwise(geometry, weights), Padded::Words(padded)) => {
+                // SAFETY: as above.
+                unsafe { avx2::depthwise::convolve(geometry, weights, source, padded, target) };
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Kernel::Vnni(window, weights), Padded::Bytes(padded)) => {
                 // SAFETY: as above.
                 unsafe { vnni::convolve(window, weights, source, padded, target) };
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Kernel::VnniDepthwise(geometry, weights), Padded::Bytes(padded)) => {
+                // SAFETY: as above.
+                unsafe { vnni::depthwise::convolve(geometry, weights, source, padded, target) };
             }
             _ => panic!("the padded buffer is one of other instructions"),
         }
     }
 }
 
+impl Kernel {
+    fn packed(instructions: Instructions, shapes: &LayerShapes, zero: i8, tensor: &[i8]) -> Self {
+        let window = Window::new(shapes, zero);
+        let taps = shapes.window.taps();
+        let words = |window: &Window| Packed::new(window, taps, tensor, zero.into());
+        match instructions {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => {
+                let weights = words(&window);
+                Self::Avx2(window, weights)
+            }
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512Vnni => {
+                let weights = vnni::pack(&window, taps, tensor, zero);
+                Self::Vnni(window, weights)
+            }
+            _ => {
+                let weights = words(&window);
+                Self::Portable(window, weights)
+            }
+        }
+    }
+
+    fn depthwise(
+        instructions: Instructions,
+        shapes: &LayerShapes,
+        zero: i8,
+        tensor: &[i8],
+    ) -> Self {
+        match instructions {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512Vnni if vnni::depthwise::takes(shapes) => Self::VnniDepthwise(
+                vnni::depthwise::geometry(shapes, zero),
+                vnni::depthwise::Weights::new(shapes, tensor, zero),
+            ),
+            // A machine with AVX-512 has AVX2.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 | Instructions::Avx512Vnni => {
+                let geometry = Blocked::new(shapes, zero, 0);
+                let weights = avx2::depthwise::Weights::new(&geometry, tensor, zero);
+                Self::Avx2Depthwise(geometry, weights)
+            }
+            _ => {
+                let geometry = Blocked::new(shapes, zero, 0);
+                let weights = portable::depthwise::Weights::new(&geometry, tensor, zero);
+                Self::PortableDepthwise(geometry, weights)
+            }
+        }
+    }
+
+    fn frame(&self) -> Frame {
+        match self {
+            Self::Portable(window, _) => window.frame(portable::GROUP, false),
+            Self::PortableDepthwise(geometry, _) => geometry.frame(false),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(window, _) => window.frame(portable::GROUP, false),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2Depthwise(geometry, _) => geometry.frame(false),
+            #[cfg(target_arch = "x86_64")]
+            Self::Vnni(window, _) => window.frame(vnni::GROUP, true),
+            #[cfg(target_arch = "x86_64")]
+            Self::VnniDepthwise(geometry, _) => geometry.frame(true),
+        }
+    }
+}
+
 /// Scales the accumulators of one pixel into its activations; channels that the operand
-/// lacks read as zero.
+/// lacks read as its zero point.
 ///
 /// # Panics
 /// If this machine lacks the instructions, or the epilogue has fewer channels.
@@ -126,7 +233,7 @@ pub fn requantize(
     instructions: Instructions,
     epilogue: &Epilogue,
     accumulators: &[i32],
-    operand: &[i8],
+    operand: Option<&[i8]>,
     output: &mut [i8],
 ) {
     assert!(
@@ -142,7 +249,7 @@ pub fn requantize(
         Instructions::Avx512Vnni => unsafe {
             vnni::requantize(epilogue, accumulators, operand, output);
         },
-        _ => portable::requantize(epilogue, accumulators, operand, output),
+        _ => epilogue.activations(0, accumulators, operand.unwrap_or_default(), output),
     }
 }
 

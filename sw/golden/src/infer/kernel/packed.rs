@@ -11,37 +11,43 @@ pub const LANES: usize = 16;
 #[repr(C, align(64))]
 pub struct Group<T, const G: usize>(pub [[T; G]; LANES]);
 
-/// All weights of a convolution: blocks of [`LANES`] outputs, each `[kernel row][group]`.
+/// All weights of a convolution: blocks of [`LANES`] outputs, each `[segment][group]`.
 ///
-/// Operands beyond a kernel row's end, and outputs beyond the last, have weight zero.
+/// Operands beyond a segment's end, and outputs beyond the last, have weight zero.
 #[derive(Clone, Debug)]
 pub struct Packed<T, const G: usize> {
     groups: Vec<Group<T, G>>,
     block: usize,
+    /// Where the accumulators of each block start: Σ −c·w, where operands are read as x − zx + c.
+    pub starts: Vec<[i32; LANES]>,
 }
 
 impl<T: Copy + Default + From<i8>, const G: usize> Packed<T, G> {
-    /// Packs a flattened tensor `[output][input][kernel row][kernel column]`.
-    pub fn new(window: &Window, taps: usize, tensor: &[i8]) -> Self {
+    /// Packs a flattened tensor `[output][input][kernel row][kernel column]` for operands that are
+    /// read with `offset` too much.
+    pub fn new(window: &Window, taps: usize, tensor: &[i8], offset: i32) -> Self {
         let outputs = window.output.channels;
         let inputs = tensor.len() / (outputs * taps);
         let groups = window.groups(G);
-        let block = window.rows * groups;
+        let block = window.segments.len() * groups;
         let zero = Group([[T::default(); G]; LANES]);
-        let mut packed = vec![zero; outputs.div_ceil(LANES) * block];
+        let mut packed = vec![zero; window.blocks() * block];
+        let mut starts = vec![[0; LANES]; window.blocks()];
         // Where each tap's inputs begin, counted in operands of whole groups.
-        let starts: Vec<usize> = (0..taps)
+        let begins: Vec<usize> = (0..taps)
             .map(|tap| {
                 let operand = tap * inputs;
-                operand / window.row_length * groups * G + operand % window.row_length
+                operand / window.segment_length * groups * G + operand % window.segment_length
             })
             .collect();
         for (output, filter) in tensor.chunks_exact(inputs * taps).enumerate() {
-            let lane = output % LANES;
-            let block = &mut packed[output / LANES * block..][..block];
+            let (number, lane) = window.place_of(output);
+            let sum: i32 = filter.iter().map(|&w| i32::from(w)).sum();
+            starts[number][lane] = sum.wrapping_mul(-offset);
+            let block = &mut packed[number * block..][..block];
             for (input, taps) in filter.chunks_exact(taps).enumerate() {
-                for (&start, &weight) in starts.iter().zip(taps) {
-                    let at = start + input;
+                for (&begin, &weight) in begins.iter().zip(taps) {
+                    let at = begin + input;
                     block[at / G].0[lane][at % G] = weight.into();
                 }
             }
@@ -49,11 +55,18 @@ impl<T: Copy + Default + From<i8>, const G: usize> Packed<T, G> {
         Self {
             groups: packed,
             block,
+            starts,
         }
     }
 
     /// The groups of one block of outputs.
     pub fn block(&self, block: usize) -> &[Group<T, G>] {
         &self.groups[block * self.block..][..self.block]
+    }
+
+    /// Starts every accumulator at zero, which is wrong.
+    #[cfg(test)]
+    pub fn forget_offsets(&mut self) {
+        self.starts.fill([0; LANES]);
     }
 }

@@ -1,9 +1,10 @@
 //! Plain Rust: pairs of 16-bit products, in arrays that LLVM keeps in vector registers.
 
-use super::epilogue::{Epilogue, Target};
+pub mod depthwise;
+
+use super::epilogue::Target;
 use super::packed::{Group, LANES, Packed};
-use super::window::Window;
-use brownout_spec::arithmetic::{requantize as activation, sum};
+use super::window::{Block, Window};
 
 /// Operands that one lane multiplies at once.
 pub const GROUP: usize = 2;
@@ -19,7 +20,7 @@ pub fn convolve(
     target: &mut Target,
 ) {
     window.place(source, padded, i16::from);
-    for block in 0..window.output.channels.div_ceil(LANES) {
+    for block in 0..window.blocks() {
         match window.tile_width(PIXELS) {
             PIXELS => tiles::<PIXELS>(window, weights, block, padded, target),
             _ => tiles::<1>(window, weights, block, padded, target),
@@ -30,16 +31,17 @@ pub fn convolve(
 fn tiles<const PIXELS: usize>(
     window: &Window,
     weights: &Packed<i16, GROUP>,
-    block: usize,
+    number: usize,
     padded: &[i16],
     target: &mut Target,
 ) {
     let groups = window.groups(GROUP);
-    let block_groups = weights.block(block);
+    let block = window.block(number);
     for (y, x) in window.tiles(PIXELS) {
-        let mut sums = [[0; LANES]; PIXELS];
-        for (row, weights) in block_groups.chunks_exact(groups).enumerate() {
-            let base = y * window.step_down + x * window.step_right + row * window.line;
+        let mut sums = [weights.starts[number]; PIXELS];
+        let segments = weights.block(number).chunks_exact(groups);
+        for (weights, segment) in segments.zip(&window.segments) {
+            let base = y * window.step_down + x * window.step_right + segment + block.base;
             let operands: [&[[i16; GROUP]]; PIXELS] = std::array::from_fn(|p| {
                 let operands = &padded[base + p * window.step_right..][..groups * GROUP];
                 operands.as_chunks().0
@@ -50,7 +52,7 @@ fn tiles<const PIXELS: usize>(
     }
 }
 
-/// Adds the products of neighbouring pixels in one kernel row.
+/// Adds the products of neighbouring pixels in one segment.
 ///
 /// A function of its own, with indices: LLVM then finds the instruction that adds products
 /// of pairs; written with iterators over pixels or inlined, it is five times slower.
@@ -80,58 +82,36 @@ fn add_products(weights: &[[i16; GROUP]; LANES], x: [i16; GROUP], sums: &mut [i3
 /// Stores the sums of neighbouring pixels of one block of outputs.
 fn store(
     window: &Window,
-    block: usize,
+    block: Block,
     (row, column): (usize, usize),
     sums: &[[i32; LANES]],
     target: &mut Target,
 ) {
-    let outputs = window.output.channels;
-    let first = block * LANES;
-    let lanes = LANES.min(outputs - first);
     let pixel = row * window.output.width + column;
+    for (p, sums) in sums.iter().enumerate() {
+        let at = (pixel + p) * window.output.channels + block.first;
+        store_pixel(block, (row, column + p), at, sums, target);
+    }
+}
+
+/// Stores the sums of one pixel, which go to `at` in the output.
+pub fn store_pixel(
+    Block { first, lanes, .. }: Block,
+    (row, column): (usize, usize),
+    at: usize,
+    sums: &[i32; LANES],
+    target: &mut Target,
+) {
     match target {
         Target::Activations {
             epilogue,
             operand,
             output,
         } => {
-            let pixels = output[pixel * outputs..].chunks_exact_mut(outputs);
-            for (p, (y, sums)) in pixels.zip(sums).enumerate() {
-                let y = &mut y[first..first + lanes];
-                let operand = operand.map_or(&[][..], |o| o.lanes(row, column + p, first));
-                requantize_from(first, epilogue, &sums[..lanes], operand, y);
-            }
+            let operand = operand.map_or(&[][..], |o| o.lanes(row, column, first));
+            let y = &mut output[at..at + lanes];
+            epilogue.activations(first, &sums[..lanes], operand, y);
         }
-        Target::Accumulators(output) => {
-            let pixels = output[pixel * outputs..].chunks_exact_mut(outputs);
-            for (y, sums) in pixels.zip(sums) {
-                y[first..first + lanes].copy_from_slice(&sums[..lanes]);
-            }
-        }
-    }
-}
-
-/// Scales one pixel's accumulators into activations; channels that the operand lacks read as zero.
-pub fn requantize(epilogue: &Epilogue, accumulators: &[i32], operand: &[i8], output: &mut [i8]) {
-    requantize_from(0, epilogue, accumulators, operand, output);
-}
-
-fn requantize_from(
-    first: usize,
-    epilogue: &Epilogue,
-    accumulators: &[i32],
-    operand: &[i8],
-    output: &mut [i8],
-) {
-    let (scale, residual) = (epilogue.output, epilogue.residual);
-    let channels = &epilogue.channels[first..];
-    let operand = operand.iter().copied().chain(std::iter::repeat(0));
-    for (((y, &acc), &c), r) in output
-        .iter_mut()
-        .zip(accumulators)
-        .zip(channels)
-        .zip(operand)
-    {
-        *y = activation(sum(acc, c, scale.shift, r, residual), scale);
+        Target::Accumulators(output) => output[at..at + lanes].copy_from_slice(&sums[..lanes]),
     }
 }

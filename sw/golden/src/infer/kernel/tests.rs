@@ -2,7 +2,7 @@ use super::*;
 use brownout_spec::arithmetic::{
     ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, requantize as activation, sum,
 };
-use brownout_spec::program;
+use brownout_spec::program::{self, Shape};
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,34 +10,39 @@ use rand_chacha::ChaCha8Rng;
 /// One convolution, its operands and its accumulators from the definition.
 struct Case {
     shapes: LayerShapes,
+    zero: i8,
     source: Vec<i8>,
     tensor: Vec<i8>,
     expected: Vec<i32>,
 }
 
-/// The dot products of a convolution, each from the operands and weights of one output:
-/// padding is zero.
+/// The dot products of a convolution, each from the operands, zero point taken off, and weights
+/// of one output: padding is zero.
 fn products(
     shapes: &LayerShapes,
-    source: &[i8],
+    (source, zero): (&[i8], i8),
     tensor: &[i8],
-    dot: impl Fn(&[(i8, i8)]) -> i32,
+    dot: impl Fn(&[(i16, i8)]) -> i32,
 ) -> Vec<i32> {
-    let (input, output) = (shapes.input, shapes.output);
+    let (input, output, inputs) = (shapes.input, shapes.output, shapes.group_channels());
     let taps = shapes.window.height * shapes.window.width;
     let mut sums = Vec::with_capacity(output.volume());
     for at in 0..output.volume() {
         let (pixel, o) = (at / output.channels, at % output.channels);
         let (row, column) = (pixel / output.width, pixel % output.width);
-        let mut pairs = Vec::with_capacity(taps * input.channels);
+        let group = o * shapes.groups / output.channels;
+        let mut pairs = Vec::with_capacity(taps * inputs);
         for tap in 0..taps {
             let at = shapes.window.pixel(input, (row, column), tap);
-            for i in 0..input.channels {
+            for i in 0..inputs {
                 let a = match at {
-                    Some((y, x)) => source[(y * input.width + x) * input.channels + i],
+                    Some((y, x)) => {
+                        let pixel = (y * input.width + x) * input.channels;
+                        i16::from(source[pixel + group * inputs + i]) - i16::from(zero)
+                    }
                     None => 0,
                 };
-                pairs.push((a, tensor[(o * input.channels + i) * taps + tap]));
+                pairs.push((a, tensor[(o * inputs + i) * taps + tap]));
             }
         }
         sums.push(dot(&pairs));
@@ -45,36 +50,65 @@ fn products(
     sums
 }
 
-fn exact(pairs: &[(i8, i8)]) -> i32 {
+fn exact(pairs: &[(i16, i8)]) -> i32 {
     pairs
         .iter()
         .map(|&(a, w)| i32::from(a) * i32::from(w))
         .sum()
 }
 
-/// Random shapes; operands and weights are random, or both at an end of their range.
+/// Random shapes, a third of them depthwise and a third in other groups; operands and weights are
+/// random, or both at an end of their range.
 fn cases() -> Vec<Case> {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let mut draw = |values: &[usize]| *values.choose(&mut random).unwrap();
     let mut shapes = Vec::new();
-    while shapes.len() < 150 {
-        let kernel = [draw(&[1, 2, 3, 4, 5, 6, 7]), draw(&[1, 2, 3, 4, 5, 6, 7])];
+    while shapes.len() < 300 {
+        let kernel = [
+            draw(&[1, 2, 3, 3, 4, 5, 6, 7]),
+            draw(&[1, 2, 3, 3, 4, 5, 6, 7]),
+        ];
         let stride = draw(&[1, 2, 3]);
-        let padding = draw(&[0, 1, 2, 3]).min(kernel[0].min(kernel[1]) - 1);
-        let input = Shape {
+        let strides = [stride, draw(&[stride, stride, 1, 2])];
+        let dilation = draw(&[1, 1, 2, 3]);
+        let dilations = [dilation, draw(&[dilation, 1, 2])];
+        let window = program::Window {
+            height: kernel[0],
+            width: kernel[1],
+            padding: program::Padding::around(
+                draw(&[0, 1, 2, 3]).min(kernel[0].min(kernel[1]) - 1),
+            ),
+            stride: program::Steps {
+                rows: strides[0],
+                columns: strides[1],
+            },
+            dilation: program::Steps {
+                rows: dilations[0],
+                columns: dilations[1],
+            },
+        };
+        let mut input = Shape {
             height: draw(&[1, 2, 5, 8, 13]),
             width: draw(&[1, 3, 4, 7, 8, 17, 20, 33]),
             channels: draw(&[1, 2, 3, 4, 6, 16, 19]),
         };
-        let side = |input: usize, kernel: usize| {
-            Some((input + 2 * padding).checked_sub(kernel)? / stride + 1)
-        };
-        let (Some(height), Some(width)) =
-            (side(input.height, kernel[0]), side(input.width, kernel[1]))
-        else {
+        let Some((height, width)) = window.positions(input) else {
             continue;
         };
-        let channels = draw(&[1, 7, 15, 16, 17, 32, 33, 48, 50]);
+        let mut channels = draw(&[1, 7, 15, 16, 17, 32, 33, 48, 50]);
+        let groups = match shapes.len() % 3 {
+            0 => 1,
+            1 => {
+                let groups = draw(&[2, 3, 4]);
+                input.channels *= groups;
+                channels *= groups;
+                groups
+            }
+            _ => {
+                input.channels = channels;
+                channels
+            }
+        };
         shapes.push(LayerShapes {
             input,
             output: Shape {
@@ -82,30 +116,24 @@ fn cases() -> Vec<Case> {
                 width,
                 channels,
             },
-            window: program::Window {
-                height: kernel[0],
-                width: kernel[1],
-                ..program::Window::square(1, stride, padding)
-            },
-            groups: 1,
+            window,
+            groups,
         });
     }
     let case = |(number, shapes): (usize, LayerShapes)| {
-        let weights = shapes.output.channels
-            * shapes.input.channels
-            * shapes.window.height
-            * shapes.window.width;
         let mut values = |count: usize| -> Vec<i8> {
             let end = *[-128, 127].choose(&mut random).unwrap();
-            let extreme = number % 3 == 0;
+            let extreme = number % 4 == 0;
             (0..count)
                 .map(|_| if extreme { end } else { random.random() })
                 .collect()
         };
-        let (source, tensor) = (values(shapes.input.volume()), values(weights));
-        let expected = products(&shapes, &source, &tensor, exact);
+        let (source, tensor) = (values(shapes.input.volume()), values(shapes.weights()));
+        let zero = *[0, 0, 5, -128, 127].choose(&mut random).unwrap();
+        let expected = products(&shapes, (&source, zero), &tensor, exact);
         Case {
             shapes,
+            zero,
             source,
             tensor,
             expected,
@@ -125,12 +153,12 @@ fn run(convolution: &Convolution, case: &Case) -> Vec<i32> {
 fn every_convolution_equals_its_definition_with_all_instructions() {
     for case in cases() {
         for instructions in Instructions::available() {
-            let convolution = Convolution::new(instructions, &case.shapes, &case.tensor);
+            let Case { shapes, zero, .. } = &case;
+            let convolution = Convolution::new(instructions, shapes, *zero, &case.tensor);
             assert_eq!(
                 run(&convolution, &case),
                 case.expected,
-                "{instructions}, {:?}",
-                case.shapes
+                "{instructions}, {shapes:?}, zero point {zero}"
             );
         }
     }
@@ -138,7 +166,7 @@ fn every_convolution_equals_its_definition_with_all_instructions() {
 
 /// What `vpmaddubsw` would do: sums of two products, saturated at 16 bits, with an unsigned
 /// first factor and the offset taken off afterwards.
-fn saturating(pairs: &[(i8, i8)]) -> i32 {
+fn saturating(pairs: &[(i16, i8)]) -> i32 {
     let sums = pairs.chunks(2).map(|pair| {
         let products = pair
             .iter()
@@ -151,7 +179,7 @@ fn saturating(pairs: &[(i8, i8)]) -> i32 {
 }
 
 /// The byte 0, which means −128, where an activation of zero is meant.
-fn wrong_padding(pairs: &[(i8, i8)]) -> i32 {
+fn wrong_padding(pairs: &[(i16, i8)]) -> i32 {
     let products = pairs.iter().map(|&(a, w)| match a {
         0 => -128 * i32::from(w),
         a => i32::from(a) * i32::from(w),
@@ -159,31 +187,49 @@ fn wrong_padding(pairs: &[(i8, i8)]) -> i32 {
     products.sum()
 }
 
+/// Padding of the stored integer 0, where the zero point is meant.
+fn padding_without_zero_point(case: &Case) -> Vec<i32> {
+    let with = products(&case.shapes, (&case.source, 0), &case.tensor, exact);
+    let filters = case.tensor.chunks_exact(case.shapes.inputs());
+    let sums: Vec<i32> = filters
+        .map(|f| f.iter().map(|&w| i32::from(w)).sum())
+        .collect();
+    let outputs = with.iter().enumerate();
+    outputs
+        .map(|(at, sum)| sum - i32::from(case.zero) * sums[at % sums.len()])
+        .collect()
+}
+
 #[test]
 fn saturating_products_and_wrong_padding_are_mistakes_that_these_cases_show() {
+    let shown = |mistaken: &dyn Fn(&Case) -> Vec<i32>| {
+        let cases = cases();
+        let cases = cases.iter().filter(|case| mistaken(case) != case.expected);
+        cases.count()
+    };
     for mistake in [saturating, wrong_padding] {
-        let shown = cases()
-            .iter()
-            .filter(|c| products(&c.shapes, &c.source, &c.tensor, mistake) != c.expected)
-            .count();
-        assert!(shown >= 50, "only {shown} cases differ");
+        let count = shown(&|c| products(&c.shapes, (&c.source, c.zero), &c.tensor, mistake));
+        assert!(count >= 50, "only {count} cases differ");
     }
+    let count = shown(&padding_without_zero_point);
+    assert!(count >= 50, "only {count} cases differ");
 }
 
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn an_accumulator_that_starts_wrong_is_a_mistake_that_every_case_shows() {
     for case in cases() {
-        let convolution = Convolution::new(Instructions::best(), &case.shapes, &case.tensor);
-        let Weights::Vnni(mut weights) = convolution.weights.clone() else {
-            return;
-        };
-        weights.forget_offsets();
-        let mistaken = Convolution {
-            weights: Weights::Vnni(weights),
-            ..convolution
-        };
-        if case.tensor.iter().any(|&w| w != 0) {
+        let Case { shapes, zero, .. } = case;
+        let convolution = Convolution::new(Instructions::best(), &shapes, zero, &case.tensor);
+        let mut mistaken = convolution.clone();
+        match &mut mistaken.kernel {
+            Kernel::Vnni(_, weights) => weights.forget_offsets(),
+            Kernel::VnniDepthwise(_, weights) => weights.forget_offsets(),
+            _ => continue,
+        }
+        let sums = case.tensor.chunks_exact(shapes.inputs());
+        let mut sums = sums.map(|f| f.iter().map(|&w| i32::from(w)).sum::<i32>());
+        if zero != -128 && sums.any(|sum| sum != 0) {
             assert_ne!(run(&mistaken, &case), case.expected);
         }
     }
@@ -197,6 +243,7 @@ fn every_activation_is_the_specification_s_with_all_instructions() {
     let multipliers = [0, 1, -1, 2, i16::MAX, i16::MIN];
     let biases = [0, 1, -1, (1 << 47) - 1, -(1 << 47), 1 << 31, -(1 << 31)];
     let bounds = [(-128, 127), (0, 127), (-128, 0), (-5, 9), (3, 3)];
+    let mut halved = 0;
     for round in 0..4000 {
         let channels = random.random_range(1..=40);
         let shift = random.random_range(1..=MAX_SHIFT);
@@ -212,7 +259,7 @@ fn every_activation_is_the_specification_s_with_all_instructions() {
         let mut parameters = Vec::new();
         let mut accs = Vec::new();
         for _ in 0..channels {
-            let ends = random.random();
+            let ends = round % 2 == 0 && random.random();
             // A sum that lands within the bounds' neighbourhood says more than one far out.
             let near = i64::from(random.random::<i16>()) << random.random_range(0..=shift);
             let multiplier = match ends {
@@ -221,9 +268,9 @@ fn every_activation_is_the_specification_s_with_all_instructions() {
             };
             let acc = match ends {
                 true => *accumulators.choose(&mut random).unwrap(),
-                false => random.random::<i32>() >> random.random_range(0..31),
+                false => random.random::<i32>() >> random.random_range(4 * (round % 2)..31),
             };
-            let bias = match random.random() {
+            let bias = match round % 2 == 1 || random.random() {
                 true => near - i64::from(acc) * i64::from(multiplier),
                 false => *biases.choose(&mut random).unwrap(),
             };
@@ -237,17 +284,28 @@ fn every_activation_is_the_specification_s_with_all_instructions() {
                     .unwrap()
             })
             .collect();
+        let zero = *[0, 0, 1, -128, 127].choose(&mut random).unwrap();
         let expected: Vec<i8> = (0..channels)
             .map(|c| {
-                let r = operand.get(c).copied().unwrap_or(0);
+                let r = operand
+                    .get(c)
+                    .map_or(0, |&q| i16::from(q) - i16::from(zero));
                 activation(sum(accs[c], parameters[c], shift, r, residual), output)
             })
             .collect();
-        let epilogue = Epilogue::new(&parameters, output, residual);
+        let second = Second {
+            scale: residual,
+            zero,
+        };
+        let bound = accs.iter().map(|&acc| i64::from(acc).abs()).max().unwrap();
+        let epilogue = Epilogue::new(&parameters, channels, output, second, bound);
+        halved += usize::from(epilogue.halves.is_some());
         for instructions in Instructions::available() {
             let mut found = vec![77; channels];
-            requantize(instructions, &epilogue, &accs, &operand, &mut found);
-            assert_eq!(found, expected, "{instructions}, {output:?}, {residual:?}");
+            requantize(instructions, &epilogue, &accs, Some(&operand), &mut found);
+            assert_eq!(found, expected, "{instructions}, {output:?}, {second:?}");
         }
     }
+    // Sums in two parts and sums in 64 bits are both there.
+    assert!((400..3600).contains(&halved), "{halved} of 4000");
 }

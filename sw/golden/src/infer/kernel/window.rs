@@ -1,24 +1,45 @@
 //! A convolution's geometry over a padded input.
 
+use super::packed::LANES;
 use crate::network::flattened;
 use brownout_spec::program::{LayerShapes, Padding, Shape};
 
+/// What a padded buffer depends on: convolutions of the same frame can share it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Shape of the input.
+    pub input: Shape,
+    /// Pixels around it.
+    pub padding: Padding,
+    /// The input's integer that stands for 0, which padding holds.
+    pub zero: i8,
+    /// Whether the channels of a pixel lie in blocks, each a map of its own.
+    pub blocked: bool,
+    /// Whether values have eight bits.
+    pub bytes: bool,
+    /// Values of the buffer, those that are read but multiplied by nothing included.
+    pub length: usize,
+}
+
 /// Where the operands of each output pixel lie in the padded input.
 ///
-/// The operands of one kernel row are contiguous: kernel columns × input channels.
-/// A dense layer is one row of height·width·channels operands.
+/// They lie in segments of neighbours: kernel columns × input channels of each kernel row; where
+/// columns are dilated or channels in groups, the group's channels of each tap. A dense layer is
+/// one segment of height·width·channels operands.
 #[derive(Clone, Debug)]
 pub struct Window {
     input: Shape,
     padding: Padding,
+    zero: i8,
+    groups: usize,
     /// Shape of the result.
     pub output: Shape,
-    /// Kernel rows.
-    pub rows: usize,
-    /// Operands of one kernel row.
-    pub row_length: usize,
-    /// Values from one kernel row's operands to the next one's: a line of the padded input.
-    pub line: usize,
+    /// Values from a pixel's first operand to the first of each segment.
+    pub segments: Vec<usize>,
+    /// Operands of one segment.
+    pub segment_length: usize,
+    /// Values from one line of the padded input to the next.
+    line: usize,
     /// Values from one output pixel's operands to its right neighbour's.
     pub step_right: usize,
     /// Values from one output pixel's operands to those of the one below.
@@ -26,49 +47,96 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of a convolution.
-    pub fn new(shapes: &LayerShapes) -> Self {
+    /// The window of a convolution over an input with this zero point.
+    pub fn new(shapes: &LayerShapes, zero: i8) -> Self {
         let shapes = flattened(shapes);
         let (input, window) = (shapes.input, shapes.window);
         let padding = window.padding;
         let line = (input.width + padding.left + padding.right) * input.channels;
+        let (across, whole_rows) = match shapes.groups == 1 && window.dilation.columns == 1 {
+            true => (1, window.width),
+            false => (window.width, 1),
+        };
+        let rows = (0..window.height).map(|row| row * window.dilation.rows * line);
+        let columns = |row| {
+            let columns = (0..across).map(|column| column * window.dilation.columns);
+            columns.map(move |column| row + column * input.channels)
+        };
         Self {
             input,
             padding,
+            zero,
+            groups: shapes.groups,
             output: shapes.output,
-            rows: window.height,
-            row_length: window.width * input.channels,
+            segments: rows.flat_map(columns).collect(),
+            segment_length: whole_rows * shapes.group_channels(),
             line,
             step_right: window.stride.columns * input.channels,
             step_down: window.stride.rows * line,
         }
     }
 
-    /// Two windows of one frame read inputs of the same shape and padding.
-    pub fn frame(&self) -> (Shape, Padding) {
-        (self.input, self.padding)
+    /// The frame of a buffer whose operands are read in groups of `group`: the last group may
+    /// reach beyond the last operand.
+    pub fn frame(&self, group: usize, bytes: bool) -> Frame {
+        let rows = self.input.height + self.padding.top + self.padding.bottom;
+        Frame {
+            input: self.input,
+            padding: self.padding,
+            zero: self.zero,
+            blocked: false,
+            bytes,
+            length: rows * self.line + group - 1,
+        }
     }
 
-    /// Values of the padded input when operands are read in groups of `group`:
-    /// the last group may reach beyond the last operand.
-    pub fn padded_length(&self, group: usize) -> usize {
-        (self.input.height + self.padding.top + self.padding.bottom) * self.line + group - 1
-    }
-
-    /// Groups of operands in one kernel row.
+    /// Groups of operands in one segment.
     pub fn groups(&self, group: usize) -> usize {
-        self.row_length.div_ceil(group)
+        self.segment_length.div_ceil(group)
+    }
+
+    /// Output channels of one group of channels.
+    pub fn group_outputs(&self) -> usize {
+        self.output.channels / self.groups
+    }
+
+    /// Blocks of at most [`LANES`] outputs in one group of channels.
+    pub fn group_blocks(&self) -> usize {
+        self.group_outputs().div_ceil(LANES)
+    }
+
+    /// Blocks of all groups.
+    pub fn blocks(&self) -> usize {
+        self.groups * self.group_blocks()
+    }
+
+    /// The block of an output channel, and its lane there.
+    pub fn place_of(&self, output: usize) -> (usize, usize) {
+        let (group, within) = (output / self.group_outputs(), output % self.group_outputs());
+        (group * self.group_blocks() + within / LANES, within % LANES)
+    }
+
+    /// A block's first output channel, how many it has, and the first input channel they see.
+    pub fn block(&self, block: usize) -> Block {
+        let (group, within) = (block / self.group_blocks(), block % self.group_blocks());
+        Block {
+            first: group * self.group_outputs() + within * LANES,
+            lanes: LANES.min(self.group_outputs() - within * LANES),
+            base: group * (self.input.channels / self.groups),
+        }
     }
 
     /// One past the last value that reading in groups of `group` touches.
     pub fn end(&self, group: usize) -> usize {
+        let last = self.segments.last().copied().unwrap_or(0);
         (self.output.height - 1) * self.step_down
             + (self.output.width - 1) * self.step_right
-            + (self.rows - 1) * self.line
+            + last
+            + (self.groups - 1) * (self.input.channels / self.groups)
             + self.groups(group) * group
     }
 
-    /// Copies the input into a buffer whose borders hold `convert(0)` already.
+    /// Copies the input into a buffer whose borders hold `convert(zero)` already.
     #[inline]
     pub fn place<T>(&self, source: &[i8], padded: &mut [T], convert: impl Fn(i8) -> T) {
         let row = self.input.width * self.input.channels;
@@ -101,4 +169,15 @@ impl Window {
             (0..width.div_ceil(pixels)).map(move |t| (y, (t * pixels).min(width - pixels)))
         })
     }
+}
+
+/// Outputs that are computed together.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    /// The first of them.
+    pub first: usize,
+    /// How many.
+    pub lanes: usize,
+    /// The first input channel of their group.
+    pub base: usize,
 }

@@ -73,14 +73,17 @@ fn model() -> IntegerModel {
             LayerTensors {
                 channels: channels(3),
                 weights: Some(weights((3, 2, 3, 3))),
+                table: None,
             },
             LayerTensors {
                 channels: channels(3),
                 weights: None,
+                table: None,
             },
             LayerTensors {
                 channels: channels(2),
                 weights: Some(weights((2, 3, 1, 1))),
+                table: None,
             },
         ],
     }
