@@ -85,6 +85,7 @@ pub struct Accelerator<const N: usize, const WB: usize> {
     last_delay: Delay<Bit>,
     accumulator_delay: Delay<Bits<14>>,
     parameter_delay: Delay<Bits<12>>,
+    operand_residual_delay: Delay<Bit>,
     operand_enable_delay: Delay<Bit>,
     operand_address_delay: Delay<Bits<16>>,
     operand_select_delay: Delay<Bits<4>>,
@@ -127,7 +128,7 @@ impl<const N: usize, const WB: usize> Accelerator<N, WB> {
             loader: Loader::new(c),
             program_memory: Memory::new(program_depth, 1),
             sequencer: Sequencer::new(c),
-            descriptor: DescriptorRegisters::default(),
+            descriptor: DescriptorRegisters::new(),
             weight_path: WeightPath::new(c),
             voltage_rom: some(faults, || VoltageRom::new(&rom)),
             buffers: ActivationBuffers::new(c),
@@ -160,7 +161,8 @@ impl<const N: usize, const WB: usize> Accelerator<N, WB> {
             first_delay: Delay::new(rows + 3),
             last_delay: Delay::new(rows + 3),
             accumulator_delay: Delay::new(rows + 3),
-            parameter_delay: Delay::new(rows + 3),
+            parameter_delay: Delay::new(rows + 2),
+            operand_residual_delay: Delay::new(rows + 1),
             operand_enable_delay: Delay::new(rows + 1),
             operand_address_delay: Delay::new(rows + 1),
             operand_select_delay: Delay::new(rows + 1),
@@ -264,8 +266,14 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.sequencer.layer_output_tiles.next = self.descriptor.output_tiles.val();
         self.sequencer.layer_last.next = self.descriptor.last.val();
         self.sequencer.layer_origin.next = self.descriptor.origin.val();
-        self.sequencer.layer_stride.next = self.descriptor.stride.val();
-        self.sequencer.layer_padding.next = self.descriptor.padding.val();
+        self.sequencer.layer_stride_rows.next = self.descriptor.stride_rows.val();
+        self.sequencer.layer_stride_columns.next = self.descriptor.stride_columns.val();
+        self.sequencer.layer_padding_above.next = self.descriptor.padding_above.val();
+        self.sequencer.layer_padding_in_front.next = self.descriptor.padding_in_front.val();
+        self.sequencer.layer_dilation_rows.next = self.descriptor.dilation_rows.val();
+        self.sequencer.layer_dilation_columns.next = self.descriptor.dilation_columns.val();
+        self.sequencer.layer_repeat_rows.next = self.descriptor.repeat_rows.val();
+        self.sequencer.layer_repeat_columns.next = self.descriptor.repeat_columns.val();
         self.sequencer.layer_input_height.next = self.descriptor.input_height.val();
         self.sequencer.layer_input_width.next = self.descriptor.input_width.val();
         self.sequencer.layer_input_plane.next = self.descriptor.input_plane.val();
@@ -274,6 +282,8 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.sequencer.layer_operand_stride.next = self.descriptor.operand_stride.val();
         self.sequencer.layer_operand_row_step.next = self.descriptor.operand_row_step.val();
         self.sequencer.layer_operand_plane.next = self.descriptor.operand_plane.val();
+        self.sequencer.layer_operand_base.next = self.descriptor.operand_base.val();
+        self.sequencer.layer_sets.next = self.descriptor.sets.val();
         self.sequencer.layer_last_rows.next = self.descriptor.last_rows.val();
         self.sequencer.layer_parameter_base.next = self.descriptor.parameter_base.val();
         self.sequencer.layer_operand.next = self.descriptor.operand.val();
@@ -314,14 +324,17 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.buffers.source_inside.next = self.sequencer.source_inside.val();
         self.buffers.source_select.next = self.sequencer.source_select.val();
         self.buffers.source_rows.next = self.sequencer.source_rows.val();
+        self.operand_residual_delay.clock.next = self.clock.val();
         self.operand_enable_delay.clock.next = self.clock.val();
         self.operand_address_delay.clock.next = self.clock.val();
         self.operand_select_delay.clock.next = self.clock.val();
         self.operand_columns_delay.clock.next = self.clock.val();
+        self.operand_residual_delay.value.next = self.sequencer.operand_residual.val();
         self.operand_enable_delay.value.next = self.sequencer.operand_enable.val();
         self.operand_address_delay.value.next = self.sequencer.operand_address.val();
         self.operand_select_delay.value.next = self.sequencer.operand_select.val();
         self.operand_columns_delay.value.next = self.sequencer.operand_columns.val();
+        self.buffers.operand_residual.next = self.operand_residual_delay.delayed.val();
         self.buffers.operand_enable.next = self.operand_enable_delay.delayed.val();
         self.buffers.operand_address.next = self.operand_address_delay.delayed.val();
         self.buffers.operand_select.next = self.operand_select_delay.delayed.val();
@@ -380,6 +393,7 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.parameter_delay.value.next = self.sequencer.parameter_address.val();
         self.columns.parameter_address.next = self.parameter_delay.delayed.val();
         self.columns.pool.next = self.descriptor.pool.val();
+        self.columns.residual.next = self.descriptor.operand.val();
         self.columns.average.next = self.descriptor.average.val();
         self.columns.wide.next = self.descriptor.wide.val();
         self.columns.shift.next = self.descriptor.output_shift.val();
@@ -399,6 +413,8 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         comment!("outputs: back into a buffer, or to the host");
         self.writer.layer_start.next = self.sequencer.begin_layer.val();
         self.writer.destination.next = self.descriptor.destination.val();
+        self.writer.destination_base.next = self.descriptor.destination_base.val();
+        self.writer.destination_tile.next = self.descriptor.destination_tile.val();
         self.writer.output_plane.next = self.descriptor.output_plane.val();
         self.writer.output_tiles.next = self.descriptor.output_tiles.val();
         self.writer.last_columns.next = self.descriptor.last_columns.val();

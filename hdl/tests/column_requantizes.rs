@@ -22,6 +22,8 @@ enum Kind {
     Residual,
     Maximum,
     Average,
+    /// A pool that takes the last operand as a residual instead.
+    Addition,
     Wide,
 }
 
@@ -36,6 +38,7 @@ mod port {
     pub const PARAMETER_ADDRESS: usize = 5;
     pub const POOL: usize = 6;
     pub const AVERAGE: usize = 7;
+    pub const RESIDUAL: usize = 17;
     pub const WIDE: usize = 8;
     pub const SHIFT: usize = 9;
     pub const RESIDUAL_SHIFT: usize = 10;
@@ -45,7 +48,7 @@ mod port {
     pub const PARAMETER_HALF: usize = 14;
     pub const PARAMETER_WRITE_ADDRESS: usize = 15;
     pub const PARAMETER_DATA: usize = 16;
-    pub const PARTIAL_SUM: usize = 17;
+    pub const PARTIAL_SUM: usize = 18;
     pub const OPERAND: usize = PARTIAL_SUM + COLUMNS;
     pub const PARAMETER_WRITE: usize = OPERAND + COLUMNS;
     pub const COUNT: usize = PARAMETER_WRITE + COLUMNS;
@@ -70,6 +73,7 @@ fn inputs() -> Vec<String> {
         "parameter_half",
         "parameter_write_address",
         "parameter_data",
+        "residual",
     ];
     let mut names = scalars.map(String::from).to_vec();
     for vector in ["partial_sum", "operand", "parameter_write"] {
@@ -200,7 +204,10 @@ impl Script {
             residual,
             tile: rng.random_range(0..TILES),
             pixels,
-            taps: rng.random_range(1..6),
+            taps: match kind {
+                Kind::Addition => rng.random_range(2..6),
+                _ => rng.random_range(1..6),
+            },
         }
     }
 
@@ -265,7 +272,9 @@ impl Script {
             operands[j] = operand;
             let (old, term) = (accumulators[j], i32::from(operand));
             accumulators[j] = match (layer.kind, tap) {
-                (Kind::Maximum | Kind::Average, 0) => term,
+                (Kind::Maximum | Kind::Average | Kind::Addition, 0) => term,
+                (Kind::Addition, tap) if tap + 1 == layer.taps => old,
+                (Kind::Addition, _) => old + term,
                 (Kind::Maximum, _) => old.max(term),
                 (Kind::Average, _) => old + term,
                 (_, 0) => sum,
@@ -285,7 +294,7 @@ impl Script {
         let mut activations = Vec::new();
         for j in 0..COLUMNS {
             let channel = self.parameters[layer.tile][j];
-            let residual = if layer.kind == Kind::Residual {
+            let residual = if matches!(layer.kind, Kind::Residual | Kind::Addition) {
                 operands[j]
             } else {
                 0
@@ -309,8 +318,11 @@ impl Script {
 }
 
 fn constants(row: &mut [u64], layer: &Layer) {
-    row[port::POOL] = u64::from(matches!(layer.kind, Kind::Maximum | Kind::Average));
-    row[port::AVERAGE] = u64::from(layer.kind == Kind::Average);
+    let sums = matches!(layer.kind, Kind::Average | Kind::Addition);
+    row[port::POOL] = u64::from(sums || layer.kind == Kind::Maximum);
+    row[port::AVERAGE] = u64::from(sums);
+    let residual = matches!(layer.kind, Kind::Residual | Kind::Addition);
+    row[port::RESIDUAL] = u64::from(residual);
     row[port::WIDE] = u64::from(layer.kind == Kind::Wide);
     row[port::SHIFT] = u64::from(layer.scale.shift);
     row[port::RESIDUAL_SHIFT] = u64::from(layer.residual.shift);
@@ -331,6 +343,7 @@ fn every_kind_of_layer_gives_the_specified_values_in_the_specified_cycles() {
         Kind::Residual,
         Kind::Maximum,
         Kind::Average,
+        Kind::Addition,
         Kind::Wide,
     ];
     for _ in 0..8 {

@@ -8,7 +8,7 @@
 use brownout_spec::arithmetic::ChannelParameters;
 use brownout_spec::code::{CodeName, Codeword};
 use brownout_spec::config::Configuration;
-use brownout_spec::program::{Program, Shape};
+use brownout_spec::program::{Program, Shape, map_words};
 use brownout_spec::registers::LANES_PER_BEAT;
 
 /// Code words, lowest 32 bits first.
@@ -20,30 +20,30 @@ pub fn weights(code: CodeName, words: &[Codeword]) -> Vec<u32> {
         .collect()
 }
 
-/// For each output tile of each layer and each column, b\[31:0\], then {m, b\[47:32\]}.
+/// For each step, set, output tile and column, b\[31:0\], then {m, b\[47:32\]}.
 ///
-/// `parameters` has one entry per layer and output channel; columns without a
-/// channel get zeros.
+/// `parameters` has for each layer one entry per set and output channel; columns without a
+/// channel get zeros, and copies of tensors what leaves values as they are.
 pub fn parameters(
     configuration: &Configuration,
     program: &Program,
     parameters: &[Vec<ChannelParameters>],
 ) -> Vec<u32> {
     let mut beats = Vec::with_capacity(2 * program.parameter_tiles * configuration.columns);
-    for (step, channels) in program.steps.iter().zip(parameters) {
-        for channel in 0..step.output_tiles * configuration.columns {
-            let p = channels.get(channel).copied().unwrap_or_default();
-            beats.push(p.bias as u32);
-            let high = (p.bias >> 32) as u32 & 0xffff;
-            beats.push(u32::from(p.multiplier as u16) << 16 | high);
+    for step in &program.steps {
+        let outputs = step.shapes.output.channels;
+        let copied = vec![ChannelParameters::identity(step.output.shift); outputs];
+        let of_step = step.layer().map_or(&copied, |layer| &parameters[layer]);
+        for set in of_step.chunks(outputs) {
+            for channel in 0..step.output_tiles * configuration.columns {
+                let p = set.get(channel).copied().unwrap_or_default();
+                beats.push(p.bias as u32);
+                let high = (p.bias >> 32) as u32 & 0xffff;
+                beats.push(u32::from(p.multiplier as u16) << 16 | high);
+            }
         }
     }
     beats
-}
-
-/// Words of one activation buffer that a feature map takes.
-pub fn activation_words(configuration: &Configuration, shape: Shape) -> usize {
-    shape.channels.div_ceil(configuration.activation_lanes()) * shape.pixels()
 }
 
 /// A feature map, `[row][column][channel]`, in words of max(rows, columns) lanes.
@@ -55,8 +55,7 @@ pub fn activation_words(configuration: &Configuration, shape: Shape) -> usize {
 pub fn activations(configuration: &Configuration, shape: Shape, map: &[i8]) -> Vec<u32> {
     assert_eq!(map.len(), shape.volume(), "values of a {shape} map");
     let lanes = configuration.activation_lanes();
-    let mut beats =
-        Vec::with_capacity(activation_words(configuration, shape) * lanes / LANES_PER_BEAT);
+    let mut beats = Vec::with_capacity(map_words(configuration, shape) * lanes / LANES_PER_BEAT);
     for group in 0..shape.channels.div_ceil(lanes) {
         for pixel in map.chunks_exact(shape.channels) {
             let used = &pixel[group * lanes..shape.channels.min((group + 1) * lanes)];

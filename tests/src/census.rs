@@ -62,7 +62,7 @@ impl Census {
             .program
             .steps
             .iter()
-            .zip(&graph.model.network.layers)
+            .filter_map(|step| Some((step, &graph.model.network.layers[step.layer()?])))
             .flat_map(|(step, layer)| layer_features(configuration, step, &layer.operation))
             .map(str::to_owned)
             .collect();
@@ -134,12 +134,12 @@ fn layer_features(
         add(side.is_multiple_of(2), "even side");
         add(side > 1 && !side.is_multiple_of(2), "odd side");
     }
-    if let Some((_, operand, residual)) = &step.residual {
-        add(residual.stride == 1, "residual at stride 1");
-        add(residual.stride == 2, "residual at stride 2");
-        let widening = operand.channels < s.output.channels;
+    if let Some(operand) = step.operand.filter(|_| step.convolution) {
+        add(operand.stride == 1, "residual at stride 1");
+        add(operand.stride == 2, "residual at stride 2");
+        let widening = operand.shape.channels < s.output.channels;
         add(widening, "residual with widening channels");
-        let several = operand.channels > configuration.columns;
+        let several = operand.shape.channels > configuration.columns;
         add(several, "residual over several tiles of channels");
     }
     let several = s.output.channels > configuration.columns;

@@ -130,6 +130,11 @@ pub fn check_source<L: Link>(
         return Ok(None);
     };
     let source = program.steps[layer].destination;
+    let layers = [layer, layer + 1].map(|step| program.steps[step].layer());
+    // A copy is no layer to stop after.
+    let [Some(layer), Some(next)] = layers else {
+        return Ok(None);
+    };
     let run = |driver: &mut Driver<L>, layer| {
         if driver.configuration().fault_emulation {
             driver.set_pass(Pass(0))?;
@@ -137,9 +142,9 @@ pub fn check_source<L: Link>(
         driver.run_to_layer(image, layer)
     };
     let (shape, map) = run(driver, layer)?;
-    run(driver, layer + 1)?;
+    run(driver, next)?;
     let found = driver.read_activations(source, shape)?;
-    Ok((found != map).then(|| format!("buffer {source} is not what layer {layer} wrote")))
+    Ok((found != map).then(|| format!("{source:?} is not what layer {layer} wrote")))
 }
 
 /// Resets for a single clock; says if a result of before is offered after it.

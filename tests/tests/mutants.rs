@@ -77,7 +77,7 @@ fn check_place(mismatch: &Mismatch, graph: &Graph) {
         .place
         .as_ref()
         .unwrap_or_else(|| panic!("no place in {text:?}"));
-    let output = graph.program.steps[place.layer].shapes.output;
+    let output = graph.model.network.shapes().expect("drawn")[place.layer].output;
     assert!(place.y < output.height && place.x < output.width, "{text}");
     assert_ne!(place.golden, place.rtl, "{text}");
     for word in ["layer", "pixel", "channel", "golden", "RTL"] {

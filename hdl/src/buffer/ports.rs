@@ -20,9 +20,9 @@ pub struct ActivationBuffers {
     pub pool: Signal<In, Bit>,
     /// Layer constant: an average pool.
     pub average: Signal<In, Bit>,
-    /// Layer constant: buffer of the array port.
+    /// Layer constant: buffer of the array port, or of a pool's taps.
     pub source: Signal<In, Bits<2>>,
-    /// Layer constant: buffer of the operand port.
+    /// Layer constant: buffer of the residual operand.
     pub operand_source: Signal<In, Bits<2>>,
     /// Array port: word.
     pub source_address: Signal<In, Bits<16>>,
@@ -36,6 +36,8 @@ pub struct ActivationBuffers {
     pub row: Vec<Signal<Out, Bits<8>>>,
     /// Operand port: word.
     pub operand_address: Signal<In, Bits<16>>,
+    /// Operand port: it reads a residual; in a pool otherwise a tap, of the source buffer.
+    pub operand_residual: Signal<In, Bit>,
     /// Operand port: false gives zero, or -128 in a maximum pool.
     pub operand_enable: Signal<In, Bit>,
     /// Operand port: tile of columns within the word.
@@ -71,6 +73,9 @@ pub struct ActivationBuffers {
     select_late: DFF<Bits<4>>,
     row_used: Vec<DFF<Bit>>,
     row_used_late: Vec<DFF<Bit>>,
+    residual: DFF<Bit>,
+    residual_late: DFF<Bit>,
+    operand_buffer: Signal<Local, Bits<2>>,
     enable: DFF<Bit>,
     enable_late: DFF<Bit>,
     tile: DFF<Bits<4>>,
@@ -116,6 +121,7 @@ impl ActivationBuffers {
             source_rows: Default::default(),
             row: many(rows),
             operand_address: Default::default(),
+            operand_residual: Default::default(),
             operand_enable: Default::default(),
             operand_select: Default::default(),
             operand_columns: Default::default(),
@@ -138,6 +144,9 @@ impl ActivationBuffers {
             select_late: Default::default(),
             row_used: many(rows),
             row_used_late: many(rows),
+            residual: Default::default(),
+            residual_late: Default::default(),
+            operand_buffer: Default::default(),
             enable: Default::default(),
             enable_late: Default::default(),
             tile: Default::default(),
@@ -186,6 +195,8 @@ impl Logic for ActivationBuffers {
             inside_late,
             select,
             select_late,
+            residual,
+            residual_late,
             enable,
             enable_late,
             tile,
@@ -229,6 +240,12 @@ impl Logic for ActivationBuffers {
         self.inside_late.d.next = self.inside.q.val();
         self.select.d.next = self.source_select.val();
         self.select_late.d.next = self.select.q.val();
+        self.residual.d.next = self.operand_residual.val();
+        self.residual_late.d.next = self.residual.q.val();
+        self.operand_buffer.next = self.operand_source.val();
+        if self.pool.val() && !self.residual_late.q.val() {
+            self.operand_buffer.next = self.source.val();
+        }
         self.enable.d.next = self.operand_enable.val();
         self.enable_late.d.next = self.enable.q.val();
         self.tile.d.next = self.operand_select.val();
@@ -262,7 +279,7 @@ impl Logic for ActivationBuffers {
                 }
             }
             for b in 0..BUFFERS {
-                if self.operand_source.val().index() == b {
+                if self.operand_buffer.val().index() == b {
                     for l in 0..self._lanes {
                         self.operand_word[l].next = self.word[b * n + l].q.val();
                     }

@@ -15,6 +15,10 @@ pub struct Writer {
     pub layer_start: Signal<In, Bit>,
     /// Layer constant: buffer to write.
     pub destination: Signal<In, Bits<2>>,
+    /// Layer constant: address of the first word.
+    pub destination_base: Signal<In, Bits<16>>,
+    /// Layer constant: tile of columns in it at which the first output tile is written.
+    pub destination_tile: Signal<In, Bits<4>>,
     /// Layer constant: pixels - 1.
     pub output_plane: Signal<In, Bits<16>>,
     /// Layer constant: output tiles - 1.
@@ -70,6 +74,8 @@ impl Writer {
             clock: Default::default(),
             layer_start: Default::default(),
             destination: Default::default(),
+            destination_base: Default::default(),
+            destination_tile: Default::default(),
             output_plane: Default::default(),
             output_tiles: Default::default(),
             last_columns: Default::default(),
@@ -144,8 +150,8 @@ impl Logic for Writer {
             self.pixel.d.next = 0.into();
             self.tiles_left.d.next = self.output_tiles.val();
             self.last_tile.d.next = self.output_tiles.val() == 0;
-            self.group.d.next = 0.into();
-            self.base.d.next = 0.into();
+            self.group.d.next = self.destination_tile.val();
+            self.base.d.next = self.destination_base.val();
         }
 
         comment!("columns beyond the layer's channels are zero; they are known long before");

@@ -33,6 +33,8 @@ pub struct Accumulator {
     pub operand: Signal<In, Bits<8>>,
     /// The layer pools: the operand counts, not the partial sum.
     pub pool: Signal<In, Bit>,
+    /// The layer adds a residual, which a pool does not fold.
+    pub residual: Signal<In, Bit>,
     /// The layer takes maxima.
     pub maximum: Signal<In, Bit>,
     /// Accumulated value, cycle 3.
@@ -69,6 +71,7 @@ impl Accumulator {
             partial_sum: Default::default(),
             operand: Default::default(),
             pool: Default::default(),
+            residual: Default::default(),
             maximum: Default::default(),
             value: Default::default(),
             memory: Memory::new(depth, 1),
@@ -137,6 +140,9 @@ impl Logic for Accumulator {
             self.term.d.next = self.partial_sum.val();
             if self.pool.val() {
                 self.term.d.next = unsigned_cast(self.operand_wide.val());
+                if self.residual.val() && self.last.val() {
+                    self.term.d.next = 0.into();
+                }
             }
         }
         self.added.d.next = self.valid.val();

@@ -42,6 +42,8 @@ pub struct Column {
     pub operand: Signal<In, Bits<8>>,
     /// The layer pools.
     pub pool: Signal<In, Bit>,
+    /// The layer adds a residual.
+    pub adds_residual: Signal<In, Bit>,
     /// The layer takes maxima.
     pub maximum: Signal<In, Bit>,
     /// s.
@@ -99,6 +101,7 @@ impl Column {
             partial_sum: Default::default(),
             operand: Default::default(),
             pool: Default::default(),
+            adds_residual: Default::default(),
             maximum: Default::default(),
             shift: Default::default(),
             residual_shift: Default::default(),
@@ -161,6 +164,7 @@ impl Logic for Column {
         self.accumulator.partial_sum.next = self.partial_sum.val();
         self.accumulator.operand.next = self.operand.val();
         self.accumulator.pool.next = self.pool.val();
+        self.accumulator.residual.next = self.adds_residual.val();
         self.accumulator.maximum.next = self.maximum.val();
 
         self.parameters.clock.next = self.clock.val();
@@ -183,7 +187,7 @@ impl Logic for Column {
         self.requantizer.operand.next = self.residual.q.val();
         self.requantizer.bias_low.next = self.parameters.read_data[0].val();
         self.requantizer.multiplier_and_bias.next = self.parameters.read_data[1].val();
-        self.requantizer.pool.next = self.pool.val();
+        self.requantizer.pool.next = self.pool.val() && !self.adds_residual.val();
         self.requantizer.residual_multiplier.next = self.residual_multiplier.val();
         self.requantizer.residual_shift.next = self.residual_shift.val();
         self.requantizer.shift.next = self.shift.val();

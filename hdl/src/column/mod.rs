@@ -52,6 +52,8 @@ pub struct Columns {
     pub operand: Vec<Signal<In, Bits<8>>>,
     /// The layer pools.
     pub pool: Signal<In, Bit>,
+    /// It adds a residual, with the last value of an accumulation; a pool does not fold that one.
+    pub residual: Signal<In, Bit>,
     /// It pools by summing; otherwise it takes maxima.
     pub average: Signal<In, Bit>,
     /// The layer's results are wide.
@@ -119,6 +121,7 @@ impl Columns {
             partial_sum: (0..columns).map(|_| Default::default()).collect(),
             operand: (0..columns).map(|_| Default::default()).collect(),
             pool: Default::default(),
+            residual: Default::default(),
             average: Default::default(),
             wide: Default::default(),
             shift: Default::default(),
@@ -225,6 +228,7 @@ impl Logic for Columns {
             self.column[j].partial_sum.next = self.partial_sum[j].val();
             self.column[j].operand.next = self.operand_skew.skewed[j].val();
             self.column[j].pool.next = self.pool.val();
+            self.column[j].adds_residual.next = self.residual.val();
             self.column[j].maximum.next = self.maximum.val();
             self.column[j].shift.next = self.shift.val();
             self.column[j].residual_shift.next = self.residual_left.q.val();

@@ -2,12 +2,14 @@
 
 mod delay;
 mod descriptor;
+mod parameter;
 mod position;
 mod sequencer;
 mod window;
 
 pub use delay::{Delay, StrobeDelay};
 pub use descriptor::DescriptorRegisters;
+pub use parameter::ParameterAddress;
 pub use position::TilePosition;
 pub use sequencer::Sequencer;
 pub use window::{OperandAddress, WindowAddress};

@@ -46,6 +46,12 @@ pub struct TilePosition {
     pub fresh: Signal<Out, Bit>,
     /// It is the last one of its row.
     pub row_end: Signal<Out, Bit>,
+    /// It lies in the first column of the map.
+    pub first_column: Signal<Out, Bit>,
+    /// It lies in the first row of the map.
+    pub first_row: Signal<Out, Bit>,
+    /// It lies in the last row of the map.
+    pub last_row: Signal<Out, Bit>,
     /// It is not the tile's last one.
     pub advance: Signal<Out, Bit>,
     /// Its number in the map.
@@ -75,9 +81,11 @@ pub struct TilePosition {
     old_enough: DFF<Bit>,
     pixel_register: DFF<Bits<14>>,
     columns_left: DFF<Bits<12>>,
-    last_column: DFF<Bit>,
+    at_first_column: DFF<Bit>,
+    at_last_column: DFF<Bit>,
     rows_left: DFF<Bits<12>>,
-    last_row: DFF<Bit>,
+    at_first_row: DFF<Bit>,
+    at_last_row: DFF<Bit>,
     input_tiles_left: DFF<Bits<12>>,
     at_last_input_tile: DFF<Bit>,
     taps_left: DFF<Bits<6>>,
@@ -135,9 +143,11 @@ impl Logic for TilePosition {
             old_enough,
             pixel_register,
             columns_left,
-            last_column,
+            at_first_column,
+            at_last_column,
             rows_left,
-            last_row,
+            at_first_row,
+            at_last_row,
             input_tiles_left,
             at_last_input_tile,
             taps_left,
@@ -152,7 +162,7 @@ impl Logic for TilePosition {
             "a tile ends when its pixels are issued, its period has passed and the next weights are in place"
         );
         self.issue.next = self.streaming.q.val() && self.stream.val();
-        self.last_pixel.next = self.last_column.q.val() && self.last_row.q.val();
+        self.last_pixel.next = self.at_last_column.q.val() && self.at_last_row.q.val();
         self.tile_end.next = self.stream.val()
             && (self.last_pixel.val() || !self.streaming.q.val())
             && self.old_enough.q.val()
@@ -173,12 +183,15 @@ impl Logic for TilePosition {
             self.fresh_register.d.next = false;
             self.pixel_register.d.next = self.pixel_register.q.val() + 1;
             self.columns_left.d.next = self.columns_left.q.val() - 1;
-            self.last_column.d.next = self.columns_left.q.val() == 1;
-            if self.last_column.q.val() {
+            self.at_first_column.d.next = false;
+            self.at_last_column.d.next = self.columns_left.q.val() == 1;
+            if self.at_last_column.q.val() {
                 self.columns_left.d.next = self.output_width.val();
-                self.last_column.d.next = self.output_width.val() == 0;
+                self.at_last_column.d.next = self.output_width.val() == 0;
+                self.at_first_column.d.next = true;
+                self.at_first_row.d.next = false;
                 self.rows_left.d.next = self.rows_left.q.val() - 1;
-                self.last_row.d.next = self.rows_left.q.val() == 1;
+                self.at_last_row.d.next = self.rows_left.q.val() == 1;
             }
             if self.last_pixel.val() {
                 self.streaming.d.next = false;
@@ -194,10 +207,12 @@ impl Logic for TilePosition {
             self.clocks_left.d.next = self.minimum_age.val();
             self.old_enough.d.next = false;
             self.pixel_register.d.next = 0.into();
+            self.at_first_column.d.next = true;
+            self.at_first_row.d.next = true;
             self.columns_left.d.next = self.output_width.val();
-            self.last_column.d.next = self.output_width.val() == 0;
+            self.at_last_column.d.next = self.output_width.val() == 0;
             self.rows_left.d.next = self.output_height.val();
-            self.last_row.d.next = self.output_height.val() == 0;
+            self.at_last_row.d.next = self.output_height.val() == 0;
         }
 
         comment!("tiles of the layer");
@@ -244,7 +259,10 @@ impl Logic for TilePosition {
         self.pixel.next = self.pixel_register.q.val();
         self.output_tile.next = self.output_tile_register.q.val();
         self.first_tile.next = self.first_tile_register.q.val();
-        self.row_end.next = self.last_column.q.val();
+        self.row_end.next = self.at_last_column.q.val();
+        self.first_column.next = self.at_first_column.q.val();
+        self.first_row.next = self.at_first_row.q.val();
+        self.last_row.next = self.at_last_row.q.val();
         self.last_input_tile.next = self.at_last_input_tile.q.val();
         self.last_tile.next =
             self.at_last_input_tile.q.val() && self.last_tap.q.val() && self.last_tap_row.q.val();

@@ -1,9 +1,9 @@
 //! The sequencer: fetches a layer's descriptor, then streams its tiles.
 //!
-//! [`TilePosition`] counts pixels and tiles, [`WindowAddress`] and [`OperandAddress`] turn them
-//! into addresses; here they are put together and handed to the data path through registers.
+//! [`TilePosition`] counts pixels and tiles; [`WindowAddress`], [`OperandAddress`] and
+//! [`ParameterAddress`] turn them into addresses; here they are put together and handed to the data path through registers.
 
-use super::{OperandAddress, TilePosition, WindowAddress};
+use super::{OperandAddress, ParameterAddress, TilePosition, WindowAddress};
 use crate::comment;
 use crate::fixed::Fixed;
 use brownout_spec::config::Configuration;
@@ -71,8 +71,10 @@ pub struct Sequencer {
     pub last: Signal<Out, Bit>,
     /// Output pixel.
     pub accumulator_address: Signal<Out, Bits<14>>,
-    /// Output tile of the whole program.
+    /// Output tile of the whole program, one clock later than the rest.
     pub parameter_address: Signal<Out, Bits<12>>,
+    /// What the operand port reads for this slot is a residual, not a pool's tap.
+    pub operand_residual: Signal<Out, Bit>,
     /// The operand port is read for this slot.
     pub operand_enable: Signal<Out, Bit>,
     /// Activation word that the operand port reads.
@@ -104,9 +106,21 @@ pub struct Sequencer {
     /// Descriptor field.
     pub layer_origin: Signal<In, Bits<16>>,
     /// Descriptor field.
-    pub layer_stride: Signal<In, Bits<3>>,
+    pub layer_stride_rows: Signal<In, Bits<3>>,
     /// Descriptor field.
-    pub layer_padding: Signal<In, Bits<6>>,
+    pub layer_stride_columns: Signal<In, Bits<3>>,
+    /// Descriptor field.
+    pub layer_padding_above: Signal<In, Bits<6>>,
+    /// Descriptor field.
+    pub layer_padding_in_front: Signal<In, Bits<6>>,
+    /// Descriptor field.
+    pub layer_dilation_rows: Signal<In, Bits<6>>,
+    /// Descriptor field.
+    pub layer_dilation_columns: Signal<In, Bits<6>>,
+    /// Descriptor field.
+    pub layer_repeat_rows: Signal<In, Bits<3>>,
+    /// Descriptor field.
+    pub layer_repeat_columns: Signal<In, Bits<3>>,
     /// Descriptor field.
     pub layer_input_height: Signal<In, Bits<12>>,
     /// Descriptor field.
@@ -124,7 +138,11 @@ pub struct Sequencer {
     /// Descriptor field.
     pub layer_operand_plane: Signal<In, Bits<16>>,
     /// Descriptor field.
+    pub layer_operand_base: Signal<In, Bits<16>>,
+    /// Descriptor field.
     pub layer_last_rows: Signal<In, Bits<7>>,
+    /// Descriptor field.
+    pub layer_sets: Signal<In, Bit>,
     /// Descriptor field.
     pub layer_parameter_base: Signal<In, Bits<12>>,
     /// Descriptor field.
@@ -136,6 +154,7 @@ pub struct Sequencer {
     position: TilePosition,
     window_walk: WindowAddress,
     operand_walk: OperandAddress,
+    parameter_walk: ParameterAddress,
     state: DFF<SequencerState>,
     layer_number: DFF<Bits<8>>,
     program_pointer: DFF<Bits<12>>,
@@ -151,11 +170,12 @@ pub struct Sequencer {
     first_register: DFF<Bit>,
     last_register: DFF<Bit>,
     accumulator_address_register: DFF<Bits<14>>,
-    parameter_address_register: DFF<Bits<12>>,
+    operand_residual_register: DFF<Bit>,
     operand_enable_register: DFF<Bit>,
     operand_address_register: DFF<Bits<16>>,
     operand_select_register: DFF<Bits<4>>,
     operand_columns_register: DFF<Bits<7>>,
+    residual_slot: Signal<Local, Bit>,
     weights_ready: Signal<Local, Bit>,
     layer_start: Signal<Local, Bit>,
     last_drain_clock: Fixed<Bits<8>>,
@@ -220,7 +240,7 @@ impl Logic for Sequencer {
             first_register,
             last_register,
             accumulator_address_register,
-            parameter_address_register,
+            operand_residual_register,
             operand_enable_register,
             operand_address_register,
             operand_select_register,
@@ -229,6 +249,7 @@ impl Logic for Sequencer {
         self.position.clock.next = self.clock.val();
         self.window_walk.clock.next = self.clock.val();
         self.operand_walk.clock.next = self.clock.val();
+        self.parameter_walk.clock.next = self.clock.val();
         self.weights_ready.next = self.layer_pool.val() || self.load_ready.val();
         self.layer_start.next =
             (self.state.q.val() == SequencerState::Setup) && self.weights_ready.val();
@@ -315,8 +336,14 @@ impl Logic for Sequencer {
             self.window_walk.next_base.next = self.operand_walk.next_base.val();
         }
         self.window_walk.origin.next = self.layer_origin.val();
-        self.window_walk.stride.next = self.layer_stride.val();
-        self.window_walk.padding.next = self.layer_padding.val();
+        self.window_walk.stride_rows.next = self.layer_stride_rows.val();
+        self.window_walk.stride_columns.next = self.layer_stride_columns.val();
+        self.window_walk.padding_above.next = self.layer_padding_above.val();
+        self.window_walk.padding_in_front.next = self.layer_padding_in_front.val();
+        self.window_walk.dilation_rows.next = self.layer_dilation_rows.val();
+        self.window_walk.dilation_columns.next = self.layer_dilation_columns.val();
+        self.window_walk.repeat_rows.next = self.layer_repeat_rows.val();
+        self.window_walk.repeat_columns.next = self.layer_repeat_columns.val();
         self.window_walk.input_height.next = self.layer_input_height.val();
         self.window_walk.input_width.next = self.layer_input_width.val();
         self.window_walk.input_plane.next = self.layer_input_plane.val();
@@ -330,6 +357,15 @@ impl Logic for Sequencer {
         self.operand_walk.operand_stride.next = self.layer_operand_stride.val();
         self.operand_walk.operand_row_step.next = self.layer_operand_row_step.val();
         self.operand_walk.operand_plane.next = self.layer_operand_plane.val();
+        self.operand_walk.operand_base.next = self.layer_operand_base.val();
+        self.parameter_walk.output_tile.next = self.position.output_tile.val();
+        self.parameter_walk.first_row.next = self.position.first_row.val();
+        self.parameter_walk.last_row.next = self.position.last_row.val();
+        self.parameter_walk.first_column.next = self.position.first_column.val();
+        self.parameter_walk.last_column.next = self.position.row_end.val();
+        self.parameter_walk.sets.next = self.layer_sets.val();
+        self.parameter_walk.parameter_base.next = self.layer_parameter_base.val();
+        self.parameter_walk.output_tiles.next = self.layer_output_tiles.val();
 
         comment!("what is issued for a pixel");
         self.issue_valid_register.d.next = self.position.issue.val() && !self.layer_pool.val();
@@ -346,18 +382,17 @@ impl Logic for Sequencer {
         self.first_register.d.next = self.position.first_tile.val();
         self.last_register.d.next = self.position.last_tile.val();
         self.accumulator_address_register.d.next = self.position.pixel.val();
-        self.parameter_address_register.d.next =
-            self.layer_parameter_base.val() + self.position.output_tile.val();
+        self.residual_slot.next = self.layer_operand.val() && self.position.last_tile.val();
+        self.operand_residual_register.d.next = self.residual_slot.val();
         self.operand_address_register.d.next = self.operand_walk.address.val();
         self.operand_select_register.d.next = self.operand_walk.select.val();
-        self.operand_enable_register.d.next = self.layer_operand.val()
-            && self.position.last_tile.val()
+        self.operand_enable_register.d.next = self.residual_slot.val()
             && (self.position.output_tile.val() <= self.layer_operand_tiles.val());
         self.operand_columns_register.d.next = self.columns.val();
         if self.position.output_tile.val() == self.layer_operand_tiles.val() {
             self.operand_columns_register.d.next = self.layer_last_operand_columns.val();
         }
-        if self.layer_pool.val() {
+        if self.layer_pool.val() && !self.residual_slot.val() {
             self.operand_address_register.d.next = self.window_walk.address.val();
             self.operand_enable_register.d.next = self.window_walk.in_map.val();
         }
@@ -376,7 +411,8 @@ impl Logic for Sequencer {
         self.first.next = self.first_register.q.val();
         self.last.next = self.last_register.q.val();
         self.accumulator_address.next = self.accumulator_address_register.q.val();
-        self.parameter_address.next = self.parameter_address_register.q.val();
+        self.parameter_address.next = self.parameter_walk.address.val();
+        self.operand_residual.next = self.operand_residual_register.q.val();
         self.operand_enable.next = self.operand_enable_register.q.val();
         self.operand_address.next = self.operand_address_register.q.val();
         self.operand_select.next = self.operand_select_register.q.val();

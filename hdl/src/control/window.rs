@@ -35,9 +35,21 @@ pub struct WindowAddress {
     /// Descriptor field.
     pub origin: Signal<In, Bits<16>>,
     /// Descriptor field.
-    pub stride: Signal<In, Bits<3>>,
+    pub stride_rows: Signal<In, Bits<3>>,
     /// Descriptor field.
-    pub padding: Signal<In, Bits<6>>,
+    pub stride_columns: Signal<In, Bits<3>>,
+    /// Descriptor field.
+    pub padding_above: Signal<In, Bits<6>>,
+    /// Descriptor field.
+    pub padding_in_front: Signal<In, Bits<6>>,
+    /// Descriptor field.
+    pub dilation_rows: Signal<In, Bits<6>>,
+    /// Descriptor field.
+    pub dilation_columns: Signal<In, Bits<6>>,
+    /// Descriptor field.
+    pub repeat_rows: Signal<In, Bits<3>>,
+    /// Descriptor field.
+    pub repeat_columns: Signal<In, Bits<3>>,
     /// Descriptor field.
     pub input_height: Signal<In, Bits<12>>,
     /// Descriptor field.
@@ -63,9 +75,18 @@ pub struct WindowAddress {
     row_address: DFF<Bits<16>>,
     pixel_address: DFF<Bits<16>>,
     group: DFF<Bits<4>>,
+    columns_left: DFF<Bits<3>>,
+    last_column: DFF<Bit>,
+    rows_left: DFF<Bits<3>>,
+    last_row: DFF<Bit>,
     stride_x: Signal<Local, Bits<14>>,
+    stride_y: Signal<Local, Bits<14>>,
     stride_address: Signal<Local, Bits<16>>,
-    margin: Signal<Local, Bits<14>>,
+    dilation_x: Signal<Local, Bits<14>>,
+    dilation_y: Signal<Local, Bits<14>>,
+    dilation_address: Signal<Local, Bits<16>>,
+    margin_x: Signal<Local, Bits<14>>,
+    margin_y: Signal<Local, Bits<14>>,
     width: Signal<Local, Bits<14>>,
     height: Signal<Local, Bits<14>>,
     next_row: Signal<Local, Bits<16>>,
@@ -112,28 +133,37 @@ impl Logic for WindowAddress {
             row_address,
             pixel_address,
             group,
+            columns_left,
+            last_column,
+            rows_left,
+            last_row,
             target,
             target_x,
             target_y
         );
-        self.stride_x.next = bit_cast::<14, 3>(self.stride.val());
-        self.stride_address.next = bit_cast::<16, 3>(self.stride.val());
-        self.margin.next = bits::<14>(0) - bit_cast::<14, 6>(self.padding.val());
+        self.stride_x.next = bit_cast::<14, 3>(self.stride_columns.val());
+        self.stride_y.next = bit_cast::<14, 3>(self.stride_rows.val());
+        self.stride_address.next = bit_cast::<16, 3>(self.stride_columns.val());
+        self.dilation_x.next = bit_cast::<14, 6>(self.dilation_columns.val());
+        self.dilation_y.next = bit_cast::<14, 6>(self.dilation_rows.val());
+        self.dilation_address.next = bit_cast::<16, 6>(self.dilation_columns.val());
+        self.margin_x.next = bits::<14>(0) - bit_cast::<14, 6>(self.padding_in_front.val());
+        self.margin_y.next = bits::<14>(0) - bit_cast::<14, 6>(self.padding_above.val());
         self.width.next = bit_cast::<14, 12>(self.input_width.val());
         self.height.next = bit_cast::<14, 12>(self.input_height.val());
         self.next_row.next = self.row_address.q.val() + self.row_step.val();
 
         comment!("where the next tile starts");
         self.target.d.next = self.origin.val() + self.next_base.val();
-        self.target_x.d.next = self.margin.val();
-        self.target_y.d.next = self.margin.val();
+        self.target_x.d.next = self.margin_x.val();
+        self.target_y.d.next = self.margin_y.val();
         if self.next_tap_row.val() {
             self.target.d.next = self.tap_address.q.val() + self.tap_row_step.val();
-            self.target_y.d.next = self.tap_y.q.val() + 1;
+            self.target_y.d.next = self.tap_y.q.val() + self.dilation_y.val();
         }
         if self.next_tap.val() {
-            self.target.d.next = self.tap_address.q.val() + 1;
-            self.target_x.d.next = self.tap_x.q.val() + 1;
+            self.target.d.next = self.tap_address.q.val() + self.dilation_address.val();
+            self.target_x.d.next = self.tap_x.q.val() + self.dilation_x.val();
             self.target_y.d.next = self.tap_y.q.val();
         }
         if self.next_input_tile.val() {
@@ -149,18 +179,34 @@ impl Logic for WindowAddress {
         self.start_y.next = self.target_y.q.val();
         if self.layer_start.val() {
             self.start.next = self.origin.val();
-            self.start_x.next = self.margin.val();
-            self.start_y.next = self.margin.val();
+            self.start_x.next = self.margin_x.val();
+            self.start_y.next = self.margin_y.val();
         }
 
+        comment!("the next pixel, which may be the same one again, as may a whole row");
         if self.advance.val() {
-            self.x.d.next = self.x.q.val() + self.stride_x.val();
-            self.pixel_address.d.next = self.pixel_address.q.val() + self.stride_address.val();
+            self.columns_left.d.next = self.columns_left.q.val() - 1;
+            self.last_column.d.next = self.columns_left.q.val() == 1;
+            if self.last_column.q.val() {
+                self.columns_left.d.next = self.repeat_columns.val();
+                self.last_column.d.next = self.repeat_columns.val() == 0;
+                self.x.d.next = self.x.q.val() + self.stride_x.val();
+                self.pixel_address.d.next = self.pixel_address.q.val() + self.stride_address.val();
+            }
             if self.row_end.val() {
+                self.columns_left.d.next = self.repeat_columns.val();
+                self.last_column.d.next = self.repeat_columns.val() == 0;
                 self.x.d.next = self.tap_x.q.val();
-                self.y.d.next = self.y.q.val() + self.stride_x.val();
-                self.row_address.d.next = self.next_row.val();
-                self.pixel_address.d.next = self.next_row.val();
+                self.pixel_address.d.next = self.row_address.q.val();
+                self.rows_left.d.next = self.rows_left.q.val() - 1;
+                self.last_row.d.next = self.rows_left.q.val() == 1;
+                if self.last_row.q.val() {
+                    self.rows_left.d.next = self.repeat_rows.val();
+                    self.last_row.d.next = self.repeat_rows.val() == 0;
+                    self.y.d.next = self.y.q.val() + self.stride_y.val();
+                    self.row_address.d.next = self.next_row.val();
+                    self.pixel_address.d.next = self.next_row.val();
+                }
             }
         }
         if self.tile_end.val() || self.layer_start.val() {
@@ -168,6 +214,10 @@ impl Logic for WindowAddress {
             self.tap_y.d.next = self.start_y.val();
             self.x.d.next = self.start_x.val();
             self.y.d.next = self.start_y.val();
+            self.columns_left.d.next = self.repeat_columns.val();
+            self.last_column.d.next = self.repeat_columns.val() == 0;
+            self.rows_left.d.next = self.repeat_rows.val();
+            self.last_row.d.next = self.repeat_rows.val() == 0;
             self.tile_address.d.next = self.start.val();
             self.row_address.d.next = self.start.val();
             self.pixel_address.d.next = self.start.val();
@@ -210,6 +260,8 @@ pub struct OperandAddress {
     pub operand_row_step: Signal<In, Bits<16>>,
     /// Descriptor field.
     pub operand_plane: Signal<In, Bits<16>>,
+    /// Descriptor field.
+    pub operand_base: Signal<In, Bits<16>>,
     /// Address of the operand.
     pub address: Signal<Out, Bits<16>>,
     /// Which tile of columns within the activation word.
@@ -285,7 +337,7 @@ impl Logic for OperandAddress {
             self.pixel_address.d.next = 0.into();
             self.group.d.next = 0.into();
         }
-        self.address.next = self.pixel_address.q.val();
+        self.address.next = self.pixel_address.q.val() + self.operand_base.val();
         self.select.next = self.group.q.val();
         self.next_base.next = self.following_base.q.val();
     }

@@ -14,7 +14,7 @@ use brownout_spec::config::Configuration;
 use brownout_spec::cycles::program_cycles;
 use brownout_spec::fault::FaultMode;
 use brownout_spec::image::WeightImage;
-use brownout_spec::program::{Program, Shape};
+use brownout_spec::program::{Place, Program, Shape, map_words};
 use brownout_spec::quantity::{ChipSeed, Millivolts, Pass, Threshold};
 use brownout_spec::registers::{self as map, LoadTarget, Register};
 use error::{check_image, check_size};
@@ -128,7 +128,7 @@ impl<L: Link> Driver<L> {
 
     /// Loads a whole network: program, weights and parameters.
     ///
-    /// `parameters` has one entry per layer and output channel.
+    /// `parameters` has for each layer one entry per set of parameters and output channel.
     ///
     /// # Errors
     /// When the image is another accelerator's, sizes do not fit the program, or the wire fails.
@@ -173,7 +173,7 @@ impl<L: Link> Driver<L> {
         self.fill(LoadTarget::Weights, &beats)
     }
 
-    /// Loads multipliers and constants, one entry per layer and output channel.
+    /// Loads multipliers and constants, for each layer one entry per set and output channel.
     ///
     /// # Errors
     /// When their number is not the program's, or the wire fails.
@@ -182,18 +182,16 @@ impl<L: Link> Driver<L> {
         parameters: &[Vec<ChannelParameters>],
     ) -> Result<(), DriverError> {
         let program = self.program()?;
-        check_size(
-            "the parameter list",
-            "layers",
-            parameters.len(),
-            program.steps.len(),
-        )?;
-        for (index, (step, channels)) in program.steps.iter().zip(parameters).enumerate() {
+        // The last layer has no output in a buffer.
+        let layers = program.outputs.len() + 1;
+        check_size("the parameter list", "layers", parameters.len(), layers)?;
+        for step in &program.steps {
+            let Some(layer) = step.layer() else { continue };
             check_size(
-                &format!("the parameter list of layer {index}"),
+                &format!("the parameter list of layer {layer}"),
                 "channels",
-                channels.len(),
-                step.shapes.output.channels,
+                parameters[layer].len(),
+                step.sets * step.shapes.output.channels,
             )?;
         }
         let beats = beats::parameters(&self.configuration, program, parameters);
@@ -281,7 +279,7 @@ impl<L: Link> Driver<L> {
     /// Runs one image up to a layer, not the last, and reads back what that layer wrote.
     ///
     /// The map has every channel that the columns wrote: those beyond the
-    /// layer's own are padding and must be zero.
+    /// layer's own are padding and must be zero. A concat is there when its last part is.
     ///
     /// # Errors
     /// When the image has another size, the pass does not end, or the wire fails.
@@ -294,14 +292,13 @@ impl<L: Link> Driver<L> {
         layer: usize,
     ) -> Result<(Shape, Vec<i8>), DriverError> {
         let columns = self.configuration.columns;
-        let step = &self.program()?.steps[layer];
-        assert!(!step.wide, "the last layer writes no buffer");
-        let buffer = step.destination;
+        let output = self.program()?.outputs[layer];
+        let map = output.shape;
         let shape = Shape {
-            channels: step.output_tiles * columns,
-            ..step.shapes.output
+            channels: map.channels.next_multiple_of(columns),
+            ..map
         };
-        let (_, predicted) = self.start(image, layer as u32)?;
+        let (_, predicted) = self.start(image, output.step as u32)?;
         let clocks = PATIENCE * predicted;
         let ended = self.ends_within(clocks)?;
         self.link
@@ -309,22 +306,24 @@ impl<L: Link> Driver<L> {
         if !ended {
             return Err(DriverError::Stuck { layer, clocks });
         }
-        Ok((shape, self.read_activations(buffer, shape)?))
+        Ok((shape, self.read_activations(output.place, shape)?))
     }
 
-    /// Reads a feature map from an activation buffer through the debug window.
+    /// Reads a feature map from where it lies through the debug window.
     ///
     /// # Errors
     /// When the wire fails.
-    pub fn read_activations(
-        &mut self,
-        buffer: usize,
-        shape: Shape,
-    ) -> Result<Vec<i8>, DriverError> {
+    pub fn read_activations(&mut self, place: Place, shape: Shape) -> Result<Vec<i8>, DriverError> {
+        let Place { buffer, base, lane } = place;
         let groups = self.configuration.activation_lanes() / map::LANES_PER_BEAT;
-        let words = beats::activation_words(&self.configuration, shape);
-        let mut read = Vec::with_capacity(words * groups);
-        for word in 0..words {
+        // The lanes in front of it are read, and dropped.
+        let wider = Shape {
+            channels: lane + shape.channels,
+            ..shape
+        };
+        let words = base..base + map_words(&self.configuration, wider);
+        let mut read = Vec::with_capacity(words.len() * groups);
+        for word in words {
             for group in 0..groups {
                 let address =
                     word | buffer << map::DEBUG_BUFFER_LSB | group << map::DEBUG_GROUP_LSB;
@@ -334,7 +333,9 @@ impl<L: Link> Driver<L> {
                 read.push(self.link.read_register(map::DEBUG_DATA)?);
             }
         }
-        Ok(beats::map_of_activations(&self.configuration, shape, &read))
+        let map = beats::map_of_activations(&self.configuration, wider, &read);
+        let pixels = map.chunks_exact(wider.channels);
+        Ok(pixels.flat_map(|pixel| &pixel[lane..]).copied().collect())
     }
 
     /// The counters of the last pass.

@@ -45,7 +45,7 @@ pub struct Accesses {
     pub accumulator_reads: u64,
     /// Partial sums written, 32 bits each.
     pub accumulator_writes: u64,
-    /// Pairs (m, b) read, one per column and output tile.
+    /// Pairs (m, b) read, one per column, output tile and set.
     pub parameter_reads: u64,
     /// Multiplications by the array, unused rows and columns included.
     pub multiplications: u64,
@@ -77,9 +77,10 @@ impl Accesses {
         ]
         .map(|n| n as u64);
         self.activation_reads += tiles * pixels;
-        if let Some((_, operand, _)) = &step.residual {
-            self.activation_reads +=
-                operand.channels.div_ceil(configuration.columns) as u64 * pixels;
+        // A stand-alone addition reads its operand in a tap of its own, counted with the others.
+        if let Some(operand) = step.operand.filter(|_| !step.operand_tap) {
+            let tiles = operand.shape.channels.div_ceil(configuration.columns);
+            self.activation_reads += tiles as u64 * pixels;
         }
         if !step.wide {
             self.activation_writes += outputs * pixels;
@@ -88,7 +89,7 @@ impl Accesses {
         let kept = (tiles - outputs) * pixels * columns;
         self.accumulator_reads += kept;
         self.accumulator_writes += kept;
-        self.parameter_reads += outputs * columns;
+        self.parameter_reads += step.parameter_tiles() as u64 * columns;
         if step.convolution {
             self.multiplications += tiles * pixels * rows * columns;
         }

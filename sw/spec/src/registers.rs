@@ -58,7 +58,7 @@ registers! {
     STATUS = 4, 2, Read, false, "bit 0: running; bit 1: a pass has ended since the last start";
     POLICY = 5, 2, ReadWrite, false, "word with a detected error: 0 keep, 1 zero, 2 zero the constrained weights";
     WEIGHT_WORDS = 6, 20, ReadWrite, false, "code words that a pass reads - 1";
-    STOP_AFTER_LAYER = 7, 8, ReadWrite, false, "the pass ends after this layer; 255: after the last one";
+    STOP_AFTER_LAYER = 7, 8, ReadWrite, false, "the pass ends after this step of the program; 255: after the last one";
     LOAD_TARGET = 8, 2, ReadWrite, false, "memory that the input stream fills: 0 weights, 1 program, 2 parameters, 3 activation buffer 0; writing restarts at its first word";
     DEBUG_ADDRESS = 9, 22, ReadWrite, false, "word address in bits 15..0, activation buffer in 17..16, group of four lanes in 21..18";
     DEBUG_DATA = 10, 32, Read, false, "four lanes of the activation word at DEBUG_ADDRESS, lowest lane in bits 7..0; valid while no pass runs, four clocks after the address was written";
@@ -135,7 +135,7 @@ pub enum LoadTarget {
     Weights = 0,
     /// Program memory: one descriptor word a beat.
     Program = 1,
-    /// Parameter memories: for each output tile, for each column, b\[31:0\], then {m, b\[47:32\]}.
+    /// Parameter memories: for each set, output tile and column of each step, b\[31:0\], then {m, b\[47:32\]}.
     Parameters = 2,
     /// Activation buffer 0: beats of four lanes, lowest first.
     Activations = 3,
@@ -151,8 +151,9 @@ All 64-bit counters share one latch: read HIGH right after its LOW.
 `input_ready`); words follow one another from address 0, lowest beat first. A code word takes 2 \
 beats (1 with `inplace-32-26`, 3 with `secded-72-64`); where bit 25 of GEOMETRY is 1, the lanes of its \
 check bits 0 and 1 are stored inverted. The words of `weights.image` (`generate --model`) are as \
-the memory holds them: send them as they lie. Parameters: for each output \
-tile of each layer, for each column, b[31:0], then m in the upper and b[47:32] in the lower half. \
+the memory holds them: send them as they lie. Parameters: for each step of \
+the program, each of its sets and output tiles, and each column, b[31:0], then m in the upper and \
+b[47:32] in the lower half. \
 Activations: four lanes a beat, the lowest in bits 7..0; a word has max(rows, columns) lanes.
 2. Write WEIGHT_WORDS, POLICY and, with fault emulation, the fault registers.
 3. For each image load the activations, write CONTROL, and take the int32 results in channel \

@@ -63,14 +63,4 @@ pub enum ProgramError {
         "the last layer gives {0} results; every accelerator keeps at most {RESULT_FIFO_DEPTH} for the host, so allowed are networks of at most {RESULT_FIFO_DEPTH} classes"
     )]
     Results(usize),
-    /// No buffer is free for an output.
-    #[error(
-        "layer {layer} ({name}) needs a fourth activation buffer; every accelerator has three, so allowed is one residual operand that waits at a time"
-    )]
-    Buffers {
-        /// Index of the layer.
-        layer: usize,
-        /// Name of the layer.
-        name: String,
-    },
 }

@@ -1,8 +1,9 @@
 use super::*;
-use crate::arithmetic::{OutputScale, ResidualScale};
+use crate::arithmetic::ResidualScale;
 use crate::code::{CodeName, Storage};
 use crate::config::{Depths, VoltageModelChoice, WeightBits};
-use crate::program::{Layer, Window};
+use crate::program::descriptor as field;
+use crate::program::{Layer, Residual, Window};
 
 pub(super) fn configuration() -> Configuration {
     Configuration {
@@ -94,26 +95,83 @@ fn a_basic_block_needs_exactly_the_three_buffers() {
     ];
     let program = Program::new(&configuration(), &network(layers)).unwrap();
     let block = &program.steps[2];
-    let (operand, _, _) = block.residual.unwrap();
-    let mut used = [block.source, block.destination, operand];
+    let operand = block.operand.unwrap().place;
+    let mut used = [block.source, block.destination, operand].map(|place| place.buffer);
     used.sort_unstable();
     assert_eq!(used, [0, 1, 2]);
 }
 
+/// Two tensors wait while a third is read and a fourth written, and are added in this order.
+fn two_waiting(order: [usize; 2]) -> Network {
+    network(vec![
+        convolution(3, 16, None),
+        convolution(3, 16, None),
+        convolution(3, 16, residual(order[0])),
+        convolution(3, 16, residual(order[1])),
+    ])
+}
+
+/// No two maps share a word while both are there, and no pass uses a buffer twice.
+fn check_places(program: &Program) {
+    let stays = &program.stays;
+    for (index, a) in stays.iter().enumerate() {
+        for b in &stays[..index] {
+            let at_once = a.from.is_none_or(|from| from <= b.until)
+                && b.from.is_none_or(|from| from <= a.until);
+            let apart =
+                a.buffer != b.buffer || a.base + a.words <= b.base || b.base + b.words <= a.base;
+            assert!(apart || !at_once, "{a:?} {b:?}");
+        }
+    }
+    for step in &program.steps {
+        let mut buffers = vec![step.source.buffer];
+        buffers.extend(step.operand.map(|operand| operand.place.buffer));
+        buffers.extend((!step.wide).then_some(step.destination.buffer));
+        let count = buffers.len();
+        buffers.sort_unstable();
+        buffers.dedup();
+        assert_eq!(buffers.len(), count, "{step:?}");
+    }
+}
+
 #[test]
-fn two_waiting_operands_are_refused_with_the_layer_that_has_no_buffer() {
-    let layers = vec![
-        convolution(3, 16, None),
-        convolution(3, 16, None),
-        convolution(3, 16, residual(0)),
-        convolution(3, 16, residual(1)),
-    ];
-    let message = Program::new(&configuration(), &network(layers))
+fn a_tensor_that_waits_lies_beside_one_that_is_read() {
+    let program = Program::new(&configuration(), &two_waiting([1, 0])).unwrap();
+    assert_eq!(program.steps.len(), 6, "nothing is copied");
+    check_places(&program);
+    // The input waits at the beginning of its buffer, and the second output lies behind it.
+    let place = program.outputs[1].place;
+    assert_eq!((place.buffer, place.base), (0, 30));
+    assert_eq!(program.peaks()[0], 30 + 60);
+}
+
+#[test]
+fn what_three_buffers_cannot_hold_apart_is_copied_once() {
+    let program = Program::new(&configuration(), &two_waiting([0, 1])).unwrap();
+    let copies = program.steps.iter().filter(|step| step.layer().is_none());
+    assert_eq!(copies.count(), 1);
+    assert_eq!(program.steps.len(), 7);
+    check_places(&program);
+}
+
+#[test]
+fn buffers_that_are_too_small_for_what_waits_are_refused_with_the_words_that_are_missing() {
+    // A map of 6 x 5 pixels and 16 channels takes 60 words, the input 30.
+    let mut small = configuration();
+    small.depths.activations = 80;
+    let message = Program::new(&small, &two_waiting([0, 1]))
         .unwrap_err()
         .to_string();
+    assert!(message.contains("depths.activations is 80"), "{message}");
     assert!(message.contains("layer 2 (conv3)"), "{message}");
-    // What every accelerator lacks is no field of a configuration.
-    assert!(message.contains("every accelerator has three"), "{message}");
+    assert!(message.contains("6x5x16"), "{message}");
+    let Err(ProgramError::Depth { need, .. }) = Program::new(&small, &two_waiting([0, 1])) else {
+        panic!("{message}");
+    };
+    small.depths.activations = need;
+    assert!(Program::new(&small, &two_waiting([0, 1])).is_ok());
+    small.depths.activations = need - 1;
+    assert!(Program::new(&small, &two_waiting([0, 1])).is_err());
 }
 
 #[test]

@@ -1,0 +1,181 @@
+//! Concatenated tensors: which of their parts are written straight into their slices.
+//!
+//! A concat is free where its parts' producers write into it: each slice begins at a multiple of
+//! the columns, and the part lies nowhere else. What cannot be written so is copied by a pass.
+
+use super::{Network, Operation, ProgramError, Shape};
+use crate::config::Configuration;
+
+/// A tensor as a range of channels of the map that it is stored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slice {
+    /// The tensor whose whole map is stored: itself, or a concatenated one.
+    pub root: usize,
+    /// Channels of that map before it.
+    pub channel: usize,
+}
+
+/// A part of a concatenated tensor that is copied into its slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Copied {
+    /// The concat.
+    pub layer: usize,
+    /// The tensor that it reads.
+    pub tensor: usize,
+    /// Where in the concatenated tensor it begins.
+    pub channel: usize,
+}
+
+/// How every tensor of a network is stored.
+#[derive(Clone, Debug)]
+pub(super) struct Slices {
+    /// For each tensor, where it lies.
+    pub of: Vec<Slice>,
+    /// Parts that are copied, in the order of the layers.
+    pub copied: Vec<Copied>,
+    /// For each tensor the concat whose part it is without a copy.
+    joined: Vec<Option<usize>>,
+}
+
+impl Slices {
+    /// Decides it for a network whose tensors have these shapes.
+    ///
+    /// # Errors
+    /// For a part whose slice does not begin at a multiple of the columns, and for a concat that
+    /// gives the results.
+    pub fn new(
+        configuration: &Configuration,
+        network: &Network,
+        tensors: &[Shape],
+    ) -> Result<Self, ProgramError> {
+        let whole = |root| Slice { root, channel: 0 };
+        let mut slices = Self {
+            of: (0..tensors.len()).map(whole).collect(),
+            copied: Vec::new(),
+            joined: vec![None; tensors.len()],
+        };
+        // From the last one back, so that what a concat is itself a part of is known.
+        for layer in (0..network.layers.len()).rev() {
+            if network.layers[layer].operation == Operation::Concat {
+                check(configuration, network, tensors, layer)?;
+                slices.join(configuration, network, tensors, layer);
+            }
+        }
+        slices.copied.sort_by_key(|part| (part.layer, part.channel));
+        Ok(slices)
+    }
+
+    fn join(
+        &mut self,
+        configuration: &Configuration,
+        network: &Network,
+        tensors: &[Shape],
+        layer: usize,
+    ) {
+        let to = self.of[layer + 1];
+        let mut channel = 0;
+        for &tensor in &network.layers[layer].reads {
+            let slice = Slice {
+                root: to.root,
+                channel: to.channel + channel,
+            };
+            if self.joins(configuration, network, layer, tensor, slice) {
+                self.of[tensor] = slice;
+                self.joined[tensor] = Some(layer);
+            } else {
+                self.copied.push(Copied {
+                    layer,
+                    tensor,
+                    channel,
+                });
+            }
+            channel += tensors[tensor].channels;
+        }
+    }
+
+    /// Whether a tensor is a part of a concat that needs no copy.
+    pub fn is_part(&self, concat: usize, tensor: usize) -> bool {
+        self.joined[tensor] == Some(concat)
+    }
+
+    /// Whether a tensor can lie in a slice of another one and nowhere else.
+    fn joins(
+        &self,
+        configuration: &Configuration,
+        network: &Network,
+        concat: usize,
+        tensor: usize,
+        slice: Slice,
+    ) -> bool {
+        // The host writes the input; a tensor lies in one place only, and once.
+        let times = |layer: usize| {
+            let reads = network.layers[layer].reads.iter();
+            reads.filter(|&&read| read == tensor).count()
+        };
+        if tensor == 0 || self.of[tensor].root != tensor || times(concat) != 1 {
+            return false;
+        }
+        // The array and the operand port read maps that begin with a word.
+        let alone = network.readers()[tensor] == [concat];
+        let aligned = slice
+            .channel
+            .is_multiple_of(configuration.activation_lanes());
+        if !alone && !aligned {
+            return false;
+        }
+        // A buffer is read or written by a pass, and for one purpose: nothing that is read
+        // together with a part of the map, or to make one, may lie in the map.
+        let inside = |other: usize| other == tensor || self.of[other].root == slice.root;
+        let is_part = |of: usize, read: usize| match read == tensor {
+            true => of == concat,
+            false => self.is_part(of, read),
+        };
+        network.layers.iter().enumerate().all(|(index, layer)| {
+            let reads = layer.reads.iter().filter(|&&read| inside(read));
+            match (inside(index + 1), layer.operation == Operation::Concat) {
+                (true, true) => reads.copied().all(|read| is_part(index, read)),
+                (true, false) => reads.count() == 0,
+                (false, true) => true,
+                (false, false) => reads.count() <= 1,
+            }
+        })
+    }
+}
+
+/// Refuses a concat that no accelerator makes.
+fn check(
+    configuration: &Configuration,
+    network: &Network,
+    tensors: &[Shape],
+    layer: usize,
+) -> Result<(), ProgramError> {
+    let this = &network.layers[layer];
+    let refuse = |field, value: String, allowed: String| {
+        Err(ProgramError::Field {
+            layer,
+            name: this.name.clone(),
+            field,
+            value,
+            allowed,
+        })
+    };
+    if layer + 1 == network.layers.len() {
+        let allowed = "a layer that computes the results, on an accelerator";
+        return refuse("last layer", "a concat".to_owned(), allowed.to_owned());
+    }
+    let mut channel = 0usize;
+    for &tensor in &this.reads {
+        if !channel.is_multiple_of(configuration.columns) {
+            return refuse(
+                "concat",
+                format!("tensor {tensor} from channel {channel} on"),
+                format!(
+                    "parts that begin at a multiple of the {} columns, on this accelerator",
+                    configuration.columns
+                ),
+            );
+        }
+        channel += tensors[tensor].channels;
+    }
+    Ok(())
+}
