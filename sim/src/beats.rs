@@ -32,8 +32,14 @@ pub fn parameters(
     let mut beats = Vec::with_capacity(2 * program.parameter_tiles * configuration.columns);
     for step in &program.steps {
         let outputs = step.shapes.output.channels;
-        let copied = vec![ChannelParameters::identity(step.output.shift); outputs];
-        let of_step = step.layer().map_or(&copied, |layer| &parameters[layer]);
+        let copied;
+        let of_step = match step.layer() {
+            Some(layer) => &parameters[layer],
+            None => {
+                copied = vec![ChannelParameters::identity(step.output.shift); outputs];
+                &copied
+            }
+        };
         for set in of_step.chunks(outputs) {
             for channel in 0..step.output_tiles * configuration.columns {
                 let p = set.get(channel).copied().unwrap_or_default();

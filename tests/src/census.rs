@@ -3,7 +3,7 @@
 use crate::graph::Graph;
 use crate::session::Conditions;
 use brownout_spec::config::Configuration;
-use brownout_spec::program::{Operation, Step, Window};
+use brownout_spec::program::{Operation, Origin, Step, Steps, Window};
 use std::collections::BTreeMap;
 
 /// How often each feature was drawn, in graphs.
@@ -49,6 +49,35 @@ const FEATURES: &[&str] = &[
     "stalls 0.9",
 ];
 
+/// Every feature of graphs that must be drawn.
+const OF_GRAPHS: &[&str] = &[
+    "strides of their own",
+    "paddings of their own",
+    "dilation",
+    "dilations of their own",
+    "max pool with strides of their own",
+    "dilated pool",
+    "average pool",
+    "average pool with nine sets of parameters",
+    "average pool over several tiles of channels",
+    "add",
+    "add over several tiles of channels",
+    "resize",
+    "resize by factors of their own",
+    "pad",
+    "concat",
+    "concat without a copy",
+    "concat with a copied part",
+    "part of a concat that others read",
+    "slice that begins within a word",
+    "results from a concat",
+    "copy of a whole tensor",
+    "source behind the beginning of a buffer",
+    "operand behind the beginning of a buffer",
+    "output behind the beginning of a buffer",
+    "three features of graphs at once",
+];
+
 impl Census {
     /// Counts one graph.
     pub fn add(
@@ -58,6 +87,11 @@ impl Census {
         conditions: &Conditions,
         stalls: f64,
     ) {
+        let features = graph_features(graph);
+        let at_once = GRAPH_FEATURES
+            .iter()
+            .filter(|&feature| features.contains(feature))
+            .count();
         let mut found: Vec<String> = graph
             .program
             .steps
@@ -66,6 +100,10 @@ impl Census {
             .flat_map(|(step, layer)| layer_features(configuration, step, &layer.operation))
             .map(str::to_owned)
             .collect();
+        found.extend(features.into_iter().map(str::to_owned));
+        if at_once >= 3 {
+            found.push("three features of graphs at once".into());
+        }
         let multipliers = || {
             let layers = graph.model.layers.iter();
             layers.flat_map(|l| l.channels.iter().map(|c| c.multiplier))
@@ -97,12 +135,132 @@ impl Census {
 
     /// The features drawn in fewer than `least` graphs, with their counts.
     pub fn rare(&self, least: usize) -> Vec<(&'static str, usize)> {
-        FEATURES
-            .iter()
-            .map(|&feature| (feature, self.0.get(feature).copied().unwrap_or(0)))
-            .filter(|(_, count)| *count < least)
-            .collect()
+        self.rare_of(FEATURES, least)
     }
+
+    /// As [`Census::rare`], of what no chain of square windows has.
+    pub fn rare_of_graphs(&self, least: usize) -> Vec<(&'static str, usize)> {
+        self.rare_of(OF_GRAPHS, least)
+    }
+
+    fn rare_of(&self, features: &[&'static str], least: usize) -> Vec<(&'static str, usize)> {
+        let counts = features
+            .iter()
+            .map(|&feature| (feature, self.count(feature)));
+        counts.filter(|(_, count)| *count < least).collect()
+    }
+
+    /// In how many graphs a feature was drawn.
+    pub fn count(&self, feature: &str) -> usize {
+        self.0.get(feature).copied().unwrap_or(0)
+    }
+}
+
+/// Of which three at once count.
+const GRAPH_FEATURES: &[&str] = &[
+    "strides of their own",
+    "paddings of their own",
+    "dilation",
+    "average pool",
+    "add",
+    "resize",
+    "pad",
+    "concat",
+    "copy of a whole tensor",
+];
+
+/// What a graph has that no chain of square windows has.
+fn graph_features(graph: &Graph) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    let mut add = |present: bool, feature| {
+        if present {
+            found.push(feature);
+        }
+    };
+    let network = &graph.model.network;
+    let program = &graph.program;
+    let readers = network.readers();
+    for step in &program.steps {
+        let window = step.window();
+        let (stride, dilation, padding) = (window.stride, window.dilation, window.padding);
+        let own_strides = stride.rows != stride.columns;
+        add(own_strides, "strides of their own");
+        let pool = !step.convolution && step.taps() > 1 && !step.operand_tap;
+        add(
+            pool && !step.sums && own_strides,
+            "max pool with strides of their own",
+        );
+        let windowed = step.convolution || pool;
+        let sides = padding.sides().map(|(_, side)| side);
+        let own_padding = sides.iter().any(|side| *side != sides[0]);
+        add(windowed && own_padding, "paddings of their own");
+        let dilated = dilation != Steps::ONE && step.taps() > 1;
+        add(dilated, "dilation");
+        add(dilated && pool, "dilated pool");
+        add(
+            dilated && dilation.rows != dilation.columns,
+            "dilations of their own",
+        );
+        let several = step.output_tiles > 1;
+        add(step.sets > 1, "average pool with nine sets of parameters");
+        add(
+            step.sets > 1 && several,
+            "average pool over several tiles of channels",
+        );
+        add(
+            step.operand_tap && several,
+            "add over several tiles of channels",
+        );
+        add(
+            step.repeats.0 != step.repeats.1,
+            "resize by factors of their own",
+        );
+        add(
+            step.source.base > 0,
+            "source behind the beginning of a buffer",
+        );
+        let operand = step.operand.map_or(0, |operand| operand.place.base);
+        add(operand > 0, "operand behind the beginning of a buffer");
+        add(
+            step.destination.base > 0,
+            "output behind the beginning of a buffer",
+        );
+        add(step.destination.lane > 0, "slice that begins within a word");
+        let maps = program.stays.iter();
+        let whole = maps.filter(|stay| {
+            let place = (stay.buffer, stay.base);
+            place == (step.destination.buffer, step.destination.base)
+                && step.origin == Origin::Copy(stay.tensor)
+        });
+        add(whole.count() > 0, "copy of a whole tensor");
+    }
+    for (index, layer) in network.layers.iter().enumerate() {
+        if layer.operation != Operation::Concat {
+            continue;
+        }
+        add(true, "concat");
+        if index + 1 == network.layers.len() {
+            add(true, "results from a concat");
+            continue;
+        }
+        let copied = |tensor: &&usize| {
+            let output = program.outputs[index];
+            program.steps.iter().any(|step| {
+                step.origin == Origin::Copy(**tensor)
+                    && step.destination.buffer == output.place.buffer
+            })
+        };
+        let copies = layer.reads.iter().filter(copied).count();
+        add(copies == 0, "concat without a copy");
+        add(copies > 0, "concat with a copied part");
+        let shared = layer.reads.iter().any(|&tensor| {
+            tensor > 0
+                && readers[tensor].len() > 1
+                && program.outputs[tensor - 1].place.buffer == program.outputs[index].place.buffer
+        });
+        add(shared, "part of a concat that others read");
+    }
+    found
 }
 
 fn layer_features(

@@ -15,6 +15,8 @@ use rand::{Rng, RngExt};
 
 use crate::tensors;
 
+mod branches;
+
 /// Longest pass of a drawn graph, so that hundreds of them run in a minute.
 const MOST_CYCLES: u64 = 20_000;
 
@@ -37,11 +39,23 @@ pub enum Focus {
     AveragePool,
     /// A convolution whose kernel is the whole, not square map.
     Dense,
+    /// Windows with sides, strides, paddings and dilations of their own.
+    Rectangle,
+    /// Average pools whose divisors may vary.
+    AverageWindow,
+    /// Sums of two tensors.
+    Addition,
+    /// Channels of several tensors side by side.
+    Concatenation,
+    /// Repeated pixels, and zeros around them.
+    Reshape,
+    /// More tensors that wait than there are buffers.
+    Waiting,
 }
 
 impl Focus {
-    /// Every focus.
-    pub const ALL: [Self; 8] = [
+    /// Those of chains with residual operands.
+    pub const CHAINS: [Self; 8] = [
         Self::Any,
         Self::PixelsEqualWords,
         Self::FewPixels,
@@ -50,6 +64,24 @@ impl Focus {
         Self::MaxPool,
         Self::AveragePool,
         Self::Dense,
+    ];
+
+    /// Every focus.
+    pub const ALL: [Self; 14] = [
+        Self::Any,
+        Self::PixelsEqualWords,
+        Self::FewPixels,
+        Self::Residual,
+        Self::WideningResidual,
+        Self::MaxPool,
+        Self::AveragePool,
+        Self::Dense,
+        Self::Rectangle,
+        Self::AverageWindow,
+        Self::Addition,
+        Self::Concatenation,
+        Self::Reshape,
+        Self::Waiting,
     ];
 }
 
@@ -80,8 +112,18 @@ pub struct Graph {
     pub program: Program,
 }
 
-/// Draws a graph.
+/// Draws a graph that the golden model runs.
 pub fn draw(configuration: &Configuration, focus: Focus, random: &mut impl Rng) -> Graph {
+    loop {
+        let graph = draw_any(configuration, focus, random);
+        if graph.model.validate().is_ok() {
+            return graph;
+        }
+    }
+}
+
+/// Draws a graph of any operators.
+pub fn draw_any(configuration: &Configuration, focus: Focus, random: &mut impl Rng) -> Graph {
     loop {
         let mut builder = Builder::new(configuration, focus, random);
         builder.body(focus);
@@ -179,15 +221,32 @@ impl<'a, R: Rng> Builder<'a, R> {
             Focus::WideningResidual => self.residual_block(2),
             Focus::PixelsEqualWords => self.same_convolution(1, None),
             Focus::MaxPool => self.max_pool(),
+            Focus::Rectangle => self.rectangle(),
+            Focus::AverageWindow => self.average_pool(),
+            Focus::Addition => self.addition(),
+            Focus::Concatenation => self.concatenation(),
+            Focus::Reshape => {
+                self.resize();
+                self.pad();
+            }
+            Focus::Waiting => self.waiting(),
             _ => {}
         }
         for _ in 0..self.random.random_range(0..=3) {
-            match self.random.random_range(0..10) {
+            match self.random.random_range(0..18) {
                 0..=4 => self.convolution(),
                 5..=6 => self.max_pool(),
                 7 => self.same_convolution(1, None),
                 8 => self.residual_block(1),
-                _ => self.residual_block(2),
+                9 => self.residual_block(2),
+                10 => self.rectangle(),
+                11 => self.rectangular_pool(),
+                12 => self.average_pool(),
+                13 => self.addition(),
+                14 => self.concatenation(),
+                15 => self.resize(),
+                16 => self.pad(),
+                _ => self.waiting(),
             }
         }
     }
@@ -297,6 +356,10 @@ impl<'a, R: Rng> Builder<'a, R> {
             });
             return;
         }
+        if focus == Focus::Concatenation && self.random.random() {
+            self.concatenated_results();
+            return;
+        }
         let map = self.shape();
         let outputs = self.channels();
         self.push(Operation::dense(map, outputs));
@@ -304,7 +367,7 @@ impl<'a, R: Rng> Builder<'a, R> {
 
     /// `None` if the configuration cannot run what was drawn.
     fn finish(self) -> Option<Graph> {
-        let graph = with_nodes(
+        let graph = with_drawn(
             self.configuration,
             self.tensors[0],
             &self.nodes,
@@ -356,6 +419,17 @@ pub fn with_nodes(
     nodes: &[Node],
     random: &mut impl Rng,
 ) -> Option<Graph> {
+    let graph = with_drawn(configuration, input, nodes, random)?;
+    graph.model.validate().ok()?;
+    Some(graph)
+}
+
+fn with_drawn(
+    configuration: &Configuration,
+    input: Shape,
+    nodes: &[Node],
+    random: &mut impl Rng,
+) -> Option<Graph> {
     let mut network = network(input, nodes);
     let shapes = network.shapes().ok()?;
     let mut layers = Vec::new();
@@ -380,7 +454,6 @@ pub fn with_nodes(
         network,
         layers,
     };
-    model.validate().ok()?;
     Some(Graph { model, program })
 }
 

@@ -1,16 +1,18 @@
 //! Sessions on simulated accelerators: build, load, run images, compare.
 
+use crate::definition;
 use crate::graph::Graph;
 use brownout_golden::infer::Memory;
 use brownout_sim::build::BuildOptions;
 use brownout_sim::cache::ModelCache;
 use brownout_sim::compare::{CompareError, GoldenPass, Mismatch, Trial};
-use brownout_sim::driver::{Driver, EmulatedFaults, FaultRate};
+use brownout_sim::driver::{Driver, DriverError, EmulatedFaults, FaultRate};
 use brownout_sim::link::Link;
 use brownout_sim::simulator::Simulator;
 use brownout_sim::toolchain::Toolchain;
 use brownout_spec::code::Policy;
 use brownout_spec::config::Configuration;
+use brownout_spec::cycles::program_cycles;
 use brownout_spec::fault::{ChipFaults, FaultMap, FaultMode};
 use brownout_spec::image::{Layout, WeightImage};
 use brownout_spec::quantity::{ChipSeed, Millivolts, Pass, Threshold};
@@ -73,22 +75,7 @@ pub fn compare_images<L: Link>(
 ) -> Result<Option<Mismatch>, CompareError> {
     let configuration = driver.configuration().clone();
     let memory = store(&configuration, graph, conditions);
-    let parameters: Vec<_> = graph
-        .model
-        .layers
-        .iter()
-        .map(|l| l.channels.clone())
-        .collect();
-    driver.load(&graph.program, memory.written(), &parameters)?;
-    driver.set_policy(conditions.policy)?;
-    driver.set_faults(&EmulatedFaults {
-        seed: conditions.seed,
-        mode: conditions.mode,
-        rate: match conditions.supply {
-            Some(supply) => FaultRate::Voltage(supply),
-            None => FaultRate::Threshold(conditions.threshold),
-        },
-    })?;
+    load(driver, graph, &memory, conditions)?;
     let mut pass = conditions.first_pass;
     if configuration.fault_emulation {
         driver.set_pass(pass)?;
@@ -132,6 +119,86 @@ pub fn compare_images<L: Link>(
         }
     }
     Ok(None)
+}
+
+/// Runs an image, and then up to every layer in turn, and compares what is written with the
+/// [definition](crate::definition), cycles with the formula; says what differs.
+///
+/// # Errors
+/// When the accelerator does not answer as one does.
+///
+/// # Panics
+/// If the graph does not belong to the driver's configuration.
+pub fn compare_with_definition<L: Link>(
+    driver: &mut Driver<L>,
+    graph: &Graph,
+    conditions: &Conditions,
+    image: &[i8],
+) -> Result<Option<String>, CompareError> {
+    let configuration = driver.configuration().clone();
+    let memory = store(&configuration, graph, conditions);
+    load(driver, graph, &memory, conditions)?;
+    let pass = conditions.first_pass;
+    let tensors = memory.read(pass, conditions.policy).tensors;
+    let (maps, results) = definition::run(&graph.model, &tensors, image);
+    let again = |driver: &mut Driver<L>| match configuration.fault_emulation {
+        true => driver.set_pass(pass),
+        false => Ok(()),
+    };
+    for (layer, map) in maps.iter().enumerate() {
+        again(driver)?;
+        let (shape, found) = driver.run_to_layer(image, layer)?;
+        let channels = graph.program.outputs[layer].shape.channels;
+        let padded = map.chunks_exact(channels).flat_map(|pixel| {
+            let padding = std::iter::repeat_n(0, shape.channels - channels);
+            pixel.iter().copied().chain(padding)
+        });
+        if let Some((index, (expected, found))) =
+            padded.zip(found).enumerate().find(|(_, (a, b))| a != b)
+        {
+            let (pixel, channel) = (index / shape.channels, index % shape.channels);
+            return Ok(Some(format!(
+                "layer {layer}, pixel {pixel} of {shape}, channel {channel}: {expected} by definition, {found} in the RTL"
+            )));
+        }
+    }
+    again(driver)?;
+    let run = driver.run_image(image)?;
+    let cycles = program_cycles(&configuration, &graph.program);
+    let words = graph.program.weight_words as u64;
+    let counted = (run.counters.cycles, run.counters.words_read);
+    Ok(if run.logits != results {
+        let found = run.logits;
+        Some(format!("results are {found:?} instead of {results:?}"))
+    } else if counted != (cycles, words) {
+        Some(format!(
+            "cycles and words read are {counted:?} instead of {:?}",
+            (cycles, words)
+        ))
+    } else {
+        None
+    })
+}
+
+/// Loads a graph, and what a pass is disturbed by.
+fn load<L: Link>(
+    driver: &mut Driver<L>,
+    graph: &Graph,
+    memory: &Memory,
+    conditions: &Conditions,
+) -> Result<(), DriverError> {
+    let layers = graph.model.layers.iter();
+    let parameters: Vec<_> = layers.map(|layer| layer.channels.clone()).collect();
+    driver.load(&graph.program, memory.written(), &parameters)?;
+    driver.set_policy(conditions.policy)?;
+    driver.set_faults(&EmulatedFaults {
+        seed: conditions.seed,
+        mode: conditions.mode,
+        rate: match conditions.supply {
+            Some(supply) => FaultRate::Voltage(supply),
+            None => FaultRate::Threshold(conditions.threshold),
+        },
+    })
 }
 
 /// The graph's weights in the memory of a chip.

@@ -41,7 +41,8 @@ pub fn draw(
         }
         _ => 74.0,
     };
-    let channels = shapes.output.channels;
+    let sets = operation.parameter_sets(shapes.input).unwrap_or(1);
+    let channels = sets * shapes.output.channels;
     let output = draw_output(random);
     let tensors = LayerTensors {
         channels: (0..channels)
@@ -148,17 +149,19 @@ fn draw_channel(shift: u8, spread: f64, wide: bool, random: &mut impl Rng) -> Ch
 
 /// A residual of about the activation's own size.
 fn with_residual_scale(mut operation: Operation, shift: u8, random: &mut impl Rng) -> Operation {
-    if let Operation::Convolution {
-        residual: Some(residual),
-        ..
-    } = &mut operation
-    {
-        let residual_shift = random.random_range(0..=shift.min(14));
-        let unit = f64::from(1u32 << residual_shift);
-        residual.scale = ResidualScale {
-            multiplier: (unit * random.random_range(-1.8..1.8)).round() as i16,
-            shift: residual_shift,
-        };
-    }
+    let scale = match &mut operation {
+        Operation::Convolution {
+            residual: Some(residual),
+            ..
+        } => &mut residual.scale,
+        Operation::Add { scale } => scale,
+        _ => return operation,
+    };
+    let residual_shift = random.random_range(0..=shift.min(14));
+    let unit = f64::from(1u32 << residual_shift);
+    *scale = ResidualScale {
+        multiplier: (unit * random.random_range(-1.8..1.8)).round() as i16,
+        shift: residual_shift,
+    };
     operation
 }

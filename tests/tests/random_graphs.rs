@@ -76,7 +76,7 @@ fn run_bench(number: usize, bench: &Bench) -> (usize, Census) {
             driver.link_mut().reset();
         }
         for program in 0..2 {
-            let focus = Focus::ALL[(2 * pair + program + number) % Focus::ALL.len()];
+            let focus = Focus::CHAINS[(2 * pair + program + number) % Focus::CHAINS.len()];
             let graph = match pair % 7 {
                 6 => graph::draw_tiles(&bench.configuration, &mut random),
                 _ => graph::draw(&bench.configuration, focus, &mut random),

@@ -1,18 +1,20 @@
 //! How long a pass takes: a closed formula of configuration and program.
 //!
 //! ```text
-//! cycles = Σ layers (F + tiles · P + D) + W
+//! cycles = Σ steps (F + tiles · P + D) + W
 //!   F = 14                              descriptor fetch and set-up
-//!   P = max(M, A, Wt [convolution], C [wide layer])
+//!   P = max(M, A, Wt [convolution], C [last layer])
 //!   D = R + C + 13                      last pixel issued .. written
 //!   W = max(0, prime + Wt − F − pools)  first tile's weights, before the first convolution
 //! ```
 //!
+//! A step is a layer, or a copy of a tensor; a concat whose parts are written into it is none.
 //! R rows, C columns, M output pixels, Wt words per tile, A = 4 the accumulator's
-//! read-modify-write latency, `pools` the time of the layers before the first
-//! convolution, `prime` the depth of the weight path. `cycles` counts from the
-//! clock after the start command to the one in which the last result is in the
-//! result FIFO, so stalls of either stream cannot change it.
+//! read-modify-write latency, `pools` the time of the steps before the first convolution, `prime`
+//! the depth of the weight path; tiles = ceil(outputs / C) · taps, times ceil(inputs / R) in a
+//! convolution; an addition has two taps, one of each tensor. `cycles` counts from the clock after
+//! the start command to the one in which the last result is in the result FIFO, so stalls of
+//! either stream cannot change it.
 
 use crate::code::CodeName;
 use crate::config::Configuration;
@@ -21,7 +23,7 @@ use crate::program::{Program, Step, descriptor};
 
 /// A: clocks between a read of an accumulator and the next read of the same one.
 pub const ACCUMULATOR_LATENCY: usize = 4;
-/// Descriptor words, the program memory's latency and the set-up of a layer.
+/// Descriptor words, the program memory's latency and the set-up of a step.
 pub const FETCH: usize = descriptor::WORDS + 2;
 /// From the sequencer's decision to the array's row 0: issue register, memory, its register, lane select.
 pub const ISSUE_LATENCY: usize = 4;
@@ -77,7 +79,7 @@ pub fn weight_latency(configuration: &Configuration) -> usize {
     WORD_LATENCY + decoder + faults
 }
 
-/// Clocks of one layer, without the wait for the first weights.
+/// Clocks of one step, without the wait for the first weights.
 pub fn layer_cycles(configuration: &Configuration, step: &Step) -> u64 {
     let period = tile_period(configuration, step) as u64;
     FETCH as u64 + step.tiles() as u64 * period + drain(configuration) as u64

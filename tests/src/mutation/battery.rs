@@ -340,7 +340,7 @@ fn random_pair(configuration: &Configuration, pair: u64, cases: &mut Vec<Case>) 
     let mut random = ChaCha8Rng::seed_from_u64(pair);
     for program in 0..2 {
         let number = 2 * pair + program;
-        let focus = Focus::ALL[number as usize % Focus::ALL.len()];
+        let focus = Focus::CHAINS[number as usize % Focus::CHAINS.len()];
         let graph = graph::draw(configuration, focus, &mut random);
         let conditions = draw_conditions(configuration, &graph, &mut random);
         let probability = STALLS[(number as usize / 2 + number as usize) % STALLS.len()];

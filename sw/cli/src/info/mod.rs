@@ -1,5 +1,6 @@
 //! `brownout info`: what a model, a configuration, a weight image or a code is.
 
+mod buffers;
 mod code;
 mod configuration;
 mod image;

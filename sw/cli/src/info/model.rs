@@ -1,5 +1,6 @@
 //! A model, and how it runs on an accelerator.
 
+use super::buffers::{self, StayReport, step_name};
 use super::image::{LayerReport, answer, layer_reports, render_layers};
 use super::place;
 use super::{Content, bits};
@@ -14,7 +15,7 @@ use brownout_golden::model::{InputMap, IntegerModel, Origin};
 use brownout_spec::code::{Code, CodeName};
 use brownout_spec::config::{Configuration, WeightBits};
 use brownout_spec::cycles::{busy_cycles, layer_cycles, program_cycles};
-use brownout_spec::program::{Padding, Program, Shape, Steps};
+use brownout_spec::program::{BUFFERS, Operation, Padding, Program, Shape, Step, Steps};
 use serde::Serialize;
 use std::path::Path;
 
@@ -31,6 +32,11 @@ struct Report<'a> {
     words: usize,
     bits: usize,
     steps: Vec<StepReport>,
+    buffers: Vec<StayReport>,
+    /// The most words of each activation buffer in use at a time.
+    peak_words: [usize; BUFFERS],
+    /// Words of each activation buffer.
+    buffer_words: usize,
     weight_layers: Vec<LayerReport>,
     cycles: u64,
     busy_cycles: u64,
@@ -39,7 +45,7 @@ struct Report<'a> {
     energy_pj: f64,
 }
 
-/// One layer as it runs.
+/// One layer or copy as it runs; a concat that its parts are written into takes no clocks.
 #[derive(Debug, Serialize)]
 struct StepReport {
     name: String,
@@ -91,6 +97,9 @@ pub fn explain(
         words: layout.words(),
         bits: layout.words() * layout.code().n(),
         steps: steps(&model, configuration, &program),
+        buffers: buffers::stays(&model, &program),
+        peak_words: program.peaks(),
+        buffer_words: configuration.depths.activations,
         weight_layers: layer_reports(layout),
         cycles: program_cycles(configuration, &program),
         busy_cycles: busy_cycles(&program),
@@ -105,21 +114,43 @@ fn steps(
     configuration: &Configuration,
     program: &Program,
 ) -> Vec<StepReport> {
-    let layers = model.network.layers.iter().zip(&program.steps);
-    layers
-        .map(|(layer, step)| StepReport {
-            name: layer.name.clone(),
-            kind: layer.operation.kind(),
+    let step = |step: &Step| {
+        let layer = step.layer().map(|layer| &model.network.layers[layer]);
+        let window = step.window();
+        StepReport {
+            name: step_name(model, step),
+            kind: layer.map_or("copy", |layer| layer.operation.kind()),
             input: step.shapes.input,
             output: step.shapes.output,
-            kernel: (step.shapes.window.height, step.shapes.window.width),
-            stride: step.shapes.window.stride,
-            padding: step.shapes.window.padding,
+            kernel: (window.height, window.width),
+            stride: window.stride,
+            padding: window.padding,
             tiles: step.tiles(),
             multiply_accumulates: step.multiply_accumulates(),
             cycles: layer_cycles(configuration, step),
-        })
-        .collect()
+        }
+    };
+    let mut rows = Vec::new();
+    for (index, of) in program.steps.iter().enumerate() {
+        rows.push(step(of));
+        // A concat is there when the last of its parts is written, or copied.
+        let outputs = model.network.layers.iter().zip(&program.outputs);
+        let whole = outputs
+            .filter(|(layer, output)| layer.operation == Operation::Concat && output.step == index);
+        rows.extend(whole.map(|(layer, output)| StepReport {
+            name: layer.name.clone(),
+            kind: layer.operation.kind(),
+            input: output.shape,
+            output: output.shape,
+            kernel: (1, 1),
+            stride: Steps::ONE,
+            padding: Padding::NONE,
+            tiles: 0,
+            multiply_accumulates: 0,
+            cycles: 0,
+        }));
+    }
+    rows
 }
 
 fn render(report: &Report<'_>, code: &Code) -> String {
@@ -179,16 +210,25 @@ fn render(report: &Report<'_>, code: &Code) -> String {
         ),
         ("MAC", format!("{} an image", report.multiply_accumulates)),
         (
+            "buffers",
+            format!(
+                "{} of {} words at most in use, buffer by buffer",
+                report.peak_words.map(|words| words.to_string()).join(", "),
+                report.buffer_words
+            ),
+        ),
+        (
             "energy",
             format!("{energy:.3} uJ an image at nominal voltage, on-chip arrays only"),
         ),
     ]);
     format!(
-        "{}: model\n\n{head}\non {}, code {}\n\n{body}\n{}\n{}",
+        "{}: model\n\n{head}\non {}, code {}\n\n{body}\n{}\n{}\n{}",
         report.file,
         report.configuration,
         report.configuration_code,
         render_steps(report),
+        buffers::render(&report.buffers),
         render_layers(&report.weight_layers)
     )
 }

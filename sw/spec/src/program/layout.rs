@@ -54,6 +54,8 @@ pub(super) struct Layout {
 enum Job {
     Layer(usize),
     Part(Copied),
+    /// The results are what a concat of this layer made.
+    Results(usize),
 }
 
 impl Layout {
@@ -108,7 +110,7 @@ impl Layout {
     }
 }
 
-/// Layers and copied parts in order; a concat has no pass of its own.
+/// Layers and copied parts in order; a concat has no pass of its own, unless it gives the results.
 fn jobs(network: &Network, slices: &Slices) -> Vec<Job> {
     let mut jobs = Vec::new();
     for (index, layer) in network.layers.iter().enumerate() {
@@ -116,6 +118,8 @@ fn jobs(network: &Network, slices: &Slices) -> Vec<Job> {
             Operation::Concat => {
                 let parts = slices.copied.iter().filter(|part| part.layer == index);
                 jobs.extend(parts.copied().map(Job::Part));
+                let last = index + 1 == network.layers.len();
+                jobs.extend(last.then_some(Job::Results(index)));
             }
             _ => jobs.push(Job::Layer(index)),
         }
@@ -138,6 +142,10 @@ fn task(network: &Network, slices: &Slices, job: Job) -> Task {
             reads: vec![root(part.tensor)],
             writes: Some(root(part.layer + 1)),
         },
+        Job::Results(index) => Task {
+            reads: vec![root(index + 1)],
+            writes: None,
+        },
     }
 }
 
@@ -150,7 +158,7 @@ fn refusal(
     job: Job,
 ) -> ProgramError {
     let layer = match job {
-        Job::Layer(layer) => layer,
+        Job::Layer(layer) | Job::Results(layer) => layer,
         Job::Part(part) => part.layer,
     };
     let name = &network.layers[layer].name;
@@ -265,6 +273,7 @@ impl Writer<'_> {
         match job {
             Job::Layer(index) => self.done[index + 1] = step,
             Job::Part(part) => self.done[part.layer + 1] = step,
+            Job::Results(_) => {}
         }
         let place = |tensor: usize, spot: Spot| self.place(tensor, spot, 0);
         let run = match job {
@@ -287,6 +296,12 @@ impl Writer<'_> {
                     destination: writes.map(to),
                 }
             }
+            Job::Results(index) => Run {
+                origin: Origin::Copy(index + 1),
+                source: place(index + 1, reads[0]),
+                operand: None,
+                destination: None,
+            },
         };
         self.runs.push(run);
     }

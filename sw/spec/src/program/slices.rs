@@ -41,8 +41,7 @@ impl Slices {
     /// Decides it for a network whose tensors have these shapes.
     ///
     /// # Errors
-    /// For a part whose slice does not begin at a multiple of the columns, and for a concat that
-    /// gives the results.
+    /// For a part whose slice does not begin at a multiple of the columns.
     pub fn new(
         configuration: &Configuration,
         network: &Network,
@@ -150,32 +149,24 @@ fn check(
     layer: usize,
 ) -> Result<(), ProgramError> {
     let this = &network.layers[layer];
-    let refuse = |field, value: String, allowed: String| {
-        Err(ProgramError::Field {
-            layer,
-            name: this.name.clone(),
-            field,
-            value,
-            allowed,
-        })
-    };
-    if layer + 1 == network.layers.len() {
-        let allowed = "a layer that computes the results, on an accelerator";
-        return refuse("last layer", "a concat".to_owned(), allowed.to_owned());
-    }
+    let columns = configuration.columns;
     let mut channel = 0usize;
     for &tensor in &this.reads {
-        if !channel.is_multiple_of(configuration.columns) {
-            return refuse(
-                "concat",
-                format!("tensor {tensor} from channel {channel} on"),
-                format!(
-                    "parts that begin at a multiple of the {} columns, on this accelerator",
-                    configuration.columns
+        if !channel.is_multiple_of(columns) {
+            return Err(ProgramError::Field {
+                layer,
+                name: this.name.clone(),
+                field: "concat",
+                value: format!("tensor {tensor} from channel {channel} on"),
+                allowed: format!(
+                    "parts that begin at a multiple of the {columns} columns, on this accelerator"
                 ),
-            );
+            });
         }
         channel += tensors[tensor].channels;
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
