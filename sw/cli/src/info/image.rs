@@ -40,6 +40,8 @@ pub struct LayerReport {
     pub words: usize,
     /// Share of the stored weights that are padding.
     pub padding: f64,
+    /// Cells of padding, those of check bits beside the weights not counted.
+    pub padding_cells: usize,
     /// Output channels whose weights have a smaller range.
     pub constrained_channels: Vec<usize>,
     /// Output channels.
@@ -87,12 +89,14 @@ pub fn answer(places: &[PlaceReport], output: Output) -> Result<(), Error> {
 /// What is where in a layout.
 pub fn layer_reports(layout: &Layout) -> Vec<LayerReport> {
     let per_word = layout.code().weights_per_word();
+    let width = layout.code().weight_bits().bits();
     let report = |(number, layer): (usize, &LayerLayout)| LayerReport {
         name: layer.shape.name.clone(),
         weights: layer.shape.weights(),
         base: layer.base,
         words: layer.words,
         padding: 1.0 - layer.shape.weights() as f64 / (layer.words * per_word) as f64,
+        padding_cells: (layer.words * per_word - layer.shape.weights()) * width,
         constrained_channels: layout.constrained_channels(number).unwrap_or_default(),
         output_channels: layer.shape.output_channels,
     };
@@ -108,6 +112,7 @@ pub fn render_layers(layers: &[LayerReport]) -> String {
         ">first word",
         ">words",
         ">padding",
+        ">padding cells",
         "constrained channels",
     ]);
     for (number, layer) in layers.iter().enumerate() {
@@ -119,6 +124,7 @@ pub fn render_layers(layers: &[LayerReport]) -> String {
             layer.base.0.to_string(),
             layer.words.to_string(),
             format!("{:.1} %", 100.0 * layer.padding),
+            layer.padding_cells.to_string(),
             format!("{constrained} of {}", layer.output_channels),
         ]);
     }
