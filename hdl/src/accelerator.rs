@@ -16,7 +16,7 @@ use crate::comment;
 use crate::control::{Delay, DescriptorRegisters, Sequencer, StrobeDelay};
 use crate::host::{EventCounter, Loader, RegisterFile, ResultFifo, SumCounter};
 use crate::memory::Memory;
-use crate::weight::{VoltageRom, WeightPath};
+use crate::weight::{Spread, VoltageRom, WeightPath};
 use brownout_spec::config::{Configuration, ConfigurationError};
 use brownout_spec::program::descriptor;
 use brownout_spec::voltage::VoltageModel;
@@ -78,7 +78,11 @@ pub struct Accelerator<const N: usize, const WB: usize> {
     weight_row: DFF<Bits<6>>,
     early_weight_group: DFF<Bits<4>>,
     weight_group: DFF<Bits<4>>,
+    early_weight_diagonal: DFF<Bit>,
+    early_weight_from: Vec<DFF<Bits<7>>>,
+    early_weight_to: Vec<DFF<Bits<7>>>,
     early_weight: Vec<DFF<Bits<WB>>>,
+    spread: Spread<WB>,
     weight: Vec<DFF<Bits<WB>>>,
     valid_delay: StrobeDelay,
     first_delay: Delay<Bit>,
@@ -96,6 +100,7 @@ pub struct Accelerator<const N: usize, const WB: usize> {
     _columns: usize,
     _lanes: usize,
     _weights: usize,
+    _rows_per_word: usize,
     _beats: usize,
     _faults: usize,
 }
@@ -151,6 +156,10 @@ impl<const N: usize, const WB: usize> Accelerator<N, WB> {
             weight_row: Default::default(),
             early_weight_group: Default::default(),
             weight_group: Default::default(),
+            early_weight_diagonal: Default::default(),
+            early_weight_from: (0..c.rows_per_word()).map(|_| Default::default()).collect(),
+            early_weight_to: (0..c.rows_per_word()).map(|_| Default::default()).collect(),
+            spread: Spread::new(c),
             early_weight: (0..c.weights_per_word())
                 .map(|_| Default::default())
                 .collect(),
@@ -173,6 +182,7 @@ impl<const N: usize, const WB: usize> Accelerator<N, WB> {
             _columns: columns,
             _lanes: c.activation_lanes(),
             _weights: c.weights_per_word(),
+            _rows_per_word: c.rows_per_word(),
             _beats: c.code.word_bits().div_ceil(32),
             _faults: usize::from(faults),
         })
@@ -204,6 +214,7 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
             early_weight_row,
             weight_row,
             early_weight_group,
+            early_weight_diagonal,
             weight_group
         );
         self.registers.clock.next = self.clock.val();
@@ -255,7 +266,14 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.sequencer.load_ready.next = self.weight_path.load_ready.val();
         self.descriptor.clock.next = self.clock.val();
         self.descriptor.shift.next = self.sequencer.descriptor_shift.val();
+        self.descriptor.take_last.next = self.sequencer.descriptor_last.val();
         self.descriptor.word.next = self.program_memory.read_data[0].val();
+        self.sequencer.program_word.next = self.program_memory.read_data[0].val();
+        self.sequencer.layer_diagonal.next = self.descriptor.diagonal.val();
+        self.sequencer.layer_group_inputs.next = self.descriptor.group_inputs.val();
+        self.sequencer.layer_group_outputs.next = self.descriptor.group_outputs.val();
+        self.sequencer.layer_group_rest.next = self.descriptor.group_rest.val();
+        self.sequencer.layer_group_rows.next = self.descriptor.group_rows.val();
         self.sequencer.layer_output_width.next = self.descriptor.output_width.val();
         self.sequencer.layer_output_height.next = self.descriptor.output_height.val();
         self.sequencer.layer_wide.next = self.descriptor.wide.val();
@@ -294,6 +312,12 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.weight_path.start.next = self.sequencer.begin_pass.val();
         self.weight_path.weight_words.next = self.registers.weight_words.val();
         self.weight_path.load_start.next = self.sequencer.load_start.val();
+        self.weight_path.load_restart.next = self.sequencer.load_restart.val();
+        self.weight_path.load_diagonal.next = self.sequencer.load_diagonal.val();
+        self.weight_path.load_group_inputs.next = self.sequencer.load_group_inputs.val();
+        self.weight_path.load_group_columns.next = self.sequencer.load_group_columns.val();
+        self.weight_path.load_first_columns.next = self.sequencer.load_first_columns.val();
+        self.weight_path.load_first_row.next = self.sequencer.load_first_row.val();
         for b in 0..self._beats {
             self.weight_path.write_lane[b].next = self.loader.weight_lane[b].val();
         }
@@ -344,7 +368,9 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.buffers.debug_buffer.next = self.registers.debug_buffer.val();
         self.buffers.debug_group.next = self.registers.debug_group.val();
 
-        comment!("array: swap one clock ahead of its pixel, weights never ahead of the swap");
+        comment!(
+            "array: swap one clock ahead of its pixel, weights never ahead of the swap, no padding"
+        );
         self.array.clock.next = self.clock.val();
         self.early_swap.d.next = self.sequencer.swap.val();
         self.swap.d.next = self.early_swap.q.val();
@@ -361,11 +387,23 @@ impl<const N: usize, const WB: usize> Logic for Accelerator<N, WB> {
         self.array.weight_valid.next = self.weight_valid.q.val();
         self.array.weight_row.next = self.weight_row.q.val();
         self.array.weight_group.next = self.weight_group.q.val();
+        self.early_weight_diagonal.d.next = self.weight_path.weight_diagonal.val();
+        self.spread.diagonal.next = self.early_weight_diagonal.q.val();
+        self.spread.group.next = self.early_weight_group.q.val();
+        for k in 0..self._rows_per_word {
+            self.early_weight_from[k].clock.next = self.clock.val();
+            self.early_weight_to[k].clock.next = self.clock.val();
+            self.early_weight_from[k].d.next = self.weight_path.weight_from[k].val();
+            self.early_weight_to[k].d.next = self.weight_path.weight_to[k].val();
+            self.spread.from[k].next = self.early_weight_from[k].q.val();
+            self.spread.to[k].next = self.early_weight_to[k].q.val();
+        }
         for l in 0..self._weights {
             self.weight[l].clock.next = self.clock.val();
             self.early_weight[l].clock.next = self.clock.val();
             self.early_weight[l].d.next = self.weight_path.weight[l].val();
-            self.weight[l].d.next = self.early_weight[l].q.val();
+            self.spread.weight[l].next = self.early_weight[l].q.val();
+            self.weight[l].d.next = self.spread.kept[l].val();
             self.array.weight[l].next = self.weight[l].q.val();
         }
         if self.reset.val() {

@@ -40,12 +40,13 @@ impl Shape {
 }
 
 struct Tile {
+    /// Zeros in the words that are not loaded.
     weights: Vec<i64>,
     pixels: Vec<Vec<i64>>,
     /// Cycle in which its first pixel is presented.
     start: usize,
-    /// Cycles in which its words are presented.
-    loads: Vec<usize>,
+    /// Cycles in which its words are presented; some are not.
+    loads: Vec<Option<usize>>,
 }
 
 /// Signed, `bits` wide, the extremes in half of the cases.
@@ -74,15 +75,23 @@ fn schedule(shape: Shape, rng: &mut ChaCha8Rng) -> Vec<Tile> {
         while loads.len() > shape.words() {
             loads.remove(rng.random_range(0..loads.len()));
         }
+        // Every fifth tile lacks some words, as a diagonal does.
+        let lacks = |rng: &mut ChaCha8Rng| n % 5 == 4 && rng.random();
+        let loads: Vec<Option<usize>> = loads
+            .iter()
+            .map(|load| (!lacks(rng)).then_some(window + load))
+            .collect();
+        let weight = |element: usize| match loads[element / shape.weights_per_word()] {
+            Some(_) => signed(rng, shape.weight_bits),
+            None => 0,
+        };
         tiles.push(Tile {
-            weights: (0..shape.rows * shape.columns)
-                .map(|_| signed(rng, shape.weight_bits))
-                .collect(),
+            weights: (0..shape.rows * shape.columns).map(weight).collect(),
             pixels: (0..pixels)
                 .map(|_| (0..shape.rows).map(|_| signed(rng, 8)).collect())
                 .collect(),
             start: swap + 1,
-            loads: loads.iter().map(|l| window + l).collect(),
+            loads,
         });
         window = swap;
         let idle = if n % 4 == 3 {
@@ -119,7 +128,8 @@ fn stimuli(shape: Shape, tiles: &[Tile], rng: &mut ChaCha8Rng) -> Vec<Vec<u64>> 
                 rows[tile.start + offset][i] = a as u64 & 0xff;
             }
         }
-        for (k, &cycle) in tile.loads.iter().enumerate() {
+        for (k, cycle) in tile.loads.iter().enumerate() {
+            let Some(cycle) = *cycle else { continue };
             for lane in 0..wpw {
                 rows[cycle][shape.rows + lane] = tile.weights[k * wpw + lane] as u64 & weight_mask;
             }

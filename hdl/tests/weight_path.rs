@@ -22,7 +22,7 @@ const PASSES: usize = 12;
 /// Clocks that a pass is given after its last word, for its last events.
 const TAIL: usize = 8;
 
-const CONTROLS: [&str; 13] = [
+const CONTROLS: [&str; 19] = [
     "reset",
     "start",
     "load_start",
@@ -36,6 +36,12 @@ const CONTROLS: [&str; 13] = [
     "threshold",
     "fault_mode",
     "ones_share",
+    "load_restart",
+    "load_diagonal",
+    "load_group_inputs",
+    "load_group_columns",
+    "load_first_columns",
+    "load_first_row",
 ];
 /// First of the inputs that stay for a whole pass.
 const SETTINGS: usize = 5;
@@ -110,6 +116,13 @@ impl PassPlan {
                 u64::from(chip.threshold.0),
                 u64::from(mode.hardware_number()),
                 u64::from(mode.hardware_share()),
+                // Every tile is that of a layer of one group.
+                1,
+                0,
+                16_383,
+                c.columns as u64,
+                c.columns as u64,
+                0,
             ],
             fields: Vec::new(),
             events: [0; 5],

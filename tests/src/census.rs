@@ -34,6 +34,14 @@ const FEATURES: &[&str] = &[
     "as many pixels as words in a tile",
     "kernel that is not square",
     "padded max pool",
+    "depthwise layer",
+    "depthwise layer over several tiles of channels",
+    "two depthwise or grouped layers in a row",
+    "grouped layer",
+    "grouped layer over several tiles of channels",
+    "groups that cross tiles",
+    "depthwise layer first in a program",
+    "grouped layer behind a pool",
     "negative multiplier",
     "zero multiplier",
     "policy keep",
@@ -103,6 +111,24 @@ impl Census {
         found.extend(features.into_iter().map(str::to_owned));
         if at_once >= 3 {
             found.push("three features of graphs at once".into());
+        }
+        let grouped = |step: &&Step| step.shapes.groups > 1;
+        let steps = &graph.program.steps;
+        if steps
+            .windows(2)
+            .any(|two| two.iter().all(|step| grouped(&step)))
+        {
+            found.push("two depthwise or grouped layers in a row".into());
+        }
+        let diagonal = |step: &Step| step.tiling.is_some_and(|tiling| tiling.is_diagonal());
+        if diagonal(&steps[0]) {
+            found.push("depthwise layer first in a program".into());
+        }
+        if steps
+            .windows(2)
+            .any(|two| !two[0].convolution && grouped(&&two[1]))
+        {
+            found.push("grouped layer behind a pool".into());
         }
         let multipliers = || {
             let layers = graph.model.layers.iter();
@@ -315,5 +341,22 @@ fn layer_features(
         "as many pixels as words in a tile",
     );
     add(window.height != window.width, "kernel that is not square");
+    if let Some(tiling) = step.tiling.filter(|_| s.groups > 1) {
+        let diagonal = tiling.is_diagonal();
+        add(diagonal, "depthwise layer");
+        add(
+            diagonal && several,
+            "depthwise layer over several tiles of channels",
+        );
+        add(!diagonal, "grouped layer");
+        add(
+            !diagonal && several,
+            "grouped layer over several tiles of channels",
+        );
+        let (inputs, outputs) = (tiling.group_inputs(), tiling.group_outputs());
+        let crosses = !configuration.rows.is_multiple_of(inputs)
+            || !configuration.columns.is_multiple_of(outputs);
+        add(!diagonal && several && crosses, "groups that cross tiles");
+    }
     found
 }

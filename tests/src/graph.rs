@@ -51,6 +51,10 @@ pub enum Focus {
     Reshape,
     /// More tensors that wait than there are buffers.
     Waiting,
+    /// A depthwise convolution, in half of the graphs over several tiles of channels.
+    Depthwise,
+    /// A convolution in groups of channels, of any size.
+    Grouped,
 }
 
 impl Focus {
@@ -67,7 +71,7 @@ impl Focus {
     ];
 
     /// Every focus.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Any,
         Self::PixelsEqualWords,
         Self::FewPixels,
@@ -82,6 +86,8 @@ impl Focus {
         Self::Concatenation,
         Self::Reshape,
         Self::Waiting,
+        Self::Depthwise,
+        Self::Grouped,
     ];
 }
 
@@ -164,7 +170,11 @@ impl<'a, R: Rng> Builder<'a, R> {
                 .expect("not empty"),
             _ => (random.random_range(1..=9), random.random_range(1..=9)),
         };
-        let channels = random.random_range(1..=configuration.activation_lanes() + 3);
+        let most = match focus {
+            Focus::Depthwise | Focus::Grouped if random.random() => 3 * configuration.columns,
+            _ => configuration.activation_lanes(),
+        };
+        let channels = random.random_range(1..=most + 3);
         Self {
             configuration,
             random,
@@ -230,10 +240,12 @@ impl<'a, R: Rng> Builder<'a, R> {
                 self.pad();
             }
             Focus::Waiting => self.waiting(),
+            Focus::Depthwise => self.groups(true),
+            Focus::Grouped => self.groups(false),
             _ => {}
         }
         for _ in 0..self.random.random_range(0..=3) {
-            match self.random.random_range(0..18) {
+            match self.random.random_range(0..20) {
                 0..=4 => self.convolution(),
                 5..=6 => self.max_pool(),
                 7 => self.same_convolution(1, None),
@@ -246,6 +258,8 @@ impl<'a, R: Rng> Builder<'a, R> {
                 14 => self.concatenation(),
                 15 => self.resize(),
                 16 => self.pad(),
+                17 => self.groups(true),
+                18 => self.groups(false),
                 _ => self.waiting(),
             }
         }
@@ -299,6 +313,31 @@ impl<'a, R: Rng> Builder<'a, R> {
             scale: ResidualScale::default(),
         };
         self.same_convolution(1, Some((from, residual, least)));
+    }
+
+    /// A convolution in groups of channels, as many as there are if it is depthwise.
+    fn groups(&mut self, depthwise: bool) {
+        let channels = self.shape().channels;
+        let divisors: Vec<usize> = (2..=channels)
+            .filter(|groups| channels.is_multiple_of(*groups))
+            .collect();
+        let (groups, outputs) = match divisors.choose(self.random) {
+            Some(_) if depthwise => (channels, channels),
+            Some(&groups) => {
+                let most = (2 * self.configuration.columns / groups).max(3);
+                (groups, groups * self.random.random_range(1..=most))
+            }
+            // A single channel is its own group.
+            None => return,
+        };
+        let kernel = *[1, 2, 3].choose(self.random).expect("not empty");
+        let stride = self.random.random_range(1..=2);
+        self.push(Operation::Convolution {
+            window: Window::square(kernel, stride, kernel / 2),
+            groups,
+            output_channels: outputs,
+            residual: None,
+        });
     }
 
     fn max_pool(&mut self) {

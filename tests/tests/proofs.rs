@@ -247,8 +247,8 @@ fn the_processing_element_is_what_a_cell_of_the_array_is() {
         time.reject(&cut.without_register("product_q"));
         let product = pe::function(&cut);
         product.prove(&cut);
-        let [kept, swapped, loaded, passed] = pe::state(&cut);
-        for theorem in [&kept, &swapped, &loaded, &passed] {
+        let [kept, stayed, cleared, loaded, passed] = pe::state(&cut);
+        for theorem in [&kept, &stayed, &cleared, &loaded, &passed] {
             theorem.prove(&cut);
         }
         let subtracts = cut.replace("sum_in + ", "sum_in - ");
@@ -259,7 +259,11 @@ fn the_processing_element_is_what_a_cell_of_the_array_is() {
         loaded.reject(&never, &["loaded"]);
         passed.reject(&never, &["passed"]);
         let forced = cut.disturb_input("load_in", "1'b1");
-        swapped.reject(&forced, &["swapped"]);
+        stayed.reject(&forced, &["stayed"]);
+        cleared.reject(&forced, &["cleared"]);
+        let zero = format!("shadow_q <= {}'d0", bits.bits());
+        let left = cut.replace(&zero, "shadow_q <= shadow_q");
+        cleared.reject(&left, &["cleared"]);
     }
 }
 

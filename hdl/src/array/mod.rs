@@ -12,6 +12,8 @@
 //! | `activation` in cycle t | column j's partial sum in cycle t + rows + 1 + j |
 //! | `swap` in cycle t − 1 | the activation of cycle t is the first to meet the new weights |
 //! | `weight` in cycle t | a swap presented in t + 1 or later activates it; one in t does not |
+//!
+//! A swap leaves zeros in the shadows: what is not loaded until the next one multiplies nothing.
 
 mod pe;
 mod row_control;
@@ -94,7 +96,7 @@ impl<const WB: usize> Logic for Array<WB> {
             "Activations move right, one column a clock, and enter row i with i clocks of skew; \
              partial sums move down. While a tile is multiplied, the next tile's weights come \
              down into shadow registers; `swap` keeps step with a tile's first pixel and puts \
-             them to use."
+             them to use. Weights that do not come are zeros."
         );
         comment!("ports activation: one pixel's input channels, one per row");
         comment!("ports swap: the pixel of the next clock is the first one of its tile");

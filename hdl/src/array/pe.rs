@@ -14,15 +14,16 @@ use rust_hdl::prelude::*;
 /// do the same at the same time, so that swap and validity of words are theirs in common.
 ///
 /// The bus carries the weights of as many rows as a word holds, rotated by one
-/// lane per row, so that every cell finds its own in lane 0. Swap and load may
-/// coincide: the active weight then takes the old shadow.
+/// lane per row, so that every cell finds its own in lane 0. A swap leaves a zero in
+/// the shadow, so that a cell for which no weight comes multiplies by none. Swap and
+/// load may coincide: the active weight then takes the old shadow.
 #[derive(LogicBlock)]
 pub struct Pe<const WB: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Activation from the left.
     pub activation_in: Signal<In, Bits<8>>,
-    /// The shadow becomes the active weight at the end of this cycle.
+    /// The shadow becomes the active weight at the end of this cycle, and zero.
     pub swap_in: Signal<In, Bit>,
     /// A word is on the bus.
     pub valid_in: Signal<In, Bit>,
@@ -101,8 +102,8 @@ impl<const WB: usize> Logic for Pe<WB> {
         comment!("module pe: Multiply-accumulate cell with a shadow weight.");
         comment!(
             "Passes activation and load enable to the right and partial sum and weights down. A load \
-             fills the shadow; a swap makes the shadow the weight, and may come with a load in \
-             one clock. The bus and what belongs to it move only while a word passes."
+             fills the shadow; a swap makes the shadow the weight and leaves zero there, and may come \
+             with a load in one clock. The bus and what belongs to it move only while a word passes."
         );
         comment!("ports activation_in: from the left");
         comment!("ports bus_in: from above");
@@ -123,6 +124,10 @@ impl<const WB: usize> Logic for Pe<WB> {
             self.loads.next = self.load_in.val() && self.gate_in[g].val();
         }
 
+        if self.swap_in.val() {
+            self.weight.d.next = self.shadow.q.val();
+            self.shadow.d.next = 0.into();
+        }
         if self.valid_in.val() {
             self.load.d.next = self.load_in.val();
             for n in self._ways..(self._ways + 1) {
@@ -136,9 +141,6 @@ impl<const WB: usize> Logic for Pe<WB> {
             if self.loads.val() {
                 self.shadow.d.next = self.bus_in[0].val();
             }
-        }
-        if self.swap_in.val() {
-            self.weight.d.next = self.shadow.q.val();
         }
 
         self.activation_signed.next = signed_cast(self.activation_in.val());

@@ -12,8 +12,16 @@ pub struct DescriptorRegisters {
     pub clock: Signal<In, Clock>,
     /// Takes the next word.
     pub shift: Signal<In, Bit>,
+    /// Takes the last word.
+    pub take_last: Signal<In, Bit>,
     /// The word.
     pub word: Signal<In, Bits<32>>,
+    /// Words of weights lie on diagonals.
+    pub diagonal: Signal<Out, Bit>,
+    /// Inputs of a group - 1.
+    pub group_inputs: Signal<Out, Bits<14>>,
+    /// Outputs of a group - 1.
+    pub group_outputs: Signal<Out, Bits<14>>,
     /// Pooling layer.
     pub pool: Signal<Out, Bit>,
     /// Average instead of maximum.
@@ -106,6 +114,10 @@ pub struct DescriptorRegisters {
     pub residual_multiplier: Signal<Out, Bits<16>>,
     /// Words of an output channel group - 1.
     pub output_plane: Signal<Out, Bits<16>>,
+    /// Columns of a tile beyond its whole groups.
+    pub group_rest: Signal<Out, Bits<7>>,
+    /// Inputs of these whole groups.
+    pub group_rows: Signal<Out, Bits<14>>,
     words: Vec<DFF<Bits<32>>>,
 }
 

@@ -2,6 +2,7 @@
 
 mod delay;
 mod descriptor;
+mod groups;
 mod parameter;
 mod position;
 mod sequencer;
@@ -9,6 +10,7 @@ mod window;
 
 pub use delay::{Delay, StrobeDelay};
 pub use descriptor::DescriptorRegisters;
+pub use groups::GroupWalk;
 pub use parameter::ParameterAddress;
 pub use position::TilePosition;
 pub use sequencer::Sequencer;

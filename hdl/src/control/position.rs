@@ -4,12 +4,13 @@ use crate::comment;
 use crate::fixed::Fixed;
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles;
+use brownout_spec::image::Grid;
 use rust_hdl::prelude::*;
 
 /// Counts the pixels of a tile and the tiles of a layer.
 ///
 /// For every output tile, kernel row, kernel column and input tile, in this order, all output
-/// pixels are issued, one a clock. A tile lasts max(M, words per tile, A) clocks, as
+/// pixels are issued, one a clock. A tile lasts max(M, clocks of a load, A) clocks, as
 /// [`brownout_spec::cycles`] says; the next tile's shadow weights are loaded meanwhile.
 ///
 /// All counters count down, and each keeps a flag beside it that says whether it is at its
@@ -28,6 +29,8 @@ pub struct TilePosition {
     pub wide: Signal<In, Bit>,
     /// Descriptor field.
     pub pool: Signal<In, Bit>,
+    /// Descriptor field.
+    pub diagonal: Signal<In, Bit>,
     /// Descriptor field.
     pub output_width: Signal<In, Bits<12>>,
     /// Descriptor field.
@@ -62,6 +65,8 @@ pub struct TilePosition {
     pub first_tile: Signal<Out, Bit>,
     /// The tile is the last of its output tile.
     pub last_tile: Signal<Out, Bit>,
+    /// The tile is the last of the layer.
+    pub layer_tile: Signal<Out, Bit>,
     /// The tile is the last of its tap.
     pub last_input_tile: Signal<Out, Bit>,
     /// The tile ends in this clock.
@@ -99,21 +104,25 @@ pub struct TilePosition {
     minimum_age: Signal<Local, Bits<10>>,
     pool_age: Fixed<Bits<10>>,
     convolution_age: Fixed<Bits<10>>,
+    diagonal_age: Fixed<Bits<10>>,
     wide_pool_age: Fixed<Bits<10>>,
     wide_age: Fixed<Bits<10>>,
+    wide_diagonal_age: Fixed<Bits<10>>,
 }
 
 impl TilePosition {
     /// The counters of a configuration.
     pub fn new(configuration: &Configuration) -> Self {
-        let last = |wide, convolution| {
-            Fixed::new(cycles::shortest_period(configuration, convolution, wide) - 1)
-        };
+        let last = |wide, load| Fixed::new(cycles::shortest_period(configuration, load, wide) - 1);
+        let grid = Grid::of(configuration);
+        let (full, diagonal) = (grid.clocks_per_tile(), grid.clocks_per_diagonal());
         Self {
-            pool_age: last(false, false),
-            convolution_age: last(false, true),
-            wide_pool_age: last(true, false),
-            wide_age: last(true, true),
+            pool_age: last(false, 0),
+            convolution_age: last(false, full),
+            diagonal_age: last(false, diagonal),
+            wide_pool_age: last(true, 0),
+            wide_age: last(true, full),
+            wide_diagonal_age: last(true, diagonal),
             ..Self::default()
         }
     }
@@ -159,17 +168,27 @@ impl Logic for TilePosition {
             output_tile_register
         );
         comment!(
-            "a tile ends when its pixels are issued, its period has passed and the next weights are in place"
+            "a tile ends when its pixels are issued, its period has passed and the next weights are in place, \
+             for which the next layer waits itself"
         );
+        self.last_tile.next =
+            self.at_last_input_tile.q.val() && self.last_tap.q.val() && self.last_tap_row.q.val();
+        self.layer_tile.next = self.last_tile.val() && self.last_output_tile.q.val();
         self.issue.next = self.streaming.q.val() && self.stream.val();
         self.last_pixel.next = self.at_last_column.q.val() && self.at_last_row.q.val();
         self.tile_end.next = self.stream.val()
             && (self.last_pixel.val() || !self.streaming.q.val())
             && self.old_enough.q.val()
-            && self.weights_ready.val();
+            && (self.weights_ready.val() || self.layer_tile.val());
         self.minimum_age.next = self.convolution_age.val();
         if self.wide.val() {
             self.minimum_age.next = self.wide_age.val();
+        }
+        if self.diagonal.val() {
+            self.minimum_age.next = self.diagonal_age.val();
+            if self.wide.val() {
+                self.minimum_age.next = self.wide_diagonal_age.val();
+            }
         }
         if self.pool.val() {
             self.minimum_age.next = self.pool_age.val();
@@ -264,15 +283,12 @@ impl Logic for TilePosition {
         self.first_row.next = self.at_first_row.q.val();
         self.last_row.next = self.at_last_row.q.val();
         self.last_input_tile.next = self.at_last_input_tile.q.val();
-        self.last_tile.next =
-            self.at_last_input_tile.q.val() && self.last_tap.q.val() && self.last_tap_row.q.val();
 
         comment!("what follows the tile");
         self.next_input_tile.next = !self.at_last_input_tile.q.val();
         self.next_tap.next = self.at_last_input_tile.q.val() && !self.last_tap.q.val();
         self.next_tap_row.next =
             self.at_last_input_tile.q.val() && self.last_tap.q.val() && !self.last_tap_row.q.val();
-        self.layer_end.next =
-            self.tile_end.val() && self.last_tile.val() && self.last_output_tile.q.val();
+        self.layer_end.next = self.tile_end.val() && self.layer_tile.val();
     }
 }

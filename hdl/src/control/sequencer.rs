@@ -3,7 +3,7 @@
 //! [`TilePosition`] counts pixels and tiles; [`WindowAddress`], [`OperandAddress`] and
 //! [`ParameterAddress`] turn them into addresses; here they are put together and handed to the data path through registers.
 
-use super::{OperandAddress, ParameterAddress, TilePosition, WindowAddress};
+use super::{GroupWalk, OperandAddress, ParameterAddress, TilePosition, WindowAddress};
 use crate::comment;
 use crate::fixed::Fixed;
 use brownout_spec::config::Configuration;
@@ -51,6 +51,20 @@ pub struct Sequencer {
     pub begin_layer: Signal<Out, Bit>,
     /// The next tile's weights may be loaded from this clock on.
     pub load_start: Signal<Out, Bit>,
+    /// These are not the next input channels of a tap, but begin with the first of one.
+    pub load_restart: Signal<Out, Bit>,
+    /// They lie on diagonals.
+    pub load_diagonal: Signal<Out, Bit>,
+    /// Inputs of their groups - 1.
+    pub load_group_inputs: Signal<Out, Bits<14>>,
+    /// Columns of their groups, at most those of the array.
+    pub load_group_columns: Signal<Out, Bits<7>>,
+    /// Columns of the tap's first group.
+    pub load_first_columns: Signal<Out, Bits<7>>,
+    /// Row of its first input.
+    pub load_first_row: Signal<Out, Bits<6>>,
+    /// The program memory's word: the first one of the next layer, but while one is fetched.
+    pub program_word: Signal<In, Bits<32>>,
     /// An activation enters row 0 for this slot.
     pub issue_valid: Signal<Out, Bit>,
     /// First pixel of a convolution's tile.
@@ -85,6 +99,18 @@ pub struct Sequencer {
     pub operand_columns: Signal<Out, Bits<7>>,
     /// The descriptor takes the program memory's word.
     pub descriptor_shift: Signal<Out, Bit>,
+    /// The descriptor takes the program memory's word as its last.
+    pub descriptor_last: Signal<Out, Bit>,
+    /// Descriptor field.
+    pub layer_diagonal: Signal<In, Bit>,
+    /// Descriptor field.
+    pub layer_group_inputs: Signal<In, Bits<14>>,
+    /// Descriptor field.
+    pub layer_group_outputs: Signal<In, Bits<14>>,
+    /// Descriptor field.
+    pub layer_group_rest: Signal<In, Bits<7>>,
+    /// Descriptor field.
+    pub layer_group_rows: Signal<In, Bits<14>>,
     /// Descriptor field.
     pub layer_output_width: Signal<In, Bits<12>>,
     /// Descriptor field.
@@ -155,6 +181,7 @@ pub struct Sequencer {
     window_walk: WindowAddress,
     operand_walk: OperandAddress,
     parameter_walk: ParameterAddress,
+    group_walk: GroupWalk,
     state: DFF<SequencerState>,
     layer_number: DFF<Bits<8>>,
     program_pointer: DFF<Bits<12>>,
@@ -179,7 +206,11 @@ pub struct Sequencer {
     weights_ready: Signal<Local, Bit>,
     layer_start: Signal<Local, Bit>,
     last_drain_clock: Fixed<Bits<8>>,
-    descriptor_words: Fixed<Bits<5>>,
+    load_next_layer: Signal<Local, Bit>,
+    load_group_outputs: Signal<Local, Bits<14>>,
+    load_columns_left: Signal<Local, Bits<14>>,
+    last_shifted_word: Fixed<Bits<5>>,
+    columns_wide: Fixed<Bits<14>>,
     rows: Fixed<Bits<7>>,
     columns: Fixed<Bits<7>>,
 }
@@ -193,7 +224,9 @@ impl Sequencer {
             window_walk: WindowAddress::new(lanes / configuration.rows),
             operand_walk: OperandAddress::new(lanes / configuration.columns),
             last_drain_clock: Fixed::new(cycles::drain(configuration) - 1),
-            descriptor_words: Fixed::new(field::WORDS),
+            group_walk: GroupWalk::new(configuration),
+            last_shifted_word: Fixed::new(field::WORDS - 2),
+            columns_wide: Fixed::new(configuration.columns),
             rows: Fixed::new(configuration.rows),
             columns: Fixed::new(configuration.columns),
             ..Self::default()
@@ -201,6 +234,8 @@ impl Sequencer {
     }
 }
 
+// The braces are needed where `#[hdl_gen]` keeps the expression, and not where it repeats it.
+#[allow(unused_braces)]
 impl Logic for Sequencer {
     #[hdl_gen]
     fn update(&mut self) {
@@ -215,7 +250,7 @@ impl Logic for Sequencer {
         comment!("ports load_ready: weight path");
         comment!("ports program_address: program memory");
         comment!("ports running: the pass and its layers");
-        comment!("ports load_start: weight path: the next tile's weights may be loaded");
+        comment!("ports load_start: weight path: the next tile's weights may be loaded, and which");
         comment!("ports issue_valid: issued for the array: a pixel enters row 0");
         comment!("ports valid: issued for the columns: a partial sum will arrive");
         comment!("ports operand_enable: issued for the operand port");
@@ -250,6 +285,7 @@ impl Logic for Sequencer {
         self.window_walk.clock.next = self.clock.val();
         self.operand_walk.clock.next = self.clock.val();
         self.parameter_walk.clock.next = self.clock.val();
+        self.group_walk.clock.next = self.clock.val();
         self.weights_ready.next = self.layer_pool.val() || self.load_ready.val();
         self.layer_start.next =
             (self.state.q.val() == SequencerState::Setup) && self.weights_ready.val();
@@ -262,14 +298,14 @@ impl Logic for Sequencer {
                 self.layer_number.d.next = 0.into();
                 if self.start.val() {
                     self.state.d.next = SequencerState::Fetch;
+                    self.program_pointer.d.next = 1.into();
                 }
             }
             SequencerState::Fetch => {
                 self.fetch_count.d.next = self.fetch_count.q.val() + 1;
-                if self.fetch_count.q.val() == self.descriptor_words.val() {
+                self.program_pointer.d.next = self.program_pointer.q.val() + 1;
+                if self.fetch_count.q.val() == self.last_shifted_word.val() {
                     self.state.d.next = SequencerState::Setup;
-                } else {
-                    self.program_pointer.d.next = self.program_pointer.q.val() + 1;
                 }
             }
             SequencerState::Setup => {
@@ -289,10 +325,12 @@ impl Logic for Sequencer {
                 if self.drain_count.q.val() == self.last_drain_clock.val() {
                     self.layer_number.d.next = self.layer_number.q.val() + 1;
                     self.state.d.next = SequencerState::Fetch;
+                    self.program_pointer.d.next = self.program_pointer.q.val() + 1;
                     if self.layer_last.val()
                         || (self.layer_number.q.val() == self.stop_after_layer.val())
                     {
                         self.state.d.next = SequencerState::Idle;
+                        self.program_pointer.d.next = 0.into();
                         self.end_pass.next = true;
                     }
                 }
@@ -308,15 +346,60 @@ impl Logic for Sequencer {
         self.load_start.next =
             self.position.issue.val() && self.position.fresh.val() && !self.layer_pool.val();
 
-        comment!("the descriptor arrives one clock after its address");
-        self.descriptor_shift.next =
-            (self.state.q.val() == SequencerState::Fetch) && (self.fetch_count.q.val() != 0);
+        comment!(
+            "the descriptor arrives one clock after its address; its first word is there before"
+        );
+        self.descriptor_shift.next = self.state.q.val() == SequencerState::Fetch;
+        self.descriptor_last.next =
+            (self.state.q.val() == SequencerState::Setup) && self.fetch_count.q.val().any();
+
+        comment!("which weights are loaded: those of the tile that follows");
+        self.load_next_layer.next =
+            (self.state.q.val() != SequencerState::Stream) || self.position.layer_tile.val();
+        self.load_restart.next = !self.position.next_input_tile.val();
+        self.load_diagonal.next = self.layer_diagonal.val();
+        self.load_group_inputs.next = self.layer_group_inputs.val();
+        self.load_group_outputs.next = self.layer_group_outputs.val();
+        self.load_columns_left.next = self.group_walk.columns.val();
+        self.load_first_row.next = self.group_walk.row.val();
+        if self.position.last_tile.val() {
+            self.load_columns_left.next = self.group_walk.next_columns.val();
+            self.load_first_row.next = self.group_walk.next_row.val();
+        }
+        if self.load_next_layer.val() {
+            for lsb in field::DIAGONAL.lsb..(field::DIAGONAL.lsb + 1) {
+                self.load_diagonal.next = self.program_word.val().get_bit(lsb);
+            }
+            for lsb in field::GROUP_INPUTS.lsb..(field::GROUP_INPUTS.lsb + 1) {
+                self.load_group_inputs.next = self
+                    .program_word
+                    .val()
+                    .get_bits::<{ field::GROUP_INPUTS.bits }>(lsb);
+            }
+            for lsb in field::GROUP_OUTPUTS.lsb..(field::GROUP_OUTPUTS.lsb + 1) {
+                self.load_group_outputs.next = self
+                    .program_word
+                    .val()
+                    .get_bits::<{ field::GROUP_OUTPUTS.bits }>(lsb);
+            }
+            self.load_columns_left.next = self.load_group_outputs.val();
+            self.load_first_row.next = 0.into();
+        }
+        self.load_group_columns.next = self.columns.val();
+        if self.load_group_outputs.val() < self.columns_wide.val() {
+            self.load_group_columns.next = self.load_group_outputs.val().get_bits::<7>(0) + 1;
+        }
+        self.load_first_columns.next = self.columns.val();
+        if self.load_columns_left.val() < self.columns_wide.val() {
+            self.load_first_columns.next = self.load_columns_left.val().get_bits::<7>(0) + 1;
+        }
 
         self.position.stream.next = self.state.q.val() == SequencerState::Stream;
         self.position.layer_start.next = self.layer_start.val();
         self.position.weights_ready.next = self.weights_ready.val();
         self.position.wide.next = self.layer_wide.val();
         self.position.pool.next = self.layer_pool.val();
+        self.position.diagonal.next = self.layer_diagonal.val();
         self.position.output_width.next = self.layer_output_width.val();
         self.position.output_height.next = self.layer_output_height.val();
         self.position.kernel_width.next = self.layer_kernel_width.val();
@@ -331,7 +414,17 @@ impl Logic for Sequencer {
         self.window_walk.next_tap.next = self.position.next_tap.val();
         self.window_walk.next_tap_row.next = self.position.next_tap_row.val();
         self.window_walk.tile_end.next = self.position.tile_end.val();
-        self.window_walk.next_base.next = 0.into();
+        self.group_walk.layer_start.next = self.layer_start.val();
+        self.group_walk.advance.next =
+            self.position.tile_end.val() && self.position.last_tile.val();
+        self.group_walk.group_inputs.next = self.layer_group_inputs.val();
+        self.group_walk.group_outputs.next = self.layer_group_outputs.val();
+        self.group_walk.group_rest.next = self.layer_group_rest.val();
+        self.group_walk.group_rows.next = self.layer_group_rows.val();
+        self.group_walk.input_plane.next = self.layer_input_plane.val();
+        self.window_walk.first_select.next = self.group_walk.select.val();
+        self.window_walk.next_select.next = self.group_walk.next_select.val();
+        self.window_walk.next_base.next = self.group_walk.next_base.val();
         if self.layer_pool.val() {
             self.window_walk.next_base.next = self.operand_walk.next_base.val();
         }
@@ -369,8 +462,8 @@ impl Logic for Sequencer {
 
         comment!("what is issued for a pixel");
         self.issue_valid_register.d.next = self.position.issue.val() && !self.layer_pool.val();
-        self.swap_register.d.next =
-            self.position.issue.val() && self.position.fresh.val() && !self.layer_pool.val();
+        comment!("a pass begins with a swap, which leaves no weight of the one before behind");
+        self.swap_register.d.next = self.load_start.val() || self.begin_pass.val();
         self.source_address_register.d.next = self.window_walk.address.val();
         self.source_inside_register.d.next = self.window_walk.in_map.val();
         self.source_select_register.d.next = self.window_walk.select.val();
@@ -398,6 +491,7 @@ impl Logic for Sequencer {
         }
         if self.reset.val() {
             self.state.d.next = SequencerState::Idle;
+            self.program_pointer.d.next = 0.into();
             self.issue_valid_register.d.next = false;
             self.valid_register.d.next = false;
         }

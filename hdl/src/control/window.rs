@@ -30,8 +30,12 @@ pub struct WindowAddress {
     pub next_tap: Signal<In, Bit>,
     /// or the first column of the next row, or else it begins the next output tile.
     pub next_tap_row: Signal<In, Bit>,
-    /// Offset of the next output tile's channel group (pools), else zero.
+    /// Offset of the channel group in which the next output tile begins to read.
     pub next_base: Signal<In, Bits<16>>,
+    /// Tile of rows within an activation word in which the output tile begins to read.
+    pub first_select: Signal<In, Bits<4>>,
+    /// That of the next output tile.
+    pub next_select: Signal<In, Bits<4>>,
     /// Descriptor field.
     pub origin: Signal<In, Bits<16>>,
     /// Descriptor field.
@@ -118,7 +122,7 @@ impl Logic for WindowAddress {
              clock. Addresses count modulo their width: one outside the map is never used."
         );
         comment!("ports layer_start: where to go next, from the sequencer");
-        comment!("ports next_base: offset of the next output tile's channel group, in pools");
+        comment!("ports next_base: where output tiles begin to read");
         comment!("ports origin: the layer's descriptor");
         comment!("ports address: the pixel, whether it lies in the map, and its tile of rows");
         dff_setup!(
@@ -227,7 +231,13 @@ impl Logic for WindowAddress {
                     self.group.d.next = 0.into();
                 }
             } else {
-                self.group.d.next = 0.into();
+                self.group.d.next = self.next_select.val();
+                if self.next_tap.val() || self.next_tap_row.val() {
+                    self.group.d.next = self.first_select.val();
+                }
+                if self.layer_start.val() {
+                    self.group.d.next = 0.into();
+                }
                 self.tap_address.d.next = self.start.val();
             }
         }

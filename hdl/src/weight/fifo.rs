@@ -25,7 +25,7 @@ pub struct WordFifo<const WB: usize> {
     pub available: Signal<Out, Bit>,
     /// Whether there will be one in the next cycle.
     pub available_next: Signal<Out, Bit>,
-    /// The word popped one cycle earlier.
+    /// The word popped last, from one cycle after on.
     pub weight: Vec<Signal<Out, Bits<WB>>>,
     memory: Memory<WB>,
     // Wider than an address, so that a full FIFO differs from an empty one.
@@ -71,14 +71,14 @@ impl<const WB: usize> Logic for WordFifo<WB> {
         comment!("module weight_fifo: Decoded words that wait for their tile.");
         comment!(
             "It cannot overflow: no more words are asked for than fit. A popped word stands at \
-             the output one clock later."
+             the output from one clock later on, until the next one does."
         );
         comment!("ports clear: forgets all words");
         comment!("ports write: decoder");
         comment!("ports pop: array");
         dff_setup!(self, clock, head, tail, stored, any_stored);
         self.memory.clock.next = self.clock.val();
-        self.memory.read_enable.next = true;
+        self.memory.read_enable.next = self.pop.val();
         self.memory.read_address.next = bit_cast::<20, 7>(self.head.q.val());
         self.memory.write_address.next = bit_cast::<20, 7>(self.tail.q.val());
         for l in 0..self._lanes {

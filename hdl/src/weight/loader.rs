@@ -3,22 +3,29 @@
 use crate::comment;
 use crate::fixed::Fixed;
 use brownout_spec::config::Configuration;
+use brownout_spec::image::Grid;
 use rust_hdl::prelude::*;
 
-/// Pops the words of one tile after each `load_start` and tells where they belong.
+/// Pops the words of one tile after each `load_start`; [`BlockWalk`](super::BlockWalk) tells where they belong.
 ///
-/// Word k of a tile holds the weights of row `k / groups` and of column group
-/// `k % groups`, or, where rows are shorter than a word, of the k-th group of rows.
+/// Word k of a full tile holds the weights of row `k / groups` and of column group
+/// `k % groups`, or, where rows are shorter than a word, of the k-th group of rows. A word of a
+/// diagonal holds one weight for each of several rows: it stays at the port while they are loaded.
 #[derive(LogicBlock, Default)]
 pub struct TileLoader {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
     pub reset: Signal<In, Bit>,
-    /// Begins a pass; the first tile is then loaded without a `load_start`.
+    /// Begins a pass; the first tile is then loaded without a `load_start`, and is said by the
+    /// other ports in the clock after.
     pub start: Signal<In, Bit>,
     /// Loads the next tile, from this cycle on; only where `load_ready` was set.
     pub load_start: Signal<In, Bit>,
+    /// With `load_start`: it begins with the first input channels of a tap.
+    pub load_restart: Signal<In, Bit>,
+    /// With that: words lie on diagonals.
+    pub load_diagonal: Signal<In, Bit>,
     /// The FIFO has a word.
     pub available: Signal<In, Bit>,
     /// It will have one in the next clock.
@@ -29,48 +36,55 @@ pub struct TileLoader {
     pub exhausted_next: Signal<In, Bit>,
     /// Takes it.
     pub pop: Signal<Out, Bit>,
-    /// The last word of the tile leaves the FIFO in this cycle or has left it. A register, so
-    /// that the end of a tile does not wait for the FIFO's counters; it does not know of a
-    /// `load_start` in the same cycle, in which no tile ends.
+    /// The last word of the tile leaves the FIFO in this cycle or has left it, and what is loaded
+    /// of it. A register, so that the end of a tile does not wait for the FIFO's counters; it does
+    /// not know of a `load_start` in the same cycle, in which no tile ends.
     pub load_ready: Signal<Out, Bit>,
-    /// The word popped one cycle earlier is at the array's port.
+    /// A tile is opened: what belongs to it is presented from the next clock on.
+    pub opens: Signal<Out, Bit>,
+    /// It begins with the first input channels of a tap.
+    pub reopens: Signal<Out, Bit>,
+    /// The word popped one cycle earlier, or one before, is at the array's port.
     pub weight_valid: Signal<Out, Bit>,
-    /// Its first row, in units of the rows of a word.
-    pub weight_row: Signal<Out, Bits<6>>,
-    /// Its group of columns.
-    pub weight_group: Signal<Out, Bits<4>>,
+    begun: DFF<Bit>,
     loading: DFF<Bit>,
-    row: DFF<Bits<6>>,
-    group: DFF<Bits<4>>,
+    diagonal: DFF<Bit>,
+    left: DFF<Bits<10>>,
+    at_last: DFF<Bit>,
+    used: DFF<Bits<5>>,
+    needs_word: DFF<Bit>,
     valid: DFF<Bit>,
-    popped_row: DFF<Bits<6>>,
-    popped_group: DFF<Bits<4>>,
-    at_last_word: DFF<Bit>,
     ready: DFF<Bit>,
-    loading_next: Signal<Local, Bit>,
-    at_last_word_next: Signal<Local, Bit>,
     active: Signal<Local, Bit>,
-    end_of_row: Signal<Local, Bit>,
-    end_of_tile: Signal<Local, Bit>,
-    last_group: Fixed<Bits<4>>,
-    grouped: Fixed<Bit>,
+    present: Signal<Local, Bit>,
+    loading_next: Signal<Local, Bit>,
+    diagonal_now: Signal<Local, Bit>,
+    left_now: Signal<Local, Bits<10>>,
+    at_last_now: Signal<Local, Bit>,
+    at_last_next: Signal<Local, Bit>,
+    used_now: Signal<Local, Bits<5>>,
+    needs_word_now: Signal<Local, Bit>,
+    needs_word_next: Signal<Local, Bit>,
+    last_of_tile: Fixed<Bits<10>>,
     single: Fixed<Bit>,
-    next_to_last_row: Fixed<Bits<6>>,
-    next_to_last_group: Fixed<Bits<4>>,
+    last_of_diagonal: Fixed<Bits<10>>,
+    single_diagonal: Fixed<Bit>,
+    last_use: Fixed<Bits<5>>,
 }
 
 impl TileLoader {
     /// The loader for the tiles of a configuration.
     pub fn new(configuration: &Configuration) -> Self {
-        let groups = (configuration.columns / configuration.weights_per_word()).max(1);
-        let rows = configuration.words_per_tile() / groups;
-        let next_to_last = (rows * groups).saturating_sub(2);
+        let grid = Grid::of(configuration);
+        let (tile, diagonal) = (grid.clocks_per_tile(), grid.clocks_per_diagonal());
+        let rows_per_word = configuration.rows_per_word();
+        let uses = grid.per_word.min(grid.columns) / rows_per_word;
         Self {
-            last_group: Fixed::new(groups - 1),
-            grouped: Fixed::flag(groups > 1),
-            single: Fixed::flag(rows * groups == 1),
-            next_to_last_row: Fixed::new(next_to_last / groups),
-            next_to_last_group: Fixed::new(next_to_last % groups),
+            last_of_tile: Fixed::new(tile - 1),
+            single: Fixed::flag(tile == 1),
+            last_of_diagonal: Fixed::new(diagonal - 1),
+            single_diagonal: Fixed::flag(diagonal == 1),
+            last_use: Fixed::new(uses - 1),
             ..Self::default()
         }
     }
@@ -79,11 +93,9 @@ impl TileLoader {
 impl Logic for TileLoader {
     #[hdl_gen]
     fn update(&mut self) {
+        comment!("module tile_loader: Pops the words of a tile when they are loaded.");
         comment!(
-            "module tile_loader: Pops the words of a tile and says which rows and columns they hold."
-        );
-        comment!(
-            "Stands behind the FIFO, whose word is at the array's port one clock after `pop`."
+            "Stands behind the FIFO, whose word is at the array's port from one clock after `pop` on."
         );
         comment!("ports start: the pass begins; its first tile is loaded without a `load_start`");
         comment!("ports load_start: sequencer");
@@ -91,69 +103,78 @@ impl Logic for TileLoader {
         comment!("ports exhausted: every word of the pass has left the FIFO");
         comment!("ports pop: FIFO");
         comment!("ports load_ready: the tile's last word leaves the FIFO now or has left it");
-        comment!("ports weight_valid: array: the word popped one clock earlier");
+        comment!("ports opens: what is loaded next, from the next clock on");
+        comment!("ports weight_valid: array: a word is loaded");
+        comment!("table last_of_tile: loads of a tile, and those that a word of a diagonal serves");
         dff_setup!(
-            self,
-            clock,
-            loading,
-            row,
-            group,
-            valid,
-            popped_row,
-            popped_group,
-            at_last_word,
-            ready
+            self, clock, begun, loading, diagonal, left, at_last, used, needs_word, valid, ready
         );
-        self.active.next = (self.loading.q.val() || self.load_start.val()) && !self.exhausted.val();
-        self.pop.next = self.active.val() && self.available.val() && !self.start.val();
-        if self.grouped.val() {
-            self.end_of_row.next = self.group.q.val() == self.last_group.val();
-        } else {
-            self.end_of_row.next = true;
+        self.begun.d.next = self.start.val();
+        self.opens.next = self.begun.q.val() || self.load_start.val();
+        self.reopens.next =
+            self.begun.q.val() || (self.load_start.val() && self.load_restart.val());
+
+        comment!("where the tile is, which may be opened in this clock");
+        self.diagonal_now.next = self.diagonal.q.val();
+        self.used_now.next = self.used.q.val();
+        self.needs_word_now.next = self.needs_word.q.val();
+        if self.reopens.val() {
+            self.diagonal_now.next = self.load_diagonal.val();
+            self.used_now.next = 0.into();
+            self.needs_word_now.next = true;
         }
-        self.end_of_tile.next = self.pop.val() && self.at_last_word.q.val();
-        self.loading_next.next = self.active.val() && !self.end_of_tile.val();
-        self.at_last_word_next.next = self.at_last_word.q.val();
-        if self.pop.val() {
-            if self.end_of_row.val() {
-                self.group.d.next = 0.into();
-                self.row.d.next = self.row.q.val() + 1;
-            } else {
-                self.group.d.next = self.group.q.val() + 1;
+        self.left_now.next = self.left.q.val();
+        self.at_last_now.next = self.at_last.q.val();
+        if self.opens.val() {
+            self.left_now.next = self.last_of_tile.val();
+            self.at_last_now.next = self.single.val();
+            if self.diagonal_now.val() {
+                self.left_now.next = self.last_of_diagonal.val();
+                self.at_last_now.next = self.single_diagonal.val();
             }
         }
-        if self.pop.val() && !self.single.val() {
-            self.at_last_word_next.next = !self.at_last_word.q.val()
-                && (self.row.q.val() == self.next_to_last_row.val())
-                && (self.group.q.val() == self.next_to_last_group.val());
+        self.diagonal.d.next = self.diagonal_now.val();
+
+        self.active.next = (self.loading.q.val() || self.opens.val())
+            && !(self.needs_word_now.val() && self.exhausted.val());
+        self.present.next = self.active.val()
+            && (self.available.val() || !self.needs_word_now.val())
+            && !self.start.val();
+        self.pop.next = self.present.val() && self.needs_word_now.val();
+
+        self.left.d.next = self.left_now.val();
+        self.at_last_next.next = self.at_last_now.val();
+        self.used.d.next = self.used_now.val();
+        self.needs_word_next.next = self.needs_word_now.val();
+        if self.present.val() {
+            self.left.d.next = self.left_now.val() - 1;
+            self.at_last_next.next = self.left_now.val() == 1;
+            self.needs_word_next.next = true;
+            self.used.d.next = 0.into();
+            if self.diagonal_now.val() && (self.used_now.val() != self.last_use.val()) {
+                self.needs_word_next.next = false;
+                self.used.d.next = self.used_now.val() + 1;
+            }
         }
-        if self.end_of_tile.val() {
-            self.row.d.next = 0.into();
-        }
-        self.valid.d.next = self.pop.val();
-        self.popped_row.d.next = self.row.q.val();
-        self.weight_valid.next = self.valid.q.val();
-        self.weight_row.next = self.popped_row.q.val();
-        if self.grouped.val() {
-            self.popped_group.d.next = self.group.q.val();
-            self.weight_group.next = self.popped_group.q.val();
-        } else {
-            self.weight_group.next = 0.into();
-        }
+        self.at_last.d.next = self.at_last_next.val();
+        self.needs_word.d.next = self.needs_word_next.val();
+        self.loading_next.next =
+            self.active.val() && !(self.present.val() && self.at_last_now.val());
         if self.start.val() {
             self.loading_next.next = true;
-            self.row.d.next = 0.into();
-            self.group.d.next = 0.into();
-            self.at_last_word_next.next = self.single.val();
         }
+        self.valid.d.next = self.present.val();
+        self.weight_valid.next = self.valid.q.val();
+
         comment!("whether the tile's last word leaves in the next clock, or will have left");
         self.ready.d.next = !self.loading_next.val()
-            || self.exhausted_next.val()
-            || (self.at_last_word_next.val() && self.available_next.val());
+            || (self.needs_word_next.val() && self.exhausted_next.val())
+            || (self.at_last_next.val()
+                && (self.available_next.val() || !self.needs_word_next.val()));
         self.loading.d.next = self.loading_next.val();
-        self.at_last_word.d.next = self.at_last_word_next.val();
         self.load_ready.next = self.ready.q.val();
         if self.reset.val() {
+            self.begun.d.next = false;
             self.loading.d.next = false;
             self.valid.d.next = false;
         }

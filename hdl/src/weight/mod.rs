@@ -5,6 +5,8 @@
 //!       ▲ credits: words under way never exceed the FIFO        TileLoader ─┘ pops
 //! ```
 //!
+//! [`BlockWalk`] says which cells of the array a word is for, and [`Spread`] keeps padding away from them.
+//!
 //! Words flow in address order, one a clock, and nothing ever stalls: the
 //! counter asks for a word only when the FIFO has room for it. The fault
 //! pipeline stands *in front of* the memory, so a word is read two cycles
@@ -22,7 +24,9 @@ mod fifo;
 mod loader;
 mod path;
 mod popcount;
+mod spread;
 mod voltage;
+mod walk;
 
 pub use address::AddressCounter;
 pub use cipher::CipherStage;
@@ -32,7 +36,9 @@ pub use fifo::WordFifo;
 pub use loader::TileLoader;
 pub use path::WeightPath;
 pub use popcount::PopCount;
+pub use spread::Spread;
 pub use voltage::VoltageRom;
+pub use walk::BlockWalk;
 
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles::weight_latency;

@@ -7,6 +7,7 @@ use super::fifo::WordFifo;
 use super::fifo_depth;
 use super::loader::TileLoader;
 use super::popcount::PopCount;
+use super::walk::BlockWalk;
 use crate::comment;
 use crate::memory::Memory;
 use brownout_spec::code::{Code, CodeName};
@@ -28,6 +29,18 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     pub weight_words: Signal<In, Bits<20>>,
     /// Loads the next tile: its words are popped from this clock on.
     pub load_start: Signal<In, Bit>,
+    /// It begins with the first input channels of a tap.
+    pub load_restart: Signal<In, Bit>,
+    /// The tap's words lie on diagonals.
+    pub load_diagonal: Signal<In, Bit>,
+    /// Inputs of its groups - 1.
+    pub load_group_inputs: Signal<In, Bits<14>>,
+    /// Columns of its groups, at most those of the array.
+    pub load_group_columns: Signal<In, Bits<7>>,
+    /// Columns of its first group.
+    pub load_first_columns: Signal<In, Bits<7>>,
+    /// Row of that group's first input.
+    pub load_first_row: Signal<In, Bits<6>>,
     /// The last word of the tile is popped in this clock or was before.
     pub load_ready: Signal<Out, Bit>,
 
@@ -61,6 +74,12 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     pub weight_row: Signal<Out, Bits<6>>,
     /// Group of columns of the word.
     pub weight_group: Signal<Out, Bits<4>>,
+    /// The word lies on a diagonal.
+    pub weight_diagonal: Signal<Out, Bit>,
+    /// For each row of the word, the first column that is not padding.
+    pub weight_from: Vec<Signal<Out, Bits<7>>>,
+    /// The first column behind those.
+    pub weight_to: Vec<Signal<Out, Bits<7>>>,
 
     /// A word was read; the events of one word come in different clocks.
     pub word_read: Signal<Out, Bit>,
@@ -82,6 +101,7 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     decoder: Vec<Decoder<N, WB>>,
     fifo: WordFifo<WB>,
     loader: TileLoader,
+    walk: BlockWalk,
 
     held: Vec<DFF<Bits<32>>>,
     write_word: Signal<Local, Bits<N>>,
@@ -105,6 +125,7 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     _held: usize,
     _last_beat_bits: usize,
     _lanes: usize,
+    _rows_per_word: usize,
     _faults: usize,
     _decoders: usize,
 }
@@ -125,6 +146,12 @@ impl<const N: usize, const WB: usize> WeightPath<N, WB> {
             start: Default::default(),
             weight_words: Default::default(),
             load_start: Default::default(),
+            load_restart: Default::default(),
+            load_diagonal: Default::default(),
+            load_group_inputs: Default::default(),
+            load_group_columns: Default::default(),
+            load_first_columns: Default::default(),
+            load_first_row: Default::default(),
             load_ready: Default::default(),
             write_lane: (0..beats).map(|_| Default::default()).collect(),
             write_address: Default::default(),
@@ -140,6 +167,13 @@ impl<const N: usize, const WB: usize> WeightPath<N, WB> {
             weight_valid: Default::default(),
             weight_row: Default::default(),
             weight_group: Default::default(),
+            weight_diagonal: Default::default(),
+            weight_from: (0..configuration.rows_per_word())
+                .map(|_| Default::default())
+                .collect(),
+            weight_to: (0..configuration.rows_per_word())
+                .map(|_| Default::default())
+                .collect(),
             word_read: Default::default(),
             corrected: Default::default(),
             detected: Default::default(),
@@ -153,6 +187,7 @@ impl<const N: usize, const WB: usize> WeightPath<N, WB> {
             decoder: (0..decoders).map(|_| Decoder::new(&code)).collect(),
             fifo: WordFifo::new(depth, lanes),
             loader: TileLoader::new(configuration),
+            walk: BlockWalk::new(configuration),
             held: (1..beats).map(|_| Default::default()).collect(),
             write_word: Default::default(),
             flush: Default::default(),
@@ -175,6 +210,7 @@ impl<const N: usize, const WB: usize> WeightPath<N, WB> {
             _held: beats - 1,
             _last_beat_bits: N - 32 * (beats - 1),
             _lanes: lanes,
+            _rows_per_word: configuration.rows_per_word(),
             _faults: faults,
             _decoders: decoders,
         }
@@ -194,11 +230,13 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
              is read two clocks before its flips are ready."
         );
         comment!("ports start: a pass begins");
-        comment!("ports load_start: sequencer: loads the next tile");
+        comment!("ports load_start: sequencer: loads the next tile, and which");
         comment!("ports write_lane: weight memory, written by the host in parts of 32 bits");
         comment!("ports policy: settings");
         comment!("ports chip_seed_low: settings of the fault emulation");
-        comment!("ports weight: a word for the array, and its place in the tile");
+        comment!(
+            "ports weight: a word for the array, its place in the tile, and what of it is padding"
+        );
         comment!("ports word_read: events to be counted");
         dff_setup!(
             self,
@@ -343,6 +381,8 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         self.loader.reset.next = self.reset.val();
         self.loader.start.next = self.start.val();
         self.loader.load_start.next = self.load_start.val();
+        self.loader.load_restart.next = self.load_restart.val();
+        self.loader.load_diagonal.next = self.load_diagonal.val();
         self.loader.available.next = self.fifo.available.val();
         self.loader.available_next.next = self.fifo.available_next.val();
         self.loader.exhausted.next = self.counter.exhausted.val();
@@ -353,8 +393,22 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
             self.weight[l].next = self.fifo.weight[l].val();
         }
         self.weight_valid.next = self.loader.weight_valid.val();
-        self.weight_row.next = self.loader.weight_row.val();
-        self.weight_group.next = self.loader.weight_group.val();
+        self.walk.clock.next = self.clock.val();
+        self.walk.opens.next = self.loader.opens.val();
+        self.walk.reopens.next = self.loader.reopens.val();
+        self.walk.load_diagonal.next = self.load_diagonal.val();
+        self.walk.load_group_inputs.next = self.load_group_inputs.val();
+        self.walk.load_group_columns.next = self.load_group_columns.val();
+        self.walk.load_first_columns.next = self.load_first_columns.val();
+        self.walk.load_first_row.next = self.load_first_row.val();
+        self.walk.valid.next = self.loader.weight_valid.val();
+        self.weight_row.next = self.walk.weight_row.val();
+        self.weight_group.next = self.walk.weight_group.val();
+        self.weight_diagonal.next = self.walk.weight_diagonal.val();
+        for k in 0..self._rows_per_word {
+            self.weight_from[k].next = self.walk.weight_from[k].val();
+            self.weight_to[k].next = self.walk.weight_to[k].val();
+        }
 
         if self.flush.val() {
             self.read_address.d.next = 0.into();

@@ -3,18 +3,20 @@
 //! ```text
 //! cycles = Σ steps (F + tiles · P + D) + W
 //!   F = 14                              descriptor fetch and set-up
-//!   P = max(M, A, Wt [convolution], C [last layer])
+//!   P = max(M, A, L [convolution], C [last layer])
 //!   D = R + C + 13                      last pixel issued .. written
-//!   W = max(0, prime + Wt − F − pools)  first tile's weights, before the first convolution
+//!   W = max(0, prime + L − F − pools)   first tile's weights, before the first convolution
+//!     + Σ max(0, L − P′ − D − F − pools)  and before each that follows one of period P′
 //! ```
 //!
 //! A step is a layer, or a copy of a tensor; a concat whose parts are written into it is none.
-//! R rows, C columns, M output pixels, Wt words per tile, A = 4 the accumulator's
-//! read-modify-write latency, `pools` the time of the steps before the first convolution, `prime`
-//! the depth of the weight path; tiles = ceil(outputs / C) · taps, times ceil(inputs / R) in a
-//! convolution; an addition has two taps, one of each tensor. `cycles` counts from the clock after
-//! the start command to the one in which the last result is in the result FIFO, so stalls of
-//! either stream cannot change it.
+//! R rows, C columns, M output pixels, L clocks of a load: the words per tile, but
+//! min(R, C) / rows per word in a depthwise layer, whose words give a weight to each of as many
+//! rows; A = 4 the accumulator's read-modify-write latency, `pools` the time of the steps in front
+//! that have no weights, `prime` the depth of the weight path; tiles = ceil(outputs / C) · taps,
+//! times the tiles of rows that an output tile reads in a convolution; an addition has two taps,
+//! one of each tensor. `cycles` counts from the clock after the start command to the one in which
+//! the last result is in the result FIFO, so stalls of either stream cannot change it.
 
 use crate::code::CodeName;
 use crate::config::Configuration;
@@ -23,8 +25,9 @@ use crate::program::{Program, Step, descriptor};
 
 /// A: clocks between a read of an accumulator and the next read of the same one.
 pub const ACCUMULATOR_LATENCY: usize = 4;
-/// Descriptor words, the program memory's latency and the set-up of a step.
-pub const FETCH: usize = descriptor::WORDS + 2;
+/// Descriptor words, of which the first is there before and the last arrives with the set-up of a
+/// layer: one clock for each, and none for the program memory's latency.
+pub const FETCH: usize = descriptor::WORDS;
 /// From the sequencer's decision to the array's row 0: issue register, memory, its register, lane select.
 pub const ISSUE_LATENCY: usize = 4;
 /// From a column's control to its output, C more for the deskew: accumulator and requantizer.
@@ -32,12 +35,9 @@ pub const COLUMN_LATENCY: usize = 8;
 /// From the deskewed outputs to the destination buffer.
 pub const WRITE_LATENCY: usize = 1;
 
-/// The shortest time a tile may take, whatever its pixels.
-pub fn shortest_period(configuration: &Configuration, convolution: bool, wide: bool) -> usize {
-    let mut period = ACCUMULATOR_LATENCY;
-    if convolution {
-        period = period.max(configuration.words_per_tile());
-    }
+/// The shortest time a tile may take, whatever its pixels: with the clocks of its load, 0 in a pool.
+pub fn shortest_period(configuration: &Configuration, load: usize, wide: bool) -> usize {
+    let mut period = ACCUMULATOR_LATENCY.max(load);
     if wide {
         period = period.max(configuration.columns);
     }
@@ -46,7 +46,7 @@ pub fn shortest_period(configuration: &Configuration, convolution: bool, wide: b
 
 /// P: clocks from one tile of a layer to the next.
 pub fn tile_period(configuration: &Configuration, step: &Step) -> usize {
-    shortest_period(configuration, step.convolution, step.wide).max(step.pixels())
+    shortest_period(configuration, step.clocks_per_load(), step.wide).max(step.pixels())
 }
 
 /// D: clocks from the last pixel's decision to its result in memory.
@@ -88,12 +88,14 @@ pub fn layer_cycles(configuration: &Configuration, step: &Step) -> u64 {
 /// Clocks of a whole pass.
 pub fn program_cycles(configuration: &Configuration, program: &Program) -> u64 {
     let mut total = 0;
-    let mut primed = false;
+    // When the load of the next convolution's first tile may begin.
+    let mut loading = weight_latency(configuration) as u64;
     for step in &program.steps {
-        if step.convolution && !primed {
-            let ready = (weight_latency(configuration) + configuration.words_per_tile()) as u64;
+        if step.convolution {
+            let ready = loading + step.clocks_per_load() as u64;
             total += ready.saturating_sub(total + FETCH as u64);
-            primed = true;
+            let before_last = (step.tiles() - 1) * tile_period(configuration, step);
+            loading = total + (FETCH + before_last) as u64;
         }
         total += layer_cycles(configuration, step);
     }

@@ -1,7 +1,8 @@
 //! The processing element against what a cell of the array is.
 //!
 //! A cell has two weights, W and S. In one clock W becomes S if `swap_in`, and S
-//! becomes lane 0 of the bus if `valid_in`, `load_in` and the gate (if it has one); an
+//! becomes lane 0 of the bus if `valid_in`, `load_in` and the gate (if it has one), else
+//! zero if `swap_in`; an
 //! activation a is multiplied by the W of its own clock and added to the sum that
 //! comes from above [`JOIN`] clocks later, which leaves [`LEAVE`] clocks after the
 //! activation. What goes to the neighbours does so one clock later; what belongs to
@@ -62,10 +63,11 @@ pub fn time(cut: &Cut) -> Window {
 }
 
 /// The claims about weights, one theorem each: `kept` (without a swap W stays),
-/// `swapped` (W becomes S, which stayed because nothing was loaded in the clock
-/// before, and whatever is loaded in the same), `loaded` (S is what was on the
-/// bus); and `passed` (what goes to the neighbours, the bus by one lane on).
-pub fn state(cut: &Cut) -> [Theorem; 4] {
+/// `stayed` (S stays where nothing is loaded or swapped, and W becomes S, whatever is
+/// loaded in the same clock), `cleared` (a swap leaves zero in S, if nothing is loaded),
+/// `loaded` (S is what was on the bus, also with a swap); and `passed` (what goes to the
+/// neighbours, the bus by one lane on).
+pub fn state(cut: &Cut) -> [Theorem; 5] {
     let weight = |claim, given, observed, compared, is| Scene {
         claim,
         given,
@@ -76,11 +78,24 @@ pub fn state(cut: &Cut) -> [Theorem; 4] {
     [
         weight("kept", &[(1, "swap", 0)], 1, 2, "seen == weight"),
         weight(
-            "swapped",
+            "stayed",
+            &[
+                (1, "valid", 1),
+                (1, "load", 1),
+                (1, "gate", 1),
+                (2, "swap", 0),
+                (3, "swap", 1),
+            ],
+            1,
+            4,
+            "loaded_second || bus_first == weight",
+        ),
+        weight(
+            "cleared",
             &[(1, "swap", 1), (2, "swap", 1)],
             2,
             3,
-            "loaded_first || seen == weight",
+            "loaded_first || weight == 0",
         ),
         weight(
             "loaded",
@@ -100,7 +115,7 @@ pub fn state(cut: &Cut) -> [Theorem; 4] {
     .chain([passed(cut)])
     .collect::<Vec<_>>()
     .try_into()
-    .expect("three scenes and one more")
+    .expect("four scenes and one more")
 }
 
 /// A short story about the weights of a cell; all that is not given is free.
@@ -165,7 +180,7 @@ impl Scene {
 {}{}{}    end
     wire signed [31:0] seen = out_{};
     wire signed {weight} bus_first = bus_1;
-    wire loaded_first = loaded_1;
+    wire loaded_first = loaded_1, loaded_second = loaded_2;
     wire signed [31:0] weight = out;
     assign {} = {};
 endmodule

@@ -1,7 +1,7 @@
 //! Where a descriptor's fields lie in its registers.
 //!
 //! Words arrive one after the other and are shifted through, so that word 0 lies
-//! in register 0 when the last one has arrived. Positions of the fields come from
+//! in register 0 when the last but one has arrived; the last one is taken while the layer begins. Positions of the fields come from
 //! [`brownout_spec::program::descriptor`]; a loop over a single index is how
 //! `#[hdl_gen]` takes a constant.
 
@@ -20,6 +20,7 @@ impl Logic for DescriptorRegisters {
             "registers.md describes the fields; counts and sizes are as it says, mostly less one."
         );
         comment!("ports shift: program memory's word of a descriptor, word 0 first");
+        comment!("ports diagonal: weights and groups");
         comment!("ports pool: kind of layer");
         comment!("ports source: activation buffers");
         comment!("ports kernel_height: window");
@@ -28,16 +29,59 @@ impl Logic for DescriptorRegisters {
         comment!("ports last_rows: lanes in use in the last tile");
         comment!("ports operand_row_step: residual operand");
         comment!("ports parameter_base: requantization");
+        comment!("ports group_rest: where the groups of the next output tile begin");
         for i in 0..field::WORDS {
             self.words[i].clock.next = self.clock.val();
             self.words[i].d.next = self.words[i].q.val();
         }
         if self.shift.val() {
-            for i in 1..field::WORDS {
+            for i in 1..(field::WORDS - 1) {
                 self.words[i - 1].d.next = self.words[i].q.val();
             }
+            for i in (field::WORDS - 2)..(field::WORDS - 1) {
+                self.words[i].d.next = self.word.val();
+            }
+        }
+        if self.take_last.val() {
             for i in (field::WORDS - 1)..field::WORDS {
                 self.words[i].d.next = self.word.val();
+            }
+        }
+        for word in field::DIAGONAL.word..(field::DIAGONAL.word + 1) {
+            for lsb in field::DIAGONAL.lsb..(field::DIAGONAL.lsb + 1) {
+                self.diagonal.next = self.words[word].q.val().get_bit(lsb);
+            }
+        }
+        for word in field::GROUP_INPUTS.word..(field::GROUP_INPUTS.word + 1) {
+            for lsb in field::GROUP_INPUTS.lsb..(field::GROUP_INPUTS.lsb + 1) {
+                self.group_inputs.next = self.words[word]
+                    .q
+                    .val()
+                    .get_bits::<{ field::GROUP_INPUTS.bits }>(lsb);
+            }
+        }
+        for word in field::GROUP_OUTPUTS.word..(field::GROUP_OUTPUTS.word + 1) {
+            for lsb in field::GROUP_OUTPUTS.lsb..(field::GROUP_OUTPUTS.lsb + 1) {
+                self.group_outputs.next = self.words[word]
+                    .q
+                    .val()
+                    .get_bits::<{ field::GROUP_OUTPUTS.bits }>(lsb);
+            }
+        }
+        for word in field::GROUP_REST.word..(field::GROUP_REST.word + 1) {
+            for lsb in field::GROUP_REST.lsb..(field::GROUP_REST.lsb + 1) {
+                self.group_rest.next = self.words[word]
+                    .q
+                    .val()
+                    .get_bits::<{ field::GROUP_REST.bits }>(lsb);
+            }
+        }
+        for word in field::GROUP_ROWS.word..(field::GROUP_ROWS.word + 1) {
+            for lsb in field::GROUP_ROWS.lsb..(field::GROUP_ROWS.lsb + 1) {
+                self.group_rows.next = self.words[word]
+                    .q
+                    .val()
+                    .get_bits::<{ field::GROUP_ROWS.bits }>(lsb);
             }
         }
         for word in field::POOL.word..(field::POOL.word + 1) {

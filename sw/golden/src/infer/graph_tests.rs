@@ -421,12 +421,9 @@ fn from_every_layer_of_a_graph_the_classes_are_those_of_the_whole() {
             channels,
         } = model.network.input;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let data = Dataset {
-            name: "random".into(),
-            images: Array4::from_shape_simple_fn((20, height, width, channels), || random.random()),
-            labels: vec![0; 20],
-            classes: 10,
-        };
+        let images: Array4<u8> =
+            Array4::from_shape_simple_fn((20, height, width, channels), || random.random());
+        let data = Dataset::new("random", images, vec![0; 20], 10);
         let whole = network.classes(&data);
         for layer in 0..model.layers.len() {
             let prefix = Prefix::new(&network, layer, &data);

@@ -8,12 +8,12 @@
 //! column. Such weights lie side by side instead, those of one tap of one tile of columns, and
 //! are spread over the diagonals of as many array tiles as they need rows.
 
+use crate::config::Configuration;
+
 /// The cut of one layer on one array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tiling {
-    rows: usize,
-    columns: usize,
-    per_word: usize,
+    grid: Grid,
     outputs: usize,
     groups: usize,
     group_inputs: usize,
@@ -31,14 +31,35 @@ pub struct Grid {
     pub per_word: usize,
 }
 
+impl Grid {
+    /// The array and words of an accelerator.
+    pub fn of(configuration: &Configuration) -> Self {
+        Self {
+            rows: configuration.rows,
+            columns: configuration.columns,
+            per_word: configuration.weights_per_word(),
+        }
+    }
+
+    /// Clocks in which the words of a full tile are loaded, one after the other.
+    pub fn clocks_per_tile(self) -> usize {
+        self.rows * self.columns / self.per_word
+    }
+
+    /// Clocks in which a diagonal is loaded: one row after the other, or as many at a time as a
+    /// word of a full tile has.
+    pub fn clocks_per_diagonal(self) -> usize {
+        let rows_per_word = (self.per_word / self.columns).max(1);
+        self.rows.min(self.columns) / rows_per_word
+    }
+}
+
 impl Tiling {
     /// The cut of a layer of `outputs` channels, each of which reads the `group_inputs` channels of
     /// its group; `groups` divides `outputs`, and nothing is 0.
     pub fn new(grid: Grid, outputs: usize, groups: usize, group_inputs: usize) -> Self {
         let mut tiling = Self {
-            rows: grid.rows,
-            columns: grid.columns,
-            per_word: grid.per_word,
+            grid,
             outputs,
             groups,
             group_inputs,
@@ -61,13 +82,18 @@ impl Tiling {
 
     /// Tiles of columns.
     pub fn output_tiles(&self) -> usize {
-        self.outputs.div_ceil(self.columns)
+        self.outputs.div_ceil(self.grid.columns)
     }
 
     /// Array tiles of one tap of an output tile: the most tiles of rows that the groups of an
     /// output tile reach over.
     pub fn input_tiles(&self) -> usize {
         self.input_tiles
+    }
+
+    /// Inputs of a group.
+    pub fn group_inputs(&self) -> usize {
+        self.group_inputs
     }
 
     /// Outputs of a group.
@@ -77,42 +103,38 @@ impl Tiling {
 
     /// The first tile of rows that an output tile reads.
     pub fn first_input_tile(&self, output_tile: usize) -> usize {
-        self.group_of(output_tile * self.columns) * self.group_inputs / self.rows
+        self.group_of(output_tile * self.grid.columns) * self.group_inputs / self.grid.rows
     }
 
     /// Words of one tap of an output tile.
     pub fn words_per_tap(&self) -> usize {
         match self.is_diagonal() {
             true => {
-                let columns = self.columns.min(self.input_tiles * self.rows);
-                columns.div_ceil(self.per_word)
+                let columns = self.grid.columns.min(self.input_tiles * self.grid.rows);
+                columns.div_ceil(self.grid.per_word)
             }
-            false => self.input_tiles * self.rows * self.columns / self.per_word,
+            false => self.input_tiles * self.grid.rows * self.grid.columns / self.grid.per_word,
         }
     }
 
-    /// Clocks in which the words of an array tile are loaded, one after the other: a word for full
-    /// tiles; for diagonals as many rows as a word of a full tile has.
+    /// Clocks in which the weights of an array tile are loaded.
     pub fn clocks_per_load(&self) -> usize {
         match self.is_diagonal() {
-            true => {
-                let rows_per_word = (self.per_word / self.columns).max(1);
-                self.rows.min(self.columns) / rows_per_word
-            }
-            false => self.rows * self.columns / self.per_word,
+            true => self.grid.clocks_per_diagonal(),
+            false => self.grid.clocks_per_tile(),
         }
     }
 
     /// Output tile of a weight, and its place among the positions of its tap's words there.
     pub(super) fn place(&self, output: usize, input: usize) -> (usize, usize) {
-        let (tile, column) = (output / self.columns, output % self.columns);
+        let (tile, column) = (output / self.grid.columns, output % self.grid.columns);
         if self.is_diagonal() {
             return (tile, column);
         }
         let input = self.group_of(output) * self.group_inputs + input;
         // Tiles of rows follow one another, so that rows do.
-        let row = input - self.first_input_tile(tile) * self.rows;
-        (tile, row * self.columns + column)
+        let row = input - self.first_input_tile(tile) * self.grid.rows;
+        (tile, row * self.grid.columns + column)
     }
 
     /// Output, and input within its group, of a position among those of a tap's words: the inverse
@@ -121,14 +143,14 @@ impl Tiling {
     /// Of padding, one of the two lies beyond the tensor: inputs count on behind the group, from
     /// the last tile of rows to the first.
     pub(super) fn weight(&self, output_tile: usize, position: usize) -> (usize, usize) {
-        let (row, column) = (position / self.columns, position % self.columns);
-        let output = output_tile * self.columns + column;
+        let (row, column) = (position / self.grid.columns, position % self.grid.columns);
+        let output = output_tile * self.grid.columns + column;
         if self.is_diagonal() {
             return (output, row);
         }
-        let input = self.first_input_tile(output_tile) * self.rows + row;
+        let input = self.first_input_tile(output_tile) * self.grid.rows + row;
         let last = self.output_tiles() - 1;
-        let all = (self.first_input_tile(last) + self.input_tiles) * self.rows;
+        let all = (self.first_input_tile(last) + self.input_tiles) * self.grid.rows;
         let first = self.group_of(output) * self.group_inputs;
         (output, (input + all - first) % all)
     }
@@ -140,7 +162,7 @@ impl Tiling {
 
     /// Behind the last tile of rows that an output tile reads.
     fn end_input_tile(&self, output_tile: usize) -> usize {
-        let last = ((output_tile + 1) * self.columns).min(self.outputs) - 1;
-        ((self.group_of(last) + 1) * self.group_inputs).div_ceil(self.rows)
+        let last = ((output_tile + 1) * self.grid.columns).min(self.outputs) - 1;
+        ((self.group_of(last) + 1) * self.group_inputs).div_ceil(self.grid.rows)
     }
 }

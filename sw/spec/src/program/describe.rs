@@ -3,6 +3,7 @@
 use super::Step;
 use super::descriptor::{self as field, Descriptor};
 use crate::config::Configuration;
+use crate::image::Tiling;
 
 /// Channels in the last of the tiles that `channels` fill.
 fn last_tile(channels: usize, tile: usize) -> usize {
@@ -30,7 +31,12 @@ pub(super) fn describe(configuration: &Configuration, step: &Step) -> Descriptor
     d.set(field::OUTPUT_WIDTH, s.output.width - 1);
     d.set(field::INPUT_TILES, step.input_tiles - 1);
     d.set(field::OUTPUT_TILES, step.output_tiles - 1);
-    let rows = last_tile(s.input.channels, configuration.rows);
+    // The last tile of rows differs from one output tile to the next where there are groups. None
+    // of their weights meets a row without a channel.
+    let rows = match s.groups {
+        1 => last_tile(s.input.channels, configuration.rows),
+        _ => configuration.rows,
+    };
     d.set(field::LAST_ROWS, rows);
     let used = last_tile(s.output.channels, columns);
     d.set(field::LAST_COLUMNS, used);
@@ -40,7 +46,26 @@ pub(super) fn describe(configuration: &Configuration, step: &Step) -> Descriptor
     d.set_wrapped(field::LOW, i64::from(step.output.low));
     d.set_wrapped(field::HIGH, i64::from(step.output.high));
     describe_operand(configuration, step, &mut d);
+    describe_groups(configuration, step, &mut d);
     d
+}
+
+/// What of each word of the weights the array gets.
+pub(super) fn describe_load(tiling: &Tiling, d: &mut Descriptor) {
+    d.set(field::DIAGONAL, usize::from(tiling.is_diagonal()));
+    d.set(field::GROUP_INPUTS, tiling.group_inputs() - 1);
+    d.set(field::GROUP_OUTPUTS, tiling.group_outputs() - 1);
+}
+
+/// Where the groups of the next output tile begin. With one there is no next one.
+fn describe_groups(configuration: &Configuration, step: &Step, d: &mut Descriptor) {
+    let Some(tiling) = step.tiling.filter(|_| step.output_tiles > 1) else {
+        return;
+    };
+    let whole = configuration.columns / tiling.group_outputs();
+    let rest = configuration.columns % tiling.group_outputs();
+    d.set(field::GROUP_REST, rest);
+    d.set(field::GROUP_ROWS, whole * tiling.group_inputs());
 }
 
 fn describe_window(step: &Step, d: &mut Descriptor) {

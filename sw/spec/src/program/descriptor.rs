@@ -4,7 +4,11 @@
 //! the encoder below and the register documentation all come from these fields.
 
 /// 32-bit words of one step's descriptor.
-pub const WORDS: usize = 12;
+///
+/// The first one says how weights are loaded. It is seen while the step before still runs, so
+/// that the first tile's weights are loaded ahead; where a step has none, it is that of the next
+/// step that has.
+pub const WORDS: usize = 14;
 
 /// A field of the descriptor: `bits` bits of word `word`, from bit `lsb` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,52 +37,57 @@ macro_rules! fields {
 }
 
 fields! {
-    POOL: 0, 0, 1, "1: pooling, the operand port feeds the columns; 0: convolution";
-    AVERAGE: 0, 1, 1, "1: a pool sums; 0: it takes the maximum";
-    WIDE: 0, 2, 1, "1: int32 results go to the result stream";
-    OPERAND: 0, 3, 1, "1: the operand port reads a residual operand with the last tap, which a pool does not fold";
-    LAST: 0, 4, 1, "1: the program ends after this step";
-    SETS: 0, 5, 1, "1: nine sets of parameters, chosen by the output pixel's place: first, in between or last row, then column; 0: one";
-    SOURCE: 0, 8, 2, "activation buffer that the array reads, or the taps of a pool";
-    DESTINATION: 0, 10, 2, "activation buffer that is written";
-    OPERAND_SOURCE: 0, 12, 2, "activation buffer of the residual operand";
-    OPERAND_STRIDE: 0, 14, 2, "pixels between residual operands in a row: 1 or 2";
-    DESTINATION_BASE: 0, 16, 16, "address of the output's first word";
-    KERNEL_HEIGHT: 1, 0, 6, "window rows - 1";
-    KERNEL_WIDTH: 1, 6, 6, "window columns - 1";
-    STRIDE_ROWS: 1, 12, 3, "rows from one window to the next";
-    STRIDE_COLUMNS: 1, 15, 3, "columns from one window to the next";
-    PADDING_ABOVE: 1, 18, 6, "rows of padding above the map";
-    PADDING_IN_FRONT: 1, 24, 6, "columns of padding in front of the map";
-    INPUT_HEIGHT: 2, 0, 12, "rows of the input map";
-    INPUT_WIDTH: 2, 12, 12, "columns of the input map";
-    DILATION_ROWS: 2, 24, 6, "rows from one tap to the next";
-    OUTPUT_HEIGHT: 3, 0, 12, "rows of the output map - 1";
-    OUTPUT_WIDTH: 3, 12, 12, "columns of the output map - 1";
-    DILATION_COLUMNS: 3, 24, 6, "columns from one tap to the next";
-    INPUT_TILES: 4, 0, 12, "input tiles - 1; 0 in a pool";
-    OUTPUT_TILES: 4, 12, 12, "output tiles - 1";
-    REPEAT_ROWS: 4, 24, 3, "output rows that each row of windows gives - 1";
-    REPEAT_COLUMNS: 4, 27, 3, "output columns that each window of a row gives - 1";
-    INPUT_PLANE: 5, 0, 16, "words of one channel group of the input: rows * columns";
-    ROW_STEP: 5, 16, 16, "stride of the rows * columns of the input";
-    TAP_ROW_STEP: 6, 0, 16, "from the last column of a window row to the first of the next, modulo 2^16";
-    ORIGIN: 6, 16, 16, "address of the first window's first pixel, modulo 2^16";
-    LAST_ROWS: 7, 0, 7, "rows in use in the last input tile";
-    LAST_COLUMNS: 7, 7, 7, "columns in use in the last output tile";
-    LAST_OPERAND_COLUMNS: 7, 14, 7, "columns with an operand in the last output tile that has one";
-    SHIFT: 7, 21, 5, "s";
-    RESIDUAL_SHIFT: 7, 26, 5, "sr, at most s";
-    OPERAND_ROW_STEP: 8, 0, 16, "operand stride * columns of the operand map";
-    OPERAND_PLANE: 8, 16, 16, "words of one channel group of the operand (of the input, in a pool)";
-    PARAMETER_BASE: 9, 0, 12, "parameter address of the first output tile";
-    OPERAND_BASE: 9, 16, 16, "address of the residual operand's first word";
-    OPERAND_TILES: 10, 0, 12, "output tiles with an operand - 1";
-    DESTINATION_TILE: 10, 12, 4, "tile of columns in a word of the destination at which the first output tile is written";
-    LOW: 10, 16, 8, "smallest activation, two's complement";
-    HIGH: 10, 24, 8, "largest activation, two's complement";
-    RESIDUAL_MULTIPLIER: 11, 0, 16, "mr, two's complement";
-    OUTPUT_PLANE: 11, 16, 16, "words of one channel group of the output - 1";
+    DIAGONAL: 0, 0, 1, "1: every output reads one input of its own, and a word holds weights side by side; 0: full tiles";
+    GROUP_INPUTS: 0, 2, 14, "inputs of a group - 1";
+    GROUP_OUTPUTS: 0, 16, 14, "outputs of a group - 1";
+    POOL: 1, 0, 1, "1: pooling, the operand port feeds the columns; 0: convolution";
+    AVERAGE: 1, 1, 1, "1: a pool sums; 0: it takes the maximum";
+    WIDE: 1, 2, 1, "1: int32 results go to the result stream";
+    OPERAND: 1, 3, 1, "1: the operand port reads a residual operand with the last tap, which a pool does not fold";
+    LAST: 1, 4, 1, "1: the program ends after this step";
+    SETS: 1, 5, 1, "1: nine sets of parameters, chosen by the output pixel's place: first, in between or last row, then column; 0: one";
+    SOURCE: 1, 8, 2, "activation buffer that the array reads, or the taps of a pool";
+    DESTINATION: 1, 10, 2, "activation buffer that is written";
+    OPERAND_SOURCE: 1, 12, 2, "activation buffer of the residual operand";
+    OPERAND_STRIDE: 1, 14, 2, "pixels between residual operands in a row: 1 or 2";
+    DESTINATION_BASE: 1, 16, 16, "address of the output's first word";
+    KERNEL_HEIGHT: 2, 0, 6, "window rows - 1";
+    KERNEL_WIDTH: 2, 6, 6, "window columns - 1";
+    STRIDE_ROWS: 2, 12, 3, "rows from one window to the next";
+    STRIDE_COLUMNS: 2, 15, 3, "columns from one window to the next";
+    PADDING_ABOVE: 2, 18, 6, "rows of padding above the map";
+    PADDING_IN_FRONT: 2, 24, 6, "columns of padding in front of the map";
+    INPUT_HEIGHT: 3, 0, 12, "rows of the input map";
+    INPUT_WIDTH: 3, 12, 12, "columns of the input map";
+    DILATION_ROWS: 3, 24, 6, "rows from one tap to the next";
+    OUTPUT_HEIGHT: 4, 0, 12, "rows of the output map - 1";
+    OUTPUT_WIDTH: 4, 12, 12, "columns of the output map - 1";
+    DILATION_COLUMNS: 4, 24, 6, "columns from one tap to the next";
+    INPUT_TILES: 5, 0, 12, "input tiles - 1; 0 in a pool";
+    OUTPUT_TILES: 5, 12, 12, "output tiles - 1";
+    REPEAT_ROWS: 5, 24, 3, "output rows that each row of windows gives - 1";
+    REPEAT_COLUMNS: 5, 27, 3, "output columns that each window of a row gives - 1";
+    INPUT_PLANE: 6, 0, 16, "words of one channel group of the input: rows * columns";
+    ROW_STEP: 6, 16, 16, "stride of the rows * columns of the input";
+    TAP_ROW_STEP: 7, 0, 16, "from the last column of a window row to the first of the next, modulo 2^16";
+    ORIGIN: 7, 16, 16, "address of the first window's first pixel, modulo 2^16";
+    LAST_ROWS: 8, 0, 7, "rows in use in the last input tile";
+    LAST_COLUMNS: 8, 7, 7, "columns in use in the last output tile";
+    LAST_OPERAND_COLUMNS: 8, 14, 7, "columns with an operand in the last output tile that has one";
+    SHIFT: 8, 21, 5, "s";
+    RESIDUAL_SHIFT: 8, 26, 5, "sr, at most s";
+    OPERAND_ROW_STEP: 9, 0, 16, "operand stride * columns of the operand map";
+    OPERAND_PLANE: 9, 16, 16, "words of one channel group of the operand (of the input, in a pool)";
+    PARAMETER_BASE: 10, 0, 12, "parameter address of the first output tile";
+    OPERAND_BASE: 10, 16, 16, "address of the residual operand's first word";
+    OPERAND_TILES: 11, 0, 12, "output tiles with an operand - 1";
+    DESTINATION_TILE: 11, 12, 4, "tile of columns in a word of the destination at which the first output tile is written";
+    LOW: 11, 16, 8, "smallest activation, two's complement";
+    HIGH: 11, 24, 8, "largest activation, two's complement";
+    RESIDUAL_MULTIPLIER: 12, 0, 16, "mr, two's complement";
+    OUTPUT_PLANE: 12, 16, 16, "words of one channel group of the output - 1";
+    GROUP_REST: 13, 0, 7, "columns that are left of a tile when as many whole groups as fit are taken";
+    GROUP_ROWS: 13, 8, 14, "inputs of these whole groups; 0 with one output tile";
 }
 
 /// A descriptor as it is written to the program memory.

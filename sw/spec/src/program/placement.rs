@@ -1,12 +1,13 @@
 //! A network placed on a configuration: what it needs is checked, and its passes put in order.
 
-use super::describe::describe;
+use super::describe::{describe, describe_load};
 use super::descriptor::Descriptor;
 use super::layout::{Layout, Run, Stay};
 use super::place::{BUFFERS, Place, map_words};
 use super::{LayerShapes, Network, Operand, Operation, Origin, ProgramError, Shape, Step, Window};
 use crate::arithmetic::{OutputScale, check_accumulator};
 use crate::config::{Configuration, RESULT_FIFO_DEPTH};
+use crate::image::{Grid, Tiling};
 
 /// Where a layer's output lies, and from when on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,7 @@ impl Program {
         if program.weight_words == 0 {
             return Err(ProgramError::NoWeights);
         }
+        program.describe_loads();
         check_depth(
             "depths.weights",
             depths.weights,
@@ -105,14 +107,14 @@ impl Program {
             Origin::Layer(layer) => compute(network, shapes, layer, run),
         };
         step.output_tiles = step.shapes.output.channels.div_ceil(configuration.columns);
-        if step.convolution {
-            step.input_tiles = step.shapes.input.channels.div_ceil(configuration.rows);
-        }
         step.weight_base = self.weight_words;
         step.parameter_base = self.parameter_tiles;
         self.parameter_tiles += step.parameter_tiles();
         if step.convolution {
-            self.weight_words += step.tiles() * configuration.words_per_tile();
+            let tiling = tiling(configuration, &step.shapes);
+            step.input_tiles = tiling.input_tiles();
+            step.tiling = Some(tiling);
+            self.weight_words += step.output_tiles * step.taps() * tiling.words_per_tap();
         }
         let what = match run.origin {
             Origin::Copy(tensor) => format!("the program, up to a copy of tensor {tensor},"),
@@ -127,6 +129,17 @@ impl Program {
         step.descriptor = describe(configuration, &step);
         self.steps.push(step);
         Ok(())
+    }
+
+    /// Tells each step how the weights are loaded that come next: its own, or a later one's.
+    fn describe_loads(&mut self) {
+        let mut next = None;
+        for step in self.steps.iter_mut().rev() {
+            next = step.tiling.or(next);
+            if let Some(tiling) = next {
+                describe_load(&tiling, &mut step.descriptor);
+            }
+        }
     }
 
     /// The 32-bit words of the program memory, [`WORDS`] a step.
@@ -198,6 +211,7 @@ fn weightless(shapes: LayerShapes, run: &Run) -> Step {
         destination: run.destination.unwrap_or(NOWHERE),
         operand: None,
         output: COPY_SCALE,
+        tiling: None,
         input_tiles: 1,
         output_tiles: 1,
         sets: 1,
@@ -352,10 +366,17 @@ fn check_operation(
             "an average whose divisor differs at most between first, last and other rows and columns of windows, and is never zero,",
         );
     }
-    if shapes.groups != 1 {
-        return refuse("groups", shapes.groups.to_string(), "1");
-    }
     Ok(())
+}
+
+fn tiling(configuration: &Configuration, shapes: &LayerShapes) -> Tiling {
+    let outputs = shapes.output.channels;
+    Tiling::new(
+        Grid::of(configuration),
+        outputs,
+        shapes.groups,
+        shapes.group_channels(),
+    )
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::descriptor::Descriptor;
 use super::{LayerShapes, Place, Shape, Window};
 use crate::arithmetic::{OutputScale, ResidualScale};
+use crate::image::Tiling;
 
 /// Why there is a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,9 @@ pub struct Step {
     pub operand: Option<Operand>,
     /// Shift and bounds of its output.
     pub output: OutputScale,
-    /// Tiles of `rows` input channels; 1 without an array.
+    /// How its weights are cut (convolutions).
+    pub tiling: Option<Tiling>,
+    /// Tiles of `rows` input channels that each output tile reads; 1 without an array.
     pub input_tiles: usize,
     /// Tiles of `columns` output channels.
     pub output_tiles: usize,
@@ -79,6 +82,11 @@ impl Step {
     /// The window that it moves over its source.
     pub fn window(&self) -> &Window {
         &self.shapes.window
+    }
+
+    /// Clocks in which the weights of a tile are loaded; 0 without an array.
+    pub fn clocks_per_load(&self) -> usize {
+        self.tiling.map_or(0, |tiling| tiling.clocks_per_load())
     }
 
     /// M: output pixels, streamed once per tile.
