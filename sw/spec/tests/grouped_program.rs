@@ -46,6 +46,7 @@ fn network(side: usize, groups: usize, of: (usize, usize), kernel: usize) -> Net
         Operation::convolution(Window::square(1, 1, 0), 5),
     ];
     let layer = |(index, operation)| Layer {
+        zero: 0,
         name: format!("layer{index}"),
         reads: vec![index],
         operation,
@@ -56,6 +57,7 @@ fn network(side: usize, groups: usize, of: (usize, usize), kernel: usize) -> Net
         },
     };
     Network {
+        input_zero: 0,
         input: Shape {
             height: side,
             width: side,
