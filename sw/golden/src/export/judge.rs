@@ -91,9 +91,7 @@ pub fn judge(trained: &QuantizedNetwork, model: &IntegerModel, data: &Dataset) -
     let layers = counts.into_iter().enumerate();
     let right = |classes: Vec<u16>| -> Vec<bool> {
         let pairs = classes.into_iter().zip(&data.labels);
-        pairs
-            .map(|(class, &label)| class == u16::from(label))
-            .collect()
+        pairs.map(|(class, &label)| class == label).collect()
     };
     let rounded = right(evaluator.classes(&trained.model.input.rounded_table(), data));
     let integer = right(network.classes(data));
