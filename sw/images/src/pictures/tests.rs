@@ -85,7 +85,7 @@ fn values_of_sixteen_bits_keep_their_high_byte() {
         (picture.height, picture.width, picture.channels),
         (11, 15, 1)
     );
-    let high = (0..11 * 15).map(|i| (i * 397 % 65536 >> 8) as u8);
+    let high = (0..11 * 15).map(|i| ((i * 397 % 65536) >> 8) as u8);
     assert!(picture.pixels.iter().copied().eq(high));
     let colours: Vec<u8> = (0..4 * 8).map(|i| i * 7).collect();
     let mut file = Vec::new();
