@@ -421,8 +421,8 @@ fn from_every_layer_of_a_graph_the_classes_are_those_of_the_whole() {
             channels,
         } = model.network.input;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let images: Array4<u8> =
-            Array4::from_shape_simple_fn((20, height, width, channels), || random.random());
+        let shape = (20, height, width, channels);
+        let images = Array4::<u8>::from_shape_simple_fn(shape, || random.random());
         let data = Dataset::new("random", images, vec![0; 20], 10);
         let whole = network.classes(&data);
         for layer in 0..model.layers.len() {

@@ -8,13 +8,13 @@
 
 mod classify;
 #[cfg(test)]
-mod graph_tests;
+pub(crate) mod graph_tests;
 mod kernel;
 mod memory;
 mod network;
 mod prefix;
 #[cfg(test)]
-mod reference;
+pub(crate) mod reference;
 mod workspace;
 
 pub use kernel::Instructions;

@@ -97,18 +97,29 @@ impl Blocked {
         for number in 0..self.blocks() {
             let Block { first, lanes, base } = self.block(number);
             let lines = padded[base + begin..].chunks_mut(self.line);
-            for (row, line) in source.chunks_exact(width * channels).zip(lines) {
+            let rows = source.chunks_exact(width * channels);
+            for (row, (pixels, line)) in rows.zip(lines).enumerate() {
                 let targets = line.as_chunks_mut::<LANES>().0;
-                for (pixel, target) in row.chunks_exact(channels).zip(targets) {
-                    *target = match pixel[first..].first_chunk() {
+                if lanes == LANES {
+                    for (pixel, target) in pixels.chunks_exact(channels).zip(targets) {
+                        if let Some(values) = pixel[first..].first_chunk() {
+                            *target = convert(*values);
+                        }
+                    }
+                    continue;
+                }
+                let mut at = row * width * channels + first;
+                for target in targets.iter_mut().take(width) {
+                    // Lanes beyond the channels may hold anything: they are multiplied by nothing.
+                    *target = match source[at..].first_chunk() {
                         Some(values) => convert(*values),
                         None => {
-                            // Lanes beyond the channels are multiplied by nothing.
                             let mut values = [0; LANES];
-                            values[..lanes].copy_from_slice(&pixel[first..]);
+                            values[..lanes].copy_from_slice(&source[at..at + lanes]);
                             convert(values)
                         }
                     };
+                    at += channels;
                 }
             }
         }

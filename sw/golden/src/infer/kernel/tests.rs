@@ -309,3 +309,86 @@ fn every_activation_is_the_specification_s_with_all_instructions() {
     // Sums in two parts and sums in 64 bits are both there.
     assert!((400..3600).contains(&halved), "{halved} of 4000");
 }
+
+/// The activations that follow from a case's accumulators, pixel by pixel.
+fn activations(case: &Case, epilogue: &Epilogue, operand: Option<&Operand>) -> Vec<i8> {
+    let output = case.shapes.output;
+    let mut all = vec![0; output.volume()];
+    let pixels = all.chunks_exact_mut(output.channels);
+    let sums = case.expected.chunks_exact(output.channels);
+    for (pixel, (y, sums)) in pixels.zip(sums).enumerate() {
+        let place = (pixel / output.width, pixel % output.width);
+        let operand = operand.map_or(&[][..], |o| o.pixel(place.0, place.1));
+        epilogue.activations(0, sums, operand, y);
+    }
+    all
+}
+
+#[test]
+fn what_leaves_every_convolution_is_scaled_and_in_its_place_with_all_instructions() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let mut halved = 0;
+    for (number, case) in cases().iter().enumerate() {
+        let Case { shapes, zero, .. } = case;
+        let output = shapes.output;
+        let shift = random.random_range(if number % 3 == 0 { 8..16 } else { 16..24 });
+        let unit = 1i64 << shift;
+        let channel = |_| ChannelParameters {
+            multiplier: random.random_range(-100..=(unit / 300).clamp(100, 32_000) as i16),
+            bias: random.random_range(-50 * unit..50 * unit),
+        };
+        let parameters: Vec<_> = (0..output.channels).map(channel).collect();
+        let second = Second {
+            scale: ResidualScale {
+                multiplier: random.random_range(-300..300),
+                shift: shift - random.random_range(0..8),
+            },
+            zero: random.random(),
+        };
+        // None, or one with fewer channels, or with as many, every or every other pixel of which
+        // is added.
+        let stride = random.random_range(1..=2);
+        let channels = match number % 4 {
+            0 => output.channels.div_ceil(2),
+            _ => output.channels,
+        };
+        let shape = Shape {
+            height: output.height * stride,
+            width: output.width * stride,
+            channels,
+        };
+        let tensor: Vec<i8> = (0..shape.volume()).map(|_| random.random()).collect();
+        let operand = (number % 2 == 0).then_some(Operand {
+            tensor: &tensor,
+            shape,
+            stride,
+        });
+        let scale = OutputScale {
+            shift,
+            low: -100,
+            high: 120,
+        };
+        let second = if operand.is_some() {
+            second
+        } else {
+            Second::default()
+        };
+        let bound = shapes.inputs() as i64 * 128 * 255;
+        for instructions in Instructions::available() {
+            let convolution = Convolution::new(instructions, shapes, *zero, &case.tensor);
+            let group = convolution.block_group();
+            let epilogue = Epilogue::new(&parameters, group, scale, second, bound);
+            halved += usize::from(epilogue.halves.is_some());
+            let mut found = vec![77; output.volume()];
+            let target = Target::Activations {
+                epilogue: &epilogue,
+                operand,
+                output: &mut found,
+            };
+            convolution.run(&case.source, &mut convolution.padded(), target);
+            let expected = activations(case, &epilogue, operand.as_ref());
+            assert_eq!(found, expected, "{instructions}, {shapes:?}, {second:?}");
+        }
+    }
+    assert!(halved >= 100, "{halved} had sums in two parts");
+}

@@ -151,6 +151,18 @@ impl Halved {
         write(_mm_min_epi8(y, _mm512_castsi512_si128(self.high)), output);
     }
 
+    /// Two pixels and the two below them, as bytes one after the other.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    #[inline]
+    pub fn rectangle(&self, above: [__m512i; 2], below: [__m512i; 2]) -> __m512i {
+        self.narrowed([
+            self.shifted(above[0]),
+            self.shifted(above[1]),
+            self.shifted(below[0]),
+            self.shifted(below[1]),
+        ])
+    }
+
     /// Four registers of shifted sums as bytes, one after the other, between the bounds.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     #[inline]
@@ -249,7 +261,7 @@ fn read(bytes: &[i8], rest: __m128i) -> __m128i {
 /// Writes as many bytes as there are outputs, at most [`LANES`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
-fn write(y: __m128i, output: &mut [i8]) {
+pub fn write(y: __m128i, output: &mut [i8]) {
     match output.len() {
         // SAFETY: 16 bytes.
         LANES => unsafe { _mm_storeu_si128(output.as_mut_ptr().cast(), y) },

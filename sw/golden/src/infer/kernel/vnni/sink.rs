@@ -3,7 +3,7 @@
 use super::super::epilogue::{Operand, Target};
 use super::super::packed::LANES;
 use super::super::window::Block;
-use super::requantize::{Halved, Requantizer};
+use super::requantize::{Halved, Requantizer, write};
 use brownout_spec::program::Shape;
 use std::arch::x86_64::*;
 
@@ -16,7 +16,7 @@ pub struct Sink<'t, const BLOCKS: usize> {
 }
 
 enum Values<'t, const BLOCKS: usize> {
-    /// Activations of whole blocks, four registers at a time.
+    /// Activations, four registers at a time.
     Fours([Halved; BLOCKS], Option<Operand<'t>>, &'t mut [i8]),
     /// Activations of a block after the other.
     Ones([Requantizer; BLOCKS], Option<Operand<'t>>, &'t mut [i8]),
@@ -39,10 +39,9 @@ impl<'t, const BLOCKS: usize> Sink<'t, BLOCKS> {
                 operand,
                 output,
             } => {
-                // An operand of fewer channels is zero beyond them.
+                // Operands are read in whole blocks; one of fewer channels is zero beyond them.
                 let last = blocks[BLOCKS - 1].first + LANES;
-                let whole = blocks.iter().all(|block| block.lanes == LANES)
-                    && operand.is_none_or(|operand| operand.shape.channels >= last);
+                let whole = operand.is_none_or(|operand| operand.shape.channels >= last);
                 match epilogue.halves.filter(|_| whole) {
                     Some(halves) => {
                         let mut all = [const { None }; BLOCKS];
@@ -91,7 +90,7 @@ impl<'t, const BLOCKS: usize> Sink<'t, BLOCKS> {
                     first: operand.begin(row, column) + self.blocks[0].first,
                     step: operand.stride * operand.shape.channels,
                 });
-                fours(halved, operand, sums, (at, outputs), output);
+                fours(halved, operand, sums, (at, outputs, &self.blocks), output);
             }
             Values::Ones(requantizers, operand, output) => {
                 for (b, block) in self.blocks.iter().enumerate() {
@@ -165,22 +164,50 @@ impl Sink<'_, 1> {
         let Shape {
             width, channels, ..
         } = self.shape;
-        let first = self.blocks[0].first;
+        let Block { first, lanes, .. } = self.blocks[0];
+        if let Values::Fours([halved], None, output) = &mut self.values
+            && ROWS.is_multiple_of(2)
+            && width > 1
+            && lanes == LANES
+        {
+            for pair in 0..ROWS / 2 {
+                let y = halved.rectangle(sums[2 * pair], sums[2 * pair + 1]);
+                let at = ((row + 2 * pair) * width + column) * channels + first;
+                let down = at + width * channels;
+                quarters(y, [at, at + channels, down, down + channels], output);
+            }
+            return;
+        }
+        self.store_narrow_rectangle((row, column), sums);
+    }
+
+    /// As there, of any block and any output.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    #[inline(never)]
+    fn store_narrow_rectangle<const ROWS: usize>(
+        &mut self,
+        (row, column): (usize, usize),
+        sums: &[[__m512i; 2]; ROWS],
+    ) {
+        let Shape {
+            width, channels, ..
+        } = self.shape;
+        let Block { first, lanes, .. } = self.blocks[0];
         if let Values::Fours([halved], None, output) = &mut self.values
             && ROWS.is_multiple_of(2)
             && width > 1
         {
             for pair in 0..ROWS / 2 {
-                let (above, below) = (sums[2 * pair], sums[2 * pair + 1]);
-                let y = halved.narrowed([
-                    halved.shifted(above[0]),
-                    halved.shifted(above[1]),
-                    halved.shifted(below[0]),
-                    halved.shifted(below[1]),
-                ]);
+                let y = halved.rectangle(sums[2 * pair], sums[2 * pair + 1]);
                 let at = ((row + 2 * pair) * width + column) * channels + first;
                 let down = at + width * channels;
-                quarters(y, [at, at + channels, down, down + channels], output);
+                let places = [
+                    (at, lanes),
+                    (at + channels, lanes),
+                    (down, lanes),
+                    (down + channels, lanes),
+                ];
+                parts(y, places, output);
             }
             return;
         }
@@ -209,7 +236,7 @@ fn fours<const BLOCKS: usize, const PIXELS: usize>(
     halved: &[Halved; BLOCKS],
     operand: Option<Neighbours<'_>>,
     sums: &[[__m512i; PIXELS]; BLOCKS],
-    (at, outputs): (usize, usize),
+    (at, outputs, blocks): (usize, usize, &[Block; BLOCKS]),
     output: &mut [i8],
 ) {
     for first in (0..PIXELS).step_by(4 / BLOCKS) {
@@ -230,7 +257,15 @@ fn fours<const BLOCKS: usize, const PIXELS: usize>(
         }
         let y = halved[0].narrowed(y);
         let at = at + first * outputs;
-        if outputs == BLOCKS * LANES {
+        let lanes = blocks[BLOCKS - 1].lanes;
+        if lanes < LANES {
+            let mut places = [(0, 0); 4];
+            for (i, place) in places.iter_mut().enumerate() {
+                let (p, b) = (i / BLOCKS, i % BLOCKS);
+                *place = (at + p * outputs + b * LANES, blocks[b].lanes);
+            }
+            parts(y, places, output);
+        } else if outputs == BLOCKS * LANES {
             put(y, &mut output[at..at + 4 * LANES]);
         } else if BLOCKS == 2 {
             let next = at + outputs;
@@ -264,6 +299,21 @@ fn quarters(y: __m512i, places: [usize; 4], output: &mut [i8]) {
         _mm512_extracti32x4_epi32::<3>(y),
         &mut output[places[3]..places[3] + LANES],
     );
+}
+
+/// Writes the first lanes of each quarter of a register to a place of its own: where, and how many.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[inline]
+fn parts(y: __m512i, places: [(usize, usize); 4], output: &mut [i8]) {
+    let quarters = [
+        _mm512_castsi512_si128(y),
+        _mm512_extracti32x4_epi32::<1>(y),
+        _mm512_extracti32x4_epi32::<2>(y),
+        _mm512_extracti32x4_epi32::<3>(y),
+    ];
+    for (y, (at, lanes)) in quarters.into_iter().zip(places) {
+        write(y, &mut output[at..at + lanes]);
+    }
 }
 
 /// Writes a whole register.
