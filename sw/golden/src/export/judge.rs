@@ -4,6 +4,7 @@
 //! export can see that these are too coarse. Here each layer runs in floating point on what
 //! the integer model gave it, and the whole is compared by the images that are classified right.
 
+use super::plan::Plan;
 use super::scale::{self, RealScale};
 use crate::data::{Dataset, Pixels};
 use crate::infer::IntegerNetwork;
@@ -11,7 +12,6 @@ use crate::model::IntegerModel;
 use crate::network::Evaluator;
 use crate::quantized::QuantizedNetwork;
 use brownout_spec::arithmetic::ACTIVATION_MAGNITUDE;
-use brownout_spec::program::Operation;
 use rayon::prelude::*;
 
 /// Images on which layers are compared value by value; all are classified.
@@ -47,7 +47,7 @@ pub struct Judgement {
 /// How a layer of an integer model compares with that of the rounded network, on the same inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerJudgement {
-    /// Index of the layer.
+    /// Index of the layer in the integer model, which may have more than the network.
     pub layer: usize,
     /// Its name.
     pub name: String,
@@ -73,13 +73,14 @@ pub fn judge(trained: &QuantizedNetwork, model: &IntegerModel, data: &Dataset) -
     let evaluator = trained.evaluator(&stored);
     let read = scale::read_channels(trained, &stored);
     let images = data.len().min(LAYER_IMAGES);
-    let none = || vec![(0, 0); model.layers.len()];
+    let places = Plan::new(trained).places;
+    let none = || vec![(0, 0); places.len()];
     let counts = (0..images)
         .into_par_iter()
         .map(|image| {
             differences(
                 trained,
-                (model, &read),
+                (model, &read, &places),
                 (&network, &evaluator),
                 data.image(image),
             )
@@ -104,11 +105,13 @@ pub fn judge(trained: &QuantizedNetwork, model: &IntegerModel, data: &Dataset) -
         disputed: pairs.filter(|(a, b)| a != b).count(),
         layers: layers
             .map(|(layer, (values, different))| {
-                let (coarse, coarse_residual) = coarse(trained, model, layer, &read[layer + 1]);
-                let channels = model.layers[layer].channels.iter();
+                let place = places[layer];
+                let (coarse, coarse_residual) =
+                    coarse(trained, model, (layer, place), &read[layer + 1]);
+                let channels = model.layers[place].channels.iter();
                 LayerJudgement {
-                    layer,
-                    name: model.network.layers[layer].name.clone(),
+                    layer: place,
+                    name: model.network.layers[place].name.clone(),
                     values,
                     different,
                     multipliers: channels.map(|c| c.multiplier).collect(),
@@ -123,7 +126,7 @@ pub fn judge(trained: &QuantizedNetwork, model: &IntegerModel, data: &Dataset) -
 /// Of each layer the values compared on an image, of channels that somebody reads, and those that are further apart than two steps.
 fn differences(
     trained: &QuantizedNetwork,
-    (model, read): (&IntegerModel, &[Vec<bool>]),
+    (model, read, places): (&IntegerModel, &[Vec<bool>], &[usize]),
     (network, evaluator): (&IntegerNetwork<'_>, &Evaluator<'_>),
     image: Pixels<'_>,
 ) -> Vec<(usize, usize)> {
@@ -134,10 +137,10 @@ fn differences(
         integers.iter().map(|&q| f32::from(q) * step).collect()
     };
     values.put(0, &real(workspace.input(), step(0).unwrap_or(1.0)));
-    let layers = 0..model.layers.len();
+    let layers = places.iter().enumerate();
     layers
-        .map(|layer| {
-            let (Some(integers), Some(step)) = (workspace.activations(layer), step(layer + 1))
+        .map(|(layer, &place)| {
+            let (Some(integers), Some(step)) = (workspace.activations(place), step(layer + 1))
             else {
                 return (0, 0);
             };
@@ -163,11 +166,11 @@ fn differences(
 fn coarse(
     trained: &QuantizedNetwork,
     model: &IntegerModel,
-    layer: usize,
+    (layer, place): (usize, usize),
     read: &[bool],
 ) -> (Vec<usize>, Option<i16>) {
     let parameters = trained.model.parameters.layers[layer].as_ref();
-    let (Some(parameters), Some(weights)) = (parameters, &model.layers[layer].weights) else {
+    let (Some(parameters), Some(weights)) = (parameters, &model.layers[place].weights) else {
         return (Vec::new(), None);
     };
     // In the order of the network in floating point, in which only the channels count.
@@ -180,16 +183,13 @@ fn coarse(
         return (Vec::new(), None);
     };
     let is_small = |multiplier: i16| multiplier.unsigned_abs() < LEAST_MULTIPLIER;
-    let channels = model.layers[layer].channels.iter().enumerate();
+    let channels = model.layers[place].channels.iter().enumerate();
     let coarse = channels.filter(|(c, channel)| {
         let weights = integers.index_axis(ndarray::Axis(0), *c);
         let sum: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
         is_small(channel.multiplier) && is_living(&real, *c, sum)
     });
-    let operand = match model.network.layers[layer].operation {
-        Operation::Convolution { residual, .. } => residual,
-        _ => None,
-    };
+    let operand = model.network.layers[place].operation.residual();
     let operand = operand.map(|operand| operand.scale.multiplier);
     let counts = real.residual.unwrap_or(0.0).abs() * ACTIVATION_MAGNITUDE as f64 >= 1.0;
     let coarse_residual = operand.filter(|&m| counts && is_small(m));

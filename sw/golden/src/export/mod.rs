@@ -4,26 +4,26 @@
 //! the input, w of the weights and y of the output, and batch norm's gain g,
 //! shift β, mean μ and deviation σ, the real output is
 //! (acc·x·w·g/σ + β − μ·g/σ) / y: a multiplier, whose sign is the gain's, and a
-//! constant. Batch norm never touches the weights. `scale` makes integers of these, `judge`
-//! compares the result with the rounded network that it came from.
+//! constant. Batch norm never touches the weights. Functions become tables. `plan` says which
+//! layers there are, `layer` builds each of them, `scale` makes integers of its numbers, and
+//! `judge` compares the result with the rounded network that it came from.
 
 mod judge;
+mod layer;
+mod plan;
 mod scale;
 
 pub use judge::{Judgement, LayerJudgement, judge};
 
 use crate::float::FloatModel;
-use crate::model::{
-    Accuracy, IntegerModel, LayerTensors, LayerWeights, MAX_FILE_BYTES, ModelError, Origin,
-    check_operation,
-};
+use crate::model::{Accuracy, IntegerModel, MAX_FILE_BYTES, ModelError, Origin, check_operation};
 use crate::network::{Architecture, Norm};
 use crate::quantize::{BitWidth, Placement};
 use crate::quantized::QuantizedNetwork;
 use crate::train::{QuantizerName, TrainingOptions};
 use brownout_spec::arithmetic::{MAX_SHIFT, check_accumulator};
-use brownout_spec::program::Operation;
-use ndarray::Array4;
+use brownout_spec::program::{Layer, Network};
+use plan::{Plan, Planned};
 use thiserror::Error;
 
 /// Most weights of an integer model, a byte each: its file is then at most as large as one that is
@@ -123,37 +123,24 @@ pub fn export(
     check_form(architecture)?;
     check_weights(trained.quantization.width, trained.quantization.placement)?;
     check_activations(trained)?;
-    let mut network = architecture.network.clone();
     let stored = trained.stored();
     let read = scale::read_channels(trained, &stored);
-    let mut layers = Vec::with_capacity(network.layers.len());
-    for (index, integers) in stored.0.iter().enumerate() {
-        let parameters = trained.model.parameters.layers[index].as_ref();
-        let scaled = match (network.layers[index].operation, parameters, integers) {
-            (Operation::GlobalAveragePool, ..) => {
-                scale::scaled(trained, index, &scale::average(trained, index))?
-            }
-            (Operation::Convolution { .. }, Some(parameters), Some(integers)) => {
-                let real =
-                    scale::convolution(trained, index, parameters, (integers, &read[index + 1]))?;
-                scale::scaled(trained, index, &real)?
-            }
-            _ => scale::identity(architecture.shapes()[index].output.channels),
+    let plan = Plan::new(trained);
+    let mut network = Network {
+        layers: Vec::with_capacity(plan.steps.len()),
+        ..architecture.network.clone()
+    };
+    let mut layers = Vec::with_capacity(plan.steps.len());
+    for (step, reads) in plan.steps.iter().zip(&plan.reads) {
+        let (layer, tensors) = match *step {
+            Planned::Layer(index) => layer::computed(trained, index, (&stored, &read))?,
+            Planned::Copy { tensor, grid } => layer::copied(trained, tensor, grid)?,
         };
-        let layer = &mut network.layers[index];
-        if let Operation::Convolution {
-            residual: Some(residual),
-            ..
-        } = &mut layer.operation
-        {
-            residual.scale = scaled.residual;
-        }
-        layer.output = scaled.output;
-        layers.push(LayerTensors {
-            channels: scaled.channels,
-            weights: integers.as_ref().map(|w| layer_weights(trained, index, w)),
-            table: None,
+        network.layers.push(Layer {
+            reads: reads.clone(),
+            ..layer
         });
+        layers.push(tensors);
     }
     let model = IntegerModel {
         origin: Origin {
@@ -274,18 +261,8 @@ impl IntegerModel {
     }
 }
 
-fn layer_weights(trained: &QuantizedNetwork, index: usize, integers: &Array4<i8>) -> LayerWeights {
-    LayerWeights {
-        // From [output][row][column][input] to the image's index order.
-        integers: integers
-            .view()
-            .permuted_axes([0, 3, 1, 2])
-            .as_standard_layout()
-            .into_owned(),
-        scales: scale::weight_steps(trained, index, integers).unwrap_or_default(),
-    }
-}
-
+#[cfg(test)]
+mod graph_tests;
 #[cfg(test)]
 mod random_network_tests;
 #[cfg(test)]

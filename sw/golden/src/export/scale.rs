@@ -7,10 +7,12 @@
 
 use super::ExportError;
 use crate::model::accumulator_bound;
-use crate::network::LayerParameters;
+use crate::network::{Function, LayerParameters};
+use crate::quantize::ActivationGrid;
 use crate::quantized::{QuantizedNetwork, StoredWeights};
 use brownout_spec::arithmetic::{
-    ACTIVATION_MAGNITUDE, ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, check_sum,
+    ACTIVATION_MAGNITUDE, ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, TABLE_ENTRIES,
+    check_sum,
 };
 use ndarray::{Array4, ArrayView3, Axis};
 
@@ -50,18 +52,75 @@ pub(super) fn identity(channels: usize) -> Scaled {
     }
 }
 
-/// The mean over a map.
-pub(super) fn average(trained: &QuantizedNetwork, index: usize) -> RealScale {
+/// The mean over a map, or over windows: one set of scales for each of the divisors.
+pub(super) fn average(trained: &QuantizedNetwork, index: usize, divisors: &[usize]) -> RealScale {
     let shapes = trained.model.architecture.shapes()[index];
     let source = trained.model.architecture.source(index);
     let input = step(trained, source).unwrap_or(1.0);
     let output = step(trained, index + 1).unwrap_or(input);
-    let multiplier = input / output / shapes.input.pixels() as f64;
+    let channels = shapes.output.channels;
+    let sets = divisors
+        .iter()
+        .map(|&divisor| input / output / divisor as f64);
     RealScale {
-        multipliers: vec![multiplier; shapes.output.channels],
-        constants: vec![0.0; shapes.output.channels],
+        multipliers: sets
+            .flat_map(|m| std::iter::repeat_n(m, channels))
+            .collect(),
+        constants: vec![0.0; divisors.len() * channels],
         residual: None,
     }
+}
+
+/// A tensor on another grid.
+pub(super) fn copy(from: ActivationGrid, to: ActivationGrid, channels: usize) -> RealScale {
+    RealScale {
+        multipliers: vec![f64::from(from.step) / f64::from(to.step); channels],
+        constants: vec![0.0; channels],
+        residual: None,
+    }
+}
+
+/// The sum of two tensors.
+pub(super) fn add(trained: &QuantizedNetwork, index: usize) -> RealScale {
+    let architecture = &trained.model.architecture;
+    let channels = architecture.shapes()[index].output.channels;
+    let reads = &architecture.network.layers[index].reads;
+    let [first, second] = [0, 1].map(|k| step(trained, reads[k]).unwrap_or(1.0));
+    // The results' unit is that of the coarser tensor.
+    let output = step(trained, index + 1).unwrap_or(first.max(second));
+    RealScale {
+        multipliers: vec![first / output; channels],
+        constants: vec![0.0; channels],
+        residual: Some(second / output),
+    }
+}
+
+/// What a pointwise layer makes of each activation: its function and bounds on the grids of its
+/// input and output, halves rounded up. Results, which have no grid, reach from −127 to 127.
+pub(super) fn table(
+    trained: &QuantizedNetwork,
+    index: usize,
+    function: &Function,
+) -> [i8; TABLE_ENTRIES] {
+    let architecture = &trained.model.architecture;
+    let input = step(trained, architecture.source(index)).unwrap_or(1.0);
+    let ends = architecture.styles[index].bounds;
+    let values: [f64; TABLE_ENTRIES] = std::array::from_fn(|entry| {
+        let value = function.value((entry as f64 - 128.0) * input);
+        value.clamp(ends.low().into(), ends.high().into())
+    });
+    let most = values.iter().filter(|v| v.is_finite());
+    let most = most.fold(0.0, |most: f64, v| most.max(v.abs()));
+    let output = step(trained, index + 1).unwrap_or(match most {
+        0.0 => 1.0,
+        most => most / f64::from(i8::MAX),
+    });
+    let (low, high) = bounds(trained, index);
+    values.map(|value| {
+        let steps = (value / output + 0.5).floor();
+        // What is no number, where the function has none, becomes zero.
+        steps.clamp(low.into(), high.into()) as i8
+    })
 }
 
 /// Of each tensor which channels have a part in the results, with these stored weights.
@@ -198,6 +257,24 @@ pub(super) fn scaled(
     let (low, high) = bounds(trained, index);
     // The last layer's results are not clamped.
     let clamped = trained.quantization.activations[index + 1].map(|_| (low, high));
+    fitted(real, bound, (low, high), clamped).ok_or_else(|| {
+        let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+        ExportError::Scale {
+            layer: index,
+            name: layer.name.clone(),
+            multiplier: largest(&real.multipliers),
+            constant: largest(&real.constants),
+        }
+    })
+}
+
+/// The largest shift at which accumulators up to `bound` fit, and the integers at that shift.
+pub(super) fn fitted(
+    real: &RealScale,
+    bound: i64,
+    (low, high): (i8, i8),
+    clamped: Option<(i8, i8)>,
+) -> Option<Scaled> {
     for shift in (1..=MAX_SHIFT).rev() {
         let Some(channels) = channels_at(real, shift, bound, clamped) else {
             continue;
@@ -208,19 +285,13 @@ pub(super) fn scaled(
         if check_sum(bound, &channels, shift, residual, 0).is_err() {
             continue;
         }
-        return Ok(Scaled {
+        return Some(Scaled {
             output: OutputScale { shift, low, high },
             channels,
             residual,
         });
     }
-    let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-    Err(ExportError::Scale {
-        layer: index,
-        name: layer.name.clone(),
-        multiplier: largest(&real.multipliers),
-        constant: largest(&real.constants),
-    })
+    None
 }
 
 /// Multipliers and constants at a shift, unless one has no place.

@@ -10,7 +10,7 @@ use crate::quantize::{
 use crate::quantized::Quantization;
 use crate::train::{TrainingOptions, train};
 use brownout_spec::code::CodeName;
-use brownout_spec::program::Shape;
+use brownout_spec::program::{Operation, Shape};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -4,6 +4,8 @@
 //! `file` writes and reads it.
 
 mod file;
+#[cfg(test)]
+mod graph_tests;
 mod input;
 mod validate;
 

@@ -1,0 +1,118 @@
+//! One layer of an integer network, with its tensors.
+
+use super::{ExportError, scale};
+use crate::model::{LayerTensors, LayerWeights};
+use crate::quantize::ActivationGrid;
+use crate::quantized::{QuantizedNetwork, StoredWeights};
+use brownout_spec::arithmetic::ACTIVATION_MAGNITUDE;
+use brownout_spec::program::{Divisors, Layer, Operation, Padding, Window};
+use ndarray::Array4;
+
+/// A layer in integers, which still reads the tensors of the network in floating point.
+pub(super) fn computed(
+    trained: &QuantizedNetwork,
+    index: usize,
+    (stored, read): (&StoredWeights, &[Vec<bool>]),
+) -> Result<(Layer, LayerTensors), ExportError> {
+    let architecture = &trained.model.architecture;
+    let mut layer = architecture.network.layers[index].clone();
+    let shapes = &architecture.shapes()[index];
+    let parameters = trained.model.parameters.layers[index].as_ref();
+    let integers = stored.0[index].as_ref();
+    let mut table = None;
+    let real = match (layer.operation, parameters, integers) {
+        (Operation::Convolution { .. }, Some(parameters), Some(integers)) => {
+            let known = (integers, &read[index + 1][..]);
+            Some(scale::convolution(trained, index, parameters, known)?)
+        }
+        (Operation::AveragePool { window, counted }, ..) => {
+            let divisors = Divisors::new(&window, shapes.input, counted);
+            // That there are some was checked.
+            let divisors = divisors.map_or(Vec::new(), |divisors| divisors.in_order());
+            Some(scale::average(trained, index, &divisors))
+        }
+        (Operation::GlobalAveragePool, ..) => {
+            Some(scale::average(trained, index, &[shapes.input.pixels()]))
+        }
+        (Operation::Add { .. }, ..) => Some(scale::add(trained, index)),
+        (Operation::Pointwise, ..) => {
+            let function = architecture.styles[index].function.clone();
+            table = Some(scale::table(trained, index, &function.unwrap_or_default()));
+            None
+        }
+        _ => None,
+    };
+    let scaled = match real {
+        Some(real) => scale::scaled(trained, index, &real)?,
+        None => scale::identity(shapes.output.channels),
+    };
+    match &mut layer.operation {
+        Operation::Convolution {
+            residual: Some(residual),
+            ..
+        } => residual.scale = scaled.residual,
+        Operation::Add { scale } => *scale = scaled.residual,
+        _ => {}
+    }
+    layer.output = scaled.output;
+    let channels = match layer.operation {
+        Operation::Concat => Vec::new(),
+        _ => scaled.channels,
+    };
+    let tensors = LayerTensors {
+        channels,
+        weights: integers.map(|w| layer_weights(trained, index, w)),
+        table,
+    };
+    Ok((layer, tensors))
+}
+
+/// A tensor brought to another grid, without weights.
+pub(super) fn copied(
+    trained: &QuantizedNetwork,
+    tensor: usize,
+    to: ActivationGrid,
+) -> Result<(Layer, LayerTensors), ExportError> {
+    let name = format!("tensor {tensor} requantized");
+    let channels = trained.model.architecture.tensor(tensor).channels;
+    let from = trained.quantization.activations[tensor].unwrap_or(to);
+    let real = scale::copy(from, to, channels);
+    // What is exported has at most 8 bits, as was checked.
+    let end = |value: i16| value.clamp(i8::MIN.into(), i8::MAX.into()) as i8;
+    let ends = (end(to.low), end(to.high));
+    let fitted = scale::fitted(&real, ACTIVATION_MAGNITUDE, ends, Some(ends));
+    let scaled = fitted.ok_or_else(|| ExportError::Scale {
+        layer: tensor,
+        name: name.clone(),
+        multiplier: real.multipliers.first().copied().unwrap_or_default(),
+        constant: 0.0,
+    })?;
+    let layer = Layer {
+        name,
+        reads: Vec::new(),
+        operation: Operation::AveragePool {
+            window: Window::square(1, 1, 0),
+            counted: Padding::NONE,
+        },
+        output: scaled.output,
+        zero: 0,
+    };
+    let tensors = LayerTensors {
+        channels: scaled.channels,
+        weights: None,
+        table: None,
+    };
+    Ok((layer, tensors))
+}
+
+fn layer_weights(trained: &QuantizedNetwork, index: usize, integers: &Array4<i8>) -> LayerWeights {
+    LayerWeights {
+        // From [output][row][column][input] to the image's index order.
+        integers: integers
+            .view()
+            .permuted_axes([0, 3, 1, 2])
+            .as_standard_layout()
+            .into_owned(),
+        scales: scale::weight_steps(trained, index, integers).unwrap_or_default(),
+    }
+}
