@@ -120,7 +120,7 @@ fn every_operator_is_in_integers_what_it_is_in_the_rounded_network() {
         copies += copied.count();
         assert_eq!(exported.layers.len(), plan.steps.len());
     }
-    assert!(copies >= 4, "{copies} parts of concats are on other grids");
+    assert!(copies >= 2, "{copies} parts of concats are on other grids");
 }
 
 #[test]

@@ -28,6 +28,10 @@ pub fn requantize(
 }
 
 /// The epilogue of [`LANES`] outputs in registers.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a block, in registers or on the stack"
+)]
 pub enum Requantizer {
     /// In two parts of 32 bits.
     Halved(Halved),

@@ -103,9 +103,9 @@ impl<'t, const BLOCKS: usize> Sink<'t, BLOCKS> {
                 }
             }
             _ => {
-                for p in 0..PIXELS {
-                    for b in 0..BLOCKS {
-                        self.one(b, (row, column + p), sums[b][p]);
+                for (b, sums) in sums.iter().enumerate() {
+                    for (p, &sums) in sums.iter().enumerate() {
+                        self.one(b, (row, column + p), sums);
                     }
                 }
             }
