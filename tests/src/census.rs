@@ -161,7 +161,11 @@ impl Census {
 
     /// The features drawn in fewer than `least` graphs, with their counts.
     pub fn rare(&self, least: usize) -> Vec<(&'static str, usize)> {
-        self.rare_of(FEATURES, least)
+        let chains = self.rare_of(FEATURES, least);
+        chains
+            .into_iter()
+            .chain(self.rare_of_graphs(least))
+            .collect()
     }
 
     /// As [`Census::rare`], of what no chain of square windows has.

@@ -58,18 +58,6 @@ pub enum Focus {
 }
 
 impl Focus {
-    /// Those of chains with residual operands.
-    pub const CHAINS: [Self; 8] = [
-        Self::Any,
-        Self::PixelsEqualWords,
-        Self::FewPixels,
-        Self::Residual,
-        Self::WideningResidual,
-        Self::MaxPool,
-        Self::AveragePool,
-        Self::Dense,
-    ];
-
     /// Every focus.
     pub const ALL: [Self; 16] = [
         Self::Any,
@@ -118,18 +106,8 @@ pub struct Graph {
     pub program: Program,
 }
 
-/// Draws a graph that the golden model runs.
+/// Draws a graph.
 pub fn draw(configuration: &Configuration, focus: Focus, random: &mut impl Rng) -> Graph {
-    loop {
-        let graph = draw_any(configuration, focus, random);
-        if graph.model.validate().is_ok() {
-            return graph;
-        }
-    }
-}
-
-/// Draws a graph of any operators.
-pub fn draw_any(configuration: &Configuration, focus: Focus, random: &mut impl Rng) -> Graph {
     loop {
         let mut builder = Builder::new(configuration, focus, random);
         builder.body(focus);
@@ -406,7 +384,7 @@ impl<'a, R: Rng> Builder<'a, R> {
 
     /// `None` if the configuration cannot run what was drawn.
     fn finish(self) -> Option<Graph> {
-        let graph = with_drawn(
+        let graph = with_nodes(
             self.configuration,
             self.tensors[0],
             &self.nodes,
@@ -458,17 +436,6 @@ pub fn with_nodes(
     nodes: &[Node],
     random: &mut impl Rng,
 ) -> Option<Graph> {
-    let graph = with_drawn(configuration, input, nodes, random)?;
-    graph.model.validate().ok()?;
-    Some(graph)
-}
-
-fn with_drawn(
-    configuration: &Configuration,
-    input: Shape,
-    nodes: &[Node],
-    random: &mut impl Rng,
-) -> Option<Graph> {
     let mut network = network(input, nodes);
     let shapes = network.shapes().ok()?;
     let mut layers = Vec::new();
@@ -493,6 +460,7 @@ fn with_drawn(
         network,
         layers,
     };
+    model.validate().ok()?;
     Some(Graph { model, program })
 }
 

@@ -39,7 +39,7 @@ fn every_operator_writes_what_its_definition_says_whatever_the_faults() {
                     for graph in 0..GRAPHS {
                         let seed = (number * 100 + index) as u64 * 1000 + graph;
                         let mut random = ChaCha8Rng::seed_from_u64(seed);
-                        let graph = graph::draw_any(&bench.configuration, focus, &mut random);
+                        let graph = graph::draw(&bench.configuration, focus, &mut random);
                         let conditions = draw_conditions(&bench.configuration, &graph, &mut random);
                         census.lock().expect("no thread panicked").add(
                             &bench.configuration,

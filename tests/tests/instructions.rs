@@ -38,7 +38,7 @@ fn rtl_and_golden_model_agree_with_all_instructions_of_this_machine() {
     };
     for number in 0..GRAPHS {
         let mut random = ChaCha8Rng::seed_from_u64(number as u64);
-        let focus = Focus::CHAINS[number % Focus::CHAINS.len()];
+        let focus = Focus::ALL[number % Focus::ALL.len()];
         let graph = graph::draw(&configuration, focus, &mut random);
         let volume = graph.program.input.volume();
         let images: Vec<_> = (0..IMAGES)

@@ -19,7 +19,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// Graphs that a mutant may survive before it counts as not found.
-const GRAPHS: u64 = 12;
+const GRAPHS: u64 = 28;
 
 /// Runs random graphs on a mutant; the first mismatch must name a place inside its graph.
 fn find(configuration: &Configuration, changes: &[Change]) -> Mismatch {
@@ -57,7 +57,7 @@ fn first_mismatch(configuration: &Configuration, emitted: &Emitted) -> Option<Mi
         .unwrap_or_else(|error| panic!("{error}"));
     for seed in 0..GRAPHS {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let focus = Focus::CHAINS[seed as usize % Focus::CHAINS.len()];
+        let focus = Focus::ALL[seed as usize % Focus::ALL.len()];
         let graph = graph::draw(configuration, focus, &mut random);
         let volume = graph.program.input.volume();
         let images: Vec<_> = (0..2).map(|_| draw_image(volume, &mut random)).collect();
@@ -143,6 +143,39 @@ fn a_padding_lane_that_is_read_without_being_zeroed_is_found() {
         })
         .collect();
     find(&wide_words, &changes);
+}
+
+#[test]
+fn the_parameters_of_rows_in_between_are_not_those_of_the_last_one() {
+    let change = Change {
+        module: "parameter_address",
+        before: "if (last_row) row_sets_q <= ".into(),
+        after: ";",
+        instead: "three".into(),
+    };
+    find(&in_place(), &[change]);
+}
+
+#[test]
+fn rows_of_a_dilated_window_that_are_not_apart_are_found() {
+    let change = Change {
+        module: "window_address",
+        before: "target_y_q <= tap_y_q + ".into(),
+        after: ";",
+        instead: "14'd1".into(),
+    };
+    find(&in_place(), &[change]);
+}
+
+#[test]
+fn a_map_that_is_written_from_the_beginning_of_its_buffer_is_found() {
+    let change = Change {
+        module: "writer",
+        before: "base_q <= destination".into(),
+        after: ";",
+        instead: "_base ^ destination_base".into(),
+    };
+    find(&in_place(), &[change]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use std::sync::Mutex;
 use std::thread;
 
 /// Pairs of programs per configuration; the second runs without a reset.
-const PAIRS: usize = 30;
+const PAIRS: usize = 60;
 /// Images per program.
 const IMAGES: usize = 3;
 /// Back-pressure on both streams.
@@ -51,6 +51,11 @@ fn random_graphs_give_equal_logits_counters_and_cycles() {
     assert!(graphs >= 200, "{graphs} graphs are too few");
     let rare = census.rare(10);
     assert!(rare.is_empty(), "drawn in fewer than ten graphs: {rare:?}");
+    let mixed = census.count("three features of graphs at once");
+    assert!(
+        mixed >= 30,
+        "{mixed} graphs with three features are too few"
+    );
 }
 
 /// Runs all pairs of one configuration; returns the number of graphs and what they had.
@@ -76,7 +81,7 @@ fn run_bench(number: usize, bench: &Bench) -> (usize, Census) {
             driver.link_mut().reset();
         }
         for program in 0..2 {
-            let focus = Focus::CHAINS[(2 * pair + program + number) % Focus::CHAINS.len()];
+            let focus = Focus::ALL[(2 * pair + program + number) % Focus::ALL.len()];
             let graph = match pair % 7 {
                 6 => graph::draw_tiles(&bench.configuration, &mut random),
                 _ => graph::draw(&bench.configuration, focus, &mut random),

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The sources of the tests, so that results of other tests are not taken for theirs.
-pub const SOURCES: [&str; 20] = [
+pub const SOURCES: [&str; 21] = [
     include_str!("battery.rs"),
     include_str!("equivalence.rs"),
     include_str!("proofs.rs"),
@@ -44,6 +44,7 @@ pub const SOURCES: [&str; 20] = [
     include_str!("../formal/yosys.rs"),
     include_str!("../conditions.rs"),
     include_str!("../graph.rs"),
+    include_str!("../graph/branches.rs"),
     include_str!("../read_back.rs"),
     include_str!("../session.rs"),
     include_str!("../tensors.rs"),
@@ -340,7 +341,7 @@ fn random_pair(configuration: &Configuration, pair: u64, cases: &mut Vec<Case>) 
     let mut random = ChaCha8Rng::seed_from_u64(pair);
     for program in 0..2 {
         let number = 2 * pair + program;
-        let focus = Focus::CHAINS[number as usize % Focus::CHAINS.len()];
+        let focus = Focus::ALL[number as usize % Focus::ALL.len()];
         let graph = graph::draw(configuration, focus, &mut random);
         let conditions = draw_conditions(configuration, &graph, &mut random);
         let probability = STALLS[(number as usize / 2 + number as usize) % STALLS.len()];
