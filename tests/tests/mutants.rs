@@ -179,6 +179,25 @@ fn a_map_that_is_written_from_the_beginning_of_its_buffer_is_found() {
 }
 
 #[test]
+fn a_weight_that_stays_in_the_shadow_of_a_swap_is_found() {
+    let change = Change {
+        module: "pe",
+        before: "shadow_q <= 8'd".into(),
+        after: ";",
+        instead: "0 | shadow_q".into(),
+    };
+    find(&in_place(), &[change]);
+}
+
+#[test]
+fn lanes_of_a_word_behind_its_group_that_are_multiplied_are_found() {
+    find(
+        &in_place(),
+        &[Change::wire("weight_spread", "behind_0", "7'd8")],
+    );
+}
+
+#[test]
 fn a_detected_word_that_is_kept_instead_of_zeroed_is_found() {
     let changes =
         ["clear_others", "clear_constrained"].map(|name| Change::wire("decoder", name, "1'b0"));

@@ -87,7 +87,15 @@ impl<const WB: usize> Logic for Spread<WB> {
             }
         }
         for n in self._lanes..(self._lanes + 1) {
-            for k in 0..self._rows_per_word {
+            for j in 0..self._lanes {
+                self.kept[j].next = 0.into();
+                if (self.column[j].val() >= self.first[0].val())
+                    && (self.column[j].val() < self.behind[0].val())
+                {
+                    self.kept[j].next = self.weight[j].val();
+                }
+            }
+            for k in 1..self._rows_per_word {
                 for j in 0..self._lanes {
                     self.kept[k * n + j].next = 0.into();
                     if (self.column[j].val() >= self.first[k].val())

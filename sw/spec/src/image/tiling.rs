@@ -91,6 +91,11 @@ impl Tiling {
         self.input_tiles
     }
 
+    /// Groups of channels.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
     /// Inputs of a group.
     pub fn group_inputs(&self) -> usize {
         self.group_inputs

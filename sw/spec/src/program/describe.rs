@@ -51,9 +51,14 @@ pub(super) fn describe(configuration: &Configuration, step: &Step) -> Descriptor
 }
 
 /// What of each word of the weights the array gets.
-pub(super) fn describe_load(tiling: &Tiling, d: &mut Descriptor) {
+pub(super) fn describe_load(configuration: &Configuration, tiling: &Tiling, d: &mut Descriptor) {
+    // The activations of rows behind an ungrouped layer's channels are zeros.
+    let inputs = match tiling.groups() {
+        1 => tiling.input_tiles() * configuration.rows,
+        _ => tiling.group_inputs(),
+    };
     d.set(field::DIAGONAL, usize::from(tiling.is_diagonal()));
-    d.set(field::GROUP_INPUTS, tiling.group_inputs() - 1);
+    d.set(field::GROUP_INPUTS, inputs - 1);
     d.set(field::GROUP_OUTPUTS, tiling.group_outputs() - 1);
 }
 

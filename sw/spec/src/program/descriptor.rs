@@ -38,7 +38,7 @@ macro_rules! fields {
 
 fields! {
     DIAGONAL: 0, 0, 1, "1: every output reads one input of its own, and a word holds weights side by side; 0: full tiles";
-    GROUP_INPUTS: 0, 2, 14, "inputs of a group - 1";
+    GROUP_INPUTS: 0, 2, 14, "inputs of a group - 1; of a single group, in whole tiles of rows";
     GROUP_OUTPUTS: 0, 16, 14, "outputs of a group - 1";
     POOL: 1, 0, 1, "1: pooling, the operand port feeds the columns; 0: convolution";
     AVERAGE: 1, 1, 1, "1: a pool sums; 0: it takes the maximum";

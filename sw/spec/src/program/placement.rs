@@ -75,7 +75,7 @@ impl Program {
         if program.weight_words == 0 {
             return Err(ProgramError::NoWeights);
         }
-        program.describe_loads();
+        program.describe_loads(configuration);
         check_depth(
             "depths.weights",
             depths.weights,
@@ -132,12 +132,12 @@ impl Program {
     }
 
     /// Tells each step how the weights are loaded that come next: its own, or a later one's.
-    fn describe_loads(&mut self) {
+    fn describe_loads(&mut self, configuration: &Configuration) {
         let mut next = None;
         for step in self.steps.iter_mut().rev() {
             next = step.tiling.or(next);
             if let Some(tiling) = next {
-                describe_load(&tiling, &mut step.descriptor);
+                describe_load(configuration, &tiling, &mut step.descriptor);
             }
         }
     }
