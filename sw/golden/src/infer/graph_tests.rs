@@ -81,7 +81,9 @@ impl Graph<'_> {
         shift: u8,
     ) -> (Operation, Vec<usize>) {
         let channels = shapes[source].channels;
-        let divisors: Vec<usize> = (1..=channels).filter(|g| channels % g == 0).collect();
+        let divisors: Vec<usize> = (1..=channels)
+            .filter(|&g| channels.is_multiple_of(g))
+            .collect();
         let groups = match self.random.random_range(0..3) {
             0 => 1,
             1 => channels,
