@@ -15,7 +15,8 @@ const DEVIATIONS: f64 = 3.0;
 
 /// The accuracy of guessing: that of the most frequent class, or of one class among all.
 pub fn level(data: &Dataset, classes: usize) -> f64 {
-    let mut counts = vec![0_usize; usize::from(u8::MAX) + 1];
+    let largest = data.labels.iter().copied().max().unwrap_or(0);
+    let mut counts = vec![0_usize; usize::from(largest) + 1];
     for &label in &data.labels {
         counts[usize::from(label)] += 1;
     }

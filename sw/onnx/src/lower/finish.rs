@@ -194,6 +194,10 @@ fn parameters(
         _ => channel,
     };
     let place = |channel: usize, row: usize, column: usize| match learned.flat {
+        Some(false) if let Some(image) = learned.image => {
+            let (pixel, channel) = (channel / image.channels, channel % image.channels);
+            channel * image.pixels() + pixel
+        }
         Some(true) => (row * width + column) * inputs + input(channel),
         Some(false) | None => (input(channel) * height + row) * width + column,
     };

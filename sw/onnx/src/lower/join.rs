@@ -1,7 +1,7 @@
 //! What becomes part of which layer.
 
 use super::node::{Learned, Node};
-use super::value::{Source, Value};
+use super::value::{SAME, Source, Value};
 use super::{Lowering, shape};
 use crate::network::{self, Affine, BatchNorm, Convolution, Dense, Weights};
 use crate::quantization::{IntQuant, Linear, of_channel};
@@ -74,6 +74,34 @@ pub(super) fn reaching(mut window: Window, input: Shape, output: Shape) -> Windo
     window
 }
 
+/// The window with steps of one where there is a single position.
+pub(super) fn single(mut window: Window, output: Shape) -> Window {
+    if output.height == 1 {
+        window.stride.rows = 1;
+    }
+    if output.width == 1 {
+        window.stride.columns = 1;
+    }
+    window
+}
+
+/// Adds what a summand in front of a layer without padding comes to behind it, and multiplies with
+/// the factor.
+fn behind(learned: &mut Learned<'_>, (scale, offset): (f64, f64)) {
+    let values = learned.weights.values();
+    let values = values.floats();
+    let of_output = values.len() / learned.bias.len().max(1);
+    let outputs = values.chunks(of_output.max(1)).zip(&mut learned.bias);
+    for ((weights, bias), factor) in outputs.zip(&mut learned.factor) {
+        if offset != 0.0 {
+            let sum: f64 = weights.iter().map(|&w| f64::from(w)).sum();
+            *bias += offset * sum;
+            learned.offset = true;
+        }
+        *factor *= scale;
+    }
+}
+
 /// A bias in double precision; zeros where there is none.
 fn bias(of: Option<&Weights>, outputs: usize) -> Vec<f64> {
     let values = of.map(Weights::values);
@@ -106,22 +134,22 @@ impl<'n> Lowering<'n> {
             right: own.right + around.right,
         };
         let fits = whole.top.max(whole.bottom) < reach.0 && whole.left.max(whole.right) < reach.1;
-        let padded = Value {
-            padding: whole,
+        let plain = Value {
+            padding: Padding::NONE,
+            affine: SAME,
             ..value
         };
-        let source = match fits
-            && Value::of(value.of)
-                == (Value {
-                    padding: Padding::NONE,
-                    ..padded
-                }) {
+        // A summand in front of zeros is none behind them.
+        let passes = whole == Padding::NONE || value.affine.1 == 0.0;
+        let joins = fits && passes && Value::of(value.of) == plain;
+        let source = match joins {
             true => {
                 window.padding = whole;
                 value.of
             }
             false => self.commit(layer.reads[0])?,
         };
+        let window = single(window, shape(self.network.tensors[layer.writes].shape));
         if value.flat.is_some() {
             return Err("it convolves a vector that was a map; allowed are maps".to_owned());
         }
@@ -132,14 +160,18 @@ impl<'n> Lowering<'n> {
             output_channels: outputs,
             residual: None,
         };
-        let learned = Learned {
+        let mut learned = Learned {
             weights: &convolution.weights,
             factor: vec![1.0; outputs],
             bias: bias(convolution.bias.as_ref(), outputs),
             flat: None,
+            image: None,
             norm: None,
             offset: convolution.bias.is_some(),
         };
+        if joins {
+            behind(&mut learned, value.affine);
+        }
         let mut node = Node::new(&layer.name, operation, vec![source]);
         node.learned = Some(learned);
         Ok(self.push(node))
@@ -150,18 +182,41 @@ impl<'n> Lowering<'n> {
         let layer = &self.network.layers[index];
         let tensor = layer.reads[0];
         let value = self.value(tensor)?;
-        let source = self.commit(tensor)?;
-        let map = value.viewed(self.shape_of(value.of)?);
+        let scaled = Value {
+            affine: SAME,
+            ..value
+        };
+        let source = match scaled.is_plain() {
+            true => value.of,
+            false => self.commit(tensor)?,
+        };
+        let mut map = value.viewed(self.shape_of(value.of)?);
+        let mut image = None;
+        if source == Source::Input && self.nodes.is_empty() && map.pixels() > 1 {
+            // A layer that sees the whole image reads its values one after the other.
+            image = Some(map);
+            map = Shape {
+                height: 1,
+                width: 1,
+                channels: map.volume(),
+            };
+            self.input = map;
+        }
         let outputs = dense.weights.shape()[0];
         let mut node = Node::new(&layer.name, Operation::dense(map, outputs), vec![source]);
-        node.learned = Some(Learned {
+        let mut learned = Learned {
             weights: &dense.weights,
             factor: vec![1.0; outputs],
             bias: bias(dense.bias.as_ref(), outputs),
             flat: Some(value.flat.unwrap_or(true)),
+            image,
             norm: None,
             offset: dense.bias.is_some(),
-        });
+        };
+        if scaled.is_plain() {
+            behind(&mut learned, value.affine);
+        }
+        node.learned = Some(learned);
         Ok(self.push(node))
     }
 
@@ -175,10 +230,22 @@ impl<'n> Lowering<'n> {
             value
                 .is_some_and(|value| value.of == Source::Node(node) && value == Value::of(value.of))
         });
-        let found = plain.next().map(|(_, tensor)| shape(tensor.shape));
-        found.ok_or_else(|| {
-            "it reads a view that is no tensor of the file; allowed are maps".to_owned()
-        })
+        if let Some((_, tensor)) = plain.next() {
+            return Ok(shape(tensor.shape));
+        }
+        // What works on a vector that is a map keeps the map's shape.
+        let made = &self.nodes[node];
+        let keeps = match made.operation {
+            Operation::Pointwise | Operation::Add { .. } => true,
+            Operation::AveragePool { window, .. } => window == Window::square(1, 1, 0),
+            _ => false,
+        };
+        match keeps {
+            true => self.shape_of(made.reads[0]),
+            false => {
+                Err("it reads a view that is no tensor of the file; allowed are maps".to_owned())
+            }
+        }
     }
 
     /// A batch norm behind a convolution.
@@ -221,8 +288,7 @@ impl<'n> Lowering<'n> {
     /// A factor and a summand: part of the convolution in front of it, or else a function of each
     /// value where all channels have the same.
     pub(super) fn affine(&mut self, index: usize, affine: &Affine) -> Result<Value, String> {
-        let layer = &self.network.layers[index];
-        let tensor = layer.reads[0];
+        let tensor = self.network.layers[index].reads[0];
         let value = self.value(tensor)?;
         if let Some(node) = self.joins(tensor, &value)
             && node.is_linear()
@@ -254,11 +320,19 @@ impl<'n> Lowering<'n> {
                     .to_owned(),
             );
         };
-        let function = super::function::affine(scale, offset)?;
-        let source = self.commit(tensor)?;
-        let mut node = Node::new(&layer.name, Operation::Pointwise, vec![source]);
-        node.style = Style::of_function(function);
-        Ok(self.push(node).flattened(value.flat))
+        let (before, after) = value.affine;
+        let joined = (before * scale, after * scale + offset);
+        if joined.1 != 0.0 && value.padding != Padding::NONE {
+            let source = self.commit(tensor)?;
+            return Ok(Value {
+                affine: (scale, offset),
+                ..Value::of(source).flattened(value.flat)
+            });
+        }
+        Ok(Value {
+            affine: joined,
+            ..value
+        })
     }
 
     /// A sum: part of a convolution that nobody else reads, or a layer of its own.
@@ -303,7 +377,7 @@ impl<'n> Lowering<'n> {
             (Source::Input, _) => false,
         };
         let square = other.stride.rows == other.stride.columns && other.stride.rows <= 2;
-        if !before || !square || other.padding != Padding::NONE {
+        if !before || !square || other.padding != Padding::NONE || other.affine != SAME {
             return None;
         }
         let node = self.joins(tensor, &host).filter(|node| node.is_linear())?;

@@ -19,7 +19,7 @@ use crate::network::{Network, Operator, Pool, QuantizedForm};
 use brownout_golden::network::{Architecture, Bounds, Parameters, Style};
 use brownout_spec::program::{Operation, Padding, Shape, Steps, Window};
 use node::Node;
-use value::{Source, Value};
+use value::{SAME, Source, Value};
 
 /// A network in floating point, ready to be trained.
 #[derive(Clone, Debug)]
@@ -171,6 +171,11 @@ impl<'n> Lowering<'n> {
         }
         let name = self.network.tensors[tensor].name.clone();
         let mut source = value.of;
+        if value.affine != SAME {
+            let mut node = Node::new(&name, Operation::Pointwise, vec![source]);
+            node.style = Style::of_function(function::affine(value.affine.0, value.affine.1)?);
+            source = self.push(node).of;
+        }
         if value.stride != Steps::ONE {
             let window = Window {
                 stride: value.stride,
@@ -193,23 +198,24 @@ impl<'n> Lowering<'n> {
             shape(self.network.tensors[layer.reads[0]].shape),
             shape(self.network.tensors[layer.writes].shape),
         );
+        let one = |window| join::single(window, output);
         let operation = match *pool {
             Pool::GlobalAverage => Operation::GlobalAveragePool,
             Pool::GlobalMax => Operation::MaxPool {
                 window: Window::whole(input),
             },
             Pool::Max(of) => Operation::MaxPool {
-                window: join::reaching(join::window(&of), input, output),
+                window: one(join::reaching(join::window(&of), input, output)),
             },
             Pool::Average(of, counts) => {
                 let window = join::window(&of);
-                Operation::AveragePool {
-                    counted: if counts {
-                        window.padding
-                    } else {
-                        Padding::NONE
-                    },
-                    window: join::reaching(window, input, output),
+                let counted = match counts {
+                    true => window.padding,
+                    false => Padding::NONE,
+                };
+                match one(join::reaching(window, input, output)) {
+                    window if window == Window::whole(input) => Operation::GlobalAveragePool,
+                    window => Operation::AveragePool { window, counted },
                 }
             }
         };
@@ -266,8 +272,9 @@ impl<'n> Lowering<'n> {
         self.quantizers += usize::from(!matches!(form, QuantizedForm::Dequantize(_)));
         // What only rounds an image is its map's business.
         let value = self.value(self.network.layers[index].reads[0])?;
+        // What is only looked at in another way has been rounded where it was made.
         match range {
-            Some(bounds) if value.of != Source::Input => {
+            Some(bounds) if value.of != Source::Input && value.is_plain() => {
                 self.clip(index, bounds.low(), bounds.high())
             }
             _ => Ok(value),

@@ -3,7 +3,7 @@
 use super::value::Source;
 use crate::network::Weights;
 use brownout_golden::network::{Bounds, Style};
-use brownout_spec::program::Operation;
+use brownout_spec::program::{Operation, Shape};
 
 /// A layer, in the file's order of channels.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Learned<'n> {
     /// Whether the vector that a dense layer reads is a map, and then whether its channels are
     /// last.
     pub flat: Option<bool>,
+    /// The image of which a dense layer reads the values one after the other.
+    pub image: Option<Shape>,
     /// A batch norm's gain, shift, mean and variance.
     pub norm: Option<[Vec<f64>; 4]>,
     /// Whether there is a bias in front of the norm.

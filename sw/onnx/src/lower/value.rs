@@ -12,7 +12,7 @@ pub(super) enum Source {
 }
 
 /// A source, and how it is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Value {
     /// The source.
     pub of: Source,
@@ -24,10 +24,15 @@ pub(super) struct Value {
     pub front: usize,
     /// Channels of zeros behind.
     pub behind: usize,
+    /// What each value is multiplied with, and what is added then; both for all channels.
+    pub affine: (f64, f64),
     /// Whether it is a map that became a vector, and then whether its channels are last in the
     /// vector's order.
     pub flat: Option<bool>,
 }
+
+/// Nothing is multiplied or added.
+pub(super) const SAME: (f64, f64) = (1.0, 0.0);
 
 impl Value {
     /// A source as it is.
@@ -38,6 +43,7 @@ impl Value {
             padding: Padding::NONE,
             front: 0,
             behind: 0,
+            affine: SAME,
             flat: None,
         }
     }
@@ -72,6 +78,11 @@ impl Value {
     pub fn padded(self, by: Padding, (front, behind): (usize, usize)) -> Result<Self, String> {
         if self.flat.is_some() {
             return Err("it pads a vector; allowed are maps".to_owned());
+        }
+        if self.affine.1 != 0.0 {
+            return Err(
+                "it pads what has a summand in front of it; allowed is a factor".to_owned(),
+            );
         }
         let channels = front + behind > 0;
         if channels && (by != Padding::NONE || self.padding != Padding::NONE) {
