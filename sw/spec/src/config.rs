@@ -15,7 +15,7 @@ pub const ACTIVATION_ADDRESS_BITS: u32 = 16;
 pub const ACCUMULATOR_ADDRESS_BITS: u32 = 14;
 /// Width of a parameter address; a program has at most 2¹² output tiles.
 pub const PARAMETER_ADDRESS_BITS: u32 = 12;
-/// Most layers a program may have (8-bit layer number).
+/// Most steps a program may have (8-bit number).
 pub const MAX_LAYERS: usize = 255;
 /// Largest depth of each memory, by the field that states it, in their order.
 const MOST_DEPTHS: [(&str, usize); 5] = [
@@ -119,12 +119,15 @@ pub struct Depths {
     /// Code words of the weight memory, 1 to 2²⁰.
     pub weights: usize,
     /// Words of each of the three activation buffers, 1 to 2¹⁶; a word has max(rows, columns) bytes.
+    /// Tensors that wait lie beside what a step reads or writes.
     pub activations: usize,
     /// Partial sums per column, 1 to 2¹⁴: the largest number of output pixels of a layer.
     pub accumulators: usize,
-    /// Output tiles of a whole program, 1 to 2¹²: each column keeps (m, b) for every one.
+    /// Output tiles of a whole program, 1 to 2¹²: each column keeps (m, b) for every one, and for
+    /// every set of an average pool whose divisor varies.
     pub parameters: usize,
-    /// Layers of a program, 1 to 255.
+    /// Steps of a program, 1 to 255: its layers, but for concats that are free, and copies of
+    /// tensors.
     pub layers: usize,
 }
 

@@ -122,8 +122,9 @@ pub fn geometry(configuration: &Configuration) -> u32 {
 
 /// Value of [`VERSION`].
 ///
-/// 2.0: the memory may hold a coset of the code, where words for 1.0 are errors.
-pub const VERSION_VALUE: u32 = 0x0002_0000;
+/// 2.0: the memory may hold a coset of the code, where words for 1.0 are errors. 3.0: descriptors
+/// have other fields, and STOP_AFTER_LAYER counts steps.
+pub const VERSION_VALUE: u32 = 0x0003_0000;
 /// Value of [`STOP_AFTER_LAYER`] that lets a pass run to its end.
 pub const RUN_TO_THE_END: u32 = 255;
 
