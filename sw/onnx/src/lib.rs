@@ -20,7 +20,6 @@ pub mod reference;
 #[allow(missing_docs)]
 pub mod schema;
 pub mod tensor;
-pub mod write;
 
 mod error;
 

@@ -15,7 +15,7 @@ use std::process::Command;
 const NETWORKS: usize = 320;
 /// Largest difference to what the packages give, relative to the largest value of a network's
 /// output or to one: sums of hundreds of products in single precision, in another order.
-const TOLERANCE: f32 = 1e-4;
+const TOLERANCE: f32 = 1e-5;
 /// What must occur, and at least how often: everything of the operator table.
 const FEATURES: [&str; 27] = [
     "Add",

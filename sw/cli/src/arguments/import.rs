@@ -36,7 +36,7 @@ shift are read as what PyTorch computes with.
 
 An ONNX file brings its layers, parameters and epsilons; what its pixels mean is said by --input. Float
 networks and quantized ones (QDQ, QLinear operators, QONNX) are read; of the latter, quantizers of
-activations are left out but for the ranges that they clip to, since training rounds by its own.
+activations are left out but for what they clip, since training rounds by its own grids.
 
 A recipe is a TOML file with these settings, with _ for - in their names.")]
 pub struct ImportArguments {

@@ -63,7 +63,7 @@ impl Lowering<'_> {
         }
         if self.quantizers > 0 {
             self.remarks.push(format!(
-                "{} quantizers of activations were left out but for the ranges that they clip to: training rounds by its own grids",
+                "{} quantizers of activations were left out but for what they clip: training rounds by its own grids",
                 self.quantizers
             ));
         }

@@ -9,14 +9,15 @@ use brownout_golden::network::{Bounds, Epsilon, Norm, Style};
 use brownout_spec::arithmetic::ResidualScale;
 use brownout_spec::program::{Operation, Padding, Residual, Shape, Steps, Window};
 
-/// The range that ONNX's quantizer clips to.
-pub(super) fn range_of_linear(linear: &Linear) -> Result<Bounds, String> {
-    let (low, high) = linear.element.range();
-    let zero = |channel| of_channel(&linear.zero_point, channel) as f64;
-    widest(&linear.scale, (low as f64, high as f64), zero)
+/// The ReLU that ONNX's quantizer implies, where 0 is its smallest value: tools leave the node out
+/// then. Its other ends only follow from the values that were seen.
+pub(super) fn relu_of_linear(linear: &Linear) -> Option<Bounds> {
+    let (low, _) = linear.element.range();
+    let implied = linear.zero_point.iter().all(|&zero| zero == low);
+    implied.then_some(Bounds::RELU)
 }
 
-/// The range that QONNX's quantizer clips to.
+/// The range that QONNX's quantizer clips to, which was learned.
 pub(super) fn range_of_quant(quant: &IntQuant) -> Result<Bounds, String> {
     let (low, high) = quant.range();
     let zero = |channel| f64::from(of_channel(&quant.zero_point, channel));
@@ -74,13 +75,16 @@ pub(super) fn reaching(mut window: Window, input: Shape, output: Shape) -> Windo
     window
 }
 
-/// The window with steps of one where there is a single position.
-pub(super) fn single(mut window: Window, output: Shape) -> Window {
+/// The window with the smallest steps that leave a single position alone, where there is one.
+pub(super) fn single(mut window: Window, input: Shape, output: Shape) -> Window {
+    let (reach, padding, stride) = (window.reach(), window.padding, &mut window.stride);
+    let rows = input.height + padding.top + padding.bottom;
+    let columns = input.width + padding.left + padding.right;
     if output.height == 1 {
-        window.stride.rows = 1;
+        stride.rows = stride.rows.min(rows.saturating_sub(reach.0) + 1);
     }
     if output.width == 1 {
-        window.stride.columns = 1;
+        stride.columns = stride.columns.min(columns.saturating_sub(reach.1) + 1);
     }
     window
 }
@@ -149,7 +153,19 @@ impl<'n> Lowering<'n> {
             }
             false => self.commit(layer.reads[0])?,
         };
-        let window = single(window, shape(self.network.tensors[layer.writes].shape));
+        let output = shape(self.network.tensors[layer.writes].shape);
+        // Of what the layer itself reads: zeros around it are the window's, or a layer's.
+        let input = shape(self.network.tensors[layer.reads[0]].shape);
+        let input = Shape {
+            height: input.height + own.top + own.bottom,
+            width: input.width + own.left + own.right,
+            ..input
+        };
+        let free = Window {
+            padding: Padding::NONE,
+            ..window
+        };
+        window.stride = single(free, input, output).stride;
         if value.flat.is_some() {
             return Err("it convolves a vector that was a map; allowed are maps".to_owned());
         }

@@ -3,7 +3,8 @@
 //!
 //! What belongs to a convolution (its norm, a sum with what is there already, a clip) becomes
 //! part of its layer, so that nothing is rounded twice on an accelerator. Quantizers of
-//! activations are left out but for the range that they clip to: training chooses its own.
+//! activations are left out but for a ReLU that they imply, and for the ranges of QONNX, which
+//! were learned: training rounds by its own grids.
 //!
 //! [`node`] has the layers while they are put together, [`value`] what flows between them,
 //! [`join`] decides what becomes part of which layer, and [`finish`] gives channels and
@@ -198,7 +199,7 @@ impl<'n> Lowering<'n> {
             shape(self.network.tensors[layer.reads[0]].shape),
             shape(self.network.tensors[layer.writes].shape),
         );
-        let one = |window| join::single(window, output);
+        let one = |window| join::single(window, input, output);
         let operation = match *pool {
             Pool::GlobalAverage => Operation::GlobalAveragePool,
             Pool::GlobalMax => Operation::MaxPool {
@@ -254,10 +255,10 @@ impl<'n> Lowering<'n> {
         ))
     }
 
-    /// What is left of a quantizer: the range that it clips to.
+    /// What is left of a quantizer: what it clips.
     fn quantizer(&mut self, index: usize, form: &QuantizedForm) -> Result<Value, String> {
         let range = match form {
-            QuantizedForm::Quantize(linear) => Some(join::range_of_linear(linear)?),
+            QuantizedForm::Quantize(linear) => join::relu_of_linear(linear),
             QuantizedForm::IntQuant(quant) if !quant.is_bipolar() => {
                 Some(join::range_of_quant(quant)?)
             }

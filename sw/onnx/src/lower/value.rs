@@ -104,12 +104,17 @@ impl Value {
 
     /// Every so many rows and columns of it.
     pub fn every(self, by: Steps) -> Result<Self, String> {
-        if !self.is_plain() || self.flat.is_some() {
+        let padded = self.padding != Padding::NONE || self.front + self.behind > 0;
+        if padded || self.flat.is_some() {
             return Err(
                 "it takes every second pixel of what is padded or a vector; allowed are maps"
                     .to_owned(),
             );
         }
-        Ok(Self { stride: by, ..self })
+        let stride = Steps {
+            rows: self.stride.rows * by.rows,
+            columns: self.stride.columns * by.columns,
+        };
+        Ok(Self { stride, ..self })
     }
 }
