@@ -47,7 +47,7 @@ fn farthest(a: &[f32], b: &[f32]) -> f32 {
 fn model(lowered: Lowered, input: InputMap) -> FloatModel {
     FloatModel {
         network: Form::Graph(lowered.architecture.name.clone()),
-        image: lowered.architecture.network.input,
+        image: lowered.image,
         input,
         origin: "a test".into(),
         parameters: lowered.parameters,

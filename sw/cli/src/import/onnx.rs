@@ -65,7 +65,7 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
     let data = match &settings.data {
         None => None,
         Some(source) => {
-            let input = Some(architecture.network.input).filter(|input| input.pixels() > 1);
+            let input = Some(lowered.image).filter(|image| image.pixels() > 1);
             Some((
                 source,
                 source.test_images(1, settings.image.or(input), output)?,
@@ -73,7 +73,11 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
         }
     };
     let images = data.as_ref().map(|(_, data)| data.shape());
-    let image = image(settings, architecture.network.input, images)?;
+    let image = image(
+        settings,
+        (lowered.image, architecture.network.input),
+        images,
+    )?;
     let input = settings.input.unwrap_or_else(|| {
         remarks.push(
             "nobody says what its pixels mean: unit (pixel / 255) is assumed (--input says another map)"
@@ -159,9 +163,13 @@ fn check_flags(settings: &ImportSettings) -> Result<(), Error> {
     Ok(())
 }
 
-/// The shape of the images: the network's own, or for one of vectors any of as many values.
-fn image(settings: &ImportSettings, input: Shape, data: Option<Shape>) -> Result<Shape, Error> {
-    let image = settings.image.or(data).unwrap_or(input);
+/// The shape of the images: the file's own, or for a network of vectors any of as many values.
+fn image(
+    settings: &ImportSettings,
+    (own, input): (Shape, Shape),
+    data: Option<Shape>,
+) -> Result<Shape, Error> {
+    let image = settings.image.or(data).unwrap_or(own);
     let fits = image == input || (input.pixels() == 1 && image.volume() == input.volume());
     match (fits, settings.image) {
         (true, _) => Ok(image),
@@ -170,7 +178,7 @@ fn image(settings: &ImportSettings, input: Shape, data: Option<Shape>) -> Result
             Err(Error::flag("--image", image, allowed))
         }
         // What is wrong with the data is said where they are checked.
-        (false, None) => Ok(input),
+        (false, None) => Ok(own),
     }
 }
 

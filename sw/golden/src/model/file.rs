@@ -16,6 +16,8 @@
 //! map and the network with its shapes and scales. The same model always gives
 //! the same bytes.
 
+mod chain;
+
 use super::{Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin};
 use crate::files;
 use crate::float::Checkpoint;
@@ -26,6 +28,7 @@ use brownout_spec::config::WeightBits;
 use brownout_spec::image::MAX_NAME_BYTES;
 use brownout_spec::program::{Network, Operation};
 use brownout_spec::text::{is_printable, printable};
+use chain::Chain;
 use ndarray::Array4;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -35,8 +38,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Version of the format that this program writes and reads.
+/// Version of the format that this program writes.
 pub const FORMAT_VERSION: u32 = 2;
+/// Version whose networks are chains, which is read as well.
+const CHAIN_VERSION: u32 = 1;
 /// Largest file that is read: the weight memory itself holds at most 8 MiB.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Longest name of a network or a data set, in bytes.
@@ -46,13 +51,26 @@ const METADATA_KEY: &str = "brownout";
 /// The JSON text of the metadata entry.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Header {
+struct Header<N> {
     version: u32,
     origin: Origin,
     weight_bits: WeightBits,
     code: CodeName,
     input: super::InputMap,
-    network: Network,
+    network: N,
+}
+
+impl<N> Header<N> {
+    fn with_network<M>(self, network: impl FnOnce(N) -> M) -> Header<M> {
+        Header {
+            version: self.version,
+            origin: self.origin,
+            weight_bits: self.weight_bits,
+            code: self.code,
+            input: self.input,
+            network: network(self.network),
+        }
+    }
 }
 
 /// The part that must be understood before anything else is.
@@ -220,7 +238,7 @@ fn refuse<T>(problem: String) -> Result<T, BytesError> {
     Err(BytesError::Format(problem))
 }
 
-fn read_header(bytes: &[u8]) -> Result<Header, BytesError> {
+fn read_header(bytes: &[u8]) -> Result<Header<Network>, BytesError> {
     let (_, metadata) =
         SafeTensors::read_metadata(bytes).or_else(|e| refuse(not_safetensors(bytes, &e)))?;
     let Some(text) = metadata
@@ -239,12 +257,17 @@ fn read_header(bytes: &[u8]) -> Result<Header, BytesError> {
     let version = serde_json::from_str::<Version>(text)
         .or_else(|e| refuse(unreadable(e)))?
         .version;
-    if version != FORMAT_VERSION {
-        return refuse(format!(
-            "its format version is {version}; allowed is {FORMAT_VERSION}"
-        ));
+    match version {
+        FORMAT_VERSION => serde_json::from_str(text).or_else(|e| refuse(unreadable(e))),
+        CHAIN_VERSION => {
+            let header: Header<Chain> =
+                serde_json::from_str(text).or_else(|e| refuse(unreadable(e)))?;
+            Ok(header.with_network(Network::from))
+        }
+        _ => refuse(format!(
+            "its format version is {version}; allowed are {CHAIN_VERSION} and {FORMAT_VERSION}"
+        )),
     }
-    serde_json::from_str(text).or_else(|e| refuse(unreadable(e)))
 }
 
 fn unreadable(error: serde_json::Error) -> String {
@@ -254,7 +277,7 @@ fn unreadable(error: serde_json::Error) -> String {
 
 /// Names are shown in messages and tables, so a foreign file must not bring
 /// line breaks or escapes in them.
-fn check_names(header: &Header) -> Result<(), BytesError> {
+fn check_names(header: &Header<Network>) -> Result<(), BytesError> {
     let check = |what: String, name: &str, most: usize| match is_printable(name, most) {
         true => Ok(()),
         false => refuse(format!(

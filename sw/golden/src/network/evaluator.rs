@@ -183,6 +183,8 @@ impl<'a> Evaluator<'a> {
                 slots[tensor] = images;
             }
         }
+        // Every image's results are wanted, even where the last layer takes one after the other.
+        slots[layers] = images;
         let tensors = shapes.iter().zip(slots).map(|(shape, slots)| Tensor {
             values: vec![0.0; slots * shape.volume()],
             volume: shape.volume(),

@@ -146,3 +146,25 @@ fn a_batch_gives_the_bits_of_its_images_one_by_one() {
         assert_eq!(batch.maxima(), largest);
     }
 }
+
+#[test]
+fn a_network_that_ends_in_a_mean_over_a_large_map_gives_each_image_its_own_results() {
+    let data = glyph::split(1, 0, 40).test;
+    let architecture = Builder::new("mean", data.shape())
+        .convolution("maps", 10, 3, 1, 1, true)
+        .global_average_pool("mean")
+        .build()
+        .unwrap();
+    let (architecture, parameters) = randomized(architecture);
+    let evaluator = Evaluator::exact(&architecture, &parameters);
+    let table = InputMap::Centre.real_table();
+    let mut values = evaluator.values();
+    let alone: Vec<u16> = (0..data.len())
+        .map(|image| {
+            evaluator.run(table.apply(data.image(image)), &mut values);
+            arg_max(values.logits()) as u16
+        })
+        .collect();
+    assert!(alone.iter().any(|class| *class != alone[0]), "{alone:?}");
+    assert_eq!(evaluator.classes(&table, &data), alone);
+}

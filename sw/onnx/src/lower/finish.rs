@@ -70,6 +70,7 @@ impl Lowering<'_> {
         Ok(Lowered {
             architecture,
             parameters: Parameters { layers },
+            image: self.image,
             remarks: self.remarks,
         })
     }

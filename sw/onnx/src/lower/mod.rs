@@ -29,6 +29,8 @@ pub struct Lowered {
     pub architecture: Architecture,
     /// What they have learned.
     pub parameters: Parameters,
+    /// Shape of the images, also where the network takes their values one after the other.
+    pub image: Shape,
     /// What the user should know: what was left out or moved, and why.
     pub remarks: Vec<String>,
 }
@@ -55,8 +57,10 @@ struct Lowering<'n> {
     readers: Vec<usize>,
     values: Vec<Option<Value>>,
     nodes: Vec<Node<'n>>,
-    /// Shape of the images.
+    /// Shape of the network's input.
     input: Shape,
+    /// Shape of the images.
+    image: Shape,
     remarks: Vec<String>,
     /// Quantizers of activations that were left out.
     quantizers: usize,
@@ -77,6 +81,7 @@ impl<'n> Lowering<'n> {
             values,
             nodes: Vec::new(),
             input: shape(network.tensors[network.input].shape),
+            image: shape(network.tensors[network.input].shape),
             remarks: Vec::new(),
             quantizers: 0,
         }
@@ -247,7 +252,7 @@ impl<'n> Lowering<'n> {
         let is_image = value.of == Source::Input && from.pixels() == 1 && self.nodes.is_empty();
         if is_image && (to_last || to.channels == 1) {
             // Images are maps with channels last from the beginning.
-            self.input = to;
+            (self.input, self.image) = (to, to);
             return Ok(value);
         }
         Err(format!(

@@ -148,8 +148,8 @@ fn each_malformed_file_is_refused_with_its_reason() {
             "no entry \"brownout\"",
         ),
         (
-            edited("{\\\"version\\\":2", "{\\\"version\\\":1"),
-            "format version is 1; allowed is 2",
+            edited("{\\\"version\\\":2", "{\\\"version\\\":3"),
+            "format version is 3; allowed are 1 and 2",
         ),
         (
             edited("\\\"origin\\\"", "\\\"colour\\\""),
@@ -244,4 +244,38 @@ fn no_damage_to_a_file_causes_a_panic() {
         }
         let _ = IntegerModel::parse(&damaged);
     }
+}
+
+#[test]
+fn a_file_of_version_1_is_the_chain_that_it_was() {
+    let model = model();
+    let bytes = model.to_bytes().unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let text = header["__metadata__"]["brownout"].as_str().unwrap();
+    let mut own: serde_json::Value = serde_json::from_str(text).unwrap();
+    let output = own["network"]["layers"][0]["output"].clone();
+    own["version"] = 1.into();
+    let convolution = |kernel: usize, channels: usize| {
+        serde_json::json!({"convolution": {
+            "kernel_height": kernel, "kernel_width": kernel, "stride": 1, "padding": 0,
+            "output_channels": channels, "residual": null,
+        }})
+    };
+    let pool = serde_json::json!({"max-pool": {"kernel": 2, "stride": 2, "padding": 0}});
+    let layers = [
+        ("conv", convolution(3, 3)),
+        ("pool", pool),
+        ("logits", convolution(1, 2)),
+    ];
+    let layers = layers.map(|(name, operation)| {
+        serde_json::json!({"name": name, "operation": operation, "output": output})
+    });
+    own["network"]["layers"] = layers.to_vec().into();
+    header["__metadata__"]["brownout"] = own.to_string().into();
+    let header = header.to_string();
+    let mut old = (header.len() as u64).to_le_bytes().to_vec();
+    old.extend_from_slice(header.as_bytes());
+    old.extend_from_slice(&bytes[8 + length..]);
+    assert_eq!(IntegerModel::parse(&old).ok(), Some(model));
 }
