@@ -218,8 +218,12 @@ impl<'a, R: Rng> Builder<'a, R> {
                 self.pad();
             }
             Focus::Waiting => self.waiting(),
-            Focus::Depthwise => self.groups(true),
-            Focus::Grouped => self.groups(false),
+            Focus::Depthwise | Focus::Grouped => {
+                // Two in a row: the second loads its tiles while the first still computes.
+                for _ in 0..self.random.random_range(1..=2) {
+                    self.groups(focus == Focus::Depthwise);
+                }
+            }
             _ => {}
         }
         for _ in 0..self.random.random_range(0..=3) {

@@ -22,7 +22,7 @@ use std::sync::Mutex;
 use std::thread;
 
 /// Pairs of programs per configuration; the second runs without a reset.
-const PAIRS: usize = 60;
+const PAIRS: usize = 80;
 /// Images per program.
 const IMAGES: usize = 3;
 /// Back-pressure on both streams.
