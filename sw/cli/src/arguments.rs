@@ -80,7 +80,7 @@ impl Global {
 pub enum Command {
     /// Train and quantize a network, and write it as an integer model
     Train(TrainArguments),
-    /// Make a checkpoint of a network that was trained elsewhere: a PyTorch state dict
+    /// Make a checkpoint of a network trained elsewhere: an ONNX file or a PyTorch state dict
     Import(ImportArguments),
     /// Quantize a checkpoint without training, and write it as an integer model or a state dict
     Export(ExportArguments),

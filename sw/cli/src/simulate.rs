@@ -171,6 +171,6 @@ pub fn check_images(
     }
     let channels = model.input.check_channels(found.channels);
     channels.map_err(Error::argument("--data"))?;
-    let results = model.layers.last().map_or(0, |layer| layer.channels.len());
+    let results = model.classes();
     check_labels(source, data, Part::Test, (results, model_name))
 }

@@ -117,6 +117,11 @@ impl FromStr for Source {
         for option in options {
             let (key, value) = option.split_once('=').unwrap_or((option, ""));
             match (kind, key, value) {
+                ("npz" | "npy", "nhwc" | "nchw", "") if order.is_some() => {
+                    return Err(format!(
+                        "{head:?} says twice where channels are; allowed is nhwc or nchw, once"
+                    ));
+                }
                 ("npz" | "npy", "nhwc", "") => order = Some(Order::ChannelsLast),
                 ("npz" | "npy", "nchw", "") => order = Some(Order::ChannelsFirst),
                 (_, "hold", value) => hold = Some(value.parse()?),
@@ -214,6 +219,7 @@ mod tests {
         for (text, part) in [
             ("npz", "has no path"),
             ("images:", "has no path"),
+            ("npz,nchw,nhwc:a", "says twice where channels are"),
             ("npz,size=3:a", "allowed are nhwc or nchw, hold=K"),
             ("npz,hold=1:a", "hold=1; allowed is hold=all"),
             ("npz,hold=:a", "hold=; allowed"),

@@ -2,7 +2,9 @@
 
 mod support;
 
+use brownout_golden::network::Evaluator;
 use brownout_onnx::explain::explain;
+use brownout_onnx::lower::lower;
 use brownout_onnx::network::{Network, Operator};
 use brownout_onnx::schema::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 use brownout_onnx::{network_of, reference};
@@ -255,6 +257,29 @@ fn check(network: &Network) {
         let image = vec![0.5; network.tensors[network.input].shape.len()];
         let outputs = reference::run(network, &image).expect("an image of its size");
         assert_eq!(outputs.len(), network.tensors[network.output].shape.len());
+        lowered(network, &image, &outputs);
+    }
+}
+
+/// What is lowered computes the same, where no quantizer is left out.
+fn lowered(network: &Network, image: &[f32], expected: &[f32]) {
+    let Ok(lowered) = lower(network, "damaged") else {
+        return;
+    };
+    let evaluator = Evaluator::exact(&lowered.architecture, &lowered.parameters);
+    let mut values = evaluator.values();
+    // All of the image's values are the same, so that their order does not matter.
+    evaluator.run(image.iter().copied(), &mut values);
+    let found = values.logits();
+    assert_eq!(found.len(), expected.len());
+    let is_quantizer = |operator| matches!(operator, &Operator::Quantizer(_));
+    let quantized = network.layers.iter().any(|l| is_quantizer(&l.operator));
+    let largest = expected.iter().fold(1.0, |most: f32, v| most.max(v.abs()));
+    if !quantized && largest < 1e6 {
+        for (found, expected) in found.iter().zip(expected) {
+            let apart = (found - expected).abs() / largest;
+            assert!(apart < 1e-3, "{found} for {expected}");
+        }
     }
 }
 

@@ -162,6 +162,10 @@ pub fn onnx(network: &Network) {
     assert!(made.iter().all(|&made| made), "every tensor is somebody's");
     let text = brownout_onnx::explain::explain(network);
     assert!(text.lines().count() >= network.account.len() + 2);
+    if let Ok(lowered) = brownout_onnx::lower::lower(network, "fuzzed") {
+        let results = network.tensors[network.output].shape.len();
+        assert_eq!(lowered.architecture.classes(), results);
+    }
 }
 
 /// An accepted image is the one that its own bytes are made of.

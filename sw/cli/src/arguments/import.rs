@@ -34,9 +34,10 @@ may stand in front of all of them, as `module.` and `_orig_mod.` do. Half precis
 (weight_orig and weight_mask), weight norm, a bias in front of a norm and norms without gain and
 shift are read as what PyTorch computes with.
 
-An ONNX file brings its layers, parameters and epsilons; what its pixels mean is said by --input. Float
-networks and quantized ones (QDQ, QLinear operators, QONNX) are read; of the latter, quantizers of
-activations are left out but for what they clip, since training rounds by its own grids.
+An ONNX file brings its layers, parameters and epsilons; what its pixels mean is said by --input.
+Float networks and quantized ones (QDQ, QLinear operators, QONNX) are read; of the latter,
+quantizers of activations are left out but for what they clip, since training rounds by its own
+grids.
 
 A recipe is a TOML file with these settings, with _ for - in their names.")]
 pub struct ImportArguments {

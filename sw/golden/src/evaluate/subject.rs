@@ -104,7 +104,7 @@ impl Subject {
     /// How many classes it tells apart.
     pub fn classes(&self) -> usize {
         match self {
-            Self::Integer(model) => model.layers.last().map_or(0, |layer| layer.channels.len()),
+            Self::Integer(model) => model.classes(),
             Self::Quantized(network) => network.model.architecture.classes(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::plan::{Plan, Planned};
 use super::resolution_tests::{model, noise, options};
-use super::{export, judge};
+use super::{check_form, export, judge};
 use crate::network::{Architecture, Bounds, Builder, Function, Norm, Parameters, Style};
 use crate::quantize::Granularity;
 use brownout_spec::arithmetic::ResidualScale;
@@ -187,5 +187,17 @@ fn results_may_come_from_a_function_a_sum_or_a_concat() {
             "{}: {judgement:?}",
             operation.kind()
         );
+        assert_eq!(exported.classes(), network.architecture.classes());
     }
+}
+
+#[test]
+fn clips_of_results_are_refused_by_name() {
+    let base = graph();
+    let mut styles = base.styles.clone();
+    styles.last_mut().unwrap().bounds = Bounds::new(-1.0, 1.0).unwrap();
+    let architecture = Architecture::new("graph", base.network.clone(), styles).unwrap();
+    let problem = check_form(&architecture).unwrap_err().to_string();
+    assert!(problem.contains("clips them to -1 to 1"), "{problem}");
+    assert_eq!(check_form(&base), Ok(()));
 }

@@ -22,7 +22,7 @@ use crate::quantize::{BitWidth, Placement};
 use crate::quantized::QuantizedNetwork;
 use crate::train::{QuantizerName, TrainingOptions};
 use brownout_spec::arithmetic::{MAX_SHIFT, check_accumulator};
-use brownout_spec::program::{Layer, Network};
+use brownout_spec::program::{Layer, Network, Operation};
 use plan::{Plan, Planned};
 use thiserror::Error;
 
@@ -56,6 +56,20 @@ pub enum ExportError {
         layer: usize,
         /// Name of the layer.
         name: String,
+    },
+    /// The results are clipped, and those of an integer model are not.
+    #[error(
+        "layer {layer} ({name}) gives the results and clips them to {low} to {high}; allowed in an exported network are results without a clip, as wide as they come"
+    )]
+    ClippedResults {
+        /// Index of the layer.
+        layer: usize,
+        /// Name of the layer.
+        name: String,
+        /// Least result.
+        low: f32,
+        /// Largest result.
+        high: f32,
     },
     /// More weights than a file of an integer model holds.
     #[error("it has {weights} weights; an integer model holds at most {most}")]
@@ -199,7 +213,26 @@ pub fn check_form(architecture: &Architecture) -> Result<(), ExportError> {
         let shapes = &architecture.shapes()[layer];
         check_operation(&architecture.network, layer, shapes).map_err(ModelError::Program)?;
     }
-    Ok(())
+    check_results(architecture)
+}
+
+/// Checks that nothing clips the results: an integer model gives sums as they are. A function of
+/// each value has its clip in its table.
+fn check_results(architecture: &Architecture) -> Result<(), ExportError> {
+    let layers = architecture.network.layers.iter().zip(&architecture.styles);
+    match layers.enumerate().next_back() {
+        Some((layer, (last, style)))
+            if !style.bounds.is_none() && last.operation != Operation::Pointwise =>
+        {
+            Err(ExportError::ClippedResults {
+                layer,
+                name: last.name.clone(),
+                low: style.bounds.low(),
+                high: style.bounds.high(),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks, before any training, every rule of an integer model that does not hang on what

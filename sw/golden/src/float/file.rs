@@ -380,7 +380,7 @@ fn read_header(bytes: &[u8]) -> Result<Header, String> {
         .and_then(|m| m.get(METADATA_KEY));
     let text = text.ok_or_else(|| {
         format!(
-            "its metadata has no entry {METADATA_KEY:?}, so it is not a checkpoint; `brownout import` makes one of a state dict, \
+            "its metadata has no entry {METADATA_KEY:?}, so it is not a checkpoint; `brownout import` makes one of an ONNX file or a state dict, \
              `brownout train --checkpoint` writes one beside an integer model"
         )
     })?;

@@ -116,6 +116,12 @@ impl IntegerModel {
             .collect()
     }
 
+    /// Number of results: channels of the last layer.
+    pub fn classes(&self) -> usize {
+        let shapes = self.network.shapes().unwrap_or_default();
+        shapes.last().map_or(0, |shapes| shapes.output.channels)
+    }
+
     /// Whether it takes images of a shape: its input's, or for a flat input any of as many values.
     pub fn takes(&self, image: Shape) -> bool {
         let input = self.network.input;

@@ -2,7 +2,7 @@
 
 use super::node::{Learned, Node};
 use super::value::Source;
-use super::{Lowered, Lowering};
+use super::{Lowered, Lowering, shape};
 use brownout_golden::network::{Architecture, LayerParameters, Parameters};
 use brownout_spec::arithmetic::OutputScale;
 use brownout_spec::program::{Layer, LayerShapes, Network, Operation};
@@ -41,6 +41,7 @@ impl Lowering<'_> {
         let styles = used.iter().map(|&node| self.nodes[node].style.clone());
         let architecture = Architecture::new(name, network, styles.collect())
             .map_err(|problem| problem.to_string())?;
+        self.check_shapes(&architecture, &used)?;
         let nodes: Vec<&Node<'_>> = used.iter().map(|&node| &self.nodes[node]).collect();
         let orders = orders(&architecture, &nodes)?;
         if !is_plain(&orders[nodes.len()]) {
@@ -73,6 +74,49 @@ impl Lowering<'_> {
             image: self.image,
             remarks: self.remarks,
         })
+    }
+
+    /// Checks that each tensor has as many values here as in the file, and a map its rows, columns
+    /// and channels.
+    fn check_shapes(&self, architecture: &Architecture, used: &[usize]) -> Result<(), String> {
+        for (value, tensor) in self.values.iter().zip(&self.network.tensors) {
+            let Some((value, Source::Node(node))) = value.map(|value| (value, value.of)) else {
+                continue;
+            };
+            let Ok(place) = used.binary_search(&node) else {
+                continue;
+            };
+            let made = value.viewed(architecture.shapes()[place].output);
+            let said = shape(tensor.shape);
+            let agree = match value.flat {
+                None => made == said,
+                Some(_) => made.volume() == said.volume(),
+            };
+            if !agree {
+                return Err(format!(
+                    "tensor {:?} is {said} in the file and {made} in the layers made of it; allowed are layers that keep their shapes",
+                    tensor.name
+                ));
+            }
+        }
+        for (&node, shapes) in used.iter().zip(architecture.shapes()) {
+            let node = &self.nodes[node];
+            let Some(learned) = &node.learned else {
+                continue;
+            };
+            let pixels = shapes.window.height * shapes.window.width;
+            let outputs = shapes.output.channels;
+            let needed = outputs * pixels * shapes.group_channels();
+            let there: usize = learned.weights.shape().iter().product();
+            if there != needed || learned.bias.len() != outputs {
+                return Err(format!(
+                    "{}: it has {there} weights for {} outputs; allowed are {needed} for {outputs}, as what it reads has",
+                    node.name,
+                    learned.bias.len()
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The layers that the last one needs, itself included, in order.

@@ -208,7 +208,10 @@ impl<'n> Lowering<'n> {
         };
         let mut map = value.viewed(self.shape_of(value.of)?);
         let mut image = None;
-        if source == Source::Input && self.nodes.is_empty() && map.pixels() > 1 {
+        if source == Source::Input && value.flat.is_some() && map.pixels() == 1 {
+            // Another layer has made a vector of the image already.
+            image = Some(self.image);
+        } else if source == Source::Input && self.nodes.is_empty() && map.pixels() > 1 {
             // A layer that sees the whole image reads its values one after the other.
             image = Some(map);
             map = Shape {
@@ -269,7 +272,7 @@ impl<'n> Lowering<'n> {
         let tensor = self.network.layers[index].reads[0];
         let value = self.value(tensor)?;
         let epsilon = Epsilon::new(norm.epsilon)?;
-        let Some(node) = self.joins(tensor, &value) else {
+        let Some(node) = self.joins(&value).filter(|_| value.flat.is_none()) else {
             return self.affine(index, &folded(norm));
         };
         let linear = node.is_linear() && node.style.norm == Norm::None;
@@ -306,7 +309,15 @@ impl<'n> Lowering<'n> {
     pub(super) fn affine(&mut self, index: usize, affine: &Affine) -> Result<Value, String> {
         let tensor = self.network.layers[index].reads[0];
         let value = self.value(tensor)?;
-        if let Some(node) = self.joins(tensor, &value)
+        // Values of a vector that was a map are many for each channel.
+        let each = affine.scale.len().max(affine.offset.len()) > 1;
+        if each && value.flat.is_some() {
+            return Err(
+                "it has a factor or a summand for each value of what was a map; allowed are such for each channel, in front of what makes a vector of it"
+                    .to_owned(),
+            );
+        }
+        if let Some(node) = self.joins(&value)
             && node.is_linear()
             && let Some(learned) = node.learned.as_mut()
         {
@@ -366,13 +377,13 @@ impl<'n> Lowering<'n> {
             return Err("it adds a map and a vector; allowed are two of a kind".to_owned());
         }
         // The later one, so that what it adds is there.
-        let mut pairs = [(first, a, b), (second, b, a)];
-        pairs.sort_by_key(|(_, host, _)| match host.of {
+        let mut pairs = [(a, b), (b, a)];
+        pairs.sort_by_key(|(host, _)| match host.of {
             Source::Input => 0,
             Source::Node(node) => node + 1,
         });
-        for (tensor, host, other) in pairs.into_iter().rev() {
-            if let Some(value) = self.host(tensor, host, other) {
+        for (host, other) in pairs.into_iter().rev() {
+            if let Some(value) = self.host(host, other) {
                 return Ok(value.flattened(flat));
             }
         }
@@ -386,7 +397,7 @@ impl<'n> Lowering<'n> {
     }
 
     /// The convolution behind `host` with `other` added, if it can add it.
-    fn host(&mut self, tensor: usize, host: Value, other: Value) -> Option<Value> {
+    fn host(&mut self, host: Value, other: Value) -> Option<Value> {
         let before = match (host.of, other.of) {
             (Source::Node(host), Source::Node(other)) => other < host,
             (Source::Node(_), Source::Input) => true,
@@ -396,7 +407,7 @@ impl<'n> Lowering<'n> {
         if !before || !square || other.padding != Padding::NONE || other.affine != SAME {
             return None;
         }
-        let node = self.joins(tensor, &host).filter(|node| node.is_linear())?;
+        let node = self.joins(&host).filter(|node| node.is_linear())?;
         node.operation = node.operation.with_residual(Residual {
             stride: other.stride.rows,
             scale: ResidualScale::default(),

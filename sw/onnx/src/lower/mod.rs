@@ -16,7 +16,7 @@ mod join;
 mod node;
 mod value;
 
-use crate::network::{Network, Operator, Pool, QuantizedForm};
+use crate::network::{self, Network, Operator, Pool, QuantizedForm};
 use brownout_golden::network::{Architecture, Bounds, Parameters, Style};
 use brownout_spec::program::{Operation, Padding, Shape, Steps, Window};
 use node::Node;
@@ -45,7 +45,7 @@ pub fn lower(network: &Network, name: &str) -> Result<Lowered, String> {
         let made = lowering
             .layer(index)
             .map_err(|problem| format!("{}: {problem}", layer.name))?;
-        lowering.values[layer.writes] = Some(made);
+        lowering.write(layer, made);
     }
     lowering.finish(name)
 }
@@ -57,6 +57,8 @@ struct Lowering<'n> {
     readers: Vec<usize>,
     values: Vec<Option<Value>>,
     nodes: Vec<Node<'n>>,
+    /// Of each node, how many reads of it and of its views have not become part of it.
+    loose: Vec<usize>,
     /// Shape of the network's input.
     input: Shape,
     /// Shape of the images.
@@ -80,6 +82,7 @@ impl<'n> Lowering<'n> {
             readers,
             values,
             nodes: Vec::new(),
+            loose: Vec::new(),
             input: shape(network.tensors[network.input].shape),
             image: shape(network.tensors[network.input].shape),
             remarks: Vec::new(),
@@ -95,9 +98,14 @@ impl<'n> Lowering<'n> {
             .ok_or_else(|| "it reads a tensor that no layer in front of it writes".to_owned())
     }
 
-    /// Whether a layer is the only one that reads a tensor.
-    fn is_alone(&self, tensor: usize) -> bool {
-        self.readers[tensor] == 1
+    /// Remembers what a layer writes, and that what it reads of the same node is part of that.
+    fn write(&mut self, layer: &network::Layer, made: Value) {
+        if let Source::Node(node) = made.of {
+            let own = |&&tensor: &&usize| self.values[tensor].is_some_and(|v| v.of == made.of);
+            let joined = layer.reads.iter().filter(own).count();
+            self.loose[node] = self.loose[node] + self.readers[layer.writes] - joined;
+        }
+        self.values[layer.writes] = Some(made);
     }
 
     /// What a layer makes.
@@ -111,7 +119,7 @@ impl<'n> Lowering<'n> {
             Operator::Affine(affine) => self.affine(index, affine),
             Operator::Add => self.add(index),
             Operator::Concat => {
-                let reads = self.committed(index)?;
+                let reads = self.maps(index)?;
                 let node = Node::new(&layer.name, Operation::Concat, reads);
                 Ok(self.push(node))
             }
@@ -129,7 +137,7 @@ impl<'n> Lowering<'n> {
                     rows: *rows,
                     columns: *columns,
                 };
-                let reads = self.committed(index)?;
+                let reads = self.maps(index)?;
                 Ok(self.push(Node::new(&layer.name, Operation::Resize { factors }, reads)))
             }
             Operator::Pad(padding, [front, behind]) => {
@@ -157,6 +165,7 @@ impl<'n> Lowering<'n> {
     /// Adds a layer.
     fn push(&mut self, node: Node<'n>) -> Value {
         self.nodes.push(node);
+        self.loose.push(0);
         Value::of(Source::Node(self.nodes.len() - 1))
     }
 
@@ -164,6 +173,16 @@ impl<'n> Lowering<'n> {
     fn committed(&mut self, index: usize) -> Result<Vec<Source>, String> {
         let reads = self.network.layers[index].reads.iter();
         reads.map(|&tensor| self.commit(tensor)).collect()
+    }
+
+    /// As [`Self::committed`], of maps alone: channels of a vector that was one are elsewhere.
+    fn maps(&mut self, index: usize) -> Result<Vec<Source>, String> {
+        for &tensor in &self.network.layers[index].reads {
+            if self.value(tensor)?.flat.is_some() {
+                return Err("it reads a vector that was a map; allowed are maps".to_owned());
+            }
+        }
+        self.committed(index)
     }
 
     /// The source of a tensor, with layers for what is only a view of another one.
@@ -225,7 +244,7 @@ impl<'n> Lowering<'n> {
                 }
             }
         };
-        let reads = self.committed(index)?;
+        let reads = self.maps(index)?;
         Ok(self.push(Node::new(&layer.name, operation, reads)))
     }
 
@@ -292,7 +311,7 @@ impl<'n> Lowering<'n> {
         let tensor = layer.reads[0];
         let value = self.value(tensor)?;
         let bounds = Bounds::new(low, high)?;
-        if let Some(node) = self.joins(tensor, &value)
+        if let Some(node) = self.joins(&value)
             && let Some(clipped) = node.clipped(bounds)
         {
             node.style.bounds = clipped;
@@ -309,11 +328,12 @@ impl<'n> Lowering<'n> {
         Ok(self.push(node).flattened(value.flat))
     }
 
-    /// The layer that a tensor comes from, if nothing but the next layer reads it as it is.
-    fn joins(&mut self, tensor: usize, value: &Value) -> Option<&mut Node<'n>> {
+    /// The layer that a value comes from, if nothing but the layer that asks reads it, as it is or
+    /// as a view.
+    fn joins(&mut self, value: &Value) -> Option<&mut Node<'n>> {
         let plain = value.is_plain();
         match value.of {
-            Source::Node(node) if plain && self.is_alone(tensor) => Some(&mut self.nodes[node]),
+            Source::Node(node) if plain && self.loose[node] == 1 => Some(&mut self.nodes[node]),
             _ => None,
         }
     }

@@ -112,8 +112,8 @@ impl Value {
             );
         }
         let stride = Steps {
-            rows: self.stride.rows * by.rows,
-            columns: self.stride.columns * by.columns,
+            rows: self.stride.rows.saturating_mul(by.rows),
+            columns: self.stride.columns.saturating_mul(by.columns),
         };
         Ok(Self { stride, ..self })
     }

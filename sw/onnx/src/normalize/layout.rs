@@ -214,9 +214,13 @@ impl Walk<'_> {
             .rev()
             .find(|l| l.writes == of.tensor);
         let (strides, from) = match maker.map(|maker| (&maker.operator, maker.reads.first())) {
-            Some((Operator::Subsample([rows, columns]), Some(&from))) => {
-                ([strides[0] * rows, strides[1] * columns], from)
-            }
+            Some((Operator::Subsample([rows, columns]), Some(&from))) => (
+                [
+                    strides[0].saturating_mul(*rows),
+                    strides[1].saturating_mul(*columns),
+                ],
+                from,
+            ),
             _ => (strides, of.tensor),
         };
         made.tensor = self.emit(node, Operator::Subsample(strides), vec![from], less)?;

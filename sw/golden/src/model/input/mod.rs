@@ -60,6 +60,12 @@ impl InputMap {
         if known == channels {
             return Ok(());
         }
+        if channels > normalization::MOST_CHANNELS {
+            return Err(format!(
+                "images have {channels} channels; allowed with a map from pixels, {self}, are 1 to {}",
+                normalization::MOST_CHANNELS
+            ));
+        }
         let s = |number: usize| if number == 1 { "" } else { "s" };
         Err(format!(
             "the map from pixels, {self}, has moments of {known} channel{}, and the images have {channels} channel{}; allowed is one mean and one deviation for each channel of the images",
