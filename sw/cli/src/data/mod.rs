@@ -262,10 +262,17 @@ fn explain(data: &Dataset, output: Output) {
             "{} has signed bytes for pixels: they are the first activations, whatever the map is",
             data.name
         )),
-        Images::Reals(_) => output.remark(format!(
-            "{} has real numbers for pixels: they enter as they are, rounded to the map's step (to the nearest, of two the even one) where the network computes in integers",
-            data.name
-        )),
+        Images::Reals(ref values) => {
+            let (low, high) = values
+                .iter()
+                .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| {
+                    (low.min(v), high.max(v))
+                });
+            output.remark(format!(
+                "{} has real numbers for pixels, here from {low} to {high}: they enter as they are, rounded to the map's step (to the nearest, of two the even one) and clipped to its signed byte where the network computes in integers",
+                data.name
+            ));
+        }
     }
 }
 

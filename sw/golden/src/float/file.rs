@@ -344,6 +344,11 @@ fn form(header: &mut Header) -> Result<(Form, Architecture), String> {
         let epsilon = header.epsilon.unwrap_or_default();
         return Ok((network.into(), architecture.with_epsilon(epsilon)));
     };
+    if let Some(epsilon) = header.epsilon {
+        return Err(format!(
+            "its field \"epsilon\" is {epsilon} beside a graph; allowed there is the epsilon of each layer"
+        ));
+    }
     let name = &header.network;
     if !is_printable(name, MOST_ORIGIN_BYTES) || name.is_empty() {
         return Err(format!(

@@ -80,6 +80,11 @@ fn a_graph_that_is_none_is_refused_with_what_is_wrong() {
             r#""network":"""#,
             "the name of its network",
         ),
+        (
+            r#""classes":4"#,
+            r#""epsilon":0.001,"classes":4"#,
+            "\"epsilon\" is",
+        ),
         (r#""rows":2"#, r#""rows":9"#, "stride is 9"),
         (
             r#""norm":"batch""#,
