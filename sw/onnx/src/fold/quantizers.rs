@@ -144,10 +144,10 @@ fn number(node: &Node, inputs: Inputs<'_>, at: usize, what: &str) -> Result<f32,
 
 fn width(node: &Node, inputs: Inputs<'_>, at: usize) -> Result<f32, String> {
     let bits = number(node, inputs, at, "the bit width")?;
-    match (1.0..=24.0).contains(&bits) {
+    match (1.0..=32.0).contains(&bits) {
         true => Ok(bits),
         false => Err(format!(
-            "the bit width of {} is {bits}; allowed are 1 to 24",
+            "the bit width of {} is {bits}; allowed are 1 to 32",
             node.label()
         )),
     }

@@ -107,6 +107,7 @@ case("resize, axes", S, [("Resize", ["<", "", "t"], dict(mode="nearest", axes=[2
 case("pad, opset 10", S, [("Pad", ["<"], dict(pads=[0, 0, 1, 2, 0, 0, 3, 0]))], opset=10)
 case("pad, opset 11", S, [("Pad", ["<", "p"], {})], {"p": np.array([0, 1, 1, 0, 0, 2, 0, 1])}, 11)
 case("pad, axes", S, [("Pad", ["<", "p", "", "a"], {})], {"p": np.array([1, 2, 0, 3]), "a": np.array([2, -1])}, 18)
+case("zeros around a max pool", S, [("Pad", ["<", "p"], {}), ("MaxPool", ["<"], dict(kernel_shape=[2, 2]))], {"p": np.array([0, 0, 1, 1, 0, 0, 1, 1])}, 17)
 case("shortcut, opset 9", [1, 4, 7, 6], [("Slice", ["<"], dict(starts=[0, 1 - 1], ends=[9, 9], axes=[0, 1])), ("Relu", ["<"], {})], opset=9)
 case("shortcut", [1, 4, 7, 6], [("Slice", ["<", "z", "e", "ax", "st"], {}), ("Pad", ["<", "p"], {})],
      {"z": np.array([0, 0]), "e": np.array([2**63 - 1, 2**63 - 1]), "ax": np.array([2, 3]), "st": np.array([2, 2]), "p": np.array([0, 2, 0, 0, 0, 1, 0, 0])})

@@ -79,6 +79,9 @@ case("Quant of channels", I, [("Quant", ["<", "s", "z", "b"], dict(signed=1, nar
 case("BipolarQuant", I, [("BipolarQuant", ["<", "s"], {}, general)], {"s": np.float32(0.3)}, oracle=qonnx, domains=[(general, 1)])
 case("Quant weights of a conv", I, [("Quant", ["w", "s", "z", "b"], dict(signed=1, narrow=1, rounding_mode="ROUND", to_name="wq"), general), ("Conv", ["x", "wq"], {})],
      {"w": numbers(5, 4, 3, 3), "s": np.abs(numbers(5, 1, 1, 1)) + 0.1, "z": np.float32(0), "b": np.float32(4)}, oracle=qonnx, domains=[(general, 1)])
+# Brevitas writes biases so.
+case("Quant bias of 32 bits", I, [("Quant", ["b", "bs", "z", "b32"], dict(signed=1, narrow=0, rounding_mode="ROUND", to_name="bq"), general), ("Conv", ["x", "w", "bq"], {})],
+     {"w": numbers(6, 4, 3, 3), "b": numbers(6), "bs": np.abs(numbers(6)) * 1e-9 + 1e-9, "z": np.float32(0), "b32": np.float32(32)}, oracle=qonnx, domains=[(general, 1)])
 case("BipolarQuant weights of a matrix", [1, 10], [("BipolarQuant", ["w", "s"], dict(to_name="wq"), general), ("Transpose", ["wq"], dict(perm=[1, 0], to_name="wt")), ("MatMul", ["x", "wt"], {})],
      {"w": numbers(4, 10), "s": np.float32(0.4)}, oracle=qonnx, domains=[(general, 1)])
 case("Trunc, version 1", I, [("Mul", ["<", "k"], {}), ("Trunc", ["<", "s", "z", "bi", "bo"], dict(rounding_mode="FLOOR"), general)],
