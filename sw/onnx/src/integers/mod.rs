@@ -1,0 +1,80 @@
+//! From a quantized network as it was understood to an integer model with its own integers,
+//! scales and zero points.
+//!
+//! Between two quantizers of a file stands one layer of the specification: a convolution, a dense
+//! layer, a sum or a pool with the norms, factors and clips behind it, which become the
+//! multipliers, constants and bounds of its requantizer; or a function of one tensor of 8 bits,
+//! which becomes a table of its 256 values. Weights are the file's integers. Unsigned bytes are
+//! stored less 128, and so are their zero points.
+//!
+//! [`value`] has what flows between layers, [`target`] what a quantizer makes, [`build`] and
+//! [`join`] what each layer does, [`close`] the quantizers, [`node`] the layers of the result,
+//! [`order`] which channel goes where, and [`finish`] the model.
+
+mod build;
+mod close;
+mod finish;
+mod join;
+mod node;
+mod order;
+mod target;
+mod value;
+
+use crate::network::{Network, Operator, QuantizedForm, TensorId};
+use brownout_golden::model::{InputMap, IntegerModel};
+use brownout_spec::program::Shape;
+use build::Building;
+
+/// A quantized network as an integer model.
+#[derive(Clone, Debug)]
+pub struct Integers {
+    /// The model.
+    pub model: IntegerModel,
+    /// Shape of the images, also where the network takes their values one after the other.
+    pub image: Shape,
+    /// For each layer the tensor of the file whose integers it writes, if there is one.
+    pub tensors: Vec<Option<Said>>,
+    /// What the user should know: what was left out or added, and why.
+    pub remarks: Vec<String>,
+}
+
+/// Which tensor of the file a layer writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The tensor.
+    pub tensor: TensorId,
+    /// By how much the file's integers are more than the stored ones: 128 or 0.
+    pub recentred: i64,
+    /// For each channel of the layer which of the file's it is.
+    pub order: Vec<usize>,
+}
+
+/// Whether a network has quantizers of activations, so that it has an integer model.
+pub fn is_quantized(network: &Network) -> bool {
+    network.layers.iter().any(|layer| {
+        let Operator::Quantizer(form) = &layer.operator else {
+            return false;
+        };
+        !matches!(form, QuantizedForm::Dequantize(_))
+    })
+}
+
+/// The integer model of a network, by the name that reports will give it; `pixels` says what a
+/// pixel means to the file's network.
+///
+/// # Errors
+/// What has no integer form: a sentence with the node, what was found and what is allowed.
+pub fn integers(
+    network: &Network,
+    (name, origin): (&str, &str),
+    pixels: InputMap,
+) -> Result<Integers, String> {
+    let mut building = Building::new(network);
+    for (index, layer) in network.layers.iter().enumerate() {
+        let made = building
+            .layer(index)
+            .map_err(|problem| format!("{}: {problem}", layer.name))?;
+        building.values[layer.writes] = Some(made);
+    }
+    building.finish((name, origin), pixels)
+}
