@@ -29,12 +29,17 @@ pub(super) struct First {
 }
 
 impl First {
+    /// Whether all channels have one factor and one summand.
+    pub fn is_uniform(&self) -> bool {
+        let same = |values: &[f64]| values.iter().all(|v| *v == values[0]);
+        same(&self.factor) && same(&self.offset)
+    }
+
     /// The map from pixels that it is, where pixels mean that.
     pub fn map(&self, pixels: Normalization, channels: usize) -> Result<InputQuantizer, String> {
         let single = |values: &[f64]| values.iter().map(|&v| v as f32).collect::<Vec<_>>();
         let (mut factors, mut summands) = (single(&self.factor), single(&self.offset));
-        let same = |values: &[f32]| values.iter().all(|v| *v == values[0]);
-        if same(&factors) && same(&summands) {
+        if self.is_uniform() {
             factors.truncate(1);
             summands.truncate(1);
         }
@@ -141,7 +146,13 @@ impl<'n> Building<'n> {
                 };
                 self.viewed(value, |view| view.padded(padding, *zeros))
             }
-            Operator::Subsample(steps) => self.viewed(value, |view| view.every(*steps)),
+            Operator::Subsample(steps) => match value {
+                Value::Stored(stored) if stored.view.has_zeros() => {
+                    let stored = self.committed(Value::Stored(stored))?;
+                    self.viewed(Value::Stored(stored), |view| view.every(*steps))
+                }
+                other => self.viewed(other, |view| view.every(*steps)),
+            },
             Operator::Reshape([from_last, to_last]) => {
                 self.reshape(index, value, (*from_last, *to_last))
             }
@@ -258,6 +269,26 @@ impl<'n> Building<'n> {
         }
     }
 
+    /// The same for something that `keeps` zeros as they are, or else reads those around a tensor.
+    fn opened_over(
+        &mut self,
+        value: Value<'n>,
+        name: &str,
+        keeps: bool,
+    ) -> Result<Box<Open<'n>>, String> {
+        match value {
+            Value::Stored(stored) if stored.view.has_zeros() && !keeps => {
+                let stored = self.committed(Value::Stored(stored))?;
+                self.opened(Value::Stored(stored), name)
+            }
+            other => {
+                let open = self.opened(other, name)?;
+                open.check_zeros(keeps)?;
+                Ok(open)
+            }
+        }
+    }
+
     /// A factor and a summand.
     pub fn affine(
         &mut self,
@@ -304,9 +335,9 @@ impl<'n> Building<'n> {
                 Ok(Value::Parts(made, flat))
             }
             other => {
-                let mut open = self.opened(other, name)?;
+                let keeps = affine.offset.iter().all(|&offset| offset == 0.0);
+                let mut open = self.opened_over(other, name, keeps)?;
                 let channels = open.offset.len();
-                open.check_zeros(affine.offset.iter().all(|&offset| offset == 0.0))?;
                 open.check_order(affine.scale.iter().all(|&scale| scale > 0.0))?;
                 for (at, factor) in open.factor.iter_mut().enumerate() {
                     *factor *= of(&affine.scale, at % channels);
@@ -360,8 +391,7 @@ impl<'n> Building<'n> {
             let made = parts.map(|part| self.clip(part, (low, high), name));
             return Ok(Value::Parts(made.collect::<Result<_, String>>()?, flat));
         }
-        let mut open = self.opened(value, name)?;
-        open.check_zeros((low..=high).contains(&0.0))?;
+        let mut open = self.opened_over(value, name, (low..=high).contains(&0.0))?;
         let into = |end: &mut f64| *end = end.max(f64::from(low)).min(f64::from(high));
         open.low.iter_mut().for_each(into);
         open.high.iter_mut().for_each(into);
@@ -381,8 +411,7 @@ impl<'n> Building<'n> {
             let made = parts.map(|part| self.function(part, function, name));
             return Ok(Value::Parts(made.collect::<Result<_, String>>()?, flat));
         }
-        let mut open = self.opened(value, name)?;
-        open.check_zeros(function.apply(0.0) == 0.0)?;
+        let mut open = self.opened_over(value, name, function.apply(0.0) == 0.0)?;
         open.check_order(false)?;
         let Some(inner) = open.expression.take() else {
             return Err(format!(

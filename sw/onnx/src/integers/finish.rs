@@ -1,6 +1,6 @@
 //! The last step: the results, which channel goes where, and everything as integers.
 
-use super::build::Building;
+use super::build::{Building, First};
 use super::node::Node;
 use super::order::orders;
 use super::value::{Learned, Open, Stored, Value, View};
@@ -73,13 +73,7 @@ impl<'n> Building<'n> {
             })
         });
         let tensors = said.collect();
-        let pixels = pixels.for_channels(self.image.channels)?;
-        let InputMap::Normalize(moments) = pixels else {
-            return Err(format!(
-                "pixels as {pixels} have integers of their own, and the network quantizes its image itself; allowed are means and deviations, as unit"
-            ));
-        };
-        let input = InputMap::Quantize(first.map(moments, self.image.channels)?);
+        let input = self.input_map(&first, pixels)?;
         let model = IntegerModel {
             origin: Origin {
                 name: name.to_owned(),
@@ -100,6 +94,24 @@ impl<'n> Building<'n> {
             tensors,
             remarks: self.remarks,
         })
+    }
+
+    /// The map from pixels that the first quantizer is, where pixels mean that.
+    fn input_map(&self, first: &First, pixels: InputMap) -> Result<InputMap, String> {
+        let InputMap::Normalize(moments) = pixels else {
+            return Err(format!(
+                "pixels as {pixels} have integers of their own, and the network quantizes its image itself; allowed are means and deviations, as unit"
+            ));
+        };
+        // What is the same for all channels is so for any number of them.
+        let moments = match (moments.channels(), first.is_uniform()) {
+            ([_], true) => moments,
+            _ => match pixels.for_channels(self.image.channels)? {
+                InputMap::Normalize(spread) => spread,
+                _ => moments,
+            },
+        };
+        Ok(InputMap::Quantize(first.map(moments, self.image.channels)?))
     }
 
     /// The node that gives the results, as wide as they come.
@@ -135,8 +147,8 @@ impl<'n> Building<'n> {
         }
     }
 
-    /// The results that are integers: as the sums that a last quantizer would round, where
-    /// nothing else reads them and nothing clips them.
+    /// The results that are integers: rounded to the last quantizer's steps, but in 32 bits and
+    /// without its zero point, where nothing else reads them and nothing but its range clips them.
     fn from_integers(&mut self, tensor: usize) -> Result<usize, String> {
         let Some(index) = tensor.checked_sub(1) else {
             return Err("the network computes nothing".to_owned());
@@ -145,12 +157,16 @@ impl<'n> Building<'n> {
         let node = &mut self.nodes[index];
         match (&node.open, &node.table) {
             (Some(open), _) if !read && !is_clipped(open) => {
-                let made = wide(open);
+                let zero = std::mem::take(&mut node.zero);
+                let constants = node.real.constants.iter_mut();
+                constants.for_each(|constant| *constant -= f64::from(zero));
+                if let Some((_, more)) = &mut node.said {
+                    *more += i64::from(zero);
+                }
                 self.remarks.push(format!(
-                    "the quantizer behind {} is left out: results are its sums, in 32 bits",
+                    "the results of {} are in the steps of the quantizer behind it, but in 32 bits: its bounds and its zero point are left out",
                     node.name
                 ));
-                *node = made;
                 Ok(tensor)
             }
             (_, Some(_)) if !read => {

@@ -9,7 +9,7 @@
 //!
 //! [`value`] has what flows between layers, [`target`] what a quantizer makes, [`build`] and
 //! [`join`] what each layer does, [`close`] the quantizers, [`node`] the layers of the result,
-//! [`order`] which channel goes where, and [`finish`] the model.
+//! [`order`] which channel goes where, [`finish`] the model, and [`told`] tells of it.
 
 mod build;
 mod close;
@@ -18,6 +18,7 @@ mod join;
 mod node;
 mod order;
 mod target;
+mod told;
 mod value;
 
 use crate::network::{Network, Operator, QuantizedForm, TensorId};

@@ -28,7 +28,7 @@ pub(super) struct Node<'n> {
     /// The tensor of the file whose integers it writes, and by how much these are more than the
     /// stored ones.
     pub said: Option<(TensorId, i64)>,
-    /// What it rounds, if nothing but a clip follows.
+    /// The sums that it rounds, unless it moves values or keeps a sign.
     pub open: Option<Box<Open<'n>>>,
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod arithmetic;
 pub mod model;
 
 use flate2::read::DeflateDecoder;

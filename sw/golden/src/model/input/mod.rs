@@ -39,7 +39,7 @@ impl InputMap {
         match self {
             Self::Halve | Self::Centre => None,
             Self::Normalize(moments) => Some(moments.channels().len()),
-            Self::Quantize(of) => Some(of.pixels().channels().len()),
+            Self::Quantize(of) => of.channels(),
         }
     }
 
@@ -92,7 +92,7 @@ impl InputMap {
             // Inverting the top bit of offset binary gives two's complement.
             Self::Centre => (pixel ^ 0x80) as i8,
             Self::Normalize(moments) => moments.activation(pixel, channel),
-            Self::Quantize(of) => of.integer(of.pixels().real(pixel, channel), channel),
+            Self::Quantize(of) => of.integer(of.real(pixel, channel), channel),
         }
     }
 
@@ -131,7 +131,7 @@ impl InputMap {
         match self {
             Self::Halve | Self::Centre => f32::from(self.quantize(pixel, channel)) * self.step(),
             Self::Normalize(moments) => moments.real(pixel, channel),
-            Self::Quantize(of) => of.pixels().real(pixel, channel),
+            Self::Quantize(of) => of.real(pixel, channel),
         }
     }
 

@@ -81,7 +81,7 @@ impl InputQuantizer {
         Ok(made)
     }
 
-    /// What a pixel means to the network.
+    /// The moments that say what a pixel means to the network.
     pub fn pixels(&self) -> Normalization {
         self.pixels
     }
@@ -96,8 +96,22 @@ impl InputQuantizer {
         (self.step / self.factors[0]).abs()
     }
 
-    /// The same for so many channels, if its moments are some of one.
+    /// Channels that it has moments or factors for; `None` where it is the same for any number.
+    pub(super) fn channels(&self) -> Option<usize> {
+        Some(self.pixels.channels().len()).filter(|&channels| channels > 1)
+    }
+
+    /// What a pixel means to the network.
+    pub(super) fn real(&self, pixel: u8, channel: usize) -> f32 {
+        let channel = self.channels().map_or(0, |_| channel);
+        self.pixels.real(pixel, channel)
+    }
+
+    /// The same for so many channels, if its moments are those of as many or of any.
     pub(super) fn spread(self, channels: usize) -> Option<Self> {
+        if self.channels().is_none() {
+            return Some(self);
+        }
         let pixels = self.pixels.spread(channels)?;
         ([1, channels].contains(&self.count)).then_some(Self { pixels, ..self })
     }
@@ -253,7 +267,10 @@ mod tests {
     #[test]
     fn a_map_of_one_channel_stands_for_all() {
         let map = map((&[1.0], &[0.0]), (0.01, 0, (-128, 127)));
-        assert_eq!(map.for_channels(3).unwrap().check_channels(3), Ok(()));
+        for channels in [1, 3, 17] {
+            assert_eq!(map.for_channels(channels), Ok(map));
+            assert_eq!(map.neutral(channels), vec![0; channels]);
+        }
         assert!(map.to_string().starts_with("unit, "), "{map}");
         assert!(
             map.formula().contains("in steps of 0.01"),
