@@ -43,7 +43,11 @@ fn both_resnet20_in_integers_are_within_a_tenth_of_a_point_of_onnxruntime() {
             return;
         };
         let right = correct(&made.model, &photographs);
-        println!("{name}: {right} of {}; {:?}", photographs.len(), made.remarks);
+        println!(
+            "{name}: {right} of {}; {:?}",
+            photographs.len(),
+            made.remarks
+        );
         assert_eq!(photographs.len(), 10_000);
         assert!(right.abs_diff(9157) <= 10, "{name}: {right}");
         assert_eq!(made.model.weight_bits, WeightBits::Eight);
@@ -66,13 +70,19 @@ fn tfc_2w2a_in_integers_recognises_the_digits_that_its_file_does() {
     // Norms and quantizers are part of the four dense layers.
     let layers = &made.model.network.layers;
     assert_eq!(layers.len(), 4);
-    assert!(layers.iter().all(|l| matches!(l.operation, Operation::Convolution { .. })));
+    assert!(
+        layers
+            .iter()
+            .all(|l| matches!(l.operation, Operation::Convolution { .. }))
+    );
 }
 
 #[test]
 fn kws_w3a3_in_integers_recognises_825_of_1000_words() {
-    let (Some(made), Some(folder)) = (model("kws-w3a3.onnx", Normalization::UNIT), shared("networks"))
-    else {
+    let (Some(made), Some(folder)) = (
+        model("kws-w3a3.onnx", Normalization::UNIT),
+        shared("networks"),
+    ) else {
         return;
     };
     let arrays = npz(&folder.join("kws-w3a3-vectors.npz"));

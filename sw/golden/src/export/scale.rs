@@ -273,7 +273,7 @@ pub(super) fn scaled(
 }
 
 /// The largest shift at which everything fits, and the integers at that shift; `None` where there
-/// is none.
+/// is none, or a number is not finite.
 ///
 /// Accumulators reach up to `bound` in magnitude, and `operand_zero` is the zero point of the
 /// second tensor, if there is one. `low` and `high` are the layer's bounds, which count into the
@@ -284,6 +284,13 @@ pub fn fitted(
     (low, high): (i8, i8),
     clamped: Option<(i8, i8)>,
 ) -> Option<Scaled> {
+    let numbers = real.multipliers.iter().chain(&real.constants);
+    if !numbers
+        .chain(&real.residual)
+        .all(|number| number.is_finite())
+    {
+        return None;
+    }
     let operand = operand_magnitude(operand_zero) as f64;
     for shift in (1..=MAX_SHIFT).rev() {
         let Some(channels) = channels_at(real, shift, (bound, operand), clamped) else {

@@ -1,6 +1,7 @@
 //! Quantizers: what a layer makes of its sums, or of a table.
 
-use super::build::{Building, First, MISSING};
+use super::building::{Building, MISSING};
+use super::first::First;
 use super::node::{Node, WHOLE};
 use super::target::Target;
 use super::value::{Open, Stored, Value, View};
@@ -53,7 +54,7 @@ impl<'n> Building<'n> {
                     let channels = self.channels(&part);
                     let target = target.part(from, channels);
                     from += channels;
-                    let open = self.opened(part, "")?;
+                    let open = self.opened(part, &self.network.tensors[said].name)?;
                     made.push(Value::Stored(self.close(open, &target)?));
                 }
                 self.committed(Value::Parts(made, flat))?
@@ -63,8 +64,12 @@ impl<'n> Building<'n> {
                 self.close(open, target)?
             }
         };
-        if stored_as(&made) && let Some(node) = made.tensor.checked_sub(1) {
-            self.nodes[node].said.get_or_insert((said, target.recentred));
+        if stored_as(&made)
+            && let Some(node) = made.tensor.checked_sub(1)
+        {
+            self.nodes[node]
+                .said
+                .get_or_insert((said, target.recentred));
         }
         Ok(Value::Stored(made))
     }
@@ -73,7 +78,8 @@ impl<'n> Building<'n> {
     fn close(&mut self, open: Box<Open<'n>>, target: &Target) -> Result<Stored, String> {
         if target.steps.len() > 1 && open.view.flat.is_some() {
             return Err(
-                "it has a scale for each value of what was a map; allowed is one for all".to_owned(),
+                "it has a scale for each value of what was a map; allowed is one for all"
+                    .to_owned(),
             );
         }
         let grid = target.meaning.clone();
@@ -139,7 +145,10 @@ impl<'n> Building<'n> {
                     (true, _) => self.bounds(node.reads[0]),
                     (_, Some(table)) => {
                         let ends = (table.iter().min(), table.iter().max());
-                        (ends.0.map_or(i8::MIN, |e| *e), ends.1.map_or(i8::MAX, |e| *e))
+                        (
+                            ends.0.map_or(i8::MIN, |e| *e),
+                            ends.1.map_or(i8::MAX, |e| *e),
+                        )
                     }
                     _ => node.bounds,
                 }
@@ -147,7 +156,13 @@ impl<'n> Building<'n> {
         }
     }
 
-    fn node(&self, open: &Open<'n>, target: &Target, real: RealScale, bounds: (i8, i8)) -> Node<'n> {
+    fn node(
+        &self,
+        open: &Open<'n>,
+        target: &Target,
+        real: RealScale,
+        bounds: (i8, i8),
+    ) -> Node<'n> {
         Node {
             name: open.sum.name.clone(),
             operation: open.sum.operation,
@@ -180,9 +195,8 @@ impl<'n> Building<'n> {
         let factors = open.factor.iter().enumerate();
         let multipliers = factors.map(|(at, factor)| factor / target.step(at % channels));
         let (zero, rounding) = (f64::from(target.zero), target.rounding - 0.5);
-        let constant = |channel: usize| {
-            open.offset[channel] / target.step(channel) + zero + rounding
-        };
+        let constant =
+            |channel: usize| open.offset[channel] / target.step(channel) + zero + rounding;
         let sets = open.factor.len() / channels.max(1);
         let constants = (0..sets * channels).map(|at| constant(at % channels));
         let ends = |channel: usize| {

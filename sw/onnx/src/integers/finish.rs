@@ -1,9 +1,9 @@
 //! The last step: the results, which channel goes where, and everything as integers.
 
-use super::build::{Building, First};
+use super::building::Building;
 use super::node::Node;
 use super::order::orders;
-use super::value::{Learned, Open, Stored, Value, View};
+use super::value::{Grid, Learned, Open, Stored, Value, View};
 use super::{Integers, Said};
 use crate::network::Weights;
 use crate::quantization::of_channel;
@@ -42,6 +42,10 @@ impl<'n> Building<'n> {
         let mut network = self.graph(first.zero);
         let shapes = network.maps().map_err(|problem| problem.to_string())?;
         self.check_shapes(&shapes)?;
+        let lengths = orders.iter().skip(1).map(Vec::len);
+        if !lengths.eq(shapes.iter().map(|shapes| shapes.output.channels)) {
+            return Err("the channels of its layers do not fit together".to_owned());
+        }
         let bits = self.weight_bits();
         let count = self.nodes.len();
         let mut layers = Vec::with_capacity(count);
@@ -94,24 +98,6 @@ impl<'n> Building<'n> {
             tensors,
             remarks: self.remarks,
         })
-    }
-
-    /// The map from pixels that the first quantizer is, where pixels mean that.
-    fn input_map(&self, first: &First, pixels: InputMap) -> Result<InputMap, String> {
-        let InputMap::Normalize(moments) = pixels else {
-            return Err(format!(
-                "pixels as {pixels} have integers of their own, and the network quantizes its image itself; allowed are means and deviations, as unit"
-            ));
-        };
-        // What is the same for all channels is so for any number of them.
-        let moments = match (moments.channels(), first.is_uniform()) {
-            ([_], true) => moments,
-            _ => match pixels.for_channels(self.image.channels)? {
-                InputMap::Normalize(spread) => spread,
-                _ => moments,
-            },
-        };
-        Ok(InputMap::Quantize(first.map(moments, self.image.channels)?))
     }
 
     /// The node that gives the results, as wide as they come.
@@ -176,7 +162,7 @@ impl<'n> Building<'n> {
             _ => {
                 let stored = Stored {
                     tensor,
-                    grid: super::value::Grid {
+                    grid: Grid {
                         scale: vec![1.0],
                         zero: i64::from(self.zero(tensor)),
                     },
@@ -269,7 +255,9 @@ impl<'n> Building<'n> {
             let grid = node.learned.and_then(|learned| learned.weights.grid());
             grid.is_none_or(|grid| {
                 let integers = grid.integers.integers();
-                integers.iter().all(|&w| NIBBLE.contains(&(w.clamp(-128, 127) as i8)))
+                integers
+                    .iter()
+                    .all(|&w| NIBBLE.contains(&(w.clamp(-128, 127) as i8)))
             })
         };
         let weighted = || self.nodes.iter().filter(|node| node.learned.is_some());
@@ -309,7 +297,10 @@ fn same_class(open: &Open<'_>) -> Option<usize> {
 
 /// The node that gives sums as they are, in units of its coarsest accumulator.
 fn wide<'n>(open: &Open<'n>) -> Node<'n> {
-    let coarsest = open.factor.iter().fold(0.0, |most: f64, f| most.max(f.abs()));
+    let coarsest = open
+        .factor
+        .iter()
+        .fold(0.0, |most: f64, f| most.max(f.abs()));
     let unit = match coarsest {
         0.0 => 1.0,
         coarsest => coarsest,
@@ -358,7 +349,7 @@ impl Node<'_> {
             return Ok(((operation, output), Vec::new()));
         }
         let ordered = |values: &[f64]| -> Vec<f64> {
-            let sets = values.chunks(order.len().max(1));
+            let sets = values.chunks_exact(order.len().max(1));
             sets.flat_map(|set| order.iter().map(|&channel| set[channel]))
                 .collect()
         };
@@ -420,10 +411,14 @@ fn weights(
     let integers = Array4::from_shape_fn(shape, |(output, channel, row, column)| {
         let at = order[output] * of_output + place(channel, row, column);
         // That they fit was checked.
-        integers[at].clamp(-128, 127) as i8
+        let integer = integers.get(at).copied().unwrap_or_default();
+        integer.clamp(-128, 127) as i8
     });
     LayerWeights {
         integers,
-        scales: order.iter().map(|&output| of_channel(&scale, output)).collect(),
+        scales: order
+            .iter()
+            .map(|&output| of_channel(&scale, output))
+            .collect(),
     }
 }

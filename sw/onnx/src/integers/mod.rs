@@ -7,24 +7,35 @@
 //! which becomes a table of its 256 values. Weights are the file's integers. Unsigned bytes are
 //! stored less 128, and so are their zero points.
 //!
-//! [`value`] has what flows between layers, [`target`] what a quantizer makes, [`build`] and
-//! [`join`] what each layer does, [`close`] the quantizers, [`node`] the layers of the result,
-//! [`order`] which channel goes where, [`finish`] the model, and [`told`] tells of it.
+//! [`value`] has what flows between layers, [`node`] the layers of the result, [`building`] both on
+//! their way; [`emit`] adds layers, and [`term`] says how they read tensors. [`target`] has what a
+//! quantizer makes, [`image`] and [`first`] the one of the image, [`close`] all others. [`build`]
+//! goes from layer to layer, of which [`linear`], [`join`], [`windows`] and [`pointwise`] know the
+//! kinds. [`order`] says which channel goes where, [`finish`] makes the model, and [`told`] tells
+//! of it.
 
 mod build;
+mod building;
 mod close;
+mod emit;
 mod finish;
+mod first;
+mod image;
 mod join;
+mod linear;
 mod node;
 mod order;
+mod pointwise;
 mod target;
+mod term;
 mod told;
 mod value;
+mod windows;
 
 use crate::network::{Network, Operator, QuantizedForm, TensorId};
 use brownout_golden::model::{InputMap, IntegerModel};
 use brownout_spec::program::Shape;
-use build::Building;
+use building::Building;
 
 /// A quantized network as an integer model.
 #[derive(Clone, Debug)]

@@ -107,7 +107,14 @@ impl Target {
             scale: vec![1.0],
             zero: -recentred,
         };
-        Self::made(form, wide(&linear.scale), zero, (low, high), recentred, meaning)
+        Self::made(
+            form,
+            wide(&linear.scale),
+            zero,
+            (low, high),
+            recentred,
+            meaning,
+        )
     }
 
     fn int_quant(form: &QuantizedForm, quant: &IntQuant) -> Result<Self, String> {
@@ -206,7 +213,9 @@ impl Target {
     ) -> Result<Self, String> {
         let byte = |value: i64| i8::try_from(value - recentred);
         let (Ok(low), Ok(high)) = (byte(low), byte(high)) else {
-            return Err(format!("it has integers from {low} to {high}; allowed are 8 bits"));
+            return Err(format!(
+                "it has integers from {low} to {high}; allowed are 8 bits"
+            ));
         };
         let Ok(zero) = i8::try_from(zero) else {
             let zero = zero + recentred;
@@ -243,7 +252,11 @@ impl Target {
             QuantizedForm::Bipolar(_) if x >= 0.0 => 1.0,
             QuantizedForm::Bipolar(_) => -1.0,
             QuantizedForm::Trunc(trunc) => {
-                let scale = self.meaning.scale.get(channel).or(self.meaning.scale.first());
+                let scale = self
+                    .meaning
+                    .scale
+                    .get(channel)
+                    .or(self.meaning.scale.first());
                 trunc.apply(x, channel) / scale.copied().unwrap_or(1.0) as f32
             }
             QuantizedForm::Dequantize(_) => 0.0,

@@ -128,7 +128,11 @@ impl View {
     /// Whether it is the tensor, or that as a vector.
     pub fn is_plain(&self) -> bool {
         let flat = self.flat;
-        *self == Self { flat, ..Self::PLAIN }
+        *self
+            == Self {
+                flat,
+                ..Self::PLAIN
+            }
     }
 
     /// Whether it has zeros that the tensor has not.

@@ -118,7 +118,12 @@ fn sums(
         }
         Operation::MaxPool { window } => {
             let pixels = taps(window).into_iter().flatten();
-            plain(pixels.map(|pixel| value(pixel, channel)).max().expect("a pixel"))
+            plain(
+                pixels
+                    .map(|pixel| value(pixel, channel))
+                    .max()
+                    .expect("a pixel"),
+            )
         }
         Operation::AveragePool { window, counted } => {
             let divisors = Divisors::new(window, extent, *counted).expect("at most nine");
@@ -137,12 +142,15 @@ fn sums(
             (value((row, column), channel), channel, second)
         }
         Operation::Pointwise => plain(value((row, column), channel)),
-        Operation::Resize { factors } => {
-            plain(value((row / factors.rows, column / factors.columns), channel))
-        }
+        Operation::Resize { factors } => plain(value(
+            (row / factors.rows, column / factors.columns),
+            channel,
+        )),
         Operation::Pad { padding } => {
             let y = row.checked_sub(padding.top).filter(|y| *y < extent.height);
-            let x = column.checked_sub(padding.left).filter(|x| *x < extent.width);
+            let x = column
+                .checked_sub(padding.left)
+                .filter(|x| *x < extent.width);
             plain(y.zip(x).map_or(0, |pixel| value(pixel, channel)))
         }
         Operation::Concat => panic!("a concat has no sums"),

@@ -4,6 +4,7 @@
 
 pub mod arithmetic;
 pub mod model;
+pub mod quantized;
 
 use flate2::read::DeflateDecoder;
 use std::collections::HashMap;

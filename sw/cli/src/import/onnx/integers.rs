@@ -118,7 +118,10 @@ pub fn run(settings: &ImportSettings, read: Read, output: Output) -> Result<(), 
     let shown = Shown {
         text: render(&report),
         remarks: &report.remarks,
-        written: report.file.as_deref().map(|file| ("the integer model", file)),
+        written: report
+            .file
+            .as_deref()
+            .map(|file| ("the integer model", file)),
     };
     output.result(&report, &shown.text)?;
     shown.remark(output);

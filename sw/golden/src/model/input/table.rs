@@ -24,11 +24,7 @@ pub(super) struct Beyond<T> {
 }
 
 impl<T: Copy> InputTable<T> {
-    pub(super) fn new(
-        map: InputMap,
-        beyond: Beyond<T>,
-        value: impl Fn(u8, usize) -> T,
-    ) -> Self {
+    pub(super) fn new(map: InputMap, beyond: Beyond<T>, value: impl Fn(u8, usize) -> T) -> Self {
         let channel = |channel| std::array::from_fn(|pixel| value(pixel as u8, channel));
         Self {
             channels: (0..map.channels().unwrap_or(1)).map(channel).collect(),
