@@ -415,6 +415,36 @@ fn a_network_is_quantized_where_its_activations_are() {
 }
 
 #[test]
+fn a_clip_between_equal_quantizers_is_a_bound_unless_somebody_reads_what_is_clipped() {
+    let clipped = || {
+        quantized()
+            .weights("w", &[2, 2, 1, 1], 0.1, &[2, -1, 3, 1])
+            .node("Conv", &["x_d", "w_d"], "c", &[])
+            .step("c", 0.0107, 4, I8)
+            .rounded("c", "c")
+            .node("Relu", &["c_d"], "r", &[])
+            .rounded_as("r", "r", "c")
+    };
+    let made = check(&ended(clipped(), "r_d"), 0.0);
+    let layers = &made.model.network.layers;
+    assert_eq!(
+        (layers.len(), layers[0].output.low, layers[0].zero),
+        (2, 4, 4)
+    );
+    // The sum reads numbers below zero too.
+    let both = clipped()
+        .node("Add", &["c_d", "r_d"], "a", &[])
+        .step("a", 0.0213, 0, I8)
+        .rounded("a", "a");
+    let made = check(&ended(both, "a_d"), 0.0);
+    let layers = &made.model.network.layers;
+    assert_eq!(
+        (layers.len(), layers[0].output.low, layers[1].output.low),
+        (4, -128, 4)
+    );
+}
+
+#[test]
 fn groups_and_tables_are_told_of() {
     let network = network(&residual());
     let told = made(&network).expect("integers").explain(&network);

@@ -14,7 +14,7 @@ pub(super) const MISSING: &str =
 
 /// Most channels of all layers that wait for a quantizer, together: some hundred thousand are
 /// those of a large network.
-const MOST_WAITING: usize = 1 << 22;
+const MOST_WAITING: usize = 1 << 20;
 
 /// A network on its way to integers.
 pub(super) struct Building<'n> {

@@ -31,6 +31,7 @@ impl<'n> Building<'n> {
     ) -> Result<Integers, String> {
         let output = self.value(self.network.output)?;
         let last = self.results(output)?;
+        self.fold_clips(last);
         self.prune(last);
         let Some(first) = self.first.clone() else {
             return Err(
@@ -107,7 +108,7 @@ impl<'n> Building<'n> {
                 let plain = open.view.is_plain() || open.sum.shape.pixels() == 1;
                 let line = open.is_line && open.sum.then.is_empty() && plain;
                 if let (true, Some(tensor)) = (line, same_class(&open)) {
-                    return self.from_integers(tensor);
+                    return self.integer_results(tensor);
                 }
                 if !line || is_clipped(&open) {
                     return Err(format!(
@@ -122,7 +123,7 @@ impl<'n> Building<'n> {
                 let stored = self.committed(other)?;
                 let uniform = stored.grid.scale.windows(2).all(|pair| pair[0] == pair[1]);
                 match uniform {
-                    true => self.from_integers(stored.tensor),
+                    true => self.integer_results(stored.tensor),
                     // Each channel's results have a unit of their own.
                     false => {
                         let open = self.opened(Value::Stored(stored), "results")?;
@@ -135,7 +136,7 @@ impl<'n> Building<'n> {
 
     /// The results that are integers: rounded to the last quantizer's steps, but in 32 bits and
     /// without its zero point, where nothing else reads them and nothing but its range clips them.
-    fn from_integers(&mut self, tensor: usize) -> Result<usize, String> {
+    fn integer_results(&mut self, tensor: usize) -> Result<usize, String> {
         let Some(index) = tensor.checked_sub(1) else {
             return Err("the network computes nothing".to_owned());
         };

@@ -11,8 +11,8 @@
 //! their way; [`emit`] adds layers, and [`term`] says how they read tensors. [`target`] has what a
 //! quantizer makes, [`image`] and [`first`] the one of the image, [`close`] all others. [`build`]
 //! goes from layer to layer, of which [`linear`], [`join`], [`windows`] and [`pointwise`] know the
-//! kinds. [`order`] says which channel goes where, [`finish`] makes the model, and [`told`] tells
-//! of it.
+//! kinds. [`fold`] leaves clips out that are bounds, [`order`] says which channel goes where,
+//! [`finish`] makes the model, and [`told`] tells of it.
 
 mod build;
 mod building;
@@ -20,6 +20,7 @@ mod close;
 mod emit;
 mod finish;
 mod first;
+mod fold;
 mod image;
 mod join;
 mod linear;
