@@ -12,7 +12,7 @@ pub use attack::{
 };
 pub use evaluate::{EvaluateArguments, EvaluateSettings};
 pub use export::{ExportArguments, RoundingArguments, WhichWeights};
-pub use import::{ImportArguments, ImportSettings};
+pub use import::{ImportArguments, ImportForm, ImportSettings};
 pub use report::ReportArguments;
 pub use train::TrainArguments;
 

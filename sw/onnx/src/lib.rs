@@ -11,6 +11,7 @@
 pub mod explain;
 pub mod fold;
 pub mod graph;
+pub mod integers;
 pub mod lower;
 pub mod network;
 pub mod normalize;

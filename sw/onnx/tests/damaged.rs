@@ -2,8 +2,11 @@
 
 mod support;
 
+use brownout_golden::infer::IntegerNetwork;
+use brownout_golden::model::{InputMap, IntegerModel, Normalization};
 use brownout_golden::network::Evaluator;
 use brownout_onnx::explain::explain;
+use brownout_onnx::integers::integers;
 use brownout_onnx::lower::lower;
 use brownout_onnx::network::{Network, Operator};
 use brownout_onnx::schema::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
@@ -236,8 +239,9 @@ impl<T> ChooseMut<T> for Vec<T> {
     }
 }
 
-/// What holds for every network: each layer reads what is there, and it can be run.
-fn check(network: &Network) {
+/// What holds for every network: each layer reads what is there, and it can be run. Says whether
+/// it has an integer model.
+fn check(network: &Network) -> bool {
     let mut made = vec![false; network.tensors.len()];
     made[network.input] = true;
     let mut cost = 0usize;
@@ -258,7 +262,30 @@ fn check(network: &Network) {
         let outputs = reference::run(network, &image).expect("an image of its size");
         assert_eq!(outputs.len(), network.tensors[network.output].shape.len());
         lowered(network, &image, &outputs);
+        return in_integers(network);
     }
+    false
+}
+
+/// What has integers is a valid model, whose file comes back, and that can be run.
+fn in_integers(network: &Network) -> bool {
+    let pixels = InputMap::Normalize(Normalization::UNIT);
+    let made = match integers(network, ("damaged", "damaged"), pixels) {
+        Ok(made) => made,
+        Err(problem) => {
+            assert!(problem.split_whitespace().count() > 3, "{problem}");
+            return false;
+        }
+    };
+    let bytes = made.model.to_bytes().expect("a valid model");
+    let read = IntegerModel::from_bytes(&bytes, Path::new("model")).expect("its own file");
+    assert!(read == made.model && !made.explain(network).is_empty());
+    let image = vec![made.model.network.input_zero; made.model.network.input.volume()];
+    let model = IntegerNetwork::undisturbed(&read);
+    let mut workspace = model.workspace();
+    model.run(&image, &mut workspace);
+    assert_eq!(workspace.logits().len(), read.classes());
+    true
 }
 
 /// What is lowered computes the same, where no quantizer is left out.
@@ -285,8 +312,12 @@ fn lowered(network: &Network, image: &[f32], expected: &[f32]) {
 
 #[test]
 fn ten_thousand_damaged_files_end_in_a_network_or_a_sentence() {
-    let seeds: Vec<Vec<u8>> = support::cases().map(|case| case.1).collect();
+    let mut seeds: Vec<Vec<u8>> = support::cases().map(|case| case.1).collect();
+    // As many as a third of them are whole networks in integers.
+    let quantized = support::quantized::residual().bytes();
+    seeds.extend(std::iter::repeat_n(quantized, seeds.len() / 3));
     let (mut accepted, mut sentences) = (0, std::collections::HashSet::new());
+    let mut integers = 0;
     for round in 0..FILES {
         let mut random = ChaCha8Rng::seed_from_u64(round);
         let mut file = seeds.choose(&mut random).expect("not empty").clone();
@@ -311,16 +342,16 @@ fn ten_thousand_damaged_files_end_in_a_network_or_a_sentence() {
         let start = Instant::now();
         let read = catch_unwind(|| {
             let read = network_of(file, Path::new("net.onnx"));
-            if let Ok(network) = &read {
-                check(network);
-            }
-            read
+            read.map(|network| check(&network))
         });
         let read = read.unwrap_or_else(|_| panic!("file {round} panics"));
         let took = start.elapsed();
         assert!(took < LONGEST, "file {round} takes {took:?}");
         match read {
-            Ok(_) => accepted += 1,
+            Ok(is_integer) => {
+                accepted += 1;
+                integers += usize::from(is_integer);
+            }
             Err(refusal) => {
                 let text = refusal.to_string();
                 let fine = text.chars().count() < 2000 && !text.chars().any(char::is_control);
@@ -334,10 +365,11 @@ fn ten_thousand_damaged_files_end_in_a_network_or_a_sentence() {
         }
     }
     println!(
-        "{accepted} of {FILES} accepted, {} sentences",
+        "{accepted} of {FILES} accepted, {integers} of them in integers, {} sentences",
         sentences.len()
     );
     // The damage must neither leave everything as it was nor end at the first check.
     assert!((1_000..6_000).contains(&accepted), "{accepted} accepted");
+    assert!(integers > 150, "{integers} in integers");
     assert!(sentences.len() > 60, "only {} sentences", sentences.len());
 }

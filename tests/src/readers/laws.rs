@@ -3,7 +3,7 @@
 use brownout_golden::data::cifar;
 use brownout_golden::float::{Checkpoint, FloatModel};
 use brownout_golden::infer::IntegerNetwork;
-use brownout_golden::model::IntegerModel;
+use brownout_golden::model::{InputMap, IntegerModel, Normalization};
 use brownout_golden::quantized::QuantizedNetwork;
 use brownout_golden::state_dict::{state_dict, state_dict_from};
 use brownout_golden::train::Run;
@@ -151,7 +151,8 @@ pub fn training_state(bytes: &[u8]) {
     }
 }
 
-/// An accepted network's layers read what is there, and each of its nodes is accounted for.
+/// An accepted network's layers read what is there, and each of its nodes is accounted for; what has
+/// integers is a valid model.
 pub fn onnx(network: &Network) {
     let mut made = vec![false; network.tensors.len()];
     made[network.input] = true;
@@ -165,6 +166,13 @@ pub fn onnx(network: &Network) {
     if let Ok(lowered) = brownout_onnx::lower::lower(network, "fuzzed") {
         let results = network.tensors[network.output].shape.len();
         assert_eq!(lowered.architecture.classes(), results);
+    }
+    let pixels = InputMap::Normalize(Normalization::UNIT);
+    let names = ("fuzzed", "fuzzed");
+    if let Ok(made) = brownout_onnx::integers::integers(network, names, pixels) {
+        let results = network.tensors[network.output].shape.len();
+        assert_eq!(made.model.classes(), results);
+        assert!(made.model.to_bytes().is_ok(), "a valid model");
     }
 }
 

@@ -10,7 +10,9 @@ use brownout_spec::program::Shape;
 use clap::Args;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Flags of `import`.
 #[derive(Debug, Args)]
@@ -22,6 +24,8 @@ use std::path::PathBuf;
   brownout import --state-dict exported.safetensors --out again.float
   brownout import --onnx squeezenet.onnx --input imagenet --out squeezenet.float
   brownout import --onnx mine.onnx --explain
+  brownout import --onnx quantized.onnx --data cifar10:DIR --input imagenet --out mine.safetensors
+  brownout import --onnx quantized.onnx --form checkpoint --out mine.float
   brownout import --config r20.toml
 
 What no tensor says (network, shape of images, classes, pixel map, epsilon) is read from the
@@ -35,9 +39,10 @@ may stand in front of all of them, as `module.` and `_orig_mod.` do. Half precis
 shift are read as what PyTorch computes with.
 
 An ONNX file brings its layers, parameters and epsilons; what its pixels mean is said by --input.
-Float networks and quantized ones (QDQ, QLinear operators, QONNX) are read; of the latter,
-quantizers of activations are left out but for what they clip, since training rounds by its own
-grids.
+A quantized network (QDQ, QLinear operators, QONNX) becomes an integer model with exactly its own
+integers, scales and zero points, which evaluate, simulate and info take. As a checkpoint (--form),
+its weights are what their integers stand for, and quantizers of activations are left out but for
+what they clip, since training rounds by its own grids.
 
 A recipe is a TOML file with these settings, with _ for - in their names.")]
 pub struct ImportArguments {
@@ -46,6 +51,36 @@ pub struct ImportArguments {
     pub config: Option<PathBuf>,
     #[command(flatten)]
     pub settings: ImportSettings,
+}
+
+/// What becomes of an ONNX file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportForm {
+    /// An integer model.
+    Integers,
+    /// A network in floating point.
+    Checkpoint,
+}
+
+impl FromStr for ImportForm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "integers" => Ok(Self::Integers),
+            "checkpoint" => Ok(Self::Checkpoint),
+            other => Err(format!("{other:?}; allowed are integers and checkpoint")),
+        }
+    }
+}
+
+impl fmt::Display for ImportForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Integers => "integers",
+            Self::Checkpoint => "checkpoint",
+        })
+    }
 }
 
 /// What is imported.
@@ -61,6 +96,12 @@ pub struct ImportSettings {
     /// Print node by node what became of the ONNX file; without --out nothing is written
     #[arg(long)]
     pub explain: bool,
+    /// What becomes of the ONNX file: integers (an integer model with exactly the file's integers,
+    /// scales and zero points) or checkpoint (floating point, to be trained) [default: integers of a
+    /// quantized network, else checkpoint]
+    #[arg(long, value_name = "FORM")]
+    #[serde(deserialize_with = "from_text")]
+    pub form: Option<ImportForm>,
     /// Network whose parameters they are; see `train --help` (needed, unless the file says it)
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "from_text")]
@@ -89,7 +130,7 @@ pub struct ImportSettings {
     #[arg(long, value_name = "SOURCE")]
     #[serde(deserialize_with = "from_text")]
     pub data: Option<DataSource>,
-    /// Checkpoint to write (needed)
+    /// File to write (needed)
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
@@ -101,6 +142,7 @@ impl ImportSettings {
             state_dict: self.state_dict.or(recipe.state_dict),
             onnx: self.onnx.or(recipe.onnx),
             explain: self.explain || recipe.explain,
+            form: self.form.or(recipe.form),
             network: self.network.or(recipe.network),
             image: self.image.or(recipe.image),
             classes: self.classes.or(recipe.classes),
@@ -125,6 +167,7 @@ mod tests {
         state_dict = "a"
         onnx = "g"
         explain = true
+        form = "integers"
         network = "resnet20"
         image = "8x9x3"
         classes = 7
@@ -144,6 +187,7 @@ mod tests {
             state_dict = "c"
             onnx = "h"
             explain = true
+            form = "checkpoint"
             network = "mlp"
             image = "9x8x1"
             classes = 9

@@ -1,4 +1,5 @@
-//! `brownout import`: from a PyTorch state dict or an ONNX file to a checkpoint.
+//! `brownout import`: from a PyTorch state dict or an ONNX file to a checkpoint, or to an integer
+//! model.
 
 mod guessing;
 mod known;
@@ -46,7 +47,8 @@ struct Report<'a> {
 #[derive(Clone, Debug, Serialize)]
 struct Measured {
     accuracy: f64,
-    loss: f64,
+    /// Of an integer model null: its results have a unit of their own.
+    loss: Option<f64>,
     correct: usize,
     images: usize,
     /// Accuracy of one that always says the most frequent class.
@@ -59,11 +61,20 @@ impl Measured {
     fn new(score: Score, guessing: f64, is_guessing: bool) -> Self {
         Self {
             accuracy: score.accuracy(),
-            loss: score.loss,
+            loss: Some(score.loss),
             correct: score.correct,
             images: score.images,
             guessing,
             is_guessing,
+        }
+    }
+
+    /// What an integer model does.
+    #[cfg(feature = "foreign")]
+    fn in_integers(score: Score, guessing: f64, is_guessing: bool) -> Self {
+        Self {
+            loss: None,
+            ..Self::new(score, guessing, is_guessing)
         }
     }
 
@@ -73,7 +84,7 @@ impl Measured {
             percent(self.accuracy),
             self.correct,
             self.images,
-            self.loss
+            self.loss.unwrap_or_default()
         )
     }
 }
@@ -101,6 +112,10 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
     if settings.explain {
         let allowed = "beside --onnx, whose nodes it explains";
         return Err(Error::flag("--explain", "given", allowed));
+    }
+    if let Some(form) = settings.form {
+        let allowed = "beside --onnx, whose network may be one in integers";
+        return Err(Error::flag("--form", form, allowed));
     }
     let needed = |what: &str| Error::Recipe(format!("{what} is missing; it is needed"));
     let state_dict = settings.state_dict.as_ref();

@@ -1,13 +1,18 @@
-//! `brownout import --onnx`: from anybody's network to a checkpoint.
+//! `brownout import --onnx`: from anybody's network to a checkpoint, or of a quantized one to an
+//! integer model.
+
+mod integers;
 
 use super::{Measured, guessing};
-use crate::arguments::ImportSettings;
+use crate::arguments::{ImportForm, ImportSettings};
 use crate::data::check_images;
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
 use brownout_golden::float::{FloatModel, Form};
 use brownout_golden::model::{InputMap, Normalization};
+use brownout_onnx::integers::is_quantized;
+use brownout_onnx::network::Network;
 use brownout_onnx::{explain::explain, lower, read_network};
 use brownout_spec::program::Shape;
 use brownout_spec::text::printable;
@@ -31,6 +36,50 @@ struct Report {
     measured: Option<Measured>,
 }
 
+/// A file that was read.
+struct Read<'a> {
+    path: &'a Path,
+    network: Network,
+    /// The file's name without its ending.
+    name: String,
+    /// The file's name.
+    origin: String,
+    /// Node by node what became of it, if that is asked for.
+    explanation: Option<String>,
+}
+
+/// What a person sees.
+struct Shown<'a> {
+    text: String,
+    remarks: &'a [String],
+    /// What was written, and where.
+    written: Option<(&'static str, &'a str)>,
+}
+
+impl Shown<'_> {
+    fn remark(&self, output: Output) {
+        for remark in self.remarks {
+            output.remark(remark);
+        }
+        if let Some((what, file)) = self.written {
+            output.remark(format!("{what} is in {file}"));
+        }
+    }
+}
+
+impl ImportSettings {
+    /// What pixels mean; what is assumed is remarked on.
+    fn pixels(&self, remarks: &mut Vec<String>) -> InputMap {
+        self.input.unwrap_or_else(|| {
+            remarks.push(
+                "nobody says what its pixels mean: unit (pixel / 255) is assumed (--input says another map)"
+                    .to_owned(),
+            );
+            InputMap::Normalize(Normalization::UNIT)
+        })
+    }
+}
+
 /// Runs the command on the file of `--onnx`.
 ///
 /// # Errors
@@ -52,7 +101,33 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
         name if name.is_empty() => "network".to_owned(),
         name => name,
     };
-    let explanation = settings.explain.then(|| explain(&network));
+    let read = Read {
+        path,
+        explanation: settings.explain.then(|| explain(&network)),
+        origin: printable(&path.file_name().unwrap_or_default().to_string_lossy()),
+        network,
+        name,
+    };
+    match (settings.form, is_quantized(&read.network)) {
+        (Some(ImportForm::Integers), false) => {
+            let allowed = "checkpoint: no node of the file quantizes activations, and `export` makes an integer model of a checkpoint";
+            Err(Error::flag("--form", ImportForm::Integers, allowed))
+        }
+        (Some(ImportForm::Integers) | None, true) => integers::run(settings, read, output),
+        (Some(ImportForm::Checkpoint), _) | (None, false) => checkpoint(settings, read, output),
+    }
+}
+
+/// A network in floating point.
+fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Result<(), Error> {
+    let Read {
+        path,
+        network,
+        name,
+        origin,
+        explanation,
+    } = read;
+    let refused = |problem: String| Error::Recipe(problem);
     let lowered = lower::lower(&network, &name);
     if let (Err(_), Some(explanation)) = (&lowered, &explanation) {
         // What was understood helps most where something was not.
@@ -78,13 +153,7 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
         (lowered.image, architecture.network.input),
         images,
     )?;
-    let input = settings.input.unwrap_or_else(|| {
-        remarks.push(
-            "nobody says what its pixels mean: unit (pixel / 255) is assumed (--input says another map)"
-                .to_owned(),
-        );
-        InputMap::Normalize(Normalization::UNIT)
-    });
+    let input = settings.pixels(&mut remarks);
     let input = input
         .for_channels(image.channels)
         .map_err(|problem| refused(format!("--input: {problem}")))?;
@@ -92,7 +161,7 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
         network: Form::Graph(name),
         image,
         input,
-        origin: printable(&path.file_name().unwrap_or_default().to_string_lossy()),
+        origin,
         parameters: lowered.parameters,
         architecture,
     };
@@ -131,13 +200,13 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
         explanation,
         measured,
     };
-    output.result(&report, &render(&report))?;
-    for remark in &report.remarks {
-        output.remark(remark);
-    }
-    if let Some(file) = &report.file {
-        output.remark(format!("the checkpoint is in {file}"));
-    }
+    let shown = Shown {
+        text: render(&report),
+        remarks: &report.remarks,
+        written: report.file.as_deref().map(|file| ("the checkpoint", file)),
+    };
+    output.result(&report, &shown.text)?;
+    shown.remark(output);
     Ok(())
 }
 

@@ -177,6 +177,7 @@ fn render(report: &Report<'_>, code: &Code) -> String {
             report.input_map.formula(),
             1.0 / report.input_map.step()
         ),
+        InputMap::Quantize(_) => report.input_map.formula(),
     };
     let head = facts(&[
         (

@@ -80,7 +80,7 @@ pub(super) fn copied(
     // What is exported has at most 8 bits, as was checked.
     let end = |value: i16| value.clamp(i8::MIN.into(), i8::MAX.into()) as i8;
     let ends = (end(to.low), end(to.high));
-    let fitted = scale::fitted(&real, ACTIVATION_MAGNITUDE, ends, Some(ends));
+    let fitted = scale::fitted(&real, (ACTIVATION_MAGNITUDE, 0), ends, Some(ends));
     let scaled = fitted.ok_or_else(|| ExportError::Scale {
         layer: tensor,
         name: name.clone(),

@@ -14,6 +14,7 @@ mod plan;
 mod scale;
 
 pub use judge::{Judgement, LayerJudgement, judge};
+pub use scale::{RealScale, Scaled, fitted};
 
 use crate::float::FloatModel;
 use crate::model::{Accuracy, IntegerModel, MAX_FILE_BYTES, ModelError, Origin, check_operation};

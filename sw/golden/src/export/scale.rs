@@ -11,8 +11,8 @@ use crate::network::{Function, LayerParameters};
 use crate::quantize::ActivationGrid;
 use crate::quantized::{QuantizedNetwork, StoredWeights};
 use brownout_spec::arithmetic::{
-    ACTIVATION_MAGNITUDE, ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, TABLE_ENTRIES,
-    check_sum,
+    ChannelParameters, MAX_SHIFT, OutputScale, ResidualScale, TABLE_ENTRIES, check_sum,
+    operand_magnitude,
 };
 use ndarray::{Array4, ArrayView3, Axis};
 
@@ -23,7 +23,7 @@ const LARGEST_CONSTANT: f64 = (1u64 << 46) as f64;
 
 /// The real numbers that a layer's integers stand for.
 #[derive(Clone, Debug)]
-pub(super) struct RealScale {
+pub struct RealScale {
     /// Output units per unit of the accumulator, for each channel.
     pub multipliers: Vec<f64>,
     /// Constant in output units, for each channel.
@@ -33,9 +33,13 @@ pub(super) struct RealScale {
 }
 
 /// What a layer shares, what each of its channels has, and its residual operand's scale.
-pub(super) struct Scaled {
+#[derive(Clone, Debug)]
+pub struct Scaled {
+    /// The shift, and the bounds of stored integers.
     pub output: OutputScale,
+    /// Multiplier and constant of each channel; the constant has the rounding half in it.
     pub channels: Vec<ChannelParameters>,
+    /// Scale of the second tensor, 0 where there is none.
     pub residual: ResidualScale,
 }
 
@@ -257,7 +261,7 @@ pub(super) fn scaled(
     let (low, high) = bounds(trained, index);
     // The last layer's results are not clamped.
     let clamped = trained.quantization.activations[index + 1].map(|_| (low, high));
-    fitted(real, bound, (low, high), clamped).ok_or_else(|| {
+    fitted(real, (bound, 0), (low, high), clamped).ok_or_else(|| {
         let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         ExportError::Scale {
             layer: index,
@@ -268,21 +272,34 @@ pub(super) fn scaled(
     })
 }
 
-/// The largest shift at which accumulators up to `bound` fit, and the integers at that shift.
-pub(super) fn fitted(
+/// The largest shift at which everything fits, and the integers at that shift; `None` where there
+/// is none, or a number is not finite.
+///
+/// Accumulators reach up to `bound` in magnitude, and `operand_zero` is the zero point of the
+/// second tensor, if there is one. `low` and `high` are the layer's bounds, which count into the
+/// choice where its output is `clamped` to them: all but the last layer's is.
+pub fn fitted(
     real: &RealScale,
-    bound: i64,
+    (bound, operand_zero): (i64, i8),
     (low, high): (i8, i8),
     clamped: Option<(i8, i8)>,
 ) -> Option<Scaled> {
+    let numbers = real.multipliers.iter().chain(&real.constants);
+    if !numbers
+        .chain(&real.residual)
+        .all(|number| number.is_finite())
+    {
+        return None;
+    }
+    let operand = operand_magnitude(operand_zero) as f64;
     for shift in (1..=MAX_SHIFT).rev() {
-        let Some(channels) = channels_at(real, shift, bound, clamped) else {
+        let Some(channels) = channels_at(real, shift, (bound, operand), clamped) else {
             continue;
         };
         let Some(residual) = residual_at(real.residual, shift) else {
             continue;
         };
-        if check_sum(bound, &channels, shift, residual, 0).is_err() {
+        if check_sum(bound, &channels, shift, residual, operand_zero).is_err() {
             continue;
         }
         return Some(Scaled {
@@ -297,18 +314,18 @@ pub(super) fn fitted(
 /// Multipliers and constants at a shift, unless one has no place.
 ///
 /// Where the output is `clamped`, a constant beyond everything that `bound` and the residual
-/// operand can bring back says no more than that the output is at its end: it is drawn
+/// operand of that magnitude can bring back says no more than that the output is at its end: it is drawn
 /// in, so that it costs no resolution.
 fn channels_at(
     real: &RealScale,
     shift: u8,
-    bound: i64,
+    (bound, operand): (i64, f64),
     clamped: Option<(i8, i8)>,
 ) -> Option<Vec<ChannelParameters>> {
     let unit = f64::from(shift).exp2();
     let half = 1i64 << (shift - 1);
     // Twice, for what rounding its multiplier adds.
-    let operand = 2.0 * ACTIVATION_MAGNITUDE as f64 * real.residual.unwrap_or(0.0).abs();
+    let operand = 2.0 * operand * real.residual.unwrap_or(0.0).abs();
     let channels = real.multipliers.iter().zip(&real.constants);
     channels
         .map(|(m, b)| {

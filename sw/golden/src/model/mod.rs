@@ -10,7 +10,9 @@ mod input;
 mod validate;
 
 pub use file::{FORMAT_VERSION, FileError, MAX_FILE_BYTES};
-pub use input::{Fraction, InputMap, InputTable, MOST_CHANNELS, Moments, Normalization};
+pub use input::{
+    Fraction, InputMap, InputQuantizer, InputTable, MOST_CHANNELS, Moments, Normalization,
+};
 pub use validate::ModelError;
 pub(crate) use validate::check_operation;
 
@@ -139,7 +141,7 @@ impl IntegerModel {
 
 /// Largest magnitude that a layer's accumulator can reach, whatever the faults, with an input of
 /// this zero point.
-pub(crate) fn accumulator_bound(
+pub fn accumulator_bound(
     operation: &Operation,
     shapes: &LayerShapes,
     bits: WeightBits,

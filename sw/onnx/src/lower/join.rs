@@ -41,7 +41,7 @@ fn widest(
 }
 
 /// A window as the specification has it, without what reaches over the padded image.
-pub(super) fn window(of: &network::Window) -> Window {
+pub(crate) fn window(of: &network::Window) -> Window {
     let [rows, columns] = of.strides;
     let [down, across] = of.dilations;
     Window {
@@ -62,7 +62,7 @@ pub(super) fn window(of: &network::Window) -> Window {
 }
 
 /// The window with as much padding below and behind as its last positions reach over.
-pub(super) fn reaching(mut window: Window, input: Shape, output: Shape) -> Window {
+pub(crate) fn reaching(mut window: Window, input: Shape, output: Shape) -> Window {
     let reach = window.reach();
     let padding = &mut window.padding;
     let over = |windows: usize, stride: usize, reach: usize, there: usize| {
@@ -76,7 +76,7 @@ pub(super) fn reaching(mut window: Window, input: Shape, output: Shape) -> Windo
 }
 
 /// The window with the smallest steps that leave a single position alone, where there is one.
-pub(super) fn single(mut window: Window, input: Shape, output: Shape) -> Window {
+pub(crate) fn single(mut window: Window, input: Shape, output: Shape) -> Window {
     let (reach, padding, stride) = (window.reach(), window.padding, &mut window.stride);
     let rows = input.height + padding.top + padding.bottom;
     let columns = input.width + padding.left + padding.right;
@@ -107,7 +107,7 @@ fn behind(learned: &mut Learned<'_>, (scale, offset): (f64, f64)) {
 }
 
 /// A bias in double precision; zeros where there is none.
-fn bias(of: Option<&Weights>, outputs: usize) -> Vec<f64> {
+pub(crate) fn bias(of: Option<&Weights>, outputs: usize) -> Vec<f64> {
     let values = of.map(Weights::values);
     match &values {
         None => vec![0.0; outputs],
@@ -419,7 +419,7 @@ impl<'n> Lowering<'n> {
 }
 
 /// A norm with its own ε as factors and summands.
-fn folded(norm: &BatchNorm) -> Affine {
+pub(crate) fn folded(norm: &BatchNorm) -> Affine {
     let channels = norm.gain.len();
     let mut affine = Affine {
         scale: Vec::with_capacity(channels),

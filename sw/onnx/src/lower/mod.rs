@@ -12,7 +12,7 @@
 
 mod finish;
 mod function;
-mod join;
+pub(crate) mod join;
 mod node;
 mod value;
 
@@ -340,7 +340,7 @@ impl<'n> Lowering<'n> {
 }
 
 /// The extents with channels last.
-fn shape(of: crate::network::Shape) -> Shape {
+pub(crate) fn shape(of: crate::network::Shape) -> Shape {
     Shape {
         height: of.height,
         width: of.width,

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod arithmetic;
 pub mod model;
+pub mod quantized;
 
 use flate2::read::DeflateDecoder;
 use std::collections::HashMap;

@@ -29,7 +29,7 @@ pub use error::ProgramError;
 pub use fit::fit;
 pub use layer::{Layer, LayerShapes};
 pub use layout::Stay;
-pub use network::{MAX_POOL_KERNEL, MAX_STRIDE, Network};
+pub use network::{MAX_CHANNELS, MAX_POOL_KERNEL, MAX_STRIDE, Network};
 pub use operation::{Operation, Residual};
 pub use place::{BUFFERS, Place, map_words};
 pub use placement::{Output, Program};

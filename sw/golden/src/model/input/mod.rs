@@ -1,20 +1,22 @@
 //! How pixels become the first activations.
 //!
-//! `fraction` is an exact number, `normalization` has the moments of channels, `parse` how people write them, `table` a map
-//! written out for whole images.
+//! `fraction` is an exact number, `normalization` has the moments of channels, `quantizer` what somebody else's network does
+//! first, `parse` how people write maps, `table` a map written out for whole images.
 
 mod fraction;
 mod normalization;
 mod parse;
+mod quantizer;
 mod table;
 
 pub use fraction::Fraction;
 pub use normalization::{MOST_CHANNELS, Moments, Normalization};
+pub use quantizer::InputQuantizer;
 pub use table::InputTable;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use table::{Beyond, nearest};
+use table::Beyond;
 
 /// An exact integer map from a pixel in 0..=255 to an 8-bit activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,8 @@ pub enum InputMap {
     /// (pixel/255 − mean)/deviation of its channel, rounded to a step common to
     /// all channels: the mean is zero.
     Normalize(Normalization),
+    /// As the first quantizer of a network that came from a file does, which no flag says.
+    Quantize(InputQuantizer),
 }
 
 impl InputMap {
@@ -35,6 +39,7 @@ impl InputMap {
         match self {
             Self::Halve | Self::Centre => None,
             Self::Normalize(moments) => Some(moments.channels().len()),
+            Self::Quantize(of) => of.channels(),
         }
     }
 
@@ -43,12 +48,15 @@ impl InputMap {
     /// # Errors
     /// As [`InputMap::check_channels`], for more than one pair.
     pub fn for_channels(self, channels: usize) -> Result<Self, String> {
-        if let Self::Normalize(moments) = self
-            && let Some(spread) = moments.spread(channels)
-        {
-            return Ok(Self::Normalize(spread));
+        let spread = match self {
+            Self::Halve | Self::Centre => None,
+            Self::Normalize(moments) => moments.spread(channels).map(Self::Normalize),
+            Self::Quantize(of) => of.spread(channels).map(Self::Quantize),
+        };
+        match spread {
+            Some(spread) => Ok(spread),
+            None => self.check_channels(channels).map(|()| self),
         }
-        self.check_channels(channels).map(|()| self)
     }
 
     /// Checks that it is one for images of so many channels.
@@ -84,6 +92,25 @@ impl InputMap {
             // Inverting the top bit of offset binary gives two's complement.
             Self::Centre => (pixel ^ 0x80) as i8,
             Self::Normalize(moments) => moments.activation(pixel, channel),
+            Self::Quantize(of) => of.integer(of.real(pixel, channel), channel),
+        }
+    }
+
+    /// The activation that comes nearest to a real number, of two the even one: what
+    /// QuantizeLinear of ONNX has as its definition.
+    fn nearest(self, value: f32, channel: usize) -> i8 {
+        match self {
+            Self::Quantize(of) => of.integer(value, channel),
+            // The cast saturates.
+            _ => (value / self.step()).round_ties_even() as i8,
+        }
+    }
+
+    /// The real number that an activation stands for.
+    fn number(self, activation: i8, channel: usize) -> f32 {
+        match self {
+            Self::Quantize(of) => of.number(activation, channel),
+            _ => f32::from(activation) * self.step(),
         }
     }
 
@@ -92,6 +119,7 @@ impl InputMap {
         match self {
             Self::Halve | Self::Centre => 1.0 / 64.0,
             Self::Normalize(moments) => 1.0 / moments.resolution().max(1) as f32,
+            Self::Quantize(of) => of.step(),
         }
     }
 
@@ -103,6 +131,7 @@ impl InputMap {
         match self {
             Self::Halve | Self::Centre => f32::from(self.quantize(pixel, channel)) * self.step(),
             Self::Normalize(moments) => moments.real(pixel, channel),
+            Self::Quantize(of) => of.real(pixel, channel),
         }
     }
 
@@ -115,6 +144,10 @@ impl InputMap {
             Self::Halve => 0,
             Self::Centre => 128,
             Self::Normalize(moments) => moments.neutral(channel),
+            Self::Quantize(of) => {
+                let far = |pixel| self.quantize(pixel, channel).abs_diff(of.zero());
+                (0..=255).min_by_key(|&pixel| far(pixel)).unwrap_or(0)
+            }
         };
         (0..channels).map(of).collect()
     }
@@ -140,14 +173,15 @@ impl InputMap {
                     "(pixel / 255 - mean) / deviation with mean{plural} {means} and deviation{plural} {deviations}{of}"
                 )
             }
+            Self::Quantize(of) => of.formula(&Self::Normalize(of.pixels()).formula()),
         }
     }
 
     /// The map written out, for whole images.
     pub fn table(self) -> InputTable<i8> {
         let beyond = Beyond {
-            activation: |value, _| value,
-            real: nearest,
+            activation: |_, value, _| value,
+            real: Self::nearest,
         };
         self.written_out(beyond, |pixel, channel| self.quantize(pixel, channel))
     }
@@ -155,19 +189,19 @@ impl InputMap {
     /// What the activations mean in training, written out.
     pub fn rounded_table(self) -> InputTable<f32> {
         let beyond = Beyond {
-            activation: |value, step| f32::from(value) * step,
-            real: |value, step| f32::from(nearest(value, step)) * step,
+            activation: Self::number,
+            real: |map, value, channel| map.number(map.nearest(value, channel), channel),
         };
         self.written_out(beyond, |pixel, channel| {
-            f32::from(self.quantize(pixel, channel)) * self.step()
+            self.number(self.quantize(pixel, channel), channel)
         })
     }
 
     /// [`InputMap::real`], written out.
     pub fn real_table(self) -> InputTable<f32> {
         let beyond = Beyond {
-            activation: |value, step| f32::from(value) * step,
-            real: |value, _| value,
+            activation: Self::number,
+            real: |_, value, _| value,
         };
         self.written_out(beyond, |pixel, channel| self.real(pixel, channel))
     }
@@ -177,11 +211,11 @@ impl InputMap {
         beyond: Beyond<T>,
         value: impl Fn(u8, usize) -> T,
     ) -> InputTable<T> {
-        InputTable::new(self.channels().unwrap_or(1), self.step(), beyond, value)
+        InputTable::new(self, beyond, value)
     }
 }
 
-/// What [`FromStr`] reads.
+/// What [`FromStr`](std::str::FromStr) reads, but for a quantizer, which is described.
 impl fmt::Display for InputMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -197,6 +231,13 @@ impl fmt::Display for InputMap {
                 f.pad(&format!(
                     "{means},{}",
                     join(channels, |of| of.deviation, ",")
+                ))
+            }
+            Self::Quantize(of) => {
+                let pixels = Self::Normalize(of.pixels());
+                f.pad(&format!(
+                    "{pixels}, by the network's own quantizer in steps of {}",
+                    of.step()
                 ))
             }
         }

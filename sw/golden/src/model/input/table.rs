@@ -1,5 +1,6 @@
 //! A map from pixels to values, written out.
 
+use super::InputMap;
 use crate::data::Pixels;
 
 /// A map from pixels to values as tables: one for all channels, or one for each.
@@ -9,38 +10,25 @@ use crate::data::Pixels;
 #[derive(Clone, Debug)]
 pub struct InputTable<T> {
     channels: Vec<[T; 256]>,
-    /// What one unit of an activation means.
-    step: f32,
+    map: InputMap,
     beyond: Beyond<T>,
 }
 
-/// What pixels become that are no bytes, given the step.
+/// What pixels become that are no bytes, given the map and the channel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beyond<T> {
     /// Of an activation.
-    pub activation: fn(i8, f32) -> T,
+    pub activation: fn(InputMap, i8, usize) -> T,
     /// Of a real number.
-    pub real: fn(f32, f32) -> T,
-}
-
-/// The activation that comes nearest to a real number, of two the even one: what
-/// QuantizeLinear of ONNX has as its definition.
-pub(super) fn nearest(value: f32, step: f32) -> i8 {
-    // The cast saturates.
-    (value / step).round_ties_even() as i8
+    pub real: fn(InputMap, f32, usize) -> T,
 }
 
 impl<T: Copy> InputTable<T> {
-    pub(super) fn new(
-        channels: usize,
-        step: f32,
-        beyond: Beyond<T>,
-        value: impl Fn(u8, usize) -> T,
-    ) -> Self {
+    pub(super) fn new(map: InputMap, beyond: Beyond<T>, value: impl Fn(u8, usize) -> T) -> Self {
         let channel = |channel| std::array::from_fn(|pixel| value(pixel as u8, channel));
         Self {
-            channels: (0..channels).map(channel).collect(),
-            step,
+            channels: (0..map.channels().unwrap_or(1)).map(channel).collect(),
+            map,
             beyond,
         }
     }
@@ -48,13 +36,20 @@ impl<T: Copy> InputTable<T> {
     /// The values of an image, in its own order.
     pub fn apply<'a>(&'a self, image: impl Into<Pixels<'a>>) -> impl Iterator<Item = T> + 'a {
         let (bytes, activations, reals) = image.into().parts();
-        let (step, beyond) = (self.step, self.beyond);
+        let (map, beyond) = (self.map, self.beyond);
         let tables = self.channels.iter().cycle();
         let bytes = bytes.iter().zip(tables);
+        let channels = || (0..self.channels.len()).cycle();
         bytes
             .map(|(&p, table)| table[usize::from(p)])
-            .chain((activations.iter()).map(move |&v| (beyond.activation)(v, step)))
-            .chain(reals.iter().map(move |&v| (beyond.real)(v, step)))
+            .chain(
+                (activations.iter().zip(channels()))
+                    .map(move |(&v, channel)| (beyond.activation)(map, v, channel)),
+            )
+            .chain(
+                (reals.iter().zip(channels()))
+                    .map(move |(&v, channel)| (beyond.real)(map, v, channel)),
+            )
     }
 
     /// Writes the values of an image, in its own order.

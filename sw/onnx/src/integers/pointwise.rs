@@ -1,0 +1,244 @@
+//! What makes one number of each: factors, clips, functions, and numbers of integers.
+
+use super::building::{Building, MISSING};
+use super::value::{Grid, Moved, Open, Value};
+use crate::network::{Affine, Expression, Function};
+use crate::quantization::Linear;
+use brownout_spec::program::Operation;
+use std::sync::Arc;
+
+/// Most functions of a table.
+const MOST_FUNCTIONS: usize = 256;
+
+impl<'n> Building<'n> {
+    /// A copy of a tensor that waits for its quantizer, for something that `keeps` zeros as they are, or else reads those around a tensor.
+    fn opened_over(
+        &mut self,
+        value: Value<'n>,
+        name: &str,
+        keeps: bool,
+    ) -> Result<Box<Open<'n>>, String> {
+        match value {
+            Value::Stored(stored) if stored.view.has_zeros() && !keeps => {
+                let stored = self.committed(Value::Stored(stored))?;
+                self.opened(Value::Stored(stored), name)
+            }
+            other => {
+                let open = self.opened(other, name)?;
+                open.check_zeros(keeps)?;
+                Ok(open)
+            }
+        }
+    }
+
+    /// A factor and a summand.
+    pub fn affine(
+        &mut self,
+        value: Value<'n>,
+        affine: &Affine,
+        name: &str,
+    ) -> Result<Value<'n>, String> {
+        let each = affine.scale.len().max(affine.offset.len());
+        if each > 1 && value.flat().is_some() {
+            return Err(
+                "it has a factor or a summand for each value of what was a map; allowed are such for each channel, in front of what makes a vector of it"
+                    .to_owned(),
+            );
+        }
+        let of = |values: &[f64], channel: usize| match values {
+            [one] => *one,
+            all => all.get(channel).copied().unwrap_or_default(),
+        };
+        match value {
+            Value::Image(mut image) => {
+                let count = each.max(image.factor.len());
+                let channels = 0..count;
+                let pairs = channels.map(|c| {
+                    let scale = of(&affine.scale, c);
+                    let offset = of(&image.offset, c) * scale + of(&affine.offset, c);
+                    (of(&image.factor, c) * scale, offset)
+                });
+                (image.factor, image.offset) = pairs.unzip();
+                Ok(Value::Image(image))
+            }
+            Value::Parts(parts, flat) => {
+                let mut from = 0;
+                let mut made = Vec::with_capacity(parts.len());
+                for part in parts {
+                    let channels = self.channels(&part);
+                    let cut = |values: &[f64]| match values {
+                        [one] => vec![*one],
+                        all => all.iter().skip(from).take(channels).copied().collect(),
+                    };
+                    let (scale, offset) = (cut(&affine.scale), cut(&affine.offset));
+                    made.push(self.affine(part, &Affine { scale, offset }, name)?);
+                    from += channels;
+                }
+                Ok(Value::Parts(made, flat))
+            }
+            other => {
+                let keeps = affine.offset.iter().all(|&offset| offset == 0.0);
+                let mut open = self.opened_over(other, name, keeps)?;
+                let channels = open.offset.len();
+                open.check_order(affine.scale.iter().all(|&scale| scale > 0.0))?;
+                for (at, factor) in open.factor.iter_mut().enumerate() {
+                    *factor *= of(&affine.scale, at % channels);
+                }
+                let uniform = affine.scale.iter().all(|s| *s == affine.scale[0]);
+                open.operand = match open.operand {
+                    Some(operand) if uniform => Some(operand * affine.scale[0]),
+                    Some(_) => {
+                        return Err(
+                            "it has a factor for each channel behind a sum; allowed is one for all"
+                                .to_owned(),
+                        );
+                    }
+                    None => None,
+                };
+                for channel in 0..channels {
+                    let (scale, offset) = (of(&affine.scale, channel), of(&affine.offset, channel));
+                    open.offset[channel] = open.offset[channel] * scale + offset;
+                    let ends = (open.low[channel], open.high[channel]);
+                    (open.low[channel], open.high[channel]) = match scale {
+                        0.0 => (f64::NEG_INFINITY, f64::INFINITY),
+                        s if s > 0.0 => (ends.0 * s + offset, ends.1 * s + offset),
+                        s => (ends.1 * s + offset, ends.0 * s + offset),
+                    };
+                }
+                open.expression = match (affine.scale.as_slice(), affine.offset.as_slice()) {
+                    (&[scale], &[offset]) => {
+                        behind(open.expression, Function::Affine(scale, offset))
+                    }
+                    _ => None,
+                };
+                Ok(Value::Open(open))
+            }
+        }
+    }
+
+    /// A clip, which narrows the range that there is.
+    pub fn clip(
+        &mut self,
+        value: Value<'n>,
+        (low, high): (f32, f32),
+        name: &str,
+    ) -> Result<Value<'n>, String> {
+        if low > high || low.is_nan() || high.is_nan() {
+            return Err(format!(
+                "it clips to {low} .. {high}; allowed are ends in that order"
+            ));
+        }
+        if let Value::Parts(parts, flat) = value {
+            let parts = parts.into_iter();
+            let made = parts.map(|part| self.clip(part, (low, high), name));
+            return Ok(Value::Parts(made.collect::<Result<_, String>>()?, flat));
+        }
+        let mut open = self.opened_over(value, name, (low..=high).contains(&0.0))?;
+        let into = |end: &mut f64| *end = end.max(f64::from(low)).min(f64::from(high));
+        open.low.iter_mut().for_each(into);
+        open.high.iter_mut().for_each(into);
+        open.expression = behind(open.expression, Function::Clip(low, high));
+        Ok(Value::Open(open))
+    }
+
+    /// A function of each number.
+    pub fn function(
+        &mut self,
+        value: Value<'n>,
+        function: &Expression,
+        name: &str,
+    ) -> Result<Value<'n>, String> {
+        if let Value::Parts(parts, flat) = value {
+            let parts = parts.into_iter();
+            let made = parts.map(|part| self.function(part, function, name));
+            return Ok(Value::Parts(made.collect::<Result<_, String>>()?, flat));
+        }
+        let mut open = self.opened_over(value, name, function.apply(0.0) == 0.0)?;
+        open.check_order(false)?;
+        let Some(inner) = open.expression.take() else {
+            return Err(format!(
+                "it is a function of what {} computes, which has more than one value for each of 256; {MISSING}",
+                open.sum.name
+            ));
+        };
+        if inner.size() + function.size() > MOST_FUNCTIONS {
+            return Err(format!(
+                "it and the functions in front of it have more than {MOST_FUNCTIONS} steps; {MISSING}"
+            ));
+        }
+        open.expression = Some(function.after(&inner));
+        open.is_line = false;
+        Ok(Value::Open(open))
+    }
+
+    /// The numbers behind integers.
+    pub fn dequantize(
+        &mut self,
+        value: Value<'n>,
+        linear: &Linear,
+        name: &str,
+    ) -> Result<Value<'n>, String> {
+        let wide: Vec<f64> = linear.scale.iter().copied().map(f64::from).collect();
+        match value {
+            Value::Image(image) => self.taken(image, linear, wide),
+            Value::Stored(mut stored) if stored.grid.scale == [1.0] => {
+                let mut zeros = linear.zero_point.iter();
+                let zero = zeros.next().copied().unwrap_or_default();
+                if zeros.any(|&other| other != zero) {
+                    return Err(
+                        "its zero point differs from channel to channel; allowed in an integer model is one for all"
+                            .to_owned(),
+                    );
+                }
+                if wide.len() > 1 && stored.view.flat.is_some() {
+                    return Err(
+                        "it has a scale for each value of what was a map; allowed is one for all"
+                            .to_owned(),
+                    );
+                }
+                stored.grid = Grid {
+                    scale: wide,
+                    zero: stored.grid.zero.saturating_add(zero),
+                };
+                Ok(Value::Stored(stored))
+            }
+            other => {
+                let zeros = linear.zero_point.iter().map(|&zero| zero as f64);
+                let offset = zeros.cycle().zip(&wide).map(|(zero, scale)| -zero * scale);
+                let offset = offset.collect();
+                let scale = wide.clone();
+                self.affine(other, &Affine { scale, offset }, name)
+            }
+        }
+    }
+}
+
+/// The function behind an expression, if there is one.
+fn behind(of: Option<Arc<Expression>>, function: Function) -> Option<Arc<Expression>> {
+    let of = of.filter(|of| of.size() < MOST_FUNCTIONS)?;
+    Some(Arc::new(Expression::Of(function, of)))
+}
+
+impl Open<'_> {
+    /// Refuses what does not keep the zeros that the view has.
+    pub fn check_zeros(&self, keeps: bool) -> Result<(), String> {
+        match keeps || !self.view.has_zeros() {
+            true => Ok(()),
+            false => Err(
+                "it makes other numbers of the zeros that were put around its tensor; allowed is it in front of them"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// Refuses what does not keep the order that a maximum behind the rounding needs.
+    fn check_order(&self, keeps: bool) -> Result<(), String> {
+        let maximum = |moved: &Moved| matches!(moved.operation, Operation::MaxPool { .. });
+        match keeps || !self.sum.then.iter().any(maximum) {
+            true => Ok(()),
+            false => Err(format!(
+                "it changes the order of what a maximum in front of it was taken of; {MISSING}"
+            )),
+        }
+    }
+}
