@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod exact;
+pub mod judges;
 pub mod model;
+pub mod random_model;
 
 use flate2::read::DeflateDecoder;
 use std::collections::HashMap;
