@@ -37,26 +37,43 @@ impl Writer<'_> {
         let [weights, stored, scale] = names;
         metadata.weight = Some(stored);
         metadata.scale = Some(scale);
-        let constants = self.biases(index);
-        let name = self.name(index, "bias");
-        let bias = self.graph.floats(&name, &[o], &constants);
         let sums = self.name(index, "sums");
         let sums = self.graph.take_name(&sums);
         let source = self.read(index, 0, dense);
-        let operands = [&source[..], &weights, &bias];
+        let operands = [&source[..], &weights];
         let node = self.output(index).to_owned();
-        if dense {
-            let attributes = [("transB", Attribute::Int(1))];
-            self.graph
-                .node_of("", ("Gemm", &node), &operands, &sums, &attributes);
-            return Ok(sums);
-        }
-        let shapes = &self.shapes[index];
-        let mut attributes = window_attributes(&shapes.window);
-        attributes.push(("group", Attribute::Int(shapes.groups as i64)));
-        self.graph
-            .node_of("", ("Conv", &node), &operands, &sums, &attributes);
-        Ok(sums)
+        let (operator, attributes) = match dense {
+            true => ("Gemm", vec![("transB", Attribute::Int(1))]),
+            false => {
+                let shapes = &self.shapes[index];
+                let mut attributes = window_attributes(&shapes.window);
+                attributes.push(("group", Attribute::Int(shapes.groups as i64)));
+                ("Conv", attributes)
+            }
+        };
+        let node = (operator, &node[..]);
+        self.graph.node_of("", node, &operands, &sums, &attributes);
+        Ok(self.biased(index, &sums, dense))
+    }
+
+    /// The sums with the constant of each output channel, in a node of its own.
+    ///
+    /// onnxruntime 1.32 rounds what is an input of `Conv` or `Gemm` to multiples of the product of
+    /// both scales, which moves one value in a hundred by a step.
+    fn biased(&mut self, index: usize, sums: &str, flat: bool) -> String {
+        let (rounding, step) = (self.rounding(index), self.steps[index + 1]);
+        let last = self.is_last(index);
+        let channels = self.model.layers[index].channels.iter();
+        let units = channels.map(|&channel| match last {
+            true => rounding.wide(channel),
+            false => rounding.constant(channel),
+        });
+        let values: Vec<f32> = units.map(|units| (units * step) as f32).collect();
+        let dims = [1, values.len(), 1, 1];
+        let dims = if flat { &dims[..2] } else { &dims[..] };
+        let bias = self.graph.floats(&self.name(index, "bias"), dims, &values);
+        let name = self.name(index, "biased");
+        self.graph.node("Add", &name, &[sums, &bias], &[])
     }
 
     /// The weights with the signs of their multipliers, and the step of each output channel. Of
@@ -104,18 +121,6 @@ impl Writer<'_> {
             steps.push((f64::from(multiplier.unsigned_abs()) * unit) as f32);
         }
         Ok((integers, steps))
-    }
-
-    /// The constant of each output channel in real numbers.
-    fn biases(&self, index: usize) -> Vec<f32> {
-        let (rounding, step) = (self.rounding(index), self.steps[index + 1]);
-        let last = self.is_last(index);
-        let channels = self.model.layers[index].channels.iter();
-        let units = channels.map(|&channel| match last {
-            true => rounding.wide(channel),
-            false => rounding.constant(channel),
-        });
-        units.map(|units| (units * step) as f32).collect()
     }
 
     /// The sums with a residual operand: every `stride`-th pixel, missing channels zero.

@@ -50,6 +50,8 @@ pub struct Written {
     pub image: Vec<usize>,
     /// What a unit of the hardware's results is in the file's.
     pub unit: f64,
+    /// The value that is each layer's output.
+    pub names: Vec<String>,
 }
 
 /// The file of a model. The same model always gives the same bytes.
@@ -58,21 +60,15 @@ pub struct Written {
 /// A sentence naming the layer and channel that no such file can say, or what makes the model
 /// none.
 pub fn write(model: &IntegerModel, dialect: Dialect) -> Result<Written, String> {
-    let (proto, image, unit) = model_proto(model, dialect)?;
-    let nodes = proto.graph.as_ref().map_or(0, |graph| graph.node.len());
+    let (proto, written) = model_proto(model, dialect)?;
     Ok(Written {
         bytes: proto.encode_to_vec(),
-        nodes,
-        image,
-        unit,
+        ..written
     })
 }
 
-/// The messages of a model's file, the extents of an image and the unit of the results.
-fn model_proto(
-    model: &IntegerModel,
-    dialect: Dialect,
-) -> Result<(ModelProto, Vec<usize>, f64), String> {
+/// The messages of a model's file, and what is in it but for the bytes.
+fn model_proto(model: &IntegerModel, dialect: Dialect) -> Result<(ModelProto, Written), String> {
     model.validate().map_err(|problem| problem.to_string())?;
     let shapes = model
         .network
@@ -83,7 +79,7 @@ fn model_proto(
     for layer in 0..shapes.len() {
         writer.write(layer)?;
     }
-    let (graph, layers) = writer.into_parts();
+    let (graph, layers, names) = writer.into_parts();
     let input = model.network.input;
     let image = extents(input, input.pixels() == 1);
     let unit = steps[steps.len() - 1];
@@ -97,6 +93,14 @@ fn model_proto(
         ),
         metadata: metadata::entries(model, &layers, dialect),
     };
-    let names = ((INPUT, &image[..]), (OUTPUT, &results[..]));
-    Ok((graph.model(names, about), image, unit))
+    let ends = ((INPUT, &image[..]), (OUTPUT, &results[..]));
+    let proto = graph.model(ends, about);
+    let written = Written {
+        bytes: Vec::new(),
+        nodes: proto.graph.as_ref().map_or(0, |graph| graph.node.len()),
+        image,
+        unit,
+        names,
+    };
+    Ok((proto, written))
 }

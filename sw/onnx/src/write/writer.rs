@@ -138,9 +138,11 @@ impl<'m> Writer<'m> {
         Ok(())
     }
 
-    /// The graph and what no node says; the last tensor is the results.
-    pub fn into_parts(self) -> (Graph, Vec<LayerMetadata>) {
-        (self.graph, self.metadata)
+    /// The graph, what no node says, and the value of each layer's output.
+    pub fn into_parts(self) -> (Graph, Vec<LayerMetadata>, Vec<String>) {
+        let outputs = self.tensors.into_iter().skip(1);
+        let names = outputs.map(|tensor| tensor.names.real).collect();
+        (self.graph, self.metadata, names)
     }
 
     /// Whether a layer's output is a row of values: a dense layer's, and what others make of rows.

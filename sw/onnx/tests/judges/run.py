@@ -25,10 +25,12 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.change_batchsize import ChangeBatchSize
 from qonnx.transformation.infer_shapes import InferShapes
 
+level = onnxruntime.GraphOptimizationLevel
 
-def session(model, levels):
+
+def session(model, optimize):
     options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = levels
+    options.graph_optimization_level = optimize
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(model.SerializeToString(), options)
@@ -65,7 +67,6 @@ def qdq(folder, k, names, image):
     onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     image = image.reshape(-1, *input_of(model))
     seen = with_outputs(model, integers(model, names))
-    level = onnxruntime.GraphOptimizationLevel
     found = session(seen, level.ORT_DISABLE_ALL).run(None, {"input": image})
     write(folder / f"{k}.runtime", found[1:], found[0])
     found = session(model, level.ORT_ENABLE_ALL).run(None, {"input": image})
@@ -98,4 +99,5 @@ def main():
         qonnx(folder, k, names, image)
 
 
-main()
+if __name__ == "__main__":
+    main()

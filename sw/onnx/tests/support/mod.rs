@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod compare;
 pub mod exact;
 pub mod judges;
 pub mod model;
