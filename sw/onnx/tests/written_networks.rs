@@ -7,7 +7,7 @@
 
 mod support;
 
-use brownout_golden::data::{Dataset, Images, cifar, idx_forms};
+use brownout_golden::data::{Dataset, Images, Pixels, cifar, idx_forms};
 use brownout_golden::export::export;
 use brownout_golden::float::{FloatModel, Form};
 use brownout_golden::infer::IntegerNetwork;
@@ -271,10 +271,15 @@ fn kws_dscnn_classifies_spectra_alike_in_integers_and_as_onnx() {
         let vector = vectors.skip(number % 64).take(1).flatten();
         vector.map(|x: &f32| x * slope + offset).collect()
     };
-    let images: Vec<f32> = (0..count()).flat_map(&mut spectrum).collect();
+    let images: Vec<f32> = (0..counts()[0]).flat_map(&mut spectrum).collect();
     let dims = (counts()[0], shape.height, shape.width, shape.channels);
     let images = Array4::from_shape_vec(dims, images).expect("whole images");
-    let labels = vec![0; dims.0];
+    // What the network in floating point says of them.
+    let spectra = images.as_slice().expect("standard layout");
+    let labels = spectra.chunks(shape.volume());
+    let labels = labels
+        .map(|x| class(&model.logits(Pixels::Reals(x))))
+        .collect();
     let data = Dataset::new("spectra", Images::Reals(images), labels, 12);
     agree(
         "kws-dscnn",

@@ -109,7 +109,7 @@ impl Writer<'_> {
                 ..0 => {
                     if of.iter().any(|&w| w == lowest) {
                         return Err(refuse(format!(
-                            "output channel {channel} has a negative multiplier and a weight of {lowest}; a scale of ONNX is positive, and the opposite of {lowest} has no place in {} bits, so allowed in such a channel are weights from {} on: train with the quantizer `symmetric` or `lsq`, or turn the signs of the channel's weights and of its batch norm's gain and export again",
+                            "output channel {channel} has a negative multiplier and a weight of {lowest}; a scale of ONNX is positive, and the opposite of {lowest} has no place in {} bits, so allowed in such a channel are weights from {} on: turn the signs of its weights and of its multiplier (its batch norm's gain) and round the network again",
                             self.model.weight_bits.bits(),
                             lowest + 1
                         )));

@@ -5,17 +5,17 @@
 //! rounded to the step of its output, so each weight's step is |m|·2^−s·(step of the output) /
 //! (step of the input). Two things differ from hardware, both by at most one step of a few
 //! values: sums are in single precision there, and what is just between two integers goes to the
-//! even one there and up here, in layers whose constants cannot tell it ([`constant`]).
+//! even one there and up here, in layers whose constants cannot tell it (`constant`).
 //!
 //! The image is `input`, `[N, channels, rows, columns]` or of a network of vectors
 //! `[N, values]`, in the numbers that [`InputMap::real`] makes of pixels. The result is `output`,
 //! `[N, classes]`: the sums of the last layer in real numbers, before hardware cuts off what is
 //! behind the point.
 //!
-//! [`message`] puts messages together, [`step`] chooses steps, `constant` says what is added,
-//! [`dialect`] how a number is rounded; [`writer`] goes through the layers, of which
-//! [`convolution`], [`pool`] and [`moving`] write each kind. [`metadata`] is what no node says,
-//! and [`restore()`] the way back, to the bit.
+//! `message` puts messages together, `step` chooses steps, `constant` says what is added,
+//! `dialect` how a number is rounded; `writer` goes through the layers, of which `convolution`,
+//! `pool` and `moving` write each kind. [`metadata`] is what no node says, and [`restore()`] the
+//! way back, to the bit.
 //!
 //! [`InputMap::real`]: brownout_golden::model::InputMap::real
 

@@ -223,9 +223,10 @@ fn integers(constant: &TensorProto, steps: &[f32], of_channel: usize) -> Vec<i8>
     match DataType::try_from(constant.data_type) {
         Ok(DataType::Int8) => bytes.map(|&byte| byte as i8).collect(),
         Ok(DataType::Int4) => {
-            let count: i64 = constant.dims.iter().product();
+            let mut dims = constant.dims.iter().map(|&d| usize::try_from(d).ok());
+            let count = dims.try_fold(1usize, |count, d| count.checked_mul(d?));
             let halves = bytes.flat_map(|&byte| [(byte as i8) << 4 >> 4, byte as i8 >> 4]);
-            halves.take(count.max(0) as usize).collect()
+            halves.take(count.unwrap_or(0)).collect()
         }
         Ok(DataType::Float) => {
             let values = floats(constant).into_iter().enumerate();
