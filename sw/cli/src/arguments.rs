@@ -11,7 +11,7 @@ pub use attack::{
     AtZeroGradient, AttackArguments, AttackSettings, LabelSource, Method, RandomDraw, Stealth,
 };
 pub use evaluate::{EvaluateArguments, EvaluateSettings};
-pub use export::{ExportArguments, RoundingArguments, WhichWeights};
+pub use export::{ExportArguments, OnnxDialect, RoundingArguments, WhichWeights};
 pub use import::{ImportArguments, ImportForm, ImportSettings};
 pub use report::ReportArguments;
 pub use train::TrainArguments;
@@ -82,7 +82,8 @@ pub enum Command {
     Train(TrainArguments),
     /// Make a checkpoint of a network trained elsewhere: an ONNX file or a PyTorch state dict
     Import(ImportArguments),
-    /// Quantize a checkpoint without training, and write it as an integer model or a state dict
+    /// Quantize a checkpoint without training, and write it as an integer model, an ONNX file or a
+    /// state dict
     Export(ExportArguments),
     /// Flip bits of a network's stored weights on purpose, also through a code's decoder
     Attack(AttackArguments),

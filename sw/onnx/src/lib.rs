@@ -5,6 +5,8 @@
 //! into layers ([`normalize`]) of a [`network`] of this crate's own. Quantizers keep what
 //! their nodes say ([`quantization`]), and [`explain`] tells what became of each node.
 //!
+//! The other way, [`write`] makes a file of an integer model, and finds the model again in it.
+//!
 //! Weights stay the bytes of the file until somebody asks for numbers, so a file is in
 //! memory once.
 
@@ -21,6 +23,7 @@ pub mod reference;
 #[allow(missing_docs)]
 pub mod schema;
 pub mod tensor;
+pub mod write;
 
 mod error;
 

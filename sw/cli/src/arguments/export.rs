@@ -5,17 +5,21 @@ use crate::data::DataSource;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
 use clap::{ArgGroup, Args, ValueEnum};
+use std::fmt;
 use std::path::PathBuf;
 
 /// Flags of `export`.
 #[derive(Debug, Args)]
 #[command(
-    group(ArgGroup::new("written").args(["out", "state_dict"]).required(true).multiple(true)),
+    group(ArgGroup::new("written").args(["out", "onnx", "state_dict"]).required(true).multiple(true)),
+    group(ArgGroup::new("integers").args(["out", "onnx"]).multiple(true)),
     after_help = "Examples:
   brownout export r20.float --data cifar10:DIR --out r20.safetensors
   brownout export r20.float --data cifar10:DIR --weight-bits 4 --scale channel --out r4.safetensors
   brownout export trained.float --data cifar10:DIR --out trained.safetensors
   brownout export trained.float --state-dict pytorch.safetensors
+  brownout export trained.safetensors --onnx trained.onnx
+  brownout export r20.float --data cifar10:DIR --onnx r20.onnx --dialect qonnx
 
 A checkpoint that `train` wrote keeps its grids and its code, unless a flag asks for others. Codes
 that constrain weights cost accuracy here; `train --from` lets the network adapt to them.
@@ -27,25 +31,31 @@ mean little where nothing clips them. Its activations are not rounded. What pixe
 expects is said at the end, and in the file's metadata under brownout-state-dict."
 )]
 pub struct ExportArguments {
-    /// Checkpoint, as `import` and `train --checkpoint` write it
+    /// Checkpoint, as `import` and `train --checkpoint` write it; for --onnx also an integer model
     pub checkpoint: PathBuf,
-    /// Images, needed for --out: activations are observed on training images, accuracy is measured
-    /// on test images
+    /// Images, needed to make integers of a checkpoint: activations are observed on training images,
+    /// accuracy is measured on test images
     #[arg(long, value_name = "SOURCE")]
     pub data: Option<DataSource>,
     /// Training images on which activations are observed, and the integers judged [default: 1000, or
     /// all if they are fewer]
-    #[arg(long, value_name = "N", requires = "out")]
+    #[arg(long, value_name = "N", requires = "integers")]
     pub calibration_images: Option<usize>,
     /// Write the model even if its integers lose more than half a point of the rounded network's
     /// accuracy on the calibration images, and more than chance explains
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "integers")]
     pub accept: bool,
     #[command(flatten)]
     pub rounding: RoundingArguments,
     /// Model to write: safetensors with metadata
     #[arg(long, value_name = "FILE", requires = "data")]
     pub out: Option<PathBuf>,
+    /// ONNX file of the integers to write, for other tools
+    #[arg(long, value_name = "FILE")]
+    pub onnx: Option<PathBuf>,
+    /// What an ONNX file has its quantizers in [default: qdq]
+    #[arg(long, value_name = "NAME", requires = "onnx")]
+    pub dialect: Option<OnnxDialect>,
     /// PyTorch state dict to write, beside the model or alone: safetensors, the inverse of `import`
     #[arg(long, value_name = "FILE")]
     pub state_dict: Option<PathBuf>,
@@ -83,4 +93,23 @@ pub enum WhichWeights {
     Rounded,
     /// Those in floating point that training keeps, and rounds at every step
     Unrounded,
+}
+
+/// Forms of quantizers in ONNX files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub enum OnnxDialect {
+    /// ONNX's QuantizeLinear and DequantizeLinear around integer tensors, opset 21: onnxruntime
+    #[default]
+    Qdq,
+    /// QONNX's Quant around tensors of floating point: Brevitas, FINN, hls4ml
+    Qonnx,
+}
+
+impl fmt::Display for OnnxDialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Qdq => "qdq",
+            Self::Qonnx => "qonnx",
+        })
+    }
 }

@@ -1,7 +1,12 @@
 //! `brownout export`: from a checkpoint to an integer model, without training, and to a
-//! PyTorch state dict.
+//! PyTorch state dict; from integers to an ONNX file.
 
 mod model;
+#[cfg(feature = "foreign")]
+mod onnx;
+#[cfg(not(feature = "foreign"))]
+#[path = "no_onnx.rs"]
+mod onnx;
 mod state_dict;
 
 use crate::arguments::{ExportArguments, RoundingArguments};
@@ -9,8 +14,10 @@ use crate::data::{Part, check_images, check_labels};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
+use crate::train;
 use brownout_golden::export::check_form;
 use brownout_golden::float::Checkpoint;
+use brownout_golden::model::IntegerModel;
 use brownout_golden::quantize::{Granularity, WeightGrid};
 use brownout_golden::quantized::Quantization;
 use brownout_golden::train::TrainingOptions;
@@ -24,6 +31,9 @@ struct Report<'a> {
     /// Of the integer model, if one was asked for.
     #[serde(flatten)]
     model: Option<model::Report>,
+    /// Of the ONNX file, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    onnx: Option<onnx::Report>,
     /// Of the state dict, if one was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     state_dict: Option<state_dict::Report>,
@@ -36,18 +46,34 @@ struct Report<'a> {
 pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     check_files(arguments)?;
     state_dict::check_flags(arguments)?;
-    let checkpoint = Checkpoint::read(&arguments.checkpoint)?;
+    if let Some(onnx) = &arguments.onnx {
+        onnx::check_built(onnx)?;
+    }
+    let bytes = Checkpoint::read_bytes(&arguments.checkpoint)?;
+    match &arguments.onnx {
+        Some(onnx) if IntegerModel::recognizes(&bytes) => {
+            return of_integers(arguments, &bytes, onnx, output);
+        }
+        _ => {}
+    }
+    let checkpoint = Checkpoint::from_bytes(&bytes, &arguments.checkpoint)?;
+    drop(bytes);
+    let integers = arguments.out.is_some() || arguments.onnx.is_some();
+    if integers && arguments.data.is_none() {
+        let needed = "--data SOURCE is missing; it is needed to make the integers of a checkpoint for --onnx";
+        return Err(Error::Recipe(needed.to_owned()));
+    }
     let network = checkpoint.model.architecture.name.clone();
-    if arguments.out.is_some() {
+    if integers {
         check_form(&checkpoint.model.architecture)?;
     }
     let input = Some(checkpoint.model.image);
-    let (train, test) = match (&arguments.data, &arguments.out) {
-        (Some(source), Some(_)) => {
+    let (train, test) = match (&arguments.data, integers) {
+        (Some(source), true) => {
             let split = source.split(None, input, output)?;
             (Some(split.train), Some(split.test))
         }
-        (Some(source), None) => (None, Some(source.test_images(1, input, output)?)),
+        (Some(source), false) => (None, Some(source.test_images(1, input, output)?)),
         (None, _) => (None, None),
     };
     if let (Some(source), Some(test)) = (&arguments.data, &test) {
@@ -67,28 +93,42 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
         }
         None => None,
     };
-    let model = match (&arguments.out, &train, &test) {
-        (Some(path), Some(train), Some(test)) => {
-            let made = model::make(arguments, checkpoint, (train, test), path, output)?;
-            Some((path, made))
+    let model = match (integers, &train, &test) {
+        (true, Some(train), Some(test)) => {
+            Some(model::make(arguments, checkpoint, (train, test), output)?)
         }
         _ => None,
     };
+    let mut files = Vec::new();
     let mut text = String::new();
     let mut remarks = Vec::new();
-    if let Some((path, (bytes, report))) = &model {
-        files::write(path, bytes)?;
+    let mut onnx = None;
+    if let Some((integers, report)) = &model {
         text += &report.render();
-        remarks.push(format!("the model is in {}", path.display()));
+        if let Some(path) = &arguments.out {
+            files.push((path, train::bytes(integers, path)?));
+            remarks.push(format!("the model is in {}", path.display()));
+        }
+        if let Some(path) = &arguments.onnx {
+            let (bytes, report) = onnx::make(integers, path, arguments.dialect)?;
+            files.push((path, bytes));
+            text += &report.render(&network);
+            remarks.push(report.remark());
+            onnx = Some(report);
+        }
     }
     if let Some((path, (bytes, report))) = &state_dict {
-        files::write(path, bytes)?;
+        files.push((path, bytes.clone()));
         text += &report.render(&network);
         remarks.push(report.remark());
     }
+    for (path, bytes) in &files {
+        files::write(path, bytes)?;
+    }
     let report = Report {
         network: &network,
-        model: model.map(|(_, (_, report))| report),
+        model: model.map(|(_, report)| report),
+        onnx,
         state_dict: state_dict.map(|(_, (_, report))| report),
     };
     output.result(&report, &text)?;
@@ -96,28 +136,76 @@ pub fn run(arguments: &ExportArguments, output: Output) -> Result<(), Error> {
     Ok(())
 }
 
+/// From an integer model's file to an ONNX file.
+fn of_integers(
+    arguments: &ExportArguments,
+    bytes: &[u8],
+    onnx: &Path,
+    output: Output,
+) -> Result<(), Error> {
+    let rounding = &arguments.rounding;
+    for (flag, given) in [
+        ("--out", arguments.out.is_some()),
+        ("--state-dict", arguments.state_dict.is_some()),
+        ("--data", arguments.data.is_some()),
+        (
+            "--calibration-images",
+            arguments.calibration_images.is_some(),
+        ),
+        ("--accept", arguments.accept),
+        ("--weight-bits", rounding.weight_bits.is_some()),
+        ("--code", rounding.code.is_some()),
+        ("--scale", rounding.scale.is_some()),
+    ] {
+        if given {
+            return Err(Error::flag(
+                flag,
+                "given",
+                format!(
+                    "beside a checkpoint; {} is an integer model, which --onnx writes as it is",
+                    arguments.checkpoint.display()
+                ),
+            ));
+        }
+    }
+    let model = IntegerModel::from_bytes(bytes, &arguments.checkpoint)?;
+    let (bytes, report) = onnx::make(&model, onnx, arguments.dialect)?;
+    files::write(onnx, &bytes)?;
+    let network = model.origin.name;
+    let text = report.render(&network);
+    let remark = report.remark();
+    let report = Report {
+        network: &network,
+        model: None,
+        onnx: Some(report),
+        state_dict: None,
+    };
+    output.result(&report, &text)?;
+    output.remark(remark);
+    Ok(())
+}
+
 /// Checks, before long work, that each file can be written and is no other one.
 fn check_files(arguments: &ExportArguments) -> Result<(), Error> {
-    let check = |flag, path: &Path, other: &Path, name: &str| {
-        if files::are_same(path, other) {
+    let written = [
+        ("--out", &arguments.out),
+        ("--onnx", &arguments.onnx),
+        ("--state-dict", &arguments.state_dict),
+    ];
+    let mut known = vec![(&arguments.checkpoint, "the checkpoint".to_owned())];
+    for (flag, path) in written {
+        let Some(path) = path else {
+            continue;
+        };
+        files::check_writable(path)?;
+        let same = known.iter().find(|(other, _)| files::are_same(path, other));
+        if let Some((_, name)) = same {
             let allowed = format!("another file than {name}");
             return Err(Error::flag(flag, path.display(), allowed));
         }
-        Ok(())
-    };
-    for (flag, path) in [
-        ("--out", &arguments.out),
-        ("--state-dict", &arguments.state_dict),
-    ] {
-        if let Some(path) = path {
-            files::check_writable(path)?;
-            check(flag, path, &arguments.checkpoint, "the checkpoint")?;
-        }
+        known.push((path, format!("that of {flag}")));
     }
-    match (&arguments.out, &arguments.state_dict) {
-        (Some(out), Some(state_dict)) => check("--state-dict", state_dict, out, "that of --out"),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// What flags ask for, and for the rest what the checkpoint was trained with.

@@ -7,17 +7,15 @@ use crate::error::Error;
 use crate::judgement::{self, CALIBRATION_IMAGES, Judged};
 use crate::output::Output;
 use crate::table::{Table, percent};
-use crate::train;
 use brownout_golden::data::Dataset;
 use brownout_golden::export::export;
 use brownout_golden::float::{Checkpoint, FloatModel};
 use brownout_golden::infer::IntegerNetwork;
-use brownout_golden::model::Accuracy;
+use brownout_golden::model::{Accuracy, IntegerModel};
 use brownout_golden::quantize::BitWidth;
 use brownout_golden::quantized::{Quantization, QuantizedNetwork};
 use brownout_spec::code::CodeName;
 use serde::Serialize;
-use std::path::Path;
 
 /// Accuracy that rounding without training may cost without a word: half a point.
 const ROUNDING_LOSS: f64 = 0.005;
@@ -25,7 +23,8 @@ const ROUNDING_LOSS: f64 = 0.005;
 /// What was made of it.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    file: String,
+    /// The model's own; null if only an ONNX file was asked for.
+    file: Option<String>,
     weight_bits: BitWidth,
     code: CodeName,
     calibration_images: usize,
@@ -37,7 +36,7 @@ pub struct Report {
     judgement: Judged,
 }
 
-/// The file's bytes and how good the model is.
+/// The model and how good it is.
 ///
 /// # Errors
 /// When there are too few images, the network has no integer form, or this one loses too much.
@@ -45,9 +44,8 @@ pub fn make(
     arguments: &ExportArguments,
     checkpoint: Checkpoint,
     (train, test): (&Dataset, &Dataset),
-    out: &Path,
     output: Output,
-) -> Result<(Vec<u8>, Report), Error> {
+) -> Result<(IntegerModel, Report), Error> {
     let usual = CALIBRATION_IMAGES.min(train.len());
     let count = arguments.calibration_images.unwrap_or(usual);
     check_count("--calibration-images", count, train.len())?;
@@ -99,7 +97,7 @@ pub fn make(
         images,
     });
     let report = Report {
-        file: out.display().to_string(),
+        file: arguments.out.as_ref().map(|out| out.display().to_string()),
         weight_bits: trained.quantization.width,
         code: trained.quantization.code,
         calibration_images: count,
@@ -109,7 +107,7 @@ pub fn make(
         images,
         judgement: judged,
     };
-    Ok((train::bytes(&exported, out)?, report))
+    Ok((exported, report))
 }
 
 /// A trained network as it is, with activations rounded even if it was trained without.

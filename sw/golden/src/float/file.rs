@@ -107,12 +107,20 @@ impl Checkpoint {
         encode(&self.model, self.quantization.as_ref(), None)
     }
 
+    /// The bytes of a file that may be a checkpoint.
+    ///
+    /// # Errors
+    /// One sentence naming the file, if it cannot be read or is larger than any checkpoint.
+    pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+        read_up_to(path, MAX_FILE_BYTES)
+    }
+
     /// Reads and checks a checkpoint.
     ///
     /// # Errors
     /// One sentence naming the file and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        Self::from_bytes(&read_up_to(path, MAX_FILE_BYTES)?, path)
+        Self::from_bytes(&Self::read_bytes(path)?, path)
     }
 
     /// Reads and checks the bytes of a checkpoint, which messages call `path`.

@@ -17,6 +17,7 @@
 //! the same bytes.
 
 mod chain;
+mod header;
 
 use super::{Accuracy, IntegerModel, LayerTensors, LayerWeights, ModelError, Origin};
 use crate::files;
@@ -115,15 +116,7 @@ impl IntegerModel {
     /// When the model itself is not valid.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
         self.validate()?;
-        let header = Header {
-            version: FORMAT_VERSION,
-            origin: self.origin.clone(),
-            weight_bits: self.weight_bits,
-            code: self.code,
-            input: self.input,
-            network: self.network.clone(),
-        };
-        let text = serde_json::to_string(&header).expect("a header is plain data");
+        let text = self.header();
         let parts = self.layers.iter().enumerate();
         let parts: Vec<Part> = parts.flat_map(|(i, layer)| layer_parts(i, layer)).collect();
         let views = parts.iter().map(|part| {
@@ -254,6 +247,11 @@ fn read_header(bytes: &[u8]) -> Result<Header<Network>, BytesError> {
             "its metadata has no entry {METADATA_KEY:?}, so it is not an integer model; {hint}"
         ));
     };
+    parse_header(text)
+}
+
+/// The metadata of a text, of either version.
+fn parse_header(text: &str) -> Result<Header<Network>, BytesError> {
     let version = serde_json::from_str::<Version>(text)
         .or_else(|e| refuse(unreadable(e)))?
         .version;

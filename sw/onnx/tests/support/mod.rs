@@ -3,8 +3,12 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub mod arithmetic;
+pub mod compare;
+pub mod exact;
+pub mod judges;
 pub mod model;
 pub mod quantized;
+pub mod random_model;
 
 use flate2::read::DeflateDecoder;
 use std::collections::HashMap;

@@ -1,0 +1,131 @@
+//! From a trained network to an ONNX file, as a user gets one.
+#![cfg(feature = "foreign")]
+
+mod common;
+
+use brownout_golden::model::IntegerModel;
+use brownout_onnx::schema::ModelProto;
+use brownout_onnx::write::{Restored, restore};
+use brownout_spec::code::CodeName;
+use common::Sandbox;
+use prost::Message;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+/// A folder with a checkpoint and its integer model.
+fn trained() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&[
+        "train",
+        "--out",
+        "model.safetensors",
+        "--checkpoint",
+        "model.float",
+        "--train-images",
+        "320",
+        "--epochs",
+        "1",
+        "--quiet",
+    ]);
+    sandbox
+}
+
+fn read(sandbox: &Sandbox, name: &str) -> Vec<u8> {
+    std::fs::read(sandbox.path(name)).unwrap()
+}
+
+fn restored(sandbox: &Sandbox, name: &str) -> IntegerModel {
+    let file = ModelProto::decode(&read(sandbox, name)[..]).unwrap();
+    match restore(&file) {
+        Restored::Model(model) => *model,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_checkpoint_and_its_model_give_the_same_file_and_the_file_gives_the_model_back() {
+    let sandbox = trained();
+    sandbox.ok(&[
+        "export",
+        "model.float",
+        "--data",
+        "glyphs",
+        "--out",
+        "again.safetensors",
+        "--onnx",
+        "direct.onnx",
+        "--quiet",
+    ]);
+    for (file, arguments) in [
+        ("through.onnx", &[][..]),
+        ("other.onnx", &["--dialect", "qonnx"]),
+    ] {
+        let export = ["export", "again.safetensors", "--onnx", file, "--json"];
+        let answer = sandbox.ok(&[&export[..], arguments].concat());
+        let report: Value = serde_json::from_str(&answer.out).unwrap();
+        let dialect = arguments.last().unwrap_or(&"qdq");
+        assert_eq!(report["onnx"]["dialect"], *dialect);
+        assert_eq!(report["onnx"]["file"], file);
+        assert_eq!(report["onnx"]["image"], serde_json::json!([1, 28, 28]));
+        let model = restored(&sandbox, file);
+        let bytes = model.to_bytes().unwrap();
+        assert!(bytes == read(&sandbox, "again.safetensors"), "{file}");
+    }
+    assert!(read(&sandbox, "direct.onnx") == read(&sandbox, "through.onnx"));
+}
+
+#[test]
+fn onnxruntime_takes_the_file_and_gives_results_for_any_number_of_images() {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/bin/onnx-python");
+    if !python.exists() {
+        let skipped = std::env::var_os("BROWNOUT_SKIP_ONNX").is_some();
+        assert!(skipped, "{} is missing: run `make tools`", python.display());
+        eprintln!("skipped: BROWNOUT_SKIP_ONNX is set");
+        return;
+    }
+    let sandbox = trained();
+    sandbox.ok(&["export", "model.safetensors", "--onnx", "model.onnx"]);
+    let script = "
+import numpy, onnxruntime
+session = onnxruntime.InferenceSession('model.onnx')
+for count in (1, 3):
+    x = numpy.zeros((count, 1, 28, 28), numpy.float32)
+    print(*session.run(None, {'input': x})[0].shape)
+metadata = session.get_modelmeta().custom_metadata_map
+print(metadata['brownout-pixels'])
+";
+    let said = Command::new(python)
+        .args(["-c", script])
+        .current_dir(sandbox.path(""))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{errors}");
+    let said = String::from_utf8_lossy(&said.stdout);
+    assert_eq!(said, "1 10\n3 10\nfloor(pixel / 2) / 64\n");
+}
+
+#[test]
+fn a_channel_without_a_form_is_named_and_nothing_is_written() {
+    let sandbox = trained();
+    let path = sandbox.path("model.safetensors");
+    let mut model = IntegerModel::read(&path).unwrap();
+    model.code = CodeName::None;
+    let layer = model
+        .layers
+        .iter()
+        .position(|l| l.weights.is_some())
+        .unwrap();
+    let tensors = &mut model.layers[layer];
+    tensors.channels[2].multiplier = -tensors.channels[2].multiplier.abs().max(1);
+    tensors.weights.as_mut().unwrap().integers[[2, 0, 0, 0]] = -128;
+    model.write(&path).unwrap();
+    let answer = sandbox.run(&["export", "model.safetensors", "--onnx", "model.onnx"]);
+    assert_eq!(answer.status, Some(2), "{}", answer.err);
+    let name = &model.network.layers[layer].name;
+    let named = format!("layer {layer} ({name}): output channel 2 has a negative multiplier");
+    assert!(answer.err.contains(&named), "{}", answer.err);
+    assert!(answer.err.contains("-127"), "{}", answer.err);
+    assert!(!sandbox.names().contains(&"model.onnx".to_owned()));
+}
