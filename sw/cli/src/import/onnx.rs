@@ -2,7 +2,7 @@
 
 use super::{Measured, guessing};
 use crate::arguments::ImportSettings;
-use crate::data::check_images;
+use crate::data::{check_images, values_beyond};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
@@ -99,6 +99,7 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
     if let Some((source, data)) = &data {
         let whose = "the network's own";
         check_images(source, data, (image, model.architecture.classes()), whose)?;
+        remarks.extend(values_beyond(data, model.input));
     }
     let measured = data.map(|(_, data)| {
         let spinner = output.spinner("measuring on held-out images");
@@ -114,7 +115,7 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
                 (model.input, assumed),
             ));
         }
-        Measured::new(score, level, is_guessing)
+        Measured::new(score, model.architecture.classes(), level, is_guessing)
     });
     if let Some(out) = &settings.out {
         files::write(out, &model.to_bytes())?;
