@@ -82,6 +82,41 @@ fn pixels_activations_and_real_numbers_of_the_same_images_give_the_same_measurem
 }
 
 #[test]
+fn labels_that_are_tensors_are_trained_and_reported_by_the_mean_squared_error() {
+    let sandbox = Sandbox::new();
+    let pixels = glyphs().images.bytes().unwrap().to_vec();
+    // Of each image its own mean, and the half of it.
+    let targets = pixels.chunks(784).flat_map(|image| {
+        let mean = image.iter().map(|&p| f32::from(p)).sum::<f32>() / 784.0 / 64.0;
+        [mean, mean / 2.0].map(f32::to_le_bytes)
+    });
+    let targets: Vec<u8> = targets.flatten().collect();
+    std::fs::create_dir_all(sandbox.path("own")).unwrap();
+    for part in ["train", "test"] {
+        let images = npy("|u1", &format!("{IMAGES}, 28, 28"), pixels.clone());
+        sandbox.write(&format!("own/x_{part}.npy"), images);
+        let labels = npy("<f4", &format!("{IMAGES}, 2"), targets.clone());
+        sandbox.write(&format!("own/y_{part}.npy"), labels);
+    }
+    let train = "train --data npy:own --network mlp --epochs 80 --batch 32 --learning-rate 0.02 --code none --checkpoint own.float";
+    let words: Vec<&str> = train.split(' ').chain(["--json"]).collect();
+    let answer = sandbox.ok(&words);
+    assert!(answer.err.contains("mean squared error"), "{}", answer.err);
+    let report: Value = serde_json::from_str(&answer.out).unwrap();
+    let errors = report["squared_errors"].as_array().unwrap();
+    for error in errors {
+        assert!(error.as_f64().unwrap() < 0.01, "{report}");
+    }
+    let words: Vec<&str> = train.split(' ').chain(["--quiet"]).collect();
+    let table = sandbox.ok(&words).out;
+    assert!(table.contains("mean squared error"), "{table}");
+    sandbox.write("smooth.toml", "label_smoothing = 0.1\n");
+    let refused = sandbox.run(&[&words[..], &["--config", "smooth.toml"]].concat());
+    let reason = "label smoothing is 0.1; allowed is 0";
+    assert!(refused.err.contains(reason), "{}", refused.err);
+}
+
+#[test]
 fn it_is_said_what_pixels_are_that_are_no_bytes() {
     let sandbox = Sandbox::with_model();
     let values = vec![0; IMAGES * 784 * 4];

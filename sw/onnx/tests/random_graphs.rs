@@ -4,12 +4,13 @@
 //! `random/graphs.py` makes them with the packages of `.tools/`; without these the test skips with
 //! a message where BROWNOUT_SKIP_ONNX says so, and fails otherwise.
 
+mod support;
+
 use brownout_golden::network::Evaluator;
 use brownout_onnx::network::{Network, Shape};
 use brownout_onnx::{lower, read_network, reference};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use support::{floats, python, write};
 
 /// Networks of a run.
 const NETWORKS: usize = 320;
@@ -17,7 +18,7 @@ const NETWORKS: usize = 320;
 /// output or to one: sums of hundreds of products in single precision, in another order.
 const TOLERANCE: f32 = 1e-5;
 /// What must occur, and at least how often: everything of the operator table.
-const FEATURES: [&str; 27] = [
+const FEATURES: [&str; 32] = [
     "Add",
     "AveragePool",
     "BatchNormalization",
@@ -42,32 +43,16 @@ const FEATURES: [&str; 27] = [
     "Tanh",
     "Upsample",
     "ceil_mode",
+    "dense_block",
     "depthwise",
     "dilation",
     "groups",
+    "norm_of_a_pool",
+    "norm_of_the_image",
+    "norm_of_values",
+    "preactivation",
 ];
 const LEAST: usize = 10;
-
-/// The packages' Python.
-fn python() -> Option<PathBuf> {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/bin/onnx-python");
-    if tools.exists() {
-        return Some(tools);
-    }
-    assert!(
-        std::env::var_os("BROWNOUT_SKIP_ONNX").is_some(),
-        "{} is missing: run `make tools`, or set BROWNOUT_SKIP_ONNX=1",
-        tools.display()
-    );
-    eprintln!("skipped: BROWNOUT_SKIP_ONNX is set");
-    None
-}
-
-fn floats(path: &Path) -> Vec<f32> {
-    let bytes = std::fs::read(path).expect("the script has written it");
-    let words = bytes.as_chunks::<4>().0.iter();
-    words.map(|word| f32::from_le_bytes(*word)).collect()
-}
 
 /// Channels first to channels last.
 fn channels_last(values: &[f32], shape: Shape) -> Vec<f32> {
@@ -96,46 +81,26 @@ fn difference(a: &[f32], b: &[f32]) -> f32 {
     pairs.fold(0.0, |most: f32, (a, b)| most.max((a - b).abs())) / largest
 }
 
-/// Has one of the scripts write its networks.
-fn write(python: &Path, script: &str, folder: &Path, arguments: &[&str]) {
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/random");
-    let said = Command::new(python)
-        .arg(scripts.join(script))
-        .arg(folder)
-        .args(arguments)
-        .output()
-        .expect("the packages' Python starts");
-    assert!(
-        said.status.success(),
-        "{}",
-        String::from_utf8_lossy(&said.stderr)
-    );
-}
-
 /// Networks of `readers.py`, and how far from the packages' result the laboratory may be: three
 /// steps of 0.04 where quantizers are left out, which none of the wrong readings is within.
-const READERS: [(&str, f32); 5] = [
+const READERS: [(&str, f32); 11] = [
     ("two_dequantizers", 0.12),
     ("flattened_and_convolved", TOLERANCE),
     ("added_after_it_was_read", TOLERANCE),
     ("integer_convolution_read_twice", 0.12),
     ("two_dense_layers_of_the_image", TOLERANCE),
+    ("factor_of_each_flattened_value", TOLERANCE),
+    ("norm_of_each_flattened_value", TOLERANCE),
+    ("flattened_maps_side_by_side", TOLERANCE),
+    ("norms_of_the_image_and_of_what_is_read_twice", TOLERANCE),
+    ("factors_in_front_of_weights_of_groups", TOLERANCE),
+    ("a_residual_sum_gives_the_results", TOLERANCE),
 ];
 /// Those without a form here, and what is said of them.
-const REFUSED: [(&str, &str); 3] = [
-    (
-        "factor_of_each_flattened_value",
-        "for each value of what was a map",
-    ),
-    (
-        "norm_of_each_flattened_value",
-        "for each value of what was a map",
-    ),
-    (
-        "flattened_maps_side_by_side",
-        "it reads a vector that was a map",
-    ),
-];
+const REFUSED: [(&str, &str); 1] = [(
+    "norm_of_each_flattened_value_behind_a_clip",
+    "for each value of what was a map",
+)];
 
 #[test]
 fn values_with_several_readers_or_shapes_are_the_ones_of_the_file() {

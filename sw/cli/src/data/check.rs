@@ -2,7 +2,11 @@
 
 use super::{DataSource, Part};
 use crate::error::Error;
+#[cfg(feature = "foreign")]
+use brownout_golden::data::Images;
 use brownout_golden::data::{Dataset, Split};
+#[cfg(feature = "foreign")]
+use brownout_golden::model::InputMap;
 use brownout_spec::program::Shape;
 
 /// Labels that are named one by one where no image has them.
@@ -48,6 +52,16 @@ pub fn check_labels(
     part: Part,
     (outputs, whose): (usize, &str),
 ) -> Result<(), Error> {
+    if let Some(targets) = &data.targets
+        && targets.ncols() != outputs
+    {
+        let value = format!(
+            "{source}, whose labels are tensors of {} values",
+            targets.ncols()
+        );
+        let allowed = format!("tensors of {outputs} values, one for each output ({whose})");
+        return Err(Error::flag("--data", value, allowed));
+    }
     if data.classes <= outputs {
         return Ok(());
     }
@@ -76,6 +90,28 @@ pub fn check_labels(
             "; labels begin at 1 here, so a network needs one output more, or the labels one less";
     }
     Err(Error::flag("--data", value, allowed))
+}
+
+/// What to say of images of real numbers of which some are beyond what a signed byte of the map's
+/// step holds.
+#[cfg(feature = "foreign")]
+pub fn values_beyond(data: &Dataset, map: InputMap) -> Option<String> {
+    let Images::Reals(values) = &data.images else {
+        return None;
+    };
+    let step = map.step();
+    let (low, high) = (f32::from(i8::MIN), f32::from(i8::MAX));
+    let is_beyond = |value: &&f32| !(low..=high).contains(&(**value / step).round_ties_even());
+    let beyond = values.iter().filter(is_beyond).count();
+    (beyond > 0).then(|| {
+        format!(
+            "{beyond} of {} values of {} are beyond the {} to {} that its map {map} holds, and are clipped to these where the network computes in integers",
+            values.len(),
+            data.name,
+            low * step,
+            high * step
+        )
+    })
 }
 
 /// What to say of a network with outputs that no training image is for, if it has some.

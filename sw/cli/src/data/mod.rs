@@ -6,6 +6,8 @@
 mod check;
 mod foreign;
 
+#[cfg(feature = "foreign")]
+pub use check::values_beyond;
 pub use check::{check_count, check_images, check_labels, unused_outputs};
 
 use crate::error::Error;
@@ -252,7 +254,7 @@ impl DataSource {
 fn explain(data: &Dataset, output: Output) {
     if data.targets.is_some() {
         output.remark(format!(
-            "{} has tensors for labels: the place of the largest value is the class",
+            "{} has tensors for labels: training comes close to them (mean squared error), and where a class is asked for it is the place of the largest value",
             data.name
         ));
     }

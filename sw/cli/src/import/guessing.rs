@@ -96,6 +96,7 @@ mod tests {
             correct,
             images,
             loss: 0.0,
+            ..Score::default()
         }
     }
 

@@ -15,8 +15,9 @@ use crate::files;
 use crate::output::Output;
 use crate::recipe;
 use crate::table::percent;
+use brownout_golden::evaluate::MANY_CLASSES;
 use brownout_golden::model::InputMap;
-use brownout_golden::network::{Epsilon, Score};
+use brownout_golden::network::{Epsilon, Measure, Score};
 use brownout_golden::state_dict::{MAX_FILE_BYTES, import};
 use brownout_spec::program::Shape;
 use known::{Known, Said, Sources};
@@ -47,9 +48,15 @@ struct Report<'a> {
 #[derive(Clone, Debug, Serialize)]
 struct Measured {
     accuracy: f64,
-    /// Of an integer model null: its results have a unit of their own.
+    /// Mean of the cross entropy, or of the squared error where labels are tensors; null where it
+    /// is no number, and of an integer model, whose results have a unit of their own.
     loss: Option<f64>,
+    #[serde(skip)]
+    measure: Measure,
     correct: usize,
+    /// Share of images whose label is among the five largest outputs; only with many classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    among_five: Option<f64>,
     images: usize,
     /// Accuracy of one that always says the most frequent class.
     guessing: f64,
@@ -58,10 +65,13 @@ struct Measured {
 }
 
 impl Measured {
-    fn new(score: Score, guessing: f64, is_guessing: bool) -> Self {
+    fn new(score: Score, classes: usize, guessing: f64, is_guessing: bool) -> Self {
+        let share = score.among_five as f64 / score.images.max(1) as f64;
         Self {
+            among_five: (classes >= MANY_CLASSES).then_some(share),
             accuracy: score.accuracy(),
             loss: Some(score.loss),
+            measure: score.measure,
             correct: score.correct,
             images: score.images,
             guessing,
@@ -69,22 +79,30 @@ impl Measured {
         }
     }
 
-    /// What an integer model does.
+    /// What an integer model does: its results have a unit of their own, and so no loss.
     #[cfg(feature = "foreign")]
     fn in_integers(score: Score, guessing: f64, is_guessing: bool) -> Self {
         Self {
             loss: None,
-            ..Self::new(score, guessing, is_guessing)
+            among_five: None,
+            ..Self::new(score, 0, guessing, is_guessing)
         }
     }
 
     fn render(&self) -> String {
+        let name = self.measure.name();
+        let loss = match self.loss.filter(|loss| loss.is_finite()) {
+            Some(loss) => format!("{name} {loss:.4}"),
+            None => format!("and no {name}, since results of some are too large to be numbers"),
+        };
+        let among = self.among_five.map_or(String::new(), |share| {
+            format!(", {} among the first five", percent(share))
+        });
         format!(
-            "{} in floating point: {} of {} held-out images, mean loss {:.4}\n",
+            "{} in floating point: {} of {} held-out images{among}, {loss}\n",
             percent(self.accuracy),
             self.correct,
             self.images,
-            self.loss.unwrap_or_default()
         )
     }
 }
@@ -155,7 +173,7 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
         if is_guessing {
             remarks.push(guessing::remark(score, guessing, &known));
         }
-        Measured::new(score, guessing, is_guessing)
+        Measured::new(score, model.architecture.classes(), guessing, is_guessing)
     });
     files::write(&out, &model.to_bytes())?;
     let report = Report {

@@ -5,7 +5,7 @@ mod integers;
 
 use super::{Measured, guessing};
 use crate::arguments::{ImportForm, ImportSettings};
-use crate::data::check_images;
+use crate::data::{check_images, values_beyond};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
@@ -168,6 +168,7 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
     if let Some((source, data)) = &data {
         let whose = "the network's own";
         check_images(source, data, (image, model.architecture.classes()), whose)?;
+        remarks.extend(values_beyond(data, model.input));
     }
     let measured = data.map(|(_, data)| {
         let spinner = output.spinner("measuring on held-out images");
@@ -183,7 +184,7 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
                 (model.input, assumed),
             ));
         }
-        Measured::new(score, level, is_guessing)
+        Measured::new(score, model.architecture.classes(), level, is_guessing)
     });
     if let Some(out) = &settings.out {
         files::write(out, &model.to_bytes())?;

@@ -14,11 +14,10 @@ impl Study {
     /// One sentence with what is not allowed.
     pub(super) fn check(&self) -> Result<(), String> {
         self.common()?;
-        if let Some(start) = &self.start {
-            start
-                .input
-                .parse::<InputMap>()
-                .map_err(|e| format!("start.input: {e}"))?;
+        let input = self.start.as_ref().and_then(|start| start.input.as_ref());
+        if let Some(input) = input {
+            let parsed = input.parse::<InputMap>();
+            parsed.map_err(|e| format!("start.input: {e}"))?;
         }
         check_names("networks", self.networks.iter().map(|n| n.name.as_str()))?;
         check_names("readings", self.readings.iter().map(|r| r.name.as_str()))?;
@@ -48,7 +47,7 @@ impl Study {
         }
         for (index, network) in self.networks.iter().enumerate() {
             let name = &network.name;
-            self.builtin(network)
+            self.form(network)
                 .map_err(|e| format!("network {name:?}: {e}"))?;
             if network.training.is_none() && (network.network.is_some() || network.from.is_some()) {
                 return Err(format!(

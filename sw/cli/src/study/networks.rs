@@ -13,7 +13,7 @@ use brownout_golden::export::{check_start, export};
 use brownout_golden::float::{Checkpoint, FloatModel, MAX_FILE_BYTES};
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::InputMap;
-use brownout_golden::network::Epsilon;
+use brownout_golden::network::{Builtin, Epsilon};
 use brownout_golden::quantize::Granularity;
 use brownout_golden::state_dict::{Metadata, Target, state_dict_from};
 use brownout_golden::train::TrainingOptions;
@@ -39,7 +39,8 @@ impl Work<'_> {
         if network.network.is_none() && study.start.is_some() {
             return self.start_model();
         }
-        let builtin = study.builtin(network).map_err(Error::Recipe)?;
+        let form = study.form(network).map_err(Error::Recipe)?;
+        let builtin = form.builtin().ok_or_else(no_start)?;
         let data = self.source()?;
         train::fresh((builtin, study.classes), data, self.split()?, options)
     }
@@ -54,6 +55,23 @@ impl Work<'_> {
             FloatModel::from_bytes(&bytes, path)?
         } else {
             let network = study.common().map_err(Error::Recipe)?;
+            let refused = |field: &str, found: &str, allowed: &str| {
+                Error::Recipe(format!(
+                    "{field} {found}; {allowed}, since {} is a state dict",
+                    path.display()
+                ))
+            };
+            let network = network.builtin().ok_or_else(|| {
+                let allowed = "allowed is one of the built-in networks, or a checkpoint for --start (import --onnx writes one)";
+                refused("network", &format!("is {network}"), allowed)
+            })?;
+            let input = start.input.as_ref().ok_or_else(|| {
+                refused(
+                    "[start] input",
+                    "is missing",
+                    "it has to say how pixels were normalised",
+                )
+            })?;
             let metadata = Metadata::from_bytes(&bytes, path)?;
             let said = (start.epsilon).or(metadata.map(|own| own.epsilon));
             let epsilon = said.unwrap_or(Epsilon::DEFAULT);
@@ -66,7 +84,7 @@ impl Work<'_> {
             let source = self.source()?.clone();
             let split = self.split()?;
             let (image, outputs) = (split.train.shape(), source.outputs(split));
-            let input: InputMap = start.input.parse().map_err(Error::Recipe)?;
+            let input: InputMap = input.parse().map_err(Error::Recipe)?;
             let input = input.for_channels(image.channels);
             let target = Target {
                 network,
@@ -78,7 +96,7 @@ impl Work<'_> {
             state_dict_from(&bytes, path, &target)?
         };
         let wanted = study.common().map_err(Error::Recipe)?;
-        if model.network.builtin() != Some(wanted) {
+        if model.network != wanted {
             return Err(Error::flag(
                 "--start",
                 format!("{}, which is {}", path.display(), model.network),
@@ -185,7 +203,8 @@ impl Work<'_> {
             std::fs::remove_file(&model).map_err(Error::file("remove", &model))?;
         }
         let plan = Plan {
-            network: self.study.builtin(network).map_err(Error::Recipe)?,
+            // What is trained is `start`; of a graph there is no other.
+            network: start.network.builtin().unwrap_or(Builtin::Cnn),
             from: None,
             data: self.source()?.clone(),
             train_images: self.study.train_images,

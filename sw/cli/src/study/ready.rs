@@ -159,7 +159,9 @@ impl Work<'_> {
         match self.data {
             // Glyphs are drawn, as many as are asked for.
             Some(data) => {
-                let there_are = data.test_images(settings.images, None, self.output)?.len();
+                let there_are = data
+                    .test_images(settings.images, self.image, self.output)?
+                    .len();
                 check_count("--images", settings.images, there_are)
             }
             None => Ok(()),

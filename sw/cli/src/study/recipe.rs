@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::recipe;
+use brownout_golden::float::Form;
 use brownout_golden::network::{Builtin, Epsilon};
 use brownout_golden::quantize::BitWidth;
 use brownout_spec::code::{CodeName, Policy};
@@ -21,7 +22,8 @@ pub struct Study {
     /// What was found, as Markdown; written when the results are there.
     #[serde(default)]
     pub findings: String,
-    /// Network that is trained, from random parameters without `start`.
+    /// Network that is trained, from random parameters without `start`; with it also the name of
+    /// somebody's own, which `import --onnx` has made a checkpoint of.
     #[serde(default)]
     pub network: Option<String>,
     /// A network that was trained before, from which training starts.
@@ -54,8 +56,10 @@ pub struct Study {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
-    /// How the pixels of a state dict's images were normalised; see `import --help`.
-    pub input: String,
+    /// How the pixels of a state dict's images were normalised; see `import --help`. A checkpoint
+    /// says it itself.
+    #[serde(default)]
+    pub input: Option<String>,
     /// What its norms add to a variance [1e-5, or what the state dict's own metadata say].
     #[serde(default)]
     pub epsilon: Option<Epsilon>,
@@ -64,9 +68,10 @@ pub struct Start {
 impl Start {
     /// What decides how a state dict is read; as it was before there was an ε to name.
     pub fn key(&self) -> String {
+        let input = self.input.clone().unwrap_or_default();
         match self.epsilon {
-            None => self.input.clone(),
-            Some(epsilon) => format!("{}, epsilon {epsilon}", self.input),
+            None => input,
+            Some(epsilon) => format!("{input}, epsilon {epsilon}"),
         }
     }
 }
@@ -229,19 +234,27 @@ impl Study {
     ///
     /// # Errors
     /// When there is none of that name.
-    pub fn common(&self) -> Result<Builtin, String> {
+    pub fn common(&self) -> Result<Form, String> {
         let name = self.network.as_deref().unwrap_or("cnn");
-        name.parse().map_err(|e| format!("network: {e}"))
+        match (name.parse::<Builtin>(), &self.start) {
+            (Ok(builtin), _) => Ok(builtin.into()),
+            // Anybody's, which the start brings.
+            (Err(_), Some(_)) => Ok(Form::Graph(name.to_owned())),
+            (Err(problem), None) => Err(format!("network: {problem}")),
+        }
     }
 
     /// What a network is.
     ///
     /// # Errors
     /// When there is none of that name.
-    pub fn builtin(&self, network: &Network) -> Result<Builtin, String> {
+    pub fn form(&self, network: &Network) -> Result<Form, String> {
         match (self.origin(network), &network.network) {
-            (Some(from), _) => self.builtin(from),
-            (None, Some(name)) => name.parse().map_err(|e| format!("network: {e}")),
+            (Some(from), _) => self.form(from),
+            (None, Some(name)) => {
+                let builtin = name.parse::<Builtin>();
+                builtin.map(Form::from).map_err(|e| format!("network: {e}"))
+            }
             (None, None) => self.common(),
         }
     }

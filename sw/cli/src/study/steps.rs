@@ -13,8 +13,9 @@ use crate::{attack, configuration, evaluate, files, provenance};
 use brownout_golden::data::{Dataset, Split};
 use brownout_golden::evaluate::{Record, RecordedPoint};
 use brownout_golden::files::folder_of;
-use brownout_golden::float::{Checkpoint, MAX_FILE_BYTES};
+use brownout_golden::float::{Checkpoint, FloatModel, MAX_FILE_BYTES};
 use brownout_golden::model::IntegerModel;
+use brownout_spec::program::Shape;
 use brownout_spec::quantity::Millivolts;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -50,6 +51,17 @@ pub struct Work<'a> {
     split: Option<Split>,
     /// Number and classes of the test images, if there are any.
     pub(super) test_images: Option<(usize, usize)>,
+    /// Shape of the images of the network that the study starts from, where its file says it:
+    /// pictures that nobody says a size for are brought to it.
+    pub(super) image: Option<Shape>,
+}
+
+/// Shape of the images of a checkpoint's network; what is wrong with the file is said where its
+/// network is needed.
+fn image_of(path: &Path) -> Option<Shape> {
+    let bytes = files::read_up_to(path, MAX_FILE_BYTES).ok()?;
+    let model = Checkpoint::recognizes(&bytes).then(|| FloatModel::from_bytes(&bytes, path));
+    model?.ok().map(|model| model.image)
 }
 
 impl<'a> Work<'a> {
@@ -66,8 +78,9 @@ impl<'a> Work<'a> {
     ) -> Result<Self, Error> {
         let mut ledger = Ledger::read(folder)?;
         let mut test_images = None;
+        let image = study.start.as_ref().and(start).and_then(image_of);
         if let Some(data) = data {
-            let test = data.test_images(1, None, output)?;
+            let test = data.test_images(1, image, output)?;
             test_images = Some((test.len(), test.classes));
             let found = which(data, &test);
             match &ledger.data {
@@ -92,6 +105,7 @@ impl<'a> Work<'a> {
             accept,
             output,
             split: None,
+            image,
             test_images,
         })
     }
@@ -144,7 +158,7 @@ impl<'a> Work<'a> {
         if self.split.is_none() {
             let split = self
                 .source()?
-                .split(self.study.train_images, None, self.output)?;
+                .split(self.study.train_images, self.image, self.output)?;
             self.split = Some(split);
         }
         Ok(self.split.as_ref().expect("it was read just now"))

@@ -105,6 +105,10 @@ pub struct Done {
     pub accuracy_quantized: f64,
     /// Share classified right in integers; null without an integer model.
     pub accuracy_integer: Option<f64>,
+    /// Mean squared errors in floating point, nothing rounded and all rounded; of data whose labels
+    /// are tensors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub squared_errors: Option<[f64; 2]>,
     /// Held-out images.
     pub images: usize,
     /// Seconds of training; what an earlier run left in a state file is not counted.
@@ -224,6 +228,7 @@ pub fn complete(
         accuracy_float: float,
         accuracy_quantized: quantized,
         accuracy_integer: exported.map(|m| m.accuracy_integer),
+        squared_errors: run.squared_errors(&split.test),
         images: split.test.len(),
         seconds: run.seconds,
         images_per_second: run.images_per_second,
@@ -379,6 +384,14 @@ impl Run {
         (model.score(test).accuracy(), self.trained.accuracy(test))
     }
 
+    /// Mean squared errors, nothing rounded and all rounded, where labels are tensors.
+    fn squared_errors(&self, test: &Dataset) -> Option<[f64; 2]> {
+        let network = &self.trained.network;
+        test.targets.as_ref()?;
+        let rounded = network.score(&network.stored(), test);
+        Some([network.model.score(test).loss, rounded.loss])
+    }
+
     fn measure(&self, model: &IntegerModel, test: &Dataset, output: Output) -> Measured {
         let spinner = output.spinner("measuring on held-out images");
         let (accuracy_float, accuracy_quantized) = self.float_accuracies(test);
@@ -446,16 +459,36 @@ pub fn bytes(model: &IntegerModel, path: &Path) -> Result<Vec<u8>, Error> {
 /// The accuracies as a table.
 fn render(report: &Report) -> String {
     let report = &report.done;
-    let mut table = Table::new(&["arithmetic", ">accuracy"]);
-    for (name, accuracy) in [
+    let rows = [
         ("unrounded", Some(report.accuracy_float)),
         ("rounded, floating point", Some(report.accuracy_quantized)),
         ("integers", report.accuracy_integer),
-    ] {
-        if let Some(accuracy) = accuracy {
-            table.row([name.to_owned(), percent(accuracy)]);
+    ];
+    let rows = rows.into_iter().enumerate();
+    let rows = rows.filter_map(|(place, (name, accuracy))| Some((place, name, percent(accuracy?))));
+    let table = match report.squared_errors {
+        None => {
+            let mut table = Table::new(&["arithmetic", ">accuracy"]);
+            rows.for_each(|(_, name, accuracy)| table.row([name.to_owned(), accuracy]));
+            table
         }
-    }
+        Some(errors) => {
+            let head = [
+                "arithmetic",
+                ">mean squared error",
+                ">largest output as in the label",
+            ];
+            let mut table = Table::new(&head);
+            rows.for_each(|(place, name, accuracy)| {
+                // Integers are in a unit that their model does not say.
+                let error = errors
+                    .get(place)
+                    .map_or("-".to_owned(), |e| format!("{e:.6}"));
+                table.row([name.to_owned(), error, accuracy]);
+            });
+            table
+        }
+    };
     format!(
         "{}\n{} held-out images; trained in {:.1} s at {:.0} images/s\n",
         table.render(),

@@ -27,7 +27,7 @@ mod subject;
 pub use plan::{Chips, Disturbance, MOST_RATE, Plan, PlanError, Point};
 pub use reader::Counters;
 pub use record::{Protocol, Provenance, Record, RecordedPoint};
-pub use run::{ChipResult, EvaluateError, Evaluation, PointResult, evaluate};
+pub use run::{ChipResult, EvaluateError, Evaluation, MANY_CLASSES, PointResult, evaluate};
 pub use subject::Subject;
 
 #[cfg(test)]

@@ -3,10 +3,14 @@
 use super::plan::{Plan, Planned};
 use super::resolution_tests::{model, noise, options};
 use super::{check_form, export, judge};
-use crate::network::{Architecture, Bounds, Builder, Function, Norm, Parameters, Style};
+use crate::network::{
+    Architecture, Bounds, Builder, Function, Norm, Parameters, Style, test_graph,
+};
 use crate::quantize::Granularity;
 use brownout_spec::arithmetic::ResidualScale;
 use brownout_spec::program::{Operation, Padding, Shape, Steps, Window};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 fn graph() -> Architecture {
     let normalized = |bounds| Style {
@@ -121,6 +125,83 @@ fn every_operator_is_in_integers_what_it_is_in_the_rounded_network() {
         assert_eq!(exported.layers.len(), plan.steps.len());
     }
     assert!(copies >= 2, "{copies} parts of concats are on other grids");
+}
+
+#[test]
+fn norms_and_scales_behind_anything_are_in_integers_what_they_are_in_the_rounded_network() {
+    let image = Shape {
+        height: 16,
+        width: 16,
+        channels: 3,
+    };
+    let mut random = ChaCha8Rng::seed_from_u64(4);
+    for seed in 0..4 {
+        let architecture = test_graph::normed_anywhere(image, 6);
+        let mut parameters = Parameters::random(&architecture, seed, 0);
+        for layer in parameters.layers.iter_mut().flatten() {
+            let mut draw = |low: f32, high: f32| random.random_range(low..high);
+            layer.bias.mapv_inplace(|_| draw(-0.5, 0.5));
+            layer.mean.mapv_inplace(|_| draw(-0.5, 0.5));
+            layer.variance.mapv_inplace(|_| draw(0.3, 3.0));
+            // Of either sign.
+            if let Some(gain) = &mut layer.gain {
+                gain.mapv_inplace(|_| {
+                    draw(0.3, 1.5) * if draw(0.0, 1.0) < 0.3 { -1.0 } else { 1.0 }
+                });
+            }
+        }
+        let weights = architecture.weights();
+        let network = model(architecture, parameters);
+        let data = noise(&network, 40);
+        let trained = network
+            .calibrate(&data, &options(Granularity::Channel))
+            .unwrap();
+        let exported = export(&trained, None).unwrap();
+        let judgement = judge(&trained, &exported, &data);
+        for layer in &judgement.layers {
+            assert!(!layer.is_apart(), "seed {seed}: {layer:?}");
+            assert!(layer.coarse.is_empty(), "seed {seed}: {layer:?}");
+        }
+        assert!(judgement.is_faithful(), "{judgement:?}");
+        // No norm has made a weight cell.
+        let stored = exported.weight_shapes();
+        assert_eq!(stored.iter().map(|s| s.weights()).sum::<usize>(), weights);
+    }
+}
+
+#[test]
+fn a_gain_far_below_the_others_of_its_norm_is_named() {
+    let image = Shape {
+        height: 16,
+        width: 16,
+        channels: 3,
+    };
+    let architecture = test_graph::normed_anywhere(image, 6);
+    let mut parameters = Parameters::random(&architecture, 1, 0);
+    let norm = parameters.layers[2]
+        .as_mut()
+        .unwrap()
+        .gain
+        .as_mut()
+        .unwrap();
+    norm.fill(2.0);
+    norm[3] = 2e-3;
+    let network = model(architecture, parameters);
+    let data = noise(&network, 20);
+    let mut trained = network
+        .calibrate(&data, &options(Granularity::Channel))
+        .unwrap();
+    // What a range that was learned may be: so fine that the small channel counts.
+    let step = trained.quantization.activations[2].unwrap().step / 20.0;
+    trained.quantization.activations[3].as_mut().unwrap().step = step;
+    let exported = export(&trained, None).unwrap();
+    let judgement = judge(&trained, &exported, &data);
+    assert_eq!(judgement.layers[2].coarse, [3], "{:?}", judgement.layers[2]);
+    let remarks = judgement.remarks();
+    assert!(
+        remarks.iter().any(|r| r.contains("(a.norm1): 1 of 8")),
+        "{remarks:?}"
+    );
 }
 
 #[test]

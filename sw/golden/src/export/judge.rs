@@ -169,9 +169,20 @@ fn coarse(
     (layer, place): (usize, usize),
     read: &[bool],
 ) -> (Vec<usize>, Option<i16>) {
-    let parameters = trained.model.parameters.layers[layer].as_ref();
-    let (Some(parameters), Some(weights)) = (parameters, &model.layers[place].weights) else {
+    let Some(parameters) = trained.model.parameters.layers[layer].as_ref() else {
         return (Vec::new(), None);
+    };
+    let is_small = |multiplier: i16| multiplier.unsigned_abs() < LEAST_MULTIPLIER;
+    let Some(weights) = &model.layers[place].weights else {
+        // A norm or a scale of averages, of which only the sums of one map have to be known.
+        let shapes = &trained.model.architecture.shapes()[layer];
+        let real = scale::average(trained, layer, &[shapes.window.taps()], read);
+        let taps = shapes.window.taps() as i64;
+        let channels = model.layers[place].channels.iter().take(read.len());
+        let coarse = channels
+            .enumerate()
+            .filter(|(c, channel)| is_small(channel.multiplier) && is_living(&real, *c, taps));
+        return (coarse.map(|(c, _)| c).collect(), None);
     };
     // In the order of the network in floating point, in which only the channels count.
     let integers = weights
@@ -182,7 +193,6 @@ fn coarse(
     let Ok(real) = scale::convolution(trained, layer, parameters, (&integers, read)) else {
         return (Vec::new(), None);
     };
-    let is_small = |multiplier: i16| multiplier.unsigned_abs() < LEAST_MULTIPLIER;
     let channels = model.layers[place].channels.iter().enumerate();
     let coarse = channels.filter(|(c, channel)| {
         let weights = integers.index_axis(ndarray::Axis(0), *c);
@@ -196,7 +206,8 @@ fn coarse(
     (coarse.map(|(c, _)| c).collect(), coarse_residual)
 }
 
-/// Whether a channel, the sum of whose weights' magnitudes is given, can move its output by a step.
+/// Whether a channel, the sum of whose weights' magnitudes is given (of an average the taps), can
+/// move its output by a step.
 fn is_living(real: &RealScale, channel: usize, sum: i64) -> bool {
     (sum * ACTIVATION_MAGNITUDE) as f64 * real.multipliers[channel].abs() >= 1.0
 }

@@ -19,20 +19,22 @@ pub(super) fn computed(
     let shapes = &architecture.shapes()[index];
     let parameters = trained.model.parameters.layers[index].as_ref();
     let integers = stored.0[index].as_ref();
+    let known = &read[index + 1][..];
     let mut table = None;
     let real = match (layer.operation, parameters, integers) {
         (Operation::Convolution { .. }, Some(parameters), Some(integers)) => {
-            let known = (integers, &read[index + 1][..]);
+            let known = (integers, known);
             Some(scale::convolution(trained, index, parameters, known)?)
         }
         (Operation::AveragePool { window, counted }, ..) => {
             let divisors = Divisors::new(&window, shapes.input, counted);
             // That there are some was checked.
             let divisors = divisors.map_or(Vec::new(), |divisors| divisors.in_order());
-            Some(scale::average(trained, index, &divisors))
+            Some(scale::average(trained, index, &divisors, known))
         }
         (Operation::GlobalAveragePool, ..) => {
-            Some(scale::average(trained, index, &[shapes.input.pixels()]))
+            let pixels = shapes.input.pixels();
+            Some(scale::average(trained, index, &[pixels], known))
         }
         (Operation::Add { .. }, ..) => Some(scale::add(trained, index)),
         (Operation::Pointwise, ..) => {

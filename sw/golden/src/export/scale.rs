@@ -56,23 +56,72 @@ pub(super) fn identity(channels: usize) -> Scaled {
     }
 }
 
-/// The mean over a map, or over windows: one set of scales for each of the divisors.
-pub(super) fn average(trained: &QuantizedNetwork, index: usize, divisors: &[usize]) -> RealScale {
-    let shapes = trained.model.architecture.shapes()[index];
+/// The mean over a map, or over windows, with the norm or the scale behind it: one set of scales
+/// for each of the divisors. Of one with
+/// such, channels that are not in `read` give zero.
+pub(super) fn average(
+    trained: &QuantizedNetwork,
+    index: usize,
+    divisors: &[usize],
+    read: &[bool],
+) -> RealScale {
     let source = trained.model.architecture.source(index);
     let input = step(trained, source).unwrap_or(1.0);
-    let output = step(trained, index + 1).unwrap_or(input);
-    let channels = shapes.output.channels;
-    let sets = divisors
+    let parameters = trained.model.parameters.layers[index].as_ref();
+    let epsilon = epsilon(trained, index);
+    let maps: Vec<(f64, f64)> = read
         .iter()
-        .map(|&divisor| input / output / divisor as f64);
+        .enumerate()
+        .map(|(c, read)| match parameters {
+            None => (1.0, 0.0),
+            Some(_) if !read => (0.0, 0.0),
+            Some(parameters) => affine(parameters, c, epsilon),
+        })
+        .collect();
+    // Results have the unit of the coarsest mean of one value.
+    let steepest = maps.iter().fold(0.0, |most: f64, (m, _)| most.max(m.abs()));
+    let output = step(trained, index + 1).unwrap_or(match steepest {
+        0.0 => input,
+        steepest => input * steepest,
+    });
+    let sets = divisors.iter().flat_map(|&divisor| {
+        let unit = input / output / divisor as f64;
+        maps.iter().map(move |(slope, _)| slope * unit)
+    });
+    let constants = maps.iter().map(|(_, shift)| shift / output);
     RealScale {
-        multipliers: sets
-            .flat_map(|m| std::iter::repeat_n(m, channels))
+        multipliers: sets.collect(),
+        constants: constants
+            .cycle()
+            .take(divisors.len() * maps.len())
             .collect(),
-        constants: vec![0.0; divisors.len() * channels],
         residual: None,
     }
+}
+
+/// What a channel's value in front of its norm, or of its gain, is multiplied with, and what is
+/// added then.
+fn affine(parameters: &LayerParameters, channel: usize, epsilon: Option<f64>) -> (f64, f64) {
+    let bias = f64::from(parameters.bias[channel]);
+    let gain = match &parameters.gain {
+        None => return (1.0, bias),
+        Some(gain) => f64::from(gain[channel]),
+    };
+    let Some(epsilon) = epsilon else {
+        return (gain, bias);
+    };
+    let variance = f64::from(parameters.variance[channel]) + epsilon;
+    let slope = gain / variance.sqrt();
+    let offset = parameters.offset.as_ref();
+    let offset = offset.map_or(0.0, |o| f64::from(o[channel]));
+    let centre = f64::from(parameters.mean[channel]);
+    (slope, bias + (offset - centre) * slope)
+}
+
+/// ε of a layer that has moments.
+fn epsilon(trained: &QuantizedNetwork, index: usize) -> Option<f64> {
+    let style = &trained.model.architecture.styles[index];
+    (style.has_moments()).then(|| f64::from(style.epsilon.value()))
 }
 
 /// A tensor on another grid.
@@ -155,24 +204,17 @@ pub(super) fn convolution(
             .name
             .clone(),
     })?;
-    let epsilon = trained.model.architecture.styles[index].epsilon.value();
+    let epsilon = epsilon(trained, index);
     // Per channel the real value of an accumulator's unit, and the constant.
     let channel = |c: usize| {
         if !read[c] {
             return (0.0, 0.0);
         }
-        let bias = f64::from(parameters.bias[c]);
         let unit = match is_dead(integers, c) {
             true => 0.0,
             false => input * f64::from(steps[c]),
         };
-        let Some(gain) = &parameters.gain else {
-            return (unit, bias);
-        };
-        let variance = f64::from(parameters.variance[c]) + f64::from(epsilon);
-        let slope = f64::from(gain[c]) / variance.sqrt();
-        let offset = parameters.offset.as_ref().map_or(0.0, |o| f64::from(o[c]));
-        let shift = bias + (offset - f64::from(parameters.mean[c])) * slope;
+        let (slope, shift) = affine(parameters, c, epsilon);
         (unit * slope, shift)
     };
     let (mut multipliers, mut constants): (Vec<f64>, Vec<f64>) =

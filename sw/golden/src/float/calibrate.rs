@@ -89,7 +89,8 @@ impl FloatModel {
                 let quantizer = LayerQuantizer::begin(weight, options)?;
                 quantizer.grid(weight, options)
             };
-            let grid = layer.as_ref().map(|layer| fit(&layer.weight)).transpose();
+            let weighted = layer.as_ref().filter(|layer| layer.has_weights());
+            let grid = weighted.map(|layer| fit(&layer.weight)).transpose();
             grids.push(grid.map_err(|problem| CalibrationError::Weights {
                 layer: index,
                 problem,

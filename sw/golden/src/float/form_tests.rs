@@ -1,7 +1,7 @@
 use super::*;
 use crate::float::FloatModel;
 use crate::model::{InputMap, Normalization};
-use crate::network::{Builder, Epsilon, Parameters};
+use crate::network::{Builder, Epsilon, Parameters, test_graph};
 use brownout_spec::program::Shape;
 use std::path::Path;
 
@@ -59,6 +59,41 @@ fn a_graph_survives_its_checkpoint_with_the_epsilon_of_each_layer() {
     assert_eq!(read.to_bytes(), model.to_bytes());
     let image: Vec<u8> = (0..IMAGE.volume()).map(|i| (i * 37 % 256) as u8).collect();
     assert_eq!(read.logits(&image), model.logits(&image));
+}
+
+#[test]
+fn a_norm_without_weights_is_in_the_checkpoint_and_no_memory_holds_it() {
+    let image = Shape {
+        height: 8,
+        width: 8,
+        channels: 2,
+    };
+    let architecture = test_graph::normed_anywhere(image, 3);
+    let mut parameters = Parameters::random(&architecture, 7, 0);
+    let norm = parameters.layers[0].as_mut().unwrap();
+    (norm.mean[1], norm.variance[1], norm.bias[0]) = (0.25, 4.0, -1.0);
+    let model = FloatModel {
+        network: Form::Graph("graph".into()),
+        image,
+        architecture,
+        parameters,
+        ..model()
+    };
+    let path = Path::new("mine.safetensors");
+    let model = FloatModel {
+        input: InputMap::Halve,
+        ..model
+    };
+    let bytes = model.to_bytes();
+    let read = FloatModel::from_bytes(&bytes, path).unwrap();
+    assert_eq!(read, model);
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert!(tensors.tensor("layer0.gain").is_ok() && tensors.tensor("layer0.weight").is_err());
+    let convolutions = [2, 4, 5, 7, 10, 15];
+    let stored = model.weight_shapes();
+    assert_eq!(stored.len(), convolutions.len());
+    let weights: usize = stored.iter().map(|shape| shape.weights()).sum();
+    assert_eq!(weights, model.architecture.weights());
 }
 
 #[test]

@@ -27,11 +27,8 @@ pub(super) fn layer_parts(index: usize, layer: &LayerParameters) -> Vec<Part> {
         ("offset", layer.offset.as_ref()),
         ("gain", layer.gain.as_ref()),
     ];
-    let mut parts = vec![part(
-        "weight",
-        layer.weight.shape(),
-        &mut layer.weight.iter(),
-    )];
+    let weight = || part("weight", layer.weight.shape(), &mut layer.weight.iter());
+    let mut parts: Vec<Part> = layer.has_weights().then(weight).into_iter().collect();
     let vectors = vectors.into_iter().filter_map(|(name, v)| Some((name, v?)));
     parts.extend(vectors.map(|(name, v)| part(name, v.shape(), &mut v.iter())));
     parts
@@ -89,19 +86,24 @@ pub(super) fn read_parameters(
 ) -> Result<Parameters, String> {
     let mut layers = Vec::with_capacity(architecture.network.layers.len());
     for (index, layer) in architecture.network.layers.iter().enumerate() {
-        if !layer.operation.has_weights() {
+        if !architecture.learns(index) {
             layers.push(None);
             continue;
         }
         let (shapes, style) = (&architecture.shapes()[index], &architecture.styles[index]);
         let outputs = shapes.output.channels;
-        let shape = [
-            outputs,
-            shapes.window.height,
-            shapes.window.width,
-            shapes.group_channels(),
-        ];
-        let weight = taker.take(&format!("layer{index}.weight"), &shape)?;
+        let (shape, weight) = match layer.operation.has_weights() {
+            false => ([outputs, 0, 0, 0], Vec::new()),
+            true => {
+                let shape = [
+                    outputs,
+                    shapes.window.height,
+                    shapes.window.width,
+                    shapes.group_channels(),
+                ];
+                (shape, taker.take(&format!("layer{index}.weight"), &shape)?)
+            }
+        };
         let mut vector = |part: &str| {
             let values = taker.take(&format!("layer{index}.{part}"), &[outputs]);
             values.map(Array1::from)

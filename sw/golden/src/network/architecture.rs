@@ -91,6 +91,12 @@ impl Architecture {
         })
     }
 
+    /// Whether a layer learns anything: weights, or a gain and a bias of each channel.
+    pub fn learns(&self, layer: usize) -> bool {
+        let operation = &self.network.layers[layer].operation;
+        operation.has_weights() || self.styles[layer].is_normalized()
+    }
+
     /// Input and output of every layer.
     pub fn shapes(&self) -> &[LayerShapes] {
         &self.shapes
@@ -99,14 +105,14 @@ impl Architecture {
     /// The same network with another ε in all its norms.
     #[must_use]
     pub fn with_epsilon(mut self, epsilon: Epsilon) -> Self {
-        let norms = self.styles.iter_mut().filter(|s| s.is_normalized());
+        let norms = self.styles.iter_mut().filter(|s| s.has_moments());
         norms.for_each(|style| style.epsilon = epsilon);
         self
     }
 
     /// The ε of its norms, which is one in the built-in networks; `None` without norms.
     pub fn epsilon(&self) -> Option<Epsilon> {
-        let norm = self.styles.iter().find(|style| style.is_normalized());
+        let norm = self.styles.iter().find(|style| style.has_moments());
         norm.map(|style| style.epsilon)
     }
 

@@ -1,11 +1,11 @@
 //! Forward and backward through all layers for one chunk of images.
 //!
-//! A layer's convolution is joined with what is left to do on the tensor that it reads: on
+//! A layer's products are joined with what is left to do on the tensor that it reads: on
 //! the way forward normalisation, shortcut and ReLU of the layer before; on the way back
 //! the gradient of the same. So a tensor goes through memory once a layer and not once an
 //! operation.
 
-use super::layer::{Context, Convolution};
+use super::layer::{Context, Learned};
 use super::moving::add;
 use super::parameters::{LayerGradients, Parameters};
 use super::pointwise::{ceiling, stop};
@@ -19,7 +19,7 @@ use std::ops::Range;
 /// Buffers of one layer.
 #[derive(Debug)]
 enum LayerState {
-    Convolution(Box<Convolution>),
+    Learned(Box<Learned>),
     Weightless {
         layer: Box<Weightless>,
         /// Of a max pool, which input won.
@@ -74,9 +74,8 @@ impl Chunk {
         let layers = architecture.network.layers.iter().enumerate();
         let layers = layers.map(|(index, layer)| {
             let shapes = &architecture.shapes()[index];
-            if layer.operation.has_weights() {
-                let style = &architecture.styles[index];
-                return LayerState::Convolution(Box::new(Convolution::new(shapes, style, images)));
+            if architecture.learns(index) {
+                return LayerState::Learned(Box::new(Learned::new(architecture, index, images)));
             }
             let values = images * shapes.output.volume();
             let selects = matches!(layer.operation, Operation::MaxPool { .. });
@@ -148,7 +147,7 @@ impl Chunk {
     /// Mean and variance that a batch-normalised layer saw, per channel.
     pub fn moments(&self, layer: usize) -> Option<(&[f32], &[f32])> {
         match &self.layers[layer] {
-            LayerState::Convolution(layer) => layer.moments(),
+            LayerState::Learned(layer) => layer.moments(),
             _ => None,
         }
     }
@@ -169,7 +168,7 @@ impl Chunk {
             for operand in 0..self.operands[index].len() {
                 self.mark_complete(self.operands[index][operand]);
             }
-            if let LayerState::Convolution(layer) = &mut self.layers[index] {
+            if let LayerState::Learned(layer) = &mut self.layers[index] {
                 layer.normalize(&Context::new(prepared, index, Bounds::NONE));
             } else {
                 self.complete[index + 1] = true;
@@ -185,14 +184,14 @@ impl Chunk {
     fn groups(&self, index: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let images = self.images;
         let group = match &self.layers[index] {
-            LayerState::Convolution(layer) => layer.group,
+            LayerState::Learned(layer) => layer.group,
             _ => 1,
         };
         let starts = (0..images).step_by(group);
         starts.map(move |start| start..images.min(start + group))
     }
 
-    /// Completes some images of a tensor that is convolved but not normalised, and of the
+    /// Completes some images of a tensor that is computed but not normalised, and of the
     /// operand that it needs.
     fn complete_images(&mut self, tensor: usize, images: Range<usize>, prepared: &Prepared<'_>) {
         if self.complete[tensor] {
@@ -207,8 +206,8 @@ impl Chunk {
         let (before, after) = self.tensors.split_at_mut(tensor);
         let y = slice_mut(&mut after[0]);
         let volume = y.len() / self.images;
-        let LayerState::Convolution(layer) = &mut self.layers[index] else {
-            unreachable!("layers without weights are complete at once");
+        let LayerState::Learned(layer) = &mut self.layers[index] else {
+            unreachable!("layers that learn nothing are complete at once");
         };
         for (image, y) in images
             .clone()
@@ -238,15 +237,15 @@ impl Chunk {
         }
     }
 
-    /// One layer; of a convolution without normalisation and what follows it.
+    /// One layer; of one that learns without normalisation and what follows it.
     fn forward_group(&mut self, index: usize, images: Range<usize>, prepared: &Prepared<'_>) {
         let count = self.images;
         let (before, after) = self.tensors.split_at_mut(index + 1);
         match &mut self.layers[index] {
-            LayerState::Convolution(layer) => {
+            LayerState::Learned(layer) => {
                 let x = slice(&before[self.architecture.source(index)]);
                 let context = Context::new(prepared, index, Bounds::NONE);
-                layer.convolve(&context, images, x);
+                layer.forward(&context, images, x);
             }
             LayerState::Weightless {
                 layer,
@@ -293,9 +292,9 @@ impl Chunk {
             if !self.complete[tensor] {
                 self.complete_gradients(tensor, 0..self.images, prepared);
             }
-            if let LayerState::Convolution(layer) = &mut self.layers[index] {
+            if let LayerState::Learned(layer) = &mut self.layers[index] {
                 let gradients = self.gradients[index].as_mut();
-                let gradients = gradients.expect("a convolution has parameters");
+                let gradients = gradients.expect("a layer that learns has parameters");
                 layer.begin_backward(&Context::new(prepared, index, Bounds::NONE), gradients);
             }
             for images in self.groups(index) {
@@ -312,9 +311,9 @@ impl Chunk {
                 self.begun[source] = true;
                 self.complete[source] |= self.readers[source].first == Some(index);
             }
-            if let LayerState::Convolution(layer) = &mut self.layers[index] {
+            if let LayerState::Learned(layer) = &mut self.layers[index] {
                 let gradients = self.gradients[index].as_mut();
-                layer.end_backward(gradients.expect("a convolution has parameters"));
+                layer.end_backward(gradients.expect("a layer that learns has parameters"));
             }
         }
         for tensor in 1..self.tensors.len() {
@@ -352,7 +351,7 @@ impl Chunk {
                 }
             }
             match tensor.checked_sub(1).map(|index| &mut self.layers[index]) {
-                Some(LayerState::Convolution(layer)) => {
+                Some(LayerState::Learned(layer)) => {
                     let bounds = self.architecture.styles[tensor - 1].bounds;
                     let context = Context::new(prepared, tensor - 1, bounds);
                     if prepared.ceilings && context.clip.grid.is_some() {
@@ -395,7 +394,7 @@ impl Chunk {
             let dx = of_mut(&mut before[source], &images, count);
             let x = slice(&self.tensors[source]);
             match &mut self.layers[index] {
-                LayerState::Convolution(layer) => {
+                LayerState::Learned(layer) => {
                     let context = Context::new(prepared, index, Bounds::NONE);
                     let dx = wanted.then_some((dx, begun));
                     layer.backward(&context, images.clone(), (x, &after[0]), dx);

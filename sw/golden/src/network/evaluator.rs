@@ -7,12 +7,13 @@
 //! all layers take a whole batch, so that their weights are not read for every image.
 
 use super::chunk::shortcut;
+use super::linear;
 use super::normalization::{Affine, Moments, Spread};
 use super::pointwise::{Clip, activate};
 use super::values::{Tensor, Values};
 use super::weightless::{Kept, Weightless};
-use super::windows::{self, Forward, PackedWeights, Padded, Scratch};
-use super::{Architecture, Norm, Parameters, Precision};
+use super::windows::{Forward, PackedWeights, Padded, Scratch};
+use super::{Architecture, Norm, Parameters, Precision, Score};
 use crate::data::Dataset;
 use crate::model::InputTable;
 use crate::quantize::ActivationGrid;
@@ -40,53 +41,51 @@ pub struct Evaluator<'a> {
 /// What is ready of a layer.
 #[derive(Clone, Debug)]
 enum State {
-    Convolution(Box<Convolution>),
+    Learned(Box<Learned>),
     Weightless(Box<Weightless>),
 }
 
 impl State {
-    fn convolution(&self) -> Option<&Convolution> {
+    fn learned(&self) -> Option<&Learned> {
         match self {
-            Self::Convolution(layer) => Some(layer),
+            Self::Learned(layer) => Some(layer),
             Self::Weightless(_) => None,
         }
     }
 
+    fn has_weights(&self) -> bool {
+        let learned = self.learned();
+        learned.is_some_and(|layer| matches!(layer.linear, Linear::Products(..)))
+    }
+
     /// Images that it takes together.
     fn group(&self) -> usize {
-        self.convolution().map_or(1, |layer| layer.group)
+        self.learned().map_or(1, |layer| layer.group)
     }
 }
 
-/// A convolution's geometry, its weights and its normalisation.
+/// What a layer's values are before they are normalised.
 #[derive(Clone, Debug)]
-struct Convolution {
-    /// Images that are convolved together.
+enum Linear {
+    /// A convolution's geometry, and its weights.
+    Products(Box<Forward>, PackedWeights),
+    /// An average pool.
+    Average(Box<Weightless>),
+}
+
+/// A layer that learns, and its normalisation.
+#[derive(Clone, Debug)]
+struct Learned {
+    /// Images that are taken together.
     group: usize,
-    forward: Forward,
-    packed: PackedWeights,
+    linear: Linear,
+    /// Channels and values of an image's output.
+    channels: usize,
+    volume: usize,
     scale: Option<Vec<f32>>,
     /// Of group norm a place for that of an image.
     affine: Affine,
     clip: Clip,
-}
-
-/// How well a network classifies.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Score {
-    /// Images classified right: the largest logit, of equal ones the first, is the label's.
-    pub correct: usize,
-    /// All images.
-    pub images: usize,
-    /// Mean of −ln softmax(logits)\[label\].
-    pub loss: f64,
-}
-
-impl Score {
-    /// Share classified right.
-    pub fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.images.max(1) as f64
-    }
 }
 
 impl<'a> Evaluator<'a> {
@@ -109,10 +108,19 @@ impl<'a> Evaluator<'a> {
             let weight = given.as_ref().unwrap_or(&layer.weight);
             let style = &architecture.styles[index];
             let shapes = &architecture.shapes()[index];
-            let group = windows::group(shapes, BATCH);
-            let forward = Forward::new(shapes, group);
+            let group = linear::group(shapes, layer.has_weights(), BATCH);
+            let linear = match layer.has_weights() {
+                false => Linear::Average(Box::new(Weightless::new(architecture, index))),
+                true => {
+                    let forward = Forward::new(shapes, group);
+                    let weight = weight.as_slice().expect("weights are in standard layout");
+                    let packed = forward.pack(weight, Precision::Single);
+                    Linear::Products(Box::new(forward), packed)
+                }
+            };
             let scale = layer.scale(style.norm);
-            let mut affine = Affine::new(style, forward.outputs(), 1);
+            let channels = shapes.output.channels;
+            let mut affine = Affine::new(style, channels, 1);
             match (style.norm, &scale) {
                 (Norm::Batch, Some(scale)) => {
                     let moments = Moments {
@@ -121,23 +129,22 @@ impl<'a> Evaluator<'a> {
                     };
                     affine.set_moments(layer, scale, &moments);
                 }
+                (Norm::Affine, Some(scale)) => affine.set_scaled(layer, scale),
                 (Norm::Group { .. }, _) => {}
                 _ => affine.set_plain(layer),
             }
-            State::Convolution(Box::new(Convolution {
+            State::Learned(Box::new(Learned {
                 group,
-                packed: forward.pack(
-                    weight.as_slice().expect("weights are in standard layout"),
-                    Precision::Single,
-                ),
-                forward,
+                linear,
+                channels,
+                volume: shapes.output.volume(),
                 scale,
                 affine,
                 clip: Clip::new(style.bounds, activations[index + 1]),
             }))
         });
         let layers: Vec<_> = layers.collect();
-        let is_large = |layer: &State| layer.convolution().is_some_and(|l| l.group == 1);
+        let is_large = |layer: &State| layer.has_weights() && layer.group() == 1;
         let after = layers
             .iter()
             .rposition(is_large)
@@ -145,7 +152,7 @@ impl<'a> Evaluator<'a> {
         // A pool makes its input small, and so belongs to what is in front of it.
         let pools = layers[after..]
             .iter()
-            .take_while(|layer| layer.convolution().is_none());
+            .take_while(|layer| !layer.has_weights());
         Self {
             architecture,
             parameters,
@@ -189,16 +196,15 @@ impl<'a> Evaluator<'a> {
             values: vec![0.0; slots * shape.volume()],
             volume: shape.volume(),
         });
-        let group = |l: &Convolution| l.group.min(images);
-        let linear = |l: &Convolution| group(l) * l.forward.output_volume();
-        let convolutions = self.layers.iter().filter_map(State::convolution);
-        let linear = convolutions.map(linear).max();
+        let linear = |l: &Learned| l.group.min(images) * l.volume;
+        let learned = self.layers.iter().filter_map(State::learned);
+        let linear = learned.map(linear).max();
         let largest = shapes.iter().map(|s| s.volume()).max().unwrap_or(0);
         let affines = self.layers.iter().zip(&self.architecture.styles);
         let affines = affines.map(|(layer, style)| {
-            let layer = layer.convolution()?;
+            let layer = layer.learned()?;
             let grouped = matches!(style.norm, Norm::Group { .. });
-            grouped.then(|| (layer.affine.clone(), Spread::new(layer.forward.outputs())))
+            grouped.then(|| (layer.affine.clone(), Spread::new(layer.channels)))
         });
         Values {
             tensors: tensors.collect(),
@@ -261,7 +267,7 @@ impl<'a> Evaluator<'a> {
     /// One layer of some images that are convolved together.
     fn layer(&self, index: usize, images: Range<usize>, values: &mut Values) {
         let most = match &self.layers[index] {
-            State::Convolution(layer) => self.convolution(index, layer, images, values),
+            State::Learned(layer) => self.learned(index, layer, images, values),
             State::Weightless(layer) => {
                 let (before, after) = values.tensors.split_at_mut(index + 1);
                 let y = after[0].of_mut(&images);
@@ -276,12 +282,12 @@ impl<'a> Evaluator<'a> {
         values.maxima[index + 1] = values.maxima[index + 1].max(most);
     }
 
-    /// A convolution and everything up to the next layer; the result is its largest value
+    /// A layer that learns and everything up to the next one; the result is its largest value
     /// before clipping.
-    fn convolution(
+    fn learned(
         &self,
         index: usize,
-        layer: &Convolution,
+        layer: &Learned,
         images: Range<usize>,
         values: &mut Values,
     ) -> f32 {
@@ -289,9 +295,14 @@ impl<'a> Evaluator<'a> {
         let x = before[self.architecture.source(index)].of(&images);
         let y = after[0].of_mut(&images);
         let z = &mut values.linear[..y.len()];
-        let (padded, scratch) = (&mut values.padded[index], &mut values.scratch);
-        (layer.forward).convolve((x, images.len()), &layer.packed, padded, scratch, z);
-        let volume = layer.forward.output_volume();
+        match &layer.linear {
+            Linear::Average(pool) => pool.average(x, z),
+            Linear::Products(forward, packed) => {
+                let (padded, scratch) = (&mut values.padded[index], &mut values.scratch);
+                forward.convolve((x, images.len()), packed, padded, scratch, z);
+            }
+        }
+        let volume = layer.volume;
         let shortcut = shortcut(self.architecture, index);
         let mut most = f32::MIN;
         for ((image, z), y) in images
@@ -321,7 +332,7 @@ impl<'a> Evaluator<'a> {
     fn normalize_groups(
         &self,
         index: usize,
-        layer: &Convolution,
+        layer: &Learned,
         z: &[f32],
         (affine, spread): (&mut Affine, &mut Spread),
     ) {
@@ -349,19 +360,12 @@ impl<'a> Evaluator<'a> {
         );
         let parts = self.batches(input, data, |images, values| {
             let mut score = Score::default();
-            for (place, i) in images.enumerate() {
-                let (logits, label) = (values.logits_of(place), usize::from(data.labels[i]));
-                score.correct += usize::from(arg_max(logits) == label);
-                score.loss += loss(logits, label);
+            for (place, image) in images.enumerate() {
+                score.count(values.logits_of(place), data, image);
             }
             score
         });
-        let images = data.len();
-        Score {
-            correct: parts.iter().map(|p| p.correct).sum(),
-            images,
-            loss: parts.iter().map(|p| p.loss).sum::<f64>() / images.max(1) as f64,
-        }
+        Score::of_parts(&parts, data)
     }
 
     /// The class of every image, in order: the largest logit's, of equal ones the first.
@@ -416,13 +420,6 @@ impl<'a> Evaluator<'a> {
         };
         starts.into_par_iter().with_max_len(1).map(run).collect()
     }
-}
-
-/// −ln softmax(logits)\[label\].
-fn loss(logits: &[f32], label: usize) -> f64 {
-    let top = logits.iter().copied().fold(f32::MIN, f32::max);
-    let sum: f64 = logits.iter().map(|&l| f64::from(l - top).exp()).sum();
-    sum.ln() - f64::from(logits[label] - top)
 }
 
 #[cfg(test)]

@@ -30,10 +30,14 @@ fn network() -> (Architecture, Parameters) {
     randomized(architecture)
 }
 
-/// Both a chain and a graph.
-fn networks() -> [(Architecture, Parameters); 2] {
+/// A chain and two graphs.
+fn networks() -> [(Architecture, Parameters); 3] {
     let shape = glyph::split(1, 0, 1).test.shape();
-    [network(), randomized(test_graph::graph(shape, 10))]
+    [
+        network(),
+        randomized(test_graph::graph(shape, 10)),
+        randomized(test_graph::normed_anywhere(shape, 10)),
+    ]
 }
 
 fn randomized(mut architecture: Architecture) -> (Architecture, Parameters) {

@@ -156,7 +156,7 @@ impl Case {
             .into_iter()
             .enumerate()
             {
-                for i in (0..values.len()).step_by(values.len().div_ceil(40)) {
+                for i in (0..values.len()).step_by(values.len().div_ceil(40).max(1)) {
                     let at = |delta: f32| {
                         let mut parameters = self.parameters.clone();
                         nudge(&mut parameters, index, part, i, delta);

@@ -1,25 +1,16 @@
-//! One convolution of a chunk: its buffers, and its work on a group of images.
+//! One layer that learns, in a chunk: its buffers, and its work on a group of images.
 //!
 //! A group is taken through everything that a layer does before the next one is begun, so
 //! that its values are still in the core's own cache.
 
 use super::bfloat::Precision;
+use super::linear::{self, Linear};
 use super::normalization::{Affine, Coefficients, Moments, Spread, Sums};
 use super::parameters::LayerGradients;
 use super::pointwise::{Clip, activate, ceiling, gate, spread};
-use super::prepared::{Prepared, Statistics};
-use super::windows::{self, Backward, Forward, PackedWeights, Padded, Scratch};
-use super::{Bounds, LayerParameters, Norm, Style};
-use brownout_spec::program::LayerShapes;
+use super::prepared::{Packed, Prepared, Statistics};
+use super::{Architecture, Bounds, LayerParameters, Norm};
 use std::ops::Range;
-
-/// A layer's weights as the inner loops read them, and what its normalisation multiplies with.
-#[derive(Clone, Debug)]
-pub(super) struct Packed {
-    pub forward: PackedWeights,
-    pub backward: PackedWeights,
-    pub scale: Option<Vec<f32>>,
-}
 
 /// What a layer needs to know of a step.
 #[derive(Clone, Copy)]
@@ -32,15 +23,15 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// Of a layer with weights.
+    /// Of a layer that learns.
     pub fn new(prepared: &'a Prepared<'_>, index: usize, bounds: Bounds) -> Self {
         Self {
             parameters: prepared.parameters.layers[index]
                 .as_ref()
-                .expect("a convolution has parameters"),
+                .expect("a layer that learns has parameters"),
             packed: prepared.packed[index]
                 .as_ref()
-                .expect("a convolution has weights"),
+                .expect("a layer that learns has its numbers"),
             statistics: prepared.statistics,
             precision: prepared.precision,
             clip: Clip::new(bounds, prepared.activations[index + 1]),
@@ -48,23 +39,19 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Buffers of one convolution.
+/// Buffers of one layer.
 #[derive(Debug)]
-pub(super) struct Convolution {
+pub(super) struct Learned {
     norm: Norm,
-    /// Images that are convolved together.
+    /// Images that are taken together.
     pub group: usize,
     images: usize,
-    forward: Forward,
-    backward: Backward,
-    /// Inputs of a group.
-    padded: Padded,
-    /// The output's gradients of a group inside their zero border.
-    padded_gradient: Vec<f32>,
-    /// Where convolutions work, forward and backward.
-    scratch: Scratch,
-    /// The convolution's results, z, of all images.
-    linear: Vec<f32>,
+    /// Values of an image, in front and behind.
+    volumes: (usize, usize),
+    channels: usize,
+    linear: Linear,
+    /// The linear part's results, z, of all images.
+    results: Vec<f32>,
     /// One where the gradient passes ReLU and clipping, zero elsewhere.
     pass: Vec<u8>,
     affine: Affine,
@@ -74,36 +61,31 @@ pub(super) struct Convolution {
     /// Of each image, Σ g and Σ g·(z − centre) of each channel.
     sums: Vec<f32>,
     coefficients: Coefficients,
-    packed_gradient: Vec<f32>,
-    /// The input's gradient of a group, where it is not the first contribution.
-    contribution: Vec<f32>,
 }
 
-impl Convolution {
-    pub fn new(shapes: &LayerShapes, style: &Style, images: usize) -> Self {
-        let group = windows::group(shapes, images);
-        let (forward, backward) = (Forward::new(shapes, group), Backward::new(shapes, group));
-        let channels = forward.outputs();
+impl Learned {
+    /// Of a layer of that many images.
+    pub fn new(architecture: &Architecture, index: usize, images: usize) -> Self {
+        let (shapes, style) = (&architecture.shapes()[index], &architecture.styles[index]);
+        let has_weights = architecture.network.layers[index].operation.has_weights();
+        let group = linear::group(shapes, has_weights, images);
+        let channels = shapes.output.channels;
         let affine = Affine::new(style, channels, images);
-        let volume = forward.output_volume();
+        let volumes = (shapes.input.volume(), shapes.output.volume());
         Self {
             norm: style.norm,
             group,
             images,
-            padded: Padded::default(),
-            padded_gradient: vec![0.0; backward.padded_length(group)],
-            scratch: Scratch::default(),
-            linear: vec![0.0; images * volume],
-            pass: vec![0; images * volume],
+            volumes,
+            channels,
+            linear: Linear::new(architecture, index, group),
+            results: vec![0.0; images * volumes.1],
+            pass: vec![0; images * volumes.1],
             coefficients: Coefficients::new(&affine),
             affine,
             spreads: [Spread::new(channels), Spread::new(channels)],
             moments: Moments::default(),
             sums: vec![0.0; 2 * images * channels],
-            packed_gradient: vec![0.0; forward.packed_length()],
-            contribution: Vec::new(),
-            forward,
-            backward,
         }
     }
 
@@ -113,15 +95,13 @@ impl Convolution {
         (!mean.is_empty()).then_some((mean, variance))
     }
 
-    /// Convolves a group of images, given as all images' values.
-    pub fn convolve(&mut self, context: &Context<'_>, images: Range<usize>, x: &[f32]) {
-        let volumes = (self.forward.input_volume(), self.forward.output_volume());
+    /// Takes a group of images, given as all images' values, as far as z.
+    pub fn forward(&mut self, context: &Context<'_>, images: Range<usize>, x: &[f32]) {
+        let volumes = self.volumes;
         let x = &x[images.start * volumes.0..images.end * volumes.0];
-        let z = &mut self.linear[images.start * volumes.1..images.end * volumes.1];
-        let weights = &context.packed.forward;
-        let (padded, scratch) = (&mut self.padded, &mut self.scratch);
-        (self.forward).convolve((x, images.len()), weights, padded, scratch, z);
-        let pixels = volumes.1 / self.forward.outputs();
+        let z = &mut self.results[images.start * volumes.1..images.end * volumes.1];
+        (self.linear).forward((x, images.len()), context.packed, z);
+        let pixels = volumes.1 / self.channels;
         for (image, z) in images.zip(z.chunks_exact(volumes.1)) {
             let [last, all] = &mut self.spreads;
             match (self.norm, context.statistics) {
@@ -140,18 +120,20 @@ impl Convolution {
         }
     }
 
-    /// Works out the affine map of a chunk, when all images have been convolved.
+    /// Works out the affine map of a chunk, when all images have been through
+    /// [`Learned::forward`].
     pub fn normalize(&mut self, context: &Context<'_>) {
         let parameters = context.parameters;
         match self.norm {
             Norm::None => self.affine.set_plain(parameters),
+            Norm::Affine => self.affine.set_scaled(parameters, context.scale()),
             // Each image's was set with it.
             Norm::Group { .. } => {}
             Norm::Batch => {
                 if context.statistics == Statistics::Batch {
                     let offset = parameters.offset.as_ref();
                     let offset = offset.map(|o| o.as_slice().expect("offsets are contiguous"));
-                    let values = self.linear.len() / self.forward.outputs();
+                    let values = self.results.len() / self.channels;
                     self.spreads[1].moments(values, offset, &mut self.moments);
                 } else {
                     self.moments = Moments {
@@ -174,7 +156,7 @@ impl Convolution {
         y: &mut [f32],
     ) -> f32 {
         let values = image * y.len()..(image + 1) * y.len();
-        let z = &self.linear[values.clone()];
+        let z = &self.results[values.clone()];
         let clip = context.clip;
         let pass = (!clip.is_none()).then(|| &mut self.pass[values]);
         activate(z, self.affine.map(image), operand, clip, y, pass)
@@ -189,9 +171,9 @@ impl Convolution {
         operand: Option<&[f32]>,
     ) {
         let values = image * g.len()..(image + 1) * g.len();
-        let z = &self.linear[values.clone()];
+        let z = &self.results[values.clone()];
         let pass = (!context.clip.is_none()).then(|| &self.pass[values]);
-        let sums = 2 * self.forward.outputs();
+        let sums = 2 * self.channels;
         let sums = &mut self.sums[image * sums..(image + 1) * sums];
         gate(g, operand, pass, z, self.affine.centre(image), sums);
     }
@@ -208,20 +190,21 @@ impl Convolution {
         ceiling(pass, y, g, operand, context.clip)
     }
 
-    /// Begins the way back, when all images have been through [`Convolution::gate`]: the
+    /// Begins the way back, when all images have been through [`Learned::gate`]: the
     /// gradients of biases, offsets and gains.
     pub fn begin_backward(&mut self, context: &Context<'_>, gradients: &mut LayerGradients) {
+        let own = self.norm == Norm::Batch && context.statistics == Statistics::Batch;
         let sums = Sums {
             sums: &self.sums,
-            pixels: self.linear.len() / self.forward.outputs() / self.images,
-            norm: (self.norm, context.statistics == Statistics::Batch),
+            pixels: self.results.len() / self.channels / self.images,
+            norm: (self.norm, own),
             scale: context.packed.scale.as_deref(),
         };
         self.coefficients.set(&self.affine, &sums, gradients);
         if context.parameters.offset.is_none() {
             gradients.offset.fill(0.0);
         }
-        self.packed_gradient.fill(0.0);
+        self.linear.begin_backward();
     }
 
     /// Adds a group's weight gradient, and gives the input's gradient to `dx`, if there is
@@ -233,42 +216,23 @@ impl Convolution {
         (x, g): (&[f32], &[f32]),
         dx: Option<(&mut [f32], bool)>,
     ) {
-        let volumes = (self.forward.input_volume(), self.forward.output_volume());
-        let (count, rows) = (images.len(), self.backward.rows());
-        let targets = self
-            .padded_gradient
-            .chunks_mut(self.backward.padded_volume());
+        let volumes = self.volumes;
+        let (gradient, places) = self.linear.gradient();
+        let targets = gradient.chunks_mut(places.volume);
         for (image, target) in images.clone().zip(targets) {
             let values = image * volumes.1..(image + 1) * volumes.1;
             let coefficients = self.coefficients.of(&self.affine, image);
-            let (g, z) = (&g[values.clone()], &self.linear[values]);
-            spread(g, z, coefficients, self.backward.row_length(), rows, target);
+            let (g, z) = (&g[values.clone()], &self.results[values]);
+            spread(g, z, coefficients, places.row, places.rows, target);
         }
         let x = &x[images.start * volumes.0..images.end * volumes.0];
-        let g = &self.padded_gradient[..];
-        let (padded, scratch) = (&mut self.padded, &mut self.scratch);
-        let group = (count, context.precision);
-        let gradient = &mut self.packed_gradient;
-        (self.backward).correlate(&self.forward, (x, g), group, padded, scratch, gradient);
-        let weights = &context.packed.backward;
-        match dx {
-            None => {}
-            Some((dx, false)) => {
-                self.backward.convolve(g, count, weights, scratch, dx);
-            }
-            Some((dx, true)) => {
-                self.contribution.resize(dx.len(), 0.0);
-                let part = &mut self.contribution;
-                self.backward.convolve(g, count, weights, scratch, part);
-                dx.iter_mut().zip(part).for_each(|(dx, part)| *dx += *part);
-            }
-        }
+        let weights = (context.packed, context.precision);
+        self.linear.backward((x, images.len()), weights, dx);
     }
 
-    /// The weight gradient, when all images have been through [`Convolution::backward`].
+    /// The weight gradient, when all images have been through [`Learned::backward`].
     pub fn end_backward(&self, gradients: &mut LayerGradients) {
-        self.forward
-            .unpack(&self.packed_gradient, &mut gradients.weight);
+        self.linear.end_backward(&mut gradients.weight);
     }
 }
 

@@ -49,9 +49,23 @@ pub(super) fn check_layers(
 /// Refuses what belongs to another kind of layer.
 fn check_style(operation: &Operation, shapes: &LayerShapes, style: &Style) -> Result<(), String> {
     let kind = operation.kind();
-    if !operation.has_weights() && (style.is_normalized() || style.offset) {
+    let averages = matches!(
+        operation,
+        Operation::AveragePool { .. } | Operation::GlobalAveragePool
+    );
+    if style.is_normalized() && !operation.has_weights() && !averages {
         return Err(format!(
-            "a layer of kind {kind} has a norm or an offset; allowed only in a convolution"
+            "a layer of kind {kind} has a norm; allowed only in a convolution and in an average pool"
+        ));
+    }
+    if style.offset && !operation.has_weights() {
+        return Err(format!(
+            "a layer of kind {kind} has an offset in front of a norm; allowed only in a convolution"
+        ));
+    }
+    if style.norm == Norm::Affine && operation.has_weights() {
+        return Err(format!(
+            "a layer of kind {kind} has a gain without a norm; allowed only in an average pool, since weights can be scaled"
         ));
     }
     let is_pointwise = matches!(operation, Operation::Pointwise);

@@ -25,6 +25,7 @@ mod function;
 mod layer;
 mod level;
 mod limits;
+mod linear;
 mod moving;
 mod normalization;
 mod parameters;
@@ -33,6 +34,7 @@ mod pooling;
 mod prepared;
 mod reads;
 mod residual;
+mod score;
 mod style;
 mod ties;
 mod tiles;
@@ -48,10 +50,11 @@ pub use builder::Builder;
 pub use builtin::{Builtin, Depth, Shortcut};
 pub use chunk::Chunk;
 pub use epsilon::Epsilon;
-pub use evaluator::{Evaluator, Score};
+pub use evaluator::Evaluator;
 pub use function::{Function, MAX_STEPS, Step};
 pub use parameters::{LayerGradients, LayerParameters, Parameters};
 pub use prepared::{Prepared, Statistics};
+pub use score::{Measure, Score};
 pub use style::{Norm, Style};
 pub use values::Values;
 pub(crate) use windows::flattened;
@@ -60,6 +63,8 @@ pub(crate) use windows::flattened;
 mod gradient_case;
 #[cfg(test)]
 mod gradient_tests;
+#[cfg(test)]
+mod norm_tests;
 #[cfg(test)]
 mod operator_tests;
 #[cfg(test)]

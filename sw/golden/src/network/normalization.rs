@@ -128,6 +128,13 @@ impl Affine {
         }
     }
 
+    /// A gain and a bias of each channel alone.
+    pub fn set_scaled(&mut self, layer: &LayerParameters, scale: &[f32]) {
+        for (c, &gain) in scale.iter().enumerate() {
+            self.set(c, gain, layer.bias[c], (0.0, 1.0));
+        }
+    }
+
     /// Normalisation with the moments of z + offset.
     pub fn set_moments(&mut self, layer: &LayerParameters, scale: &[f32], moments: &Moments) {
         for (c, &gain) in scale.iter().enumerate() {
@@ -219,7 +226,7 @@ impl Coefficients {
             ((Norm::Group { groups }, _), Some(scale)) => {
                 self.set_groups(affine, sums, (scale, groups), gradients);
             }
-            ((Norm::Batch, own), Some(_)) => {
+            ((Norm::Batch | Norm::Affine, own), Some(_)) => {
                 let values = (sums.images(affine.channels) * sums.pixels) as f64;
                 for c in 0..affine.channels {
                     let (scale, inverse) = (affine.scale[c], affine.inverse[c]);

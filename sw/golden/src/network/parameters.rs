@@ -7,17 +7,17 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-/// What one layer has learned.
+/// What one layer has learned: a convolution, or an average pool that is normalised or scaled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerParameters {
-    /// `[output][kernel row][kernel column][input]`.
+    /// `[output][kernel row][kernel column][input]`; empty where a layer has no weights.
     pub weight: Array4<f32>,
     /// Added to the convolution's result before it is normalised; `None` without
     /// normalisation, or where the layer has none.
     pub offset: Option<Array1<f32>>,
     /// Added to the output; the shift of a normalised layer.
     pub bias: Array1<f32>,
-    /// Scale of a normalised layer; of group norm, the scale minus one, so that
+    /// Scale of a normalised or scaled layer; of group norm, the scale minus one, so that
     /// clipping it to ±w clips the scale to [1 − w, 1 + w] (Stutz et al., MLSys 2021).
     pub gain: Option<Array1<f32>>,
     /// Running mean of a batch-normalised layer.
@@ -26,7 +26,7 @@ pub struct LayerParameters {
     pub variance: Array1<f32>,
 }
 
-/// The parameters of every layer; `None` for pools.
+/// The parameters of every layer; `None` where nothing is learned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
     /// In the order of the layers.
@@ -73,11 +73,29 @@ impl LayerGradients {
 }
 
 impl LayerParameters {
+    /// Of a layer without weights, with these gains.
+    pub fn weightless(gain: Array1<f32>, bias: Array1<f32>) -> Self {
+        let channels = gain.len();
+        Self {
+            weight: Array4::zeros((channels, 0, 0, 0)),
+            offset: None,
+            bias,
+            gain: Some(gain),
+            mean: Array1::zeros(channels),
+            variance: Array1::ones(channels),
+        }
+    }
+
+    /// Whether there are weights, which lie in a memory; gains and biases do not.
+    pub fn has_weights(&self) -> bool {
+        !self.weight.is_empty()
+    }
+
     /// What a normalised value is multiplied with, for each output channel; `None` without normalisation.
     pub fn scale(&self, norm: Norm) -> Option<Vec<f32>> {
         let one = match norm {
             Norm::None => return None,
-            Norm::Batch => 0.0,
+            Norm::Batch | Norm::Affine => 0.0,
             Norm::Group { .. } => 1.0,
         };
         let gain = self.gain.as_ref()?;
@@ -98,7 +116,9 @@ impl Parameters {
                     output_channels, ..
                 } = layer.operation
                 else {
-                    return None;
+                    let channels = shapes.output.channels;
+                    let gain = initial_gain(style.norm, channels)?;
+                    return Some(LayerParameters::weightless(gain, Array1::zeros(channels)));
                 };
                 let shape = (
                     output_channels,
@@ -113,11 +133,7 @@ impl Parameters {
                     weight: Array4::from_shape_simple_fn(shape, || normal.sample(&mut random)),
                     offset: style.offset.then(|| Array1::zeros(output_channels)),
                     bias: Array1::zeros(output_channels),
-                    gain: match style.norm {
-                        Norm::None => None,
-                        Norm::Batch => Some(Array1::ones(output_channels)),
-                        Norm::Group { .. } => Some(Array1::zeros(output_channels)),
-                    },
+                    gain: initial_gain(style.norm, output_channels),
                     mean: Array1::zeros(output_channels),
                     variance: Array1::ones(output_channels),
                 })
@@ -135,5 +151,14 @@ impl Parameters {
                 l.weight.len() + l.bias.len() + optional.map(Array1::len).sum::<usize>()
             })
             .sum()
+    }
+}
+
+/// Gains that scale by one, where there are any.
+fn initial_gain(norm: Norm, channels: usize) -> Option<Array1<f32>> {
+    match norm {
+        Norm::None => None,
+        Norm::Batch | Norm::Affine => Some(Array1::ones(channels)),
+        Norm::Group { .. } => Some(Array1::zeros(channels)),
     }
 }

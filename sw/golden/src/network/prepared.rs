@@ -1,12 +1,34 @@
 //! What all chunks of a step share.
 
 use super::bfloat::Precision;
-use super::layer::Packed;
-use super::windows::{Backward, Forward};
+use super::windows::{Backward, Forward, PackedWeights};
 use super::{Architecture, Parameters};
 use crate::quantize::ActivationGrid;
 use ndarray::Array4;
 use rayon::prelude::*;
+
+/// What the chunks of a step share of a layer that learns.
+#[derive(Clone, Debug)]
+pub(super) struct Packed {
+    /// Of a layer that has weights.
+    weights: Option<PackedBoth>,
+    /// What normalised values are multiplied with.
+    pub scale: Option<Vec<f32>>,
+}
+
+/// A layer's weights as the inner loops read them.
+#[derive(Clone, Debug)]
+pub(super) struct PackedBoth {
+    pub forward: PackedWeights,
+    pub backward: PackedWeights,
+}
+
+impl Packed {
+    /// The weights of a convolution.
+    pub fn weights(&self) -> &PackedBoth {
+        self.weights.as_ref().expect("a convolution has weights")
+    }
+}
 
 /// Which moments a normalised layer uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +82,12 @@ impl<'a> Prepared<'a> {
             let weight = given.as_ref().unwrap_or(&layer.weight);
             let weight = weight.as_slice().expect("weights are in standard layout");
             let shapes = &architecture.shapes()[index];
-            Some(Packed {
+            let both = || PackedBoth {
                 forward: Forward::new(shapes, 0).pack(weight, precision),
                 backward: Backward::new(shapes, 0).pack(weight, precision),
+            };
+            Some(Packed {
+                weights: layer.has_weights().then(both),
                 scale: layer.scale(architecture.styles[index].norm),
             })
         });

@@ -3,7 +3,7 @@
 use super::{Bounds, Epsilon, Function};
 use serde::{Deserialize, Serialize};
 
-/// How a convolution's result is normalised.
+/// How the result of a convolution or of an average is normalised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Norm {
@@ -17,6 +17,9 @@ pub enum Norm {
         /// Number of groups, a divisor of the channels.
         groups: usize,
     },
+    /// By nothing that is measured: each channel of an average is multiplied with its gain, and
+    /// its bias is added.
+    Affine,
 }
 
 impl Norm {
@@ -31,7 +34,7 @@ impl Norm {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Style {
-    /// How the result is normalised, of a convolution.
+    /// How the result is normalised, of a convolution or an average.
     #[serde(skip_serializing_if = "Norm::is_none")]
     pub norm: Norm,
     /// What the norm adds to a variance; the default where there is none.
@@ -49,9 +52,14 @@ pub struct Style {
 }
 
 impl Style {
-    /// Whether the result is normalised in any way.
+    /// Whether each channel has a gain: the result is normalised in any way, or scaled.
     pub fn is_normalized(&self) -> bool {
         self.norm != Norm::None
+    }
+
+    /// Whether moments are measured, to whose variance ε is added.
+    pub fn has_moments(&self) -> bool {
+        matches!(self.norm, Norm::Batch | Norm::Group { .. })
     }
 
     /// That of a pointwise layer.
@@ -87,6 +95,13 @@ mod tests {
                     ..Style::default()
                 },
                 r#"{"norm":"batch","epsilon":0.001}"#,
+            ),
+            (
+                Style {
+                    norm: Norm::Affine,
+                    ..Style::default()
+                },
+                r#"{"norm":"affine"}"#,
             ),
             (
                 Style::of_function(Function::silu()),

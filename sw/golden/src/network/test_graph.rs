@@ -2,7 +2,7 @@
 
 use super::{Architecture, Bounds, Builder, Function, Norm, Style};
 use brownout_spec::arithmetic::ResidualScale;
-use brownout_spec::program::{Operation, Padding, Shape, Steps, Window};
+use brownout_spec::program::{Operation, Padding, Residual, Shape, Steps, Window};
 
 /// A sum of two tensors.
 pub(crate) const ADD: Operation = Operation::Add {
@@ -20,6 +20,63 @@ pub(crate) fn grouped(window: Window, groups: usize, output_channels: usize) -> 
         output_channels,
         residual: None,
     }
+}
+
+/// A copy without weights: an average of one tap.
+pub(crate) const COPY: Operation = Operation::AveragePool {
+    window: Window::square(1, 1, 0),
+    counted: Padding::NONE,
+};
+
+/// Norms and scales behind anything but a convolution: the input, a sum, a concat, averages.
+///
+/// A block of a pre-activation network (its norms stand in front of its convolutions, and the sum
+/// is read as it is), two of a densely connected one, for images of at least 8 x 8 pixels.
+pub(crate) fn normed_anywhere(image: Shape, classes: usize) -> Architecture {
+    let with = |norm, bounds| Style {
+        norm,
+        bounds,
+        ..Style::default()
+    };
+    let active = || with(Norm::Batch, Bounds::RELU);
+    let plain = Style::default;
+    let three = |channels| Operation::convolution(Window::square(3, 1, 1), channels);
+    let added = |channels| {
+        three(channels).with_residual(Residual {
+            stride: 1,
+            scale: ResidualScale::default(),
+        })
+    };
+    let halved = Operation::AveragePool {
+        window: Window::square(3, 2, 1),
+        counted: Padding::NONE,
+    };
+    let network = Builder::new("graph", image)
+        .layer("input.norm", COPY, with(Norm::Batch, Bounds::NONE))
+        .layer(
+            "stem",
+            Operation::convolution(Window::square(3, 2, 1), 8),
+            plain(),
+        )
+        .layer("a.norm1", COPY, active())
+        .layer("a.conv1", three(8), active())
+        .layer_from(&[4, 2], "a.conv2", added(8), plain())
+        .layer("b.norm", COPY, active())
+        .layer("b.conv", three(4), plain())
+        .layer_from(&[5, 7], "b.concat", Operation::Concat, plain())
+        .layer("c.norm", COPY, with(Norm::Batch, Bounds::RELU6))
+        .layer("c.conv", three(4), plain())
+        .layer_from(&[8, 10], "c.concat", Operation::Concat, plain())
+        .layer("halved", halved, active())
+        .layer("scaled", COPY, with(Norm::Affine, Bounds::NONE))
+        .layer(
+            "mean",
+            Operation::GlobalAveragePool,
+            with(Norm::Affine, Bounds::NONE),
+        )
+        .dense("logits", classes, false)
+        .build();
+    network.expect("the specification allows it")
 }
 
 /// Depthwise, dilated and grouped convolutions, an average pool, a max pool, sums, concats, a pad,

@@ -107,10 +107,7 @@ impl Weightless {
             Operation::Resize { factors } => moving::resize_forward(shapes, factors, x, y),
             Operation::Pad { padding } => moving::pad_forward(shapes, padding, x, y),
             Operation::Concat => return self.concat(tensor, (grids, maxima), y, kept.pass),
-            Operation::AveragePool { .. } => {
-                pooling::window_average_forward(shapes, &self.counts, x, y);
-            }
-            Operation::GlobalAveragePool => pooling::average_forward(shapes, x, y),
+            Operation::AveragePool { .. } | Operation::GlobalAveragePool => self.average(x, y),
             Operation::Add { .. } => {
                 let pairs = x.iter().zip(tensor(self.reads[1]));
                 y.iter_mut().zip(pairs).for_each(|(y, (a, b))| *y = a + b);
@@ -122,6 +119,26 @@ impl Weightless {
             true => finish(y, self.clip(grids), kept.pass),
             false => maxima[source],
         }
+    }
+
+    /// Computes the averages `y` of some images, which nothing clips or rounds; of an average pool.
+    pub fn average(&self, x: &[f32], y: &mut [f32]) {
+        match self.operation {
+            Operation::AveragePool { .. } => {
+                pooling::window_average_forward(&self.shapes, &self.counts, x, y);
+            }
+            _ => pooling::average_forward(&self.shapes, x, y),
+        }
+    }
+
+    /// Values that an image's output has.
+    pub fn output_volume(&self) -> usize {
+        self.shapes.output.volume()
+    }
+
+    /// As [`Weightless::backward`], of what reads one tensor and keeps nothing.
+    pub fn take_back(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        self.backward((self.reads[0], x), (dy, &[]), dx);
     }
 
     fn concat<'x>(

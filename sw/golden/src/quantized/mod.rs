@@ -88,7 +88,7 @@ impl Quantization {
             ));
         }
         for (index, (grid, layer)) in self.grids.iter().zip(layers).enumerate() {
-            match (grid, layer) {
+            match (grid, layer.as_ref().filter(|layer| layer.has_weights())) {
                 (Some(grid), Some(layer)) => grid
                     .validate(layer.bias.len(), self.width)
                     .map_err(|problem| format!("the grid of layer {index}: {problem}"))?,

@@ -68,7 +68,7 @@ pub(super) fn norm_names(layer: &str, norm: Norm) -> Vec<String> {
     let number = last.strip_prefix("conv").unwrap_or(last);
     let kinds: &[&str] = match norm {
         Norm::Group { .. } => &["gn", "norm", "bn"],
-        Norm::Batch | Norm::None => &["bn", "norm"],
+        Norm::Batch | Norm::Affine | Norm::None => &["bn", "norm"],
     };
     let join = |kind: &&str| match path {
         "" => format!("{kind}{number}"),

@@ -81,7 +81,7 @@ fn layer_entries(
     let gain = layer.gain.as_ref().map(|gain| match norm {
         // Stored minus one.
         Norm::Group { .. } => vector(name, "weight", &(gain + 1.0)),
-        Norm::Batch | Norm::None => vector(name, "weight", gain),
+        Norm::Batch | Norm::Affine | Norm::None => vector(name, "weight", gain),
     });
     entries.extend(gain);
     entries.push(vector(name, "bias", &layer.bias));

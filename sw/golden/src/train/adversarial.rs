@@ -9,6 +9,7 @@
 //! each of which counts, and what is learned from are the decoded weights; the gradient passes
 //! straight through. Ascent chooses weights, not words, and has no such form.
 
+use super::answers::Answers;
 use super::error::TrainError;
 use super::memory::TrainingMemory;
 use super::methods::Combine;
@@ -181,16 +182,16 @@ impl Run<'_> {
         &mut self,
         clean: &Snapshot,
         adversarial: &Adversarial,
-        labels: &[u16],
+        answers: &Answers,
     ) -> Result<f32, TrainError> {
-        let loss = self.pass(&clean.values, &clean.activations, labels, true)?;
+        let loss = self.pass(&clean.values, &clean.activations, answers, true)?;
         self.observe();
         let mut gradients = self.sum_gradients();
         let begun = self.step as f32 >= adversarial.begin * self.steps() as f32;
         if begun && loss < adversarial.gate {
-            let attacked = self.attack(clean, adversarial, labels)?;
+            let attacked = self.attack(clean, adversarial, &answers.labels)?;
             let values = attacked.values(&clean.grids);
-            self.pass(&values, &clean.activations, labels, true)?;
+            self.pass(&values, &clean.activations, answers, true)?;
             let mut others = self.sum_gradients();
             others.clamp(adversarial.clamp);
             gradients.combine(&others, adversarial.combine.share());

@@ -29,6 +29,14 @@ pub enum TrainError {
         /// Channels of its last layer.
         results: usize,
     },
+    /// Labels that are tensors, which something here cannot answer.
+    #[error("the labels of {data} are tensors: {problem}")]
+    Targets {
+        /// Name of the data set.
+        data: String,
+        /// What is wrong, and what is allowed.
+        problem: String,
+    },
     /// Fewer images than one batch.
     #[error(
         "{data} has {images} training images; one batch needs {batch}, so allowed is a batch of at most {images}"

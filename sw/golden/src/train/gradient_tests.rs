@@ -26,9 +26,9 @@ fn bare() -> TrainingOptions {
 fn two_gradients(run: &mut Run<'_>) -> (Gradients, Gradients, Parameters) {
     let batch = run.batch(0, 0);
     run.load(0, &batch);
-    let labels: Vec<u16> = batch.iter().map(|&i| run.data.labels[i]).collect();
+    let answers = Answers::to(run.data, &batch);
     let clean = run.constrain().unwrap().unwrap();
-    run.pass(&clean.values, &clean.activations, &labels, true)
+    run.pass(&clean.values, &clean.activations, &answers, true)
         .unwrap();
     let g = run.sum_gradients();
     let perturbation = run.options.perturbation.clone().unwrap_or_default();
@@ -38,7 +38,7 @@ fn two_gradients(run: &mut Run<'_>) -> (Gradients, Gradients, Parameters) {
             .unwrap(),
         None => clean.values,
     };
-    run.pass(&disturbed, &clean.activations, &labels, true)
+    run.pass(&disturbed, &clean.activations, &answers, true)
         .unwrap();
     (g, run.sum_gradients(), run.model.parameters.clone())
 }

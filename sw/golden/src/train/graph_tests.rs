@@ -4,14 +4,18 @@ use super::tests::{data, options, perturbed, rate};
 use crate::data::{Dataset, glyph};
 use crate::float::{FloatModel, Form};
 use crate::model::InputMap;
-use crate::network::{Builtin, Function, Parameters, Precision, Style, test_graph};
+use crate::network::{Architecture, Builtin, Function, Parameters, Precision, Style, test_graph};
 use crate::quantize::{ActivationCodes, BitWidth, Granularity};
 use crate::train::{Adversarial, Clipping, QuantizerName, Run, TrainingOptions, train};
 use brownout_spec::code::CodeName;
 
 fn start(data: &Dataset) -> FloatModel {
+    start_of(test_graph::graph(data.shape(), data.classes), data)
+}
+
+/// Random parameters of any network.
+fn start_of(architecture: Architecture, data: &Dataset) -> FloatModel {
     let image = data.shape();
-    let architecture = test_graph::graph(image, data.classes);
     let named = FloatModel::random(Builtin::Cnn, (image, data.classes), InputMap::Halve, 1);
     FloatModel {
         network: Form::Graph("graph".to_owned()),
@@ -82,9 +86,26 @@ fn methods() -> Vec<(&'static str, TrainingOptions)> {
 
 #[test]
 fn every_method_takes_its_steps_with_numbers_that_are_some_and_the_loss_falls() {
+    every_method_trains(&|data| start(data), 1);
+}
+
+#[test]
+fn every_method_trains_norms_that_stand_behind_no_convolution() {
+    // Its first steps are larger, so that two epochs are needed for less than chance has.
+    every_method_trains(
+        &|data| {
+            let normed = test_graph::normed_anywhere(data.shape(), data.classes);
+            start_of(normed, data)
+        },
+        2,
+    );
+}
+
+fn every_method_trains(start: &dyn Fn(&Dataset) -> FloatModel, least_epochs: usize) {
     let data = data();
     let chance = 10f32.ln();
-    for (name, options) in methods() {
+    for (name, mut options) in methods() {
+        options.epochs = options.epochs.max(least_epochs);
         let trained = train(start(&data), &data, &options).unwrap();
         let last = *trained.losses.last().unwrap();
         let most = if options.epochs == 1 {
@@ -135,6 +156,23 @@ fn tensors_that_share_a_grid_have_one_and_the_others_their_own() {
     // Of what is clipped at 6 the range is at most 6, and of the others' what was seen.
     assert!(grids[1].unwrap().range() <= 6.0001 && grids[2].unwrap().range() <= 6.0001);
     assert!(grids[17].is_none());
+}
+
+#[test]
+fn a_run_of_norms_without_weights_goes_on_from_its_state_to_the_same_bits() {
+    let data = data();
+    let normed = test_graph::normed_anywhere(data.shape(), data.classes);
+    let (start, options) = (start_of(normed, &data), options());
+    let whole = train(start.clone(), &data, &options).unwrap();
+    let mut run = Run::new(start.clone(), &data, &options).unwrap();
+    for _ in 0..run.steps() / 2 {
+        run.step().unwrap();
+    }
+    let mut run = Run::resume(&run.to_bytes(), &start, &data, &options).unwrap();
+    while run.steps_taken() < run.steps() {
+        run.step().unwrap();
+    }
+    assert_eq!(run.finish().unwrap().network, whole.network);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Cross entropy of softmax outputs.
+//! Cross entropy of softmax outputs, and the mean squared error of any.
 
 /// Writes the gradient of the summed loss, times `share`, and returns the sum of
 /// losses and the number of images whose largest logit is the label's.
@@ -36,6 +36,25 @@ pub fn cross_entropy(
     (loss, correct)
 }
 
+/// The sum over so many images of the mean squared error of their outputs; writes its gradient
+/// times `share`.
+///
+/// `outputs`, `targets` and `gradient` are `[image][output]`.
+pub(super) fn squared_error(
+    outputs: &[f32],
+    (targets, images): (&[f32], usize),
+    share: f32,
+    gradient: &mut [f32],
+) -> f32 {
+    let part = images as f32 / outputs.len().max(1) as f32;
+    let pairs = outputs.iter().zip(targets).zip(gradient);
+    pairs.fold(0.0, |loss, ((output, target), gradient)| {
+        let error = output - target;
+        *gradient = 2.0 * part * share * error;
+        loss + part * error * error
+    })
+}
+
 /// Index of the largest value; of equal ones, the first.
 pub(crate) fn arg_max<T: PartialOrd + Copy>(values: &[T]) -> usize {
     (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
@@ -59,6 +78,25 @@ mod tests {
         }
         let ranks: Vec<usize> = (0..4).map(|place| rank(&[3, 1, 3, 2], place)).collect();
         assert_eq!(ranks, [0, 3, 1, 2]);
+    }
+
+    #[test]
+    fn the_squared_error_is_a_mean_over_outputs_and_its_gradient_equals_central_differences() {
+        let outputs = [0.5, -1.0, 2.0, 0.0, 1.0, 1.5];
+        let targets = [0.0, -1.0, 1.0, 2.0, 1.0, 1.0];
+        let mut gradient = [9.0; 6];
+        let loss = squared_error(&outputs, (&targets, 2), 0.5, &mut gradient);
+        let expected = (0.25 + 1.0) / 3.0 + (4.0 + 0.25) / 3.0;
+        assert!((loss - expected).abs() < 1e-6, "{loss} is not {expected}");
+        for i in 0..6 {
+            let at = |delta: f32| {
+                let mut moved = outputs;
+                moved[i] += delta;
+                squared_error(&moved, (&targets, 2), 0.5, &mut [0.0; 6]) * 0.5
+            };
+            let numeric = (at(1e-2) - at(-1e-2)) / 2e-2;
+            assert!((gradient[i] - numeric).abs() < 1e-3, "output {i}");
+        }
     }
 
     #[test]

@@ -68,14 +68,15 @@ impl Clipping {
         let top = largest.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
         let layers = parameters.layers.iter_mut().enumerate();
         for (index, layer) in layers.filter_map(|(i, l)| Some((i, l.as_mut()?))) {
-            let share = match self.per_layer {
+            let share = match self.per_layer && layer.has_weights() {
                 true => (largest[index] / top).max(LEAST_SHARE),
                 false => 1.0,
             };
             let range = share * self.range;
             let clip = |w: &mut f32| *w = w.clamp(-range, range);
             layer.weight.iter_mut().for_each(clip);
-            if !self.norms {
+            // What is scaled without a norm has no scale around one.
+            if !self.norms || architecture.styles[index].norm == Norm::Affine {
                 continue;
             }
             layer.bias.iter_mut().for_each(clip);
@@ -86,7 +87,7 @@ impl Clipping {
                 // Group norm's gain is stored minus one.
                 let one = match architecture.styles[index].norm {
                     Norm::Group { .. } => 0.0,
-                    Norm::Batch | Norm::None => 1.0,
+                    Norm::Batch | Norm::Affine | Norm::None => 1.0,
                 };
                 let clip = |g: &mut f32| *g = g.clamp(one - range, one + range);
                 gain.iter_mut().for_each(clip);

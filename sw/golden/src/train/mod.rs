@@ -13,6 +13,7 @@
 
 mod activations;
 mod adversarial;
+mod answers;
 mod error;
 mod gradients;
 mod loss;

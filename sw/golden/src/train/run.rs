@@ -309,6 +309,7 @@ fn check_data(
             results: architecture.classes(),
         });
     }
+    super::answers::check(data, architecture.classes(), options)?;
     if data.len() < options.batch {
         return Err(TrainError::TooFew {
             data: data.name.clone(),

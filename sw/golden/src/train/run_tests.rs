@@ -182,3 +182,97 @@ fn the_integer_cnn_reaches_98_percent_on_mnist() {
     let accuracy = network.accuracy(&split.test);
     assert!(accuracy >= 0.98, "{accuracy}");
 }
+
+/// Glyphs that ask for three numbers: the means of an image, of its upper half and of its left one.
+fn measured_glyphs() -> Dataset {
+    let mut data = glyph::split(1, 320, 10).train;
+    let targets = ndarray::Array2::from_shape_fn((data.len(), 3), |(image, which)| {
+        let pixels: Vec<u8> = match data.image(image) {
+            crate::data::Pixels::Bytes(bytes) => bytes.to_vec(),
+            _ => unreachable!("glyphs are bytes"),
+        };
+        let chosen = pixels.iter().enumerate().filter(|(at, _)| match which {
+            0 => true,
+            1 => at / 28 < 14,
+            _ => at % 28 < 14,
+        });
+        let (sum, count) = chosen.fold((0.0, 0.0), |(sum, count), (_, &pixel)| {
+            (sum + f32::from(pixel) / 64.0, count + 1.0)
+        });
+        sum / count
+    });
+    data.targets = Some(targets);
+    (data.classes, data.labels) = (3, vec![0; data.len()]);
+    data
+}
+
+#[test]
+fn tensors_as_labels_are_learned_by_the_mean_squared_error() {
+    let data = measured_glyphs();
+    let options = TrainingOptions {
+        epochs: 12,
+        batch: 32,
+        learning_rate: 0.01,
+        ..quick()
+    };
+    let begin = FloatModel::random(Builtin::Mlp, (DIGIT, 3), InputMap::Halve, 1).unwrap();
+    let before = begin.score(&data);
+    assert_eq!(before.measure, crate::network::Measure::SquaredError);
+    // The loss is the mean of what the definition says of each image.
+    let targets = data.targets.as_ref().unwrap();
+    let expected: f64 = (0..data.len())
+        .map(|image| {
+            let pairs = begin
+                .logits(data.image(image))
+                .into_iter()
+                .zip(targets.row(image).to_vec());
+            pairs.map(|(y, t)| f64::from(y - t).powi(2)).sum::<f64>() / 3.0
+        })
+        .sum();
+    let expected = expected / data.len() as f64;
+    assert!(
+        (before.loss - expected).abs() < 1e-5 * expected,
+        "{} {expected}",
+        before.loss
+    );
+    let trained = train(begin, &data, &options).unwrap();
+    let after = trained.network.score(&trained.network.stored(), &data);
+    assert!(
+        after.loss < 0.02 && after.loss < 0.1 * before.loss,
+        "{before:?} {after:?}"
+    );
+}
+
+#[test]
+fn tensors_as_labels_are_refused_by_what_needs_classes_and_where_they_do_not_fit() {
+    let data = measured_glyphs();
+    let refused = |outputs: usize, options: &TrainingOptions| {
+        let begin = FloatModel::random(Builtin::Mlp, (DIGIT, outputs), InputMap::Halve, 1);
+        train(begin.unwrap(), &data, options)
+            .unwrap_err()
+            .to_string()
+    };
+    let found = refused(4, &quick());
+    assert!(
+        found.contains("3 values an image and the network gives 4"),
+        "{found}"
+    );
+    let adversarial = TrainingOptions {
+        adversarial: Some(crate::train::Adversarial::default()),
+        ..quick()
+    };
+    let found = refused(3, &adversarial);
+    assert!(
+        found.contains("adversarial training attacks what classes"),
+        "{found}"
+    );
+    let smoothed = TrainingOptions {
+        label_smoothing: 0.1,
+        ..quick()
+    };
+    let found = refused(3, &smoothed);
+    assert!(
+        found.contains("label smoothing is 0.1; allowed is 0"),
+        "{found}"
+    );
+}

@@ -237,6 +237,7 @@ impl<'d> Run<'d> {
         let begun = state.step > run.float_steps();
         for (index, saved) in state.quantizers.into_iter().enumerate() {
             let layer = run.model.parameters.layers[index].as_ref();
+            let layer = layer.filter(|layer| layer.has_weights());
             let (saved, layer) = match (saved, layer) {
                 (Some(saved), Some(layer)) if begun => (saved, layer),
                 (None, Some(_)) if !begun => continue,

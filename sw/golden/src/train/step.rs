@@ -4,9 +4,9 @@
 //! forward and backward run on the quantized weights, on disturbed ones, or on
 //! both; the gradient passes straight through to the float weights.
 
+use super::answers::Answers;
 use super::error::TrainError;
 use super::gradients::Gradients;
-use super::loss::cross_entropy;
 use super::methods::{Perturbation, Scheme};
 use super::optimizer::learning_rate;
 use super::options::TrainingOptions;
@@ -50,15 +50,15 @@ impl Run<'_> {
         );
         let batch = self.batch(epoch, position);
         self.load(epoch, &batch);
-        let labels: Vec<u16> = batch.iter().map(|&i| self.data.labels[i]).collect();
+        let answers = Answers::to(self.data, &batch);
         let snapshot = self.constrain()?;
         let adversarial = self.options.adversarial;
         let loss = match (&snapshot, self.options.perturbation.clone()) {
             (Some(snapshot), Some(perturbation)) => {
-                self.perturbed_step(snapshot, &perturbation, &labels)?
+                self.perturbed_step(snapshot, &perturbation, &answers)?
             }
             (Some(snapshot), None) if let Some(adversarial) = adversarial => {
-                self.adversarial_step(snapshot, &adversarial, &labels)?
+                self.adversarial_step(snapshot, &adversarial, &answers)?
             }
             _ => {
                 let layers = self.model.parameters.layers.len();
@@ -66,7 +66,7 @@ impl Run<'_> {
                     Some(snapshot) => (snapshot.values, snapshot.activations),
                     None => (vec![None; layers], vec![None; layers + 1]),
                 };
-                let loss = self.pass(&weights, &activations, &labels, true)?;
+                let loss = self.pass(&weights, &activations, &answers, true)?;
                 self.observe();
                 let gradients = self.sum_gradients();
                 self.update(gradients);
@@ -88,11 +88,11 @@ impl Run<'_> {
         &mut self,
         clean: &Snapshot,
         perturbation: &Perturbation,
-        labels: &[u16],
+        answers: &Answers,
     ) -> Result<f32, TrainError> {
         if perturbation.scheme == Scheme::Noise {
             let disturbed = self.disturb(&clean.stored, &clean.grids, perturbation)?;
-            let loss = self.pass(&disturbed, &clean.activations, labels, true)?;
+            let loss = self.pass(&disturbed, &clean.activations, answers, true)?;
             self.observe();
             let gradients = self.sum_gradients();
             self.update(gradients);
@@ -100,7 +100,7 @@ impl Run<'_> {
         }
         let open = self.gate;
         let only = open && perturbation.scheme == Scheme::PerturbedOnly;
-        let loss = self.pass(&clean.values, &clean.activations, labels, !only)?;
+        let loss = self.pass(&clean.values, &clean.activations, answers, !only)?;
         self.observe();
         if !open {
             let gradients = self.sum_gradients();
@@ -110,10 +110,10 @@ impl Run<'_> {
         }
         let mut gradients = self.sum_gradients();
         if perturbation.scheme == Scheme::Alternating {
-            return self.alternating_step(gradients, loss, perturbation, labels);
+            return self.alternating_step(gradients, loss, perturbation, answers);
         }
         let disturbed = self.disturb(&clean.stored, &clean.grids, perturbation)?;
-        let perturbed_loss = self.pass(&disturbed, &clean.activations, labels, true)?;
+        let perturbed_loss = self.pass(&disturbed, &clean.activations, answers, true)?;
         let mut perturbed = self.sum_gradients();
         perturbed.clamp(perturbation.clamp);
         if only {
@@ -132,12 +132,12 @@ impl Run<'_> {
         gradients: Gradients,
         loss: f32,
         perturbation: &Perturbation,
-        labels: &[u16],
+        answers: &Answers,
     ) -> Result<f32, TrainError> {
         self.update(gradients);
         let now = self.constrain()?.expect("quantization has begun");
         let disturbed = self.disturb(&now.stored, &now.grids, perturbation)?;
-        let perturbed_loss = self.pass(&disturbed, &now.activations, labels, true)?;
+        let perturbed_loss = self.pass(&disturbed, &now.activations, answers, true)?;
         let mut perturbed = self.sum_gradients();
         perturbed.clamp(perturbation.clamp);
         let extremes = |w: &Array4<f32>| {
@@ -215,7 +215,8 @@ impl Run<'_> {
         let layers: Vec<_> = layers
             .zip(&mut self.quantizers)
             .map(|(layer, quantizer)| {
-                let rounded = layer.as_mut().map(|layer| round(layer, quantizer, options));
+                let weighted = layer.as_mut().filter(|layer| layer.has_weights());
+                let rounded = weighted.map(|layer| round(layer, quantizer, options));
                 rounded.transpose()
             })
             .collect();
@@ -283,7 +284,7 @@ impl Run<'_> {
         &mut self,
         weights: &[Option<Array4<f32>>],
         activations: &[Option<ActivationGrid>],
-        labels: &[u16],
+        answers: &Answers,
         backward: bool,
     ) -> Result<f32, TrainError> {
         let statistics = match self.is_frozen() {
@@ -304,12 +305,13 @@ impl Run<'_> {
         let losses: Vec<f32> = self
             .chunks
             .par_iter_mut()
-            .zip(labels.par_chunks_exact(self.options.chunk))
-            .map(|(chunk, labels)| {
+            .enumerate()
+            .map(|(number, chunk)| {
                 chunk.forward(&prepared);
                 let mut gradient = vec![0.0; chunk.logits().len()];
-                let logits = chunk.logits();
-                let (loss, _) = cross_entropy(logits, labels, smoothing, share, &mut gradient);
+                let outputs = (chunk.logits(), smoothing);
+                let place = (number, chunk.images());
+                let loss = answers.loss(place, outputs, share, &mut gradient);
                 if backward {
                     chunk.backward(&prepared, &gradient, false);
                 }

@@ -132,13 +132,13 @@ fn a_perturbed_step_multiplies_with_the_words_that_an_evaluation_of_the_chip_rea
             assert_eq!(run.model().parameters, before.parameters);
             let batch = run.batch(0, 1);
             run.load(0, &batch);
-            let labels: Vec<u16> = batch.iter().map(|&i| data.labels[i]).collect();
+            let answers = Answers::to(&data, &batch);
             let snapshot = run.constrain().unwrap().unwrap();
             let mut chip = run.faults(&perturbation);
             chip.seed.0 ^= other_chip;
             let weights = evaluated(run.model(), &snapshot, &options, chip);
             assert_ne!(weights, snapshot.values, "{case}: 2 % leaves errors");
-            run.pass(&weights, &snapshot.activations, &labels, true)
+            run.pass(&weights, &snapshot.activations, &answers, true)
                 .unwrap();
             run.observe();
             let gradients = run.sum_gradients();
@@ -278,9 +278,9 @@ fn the_sum_of_two_equal_gradients_is_twice_their_mean() {
     run.step().unwrap();
     let batch = run.batch(0, 1);
     run.load(0, &batch);
-    let labels: Vec<u16> = batch.iter().map(|&i| data.labels[i]).collect();
+    let answers = Answers::to(&data, &batch);
     let clean = run.constrain().unwrap().unwrap();
-    run.pass(&clean.values, &clean.activations, &labels, true)
+    run.pass(&clean.values, &clean.activations, &answers, true)
         .unwrap();
     let g = run.sum_gradients().layers[0].as_ref().unwrap().bias.clone();
     let rate = learning_rate(plain.schedule, plain.learning_rate, 1, run.steps());

@@ -3,7 +3,7 @@
 use super::building::{Building, MISSING};
 use super::target::Target;
 use super::value::{Value, View};
-use crate::lower::{join, shape};
+use crate::lower::{join, scale, shape};
 use crate::network::{Operator, QuantizedForm, TensorId};
 use brownout_spec::program::{Operation, Padding, Steps};
 
@@ -16,7 +16,7 @@ impl<'n> Building<'n> {
         match &layer.operator {
             Operator::Convolution(convolution) => self.convolution(index, convolution),
             Operator::Dense(dense) => self.dense(index, dense),
-            Operator::BatchNorm(norm) => self.affine(value, &join::folded(norm), &layer.name),
+            Operator::BatchNorm(norm) => self.affine(value, &scale::folded(norm), &layer.name),
             Operator::Affine(affine) => self.affine(value, affine, &layer.name),
             Operator::Add => self.add(index),
             Operator::Concat => self.concat(index),

@@ -1,10 +1,12 @@
 //! The last step: which channel goes where, and weights in that order.
 
-use super::node::{Learned, Node};
+use super::node::{Each, Learned, Node};
 use super::value::Source;
 use super::{Lowered, Lowering, shape};
+use crate::error::quoted;
+use crate::quantization::of_channel;
 use brownout_golden::network::{Architecture, LayerParameters, Parameters};
-use brownout_spec::arithmetic::OutputScale;
+use brownout_spec::arithmetic::{OutputScale, ResidualScale};
 use brownout_spec::program::{Layer, LayerShapes, Network, Operation};
 use brownout_spec::text::printable;
 use ndarray::{Array1, Array4};
@@ -15,16 +17,19 @@ const MOST_OF_A_NAME: usize = 120;
 impl Lowering<'_> {
     /// The network that gives the result.
     pub(super) fn finish(mut self, name: &str) -> Result<Lowered, String> {
-        let result = self.commit(self.network.output)?;
+        let output = &self.network.tensors[self.network.output].name;
+        let output = format!("the result {}", quoted(output));
+        let result = self.commit(self.network.output);
+        let result = result.map_err(|problem| format!("{output}: {problem}"))?;
+        let result = self.without_last_operand(result);
         let Source::Node(last) = result else {
-            return Err(
-                "the network computes nothing; allowed are networks with at least one layer"
-                    .to_owned(),
-            );
+            return Err(format!(
+                "{output} is the image itself; allowed are networks with at least one layer"
+            ));
         };
         let used = self.used(last);
         if used.last() != Some(&last) {
-            return Err("the network's result is not what its last layer writes".to_owned());
+            return Err(format!("{output} is not what its last layer writes"));
         }
         let place = |source: Source| match source {
             Source::Input => 0,
@@ -45,21 +50,25 @@ impl Lowering<'_> {
         let nodes: Vec<&Node<'_>> = used.iter().map(|&node| &self.nodes[node]).collect();
         let orders = orders(&architecture, &nodes)?;
         if !is_plain(&orders[nodes.len()]) {
-            return Err(
-                "the result's channels are in the order of a sum that pads channels in front; allowed are such sums inside the network"
-                    .to_owned(),
-            );
+            return Err(format!(
+                "{output} has its channels in the order of a sum that pads channels in front; allowed are such sums inside the network"
+            ));
         }
         let layers = nodes.iter().enumerate().map(|(index, node)| {
+            if let Some(each) = &node.each {
+                return Some(scaled(each, &orders[index + 1]));
+            }
             let learned = node.learned.as_ref()?;
             let shapes = &architecture.shapes()[index];
             let source = &orders[architecture.source(index)];
             Some(parameters(learned, shapes, (source, &orders[index + 1])))
         });
         let layers: Vec<_> = layers.collect();
-        if let Some(index) = layers.iter().flatten().position(|layer| !is_finite(layer)) {
+        let is_wrong = |layer: &Option<_>| layer.as_ref().is_some_and(|layer| !is_finite(layer));
+        if let Some(index) = layers.iter().position(is_wrong) {
             return Err(format!(
-                "parameters of convolution or dense layer {index} are not finite once scaled; allowed are finite numbers"
+                "{}: its parameters are not finite once scaled; allowed are finite numbers",
+                nodes[index].name
             ));
         }
         if self.quantizers > 0 {
@@ -74,6 +83,31 @@ impl Lowering<'_> {
             image: self.image,
             remarks: self.remarks,
         })
+    }
+
+    /// A sum that gives the results is a layer of its own: what the last layer gives is as wide as
+    /// it comes, and has no operand.
+    fn without_last_operand(&mut self, result: Source) -> Source {
+        let Source::Node(last) = result else {
+            return result;
+        };
+        let node = &mut self.nodes[last];
+        let residual = node.operation.residual();
+        if residual.is_none_or(|residual| residual.stride != 1) || node.front > 0 {
+            return result;
+        }
+        let Some(operand) = node.reads.pop() else {
+            return result;
+        };
+        if let Operation::Convolution { residual, .. } = &mut node.operation {
+            *residual = None;
+        }
+        let bounds = std::mem::take(&mut node.style.bounds);
+        let scale = ResidualScale::default();
+        let name = node.name.clone();
+        let mut sum = Node::new(&name, Operation::Add { scale }, vec![result, operand]);
+        sum.style.bounds = bounds;
+        self.push(sum).of
     }
 
     /// Checks that each tensor has as many values here as in the file, and a map its rows, columns
@@ -247,10 +281,16 @@ fn parameters(
         Some(false) | None => (input(channel) * height + row) * width + column,
     };
     let shape = (order.len(), height, width, inputs);
+    let taps: usize = learned.weights.shape().iter().skip(2).product();
+    let outputs_of_group = (order.len() / shapes.groups).max(1);
     let weight = Array4::from_shape_fn(shape, |(output, row, column, channel)| {
         let output = order[output];
-        let value = values[output * of_output + place(channel, row, column)];
-        match learned.factor[output] {
+        let place = place(channel, row, column);
+        let value = values[output * of_output + place];
+        let of_input = learned.inputs.as_ref().map_or(1.0, |factors| {
+            factors[output / outputs_of_group * inputs + place / taps]
+        });
+        match learned.factor[output] * of_input {
             1.0 => value,
             factor => (f64::from(value) * factor) as f32,
         }
@@ -274,6 +314,26 @@ fn parameters(
             gain: Some(ordered(gain)),
             mean: ordered(mean),
             variance: ordered(variance),
+        },
+    }
+}
+
+/// What an average has learned, in the order of the tensor that it writes.
+fn scaled(each: &Each, order: &[usize]) -> LayerParameters {
+    let ordered = |values: &[f64]| -> Array1<f32> {
+        order
+            .iter()
+            .map(|&c| of_channel(values, c) as f32)
+            .collect()
+    };
+    match each {
+        Each::Affine(factor, summand) => {
+            LayerParameters::weightless(ordered(factor), ordered(summand))
+        }
+        Each::Norm([gain, shift, mean, variance]) => LayerParameters {
+            mean: ordered(mean),
+            variance: ordered(variance),
+            ..LayerParameters::weightless(ordered(gain), ordered(shift))
         },
     }
 }

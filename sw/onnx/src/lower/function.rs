@@ -16,14 +16,6 @@ pub(super) fn function(expression: &Expression) -> Result<Function, String> {
     Function::new(steps.0)
 }
 
-/// `scale`·x + `offset`.
-///
-/// # Errors
-/// A sentence when one is not finite.
-pub(super) fn affine(scale: f64, offset: f64) -> Result<Function, String> {
-    function(&Expression::of(Of::Affine(scale, offset)))
-}
-
 /// Steps so far; a place is 0 for the variable and else one more than a step's number.
 #[derive(Default)]
 struct Steps(Vec<Step>);

@@ -1,11 +1,11 @@
 //! What becomes part of which layer.
 
 use super::node::{Learned, Node};
-use super::value::{SAME, Source, Value};
+use super::value::{Source, Value};
 use super::{Lowering, shape};
-use crate::network::{self, Affine, BatchNorm, Convolution, Dense, Weights};
+use crate::network::{self, Convolution, Dense, Weights};
 use crate::quantization::{IntQuant, Linear, of_channel};
-use brownout_golden::network::{Bounds, Epsilon, Norm, Style};
+use brownout_golden::network::Bounds;
 use brownout_spec::arithmetic::ResidualScale;
 use brownout_spec::program::{Operation, Padding, Residual, Shape, Steps, Window};
 
@@ -89,23 +89,6 @@ pub(crate) fn single(mut window: Window, input: Shape, output: Shape) -> Window 
     window
 }
 
-/// Adds what a summand in front of a layer without padding comes to behind it, and multiplies with
-/// the factor.
-fn behind(learned: &mut Learned<'_>, (scale, offset): (f64, f64)) {
-    let values = learned.weights.values();
-    let values = values.floats();
-    let of_output = values.len() / learned.bias.len().max(1);
-    let outputs = values.chunks(of_output.max(1)).zip(&mut learned.bias);
-    for ((weights, bias), factor) in outputs.zip(&mut learned.factor) {
-        if offset != 0.0 {
-            let sum: f64 = weights.iter().map(|&w| f64::from(w)).sum();
-            *bias += offset * sum;
-            learned.offset = true;
-        }
-        *factor *= scale;
-    }
-}
-
 /// A bias in double precision; zeros where there is none.
 pub(crate) fn bias(of: Option<&Weights>, outputs: usize) -> Vec<f64> {
     let values = of.map(Weights::values);
@@ -140,11 +123,10 @@ impl<'n> Lowering<'n> {
         let fits = whole.top.max(whole.bottom) < reach.0 && whole.left.max(whole.right) < reach.1;
         let plain = Value {
             padding: Padding::NONE,
-            affine: SAME,
-            ..value
+            ..value.unscaled()
         };
         // A summand in front of zeros is none behind them.
-        let passes = whole == Padding::NONE || value.affine.1 == 0.0;
+        let passes = whole == Padding::NONE || !self.has_summand(&value);
         let joins = fits && passes && Value::of(value.of) == plain;
         let source = match joins {
             true => {
@@ -179,6 +161,7 @@ impl<'n> Lowering<'n> {
         let mut learned = Learned {
             weights: &convolution.weights,
             factor: vec![1.0; outputs],
+            inputs: None,
             bias: bias(convolution.bias.as_ref(), outputs),
             flat: None,
             image: None,
@@ -186,7 +169,7 @@ impl<'n> Lowering<'n> {
             offset: convolution.bias.is_some(),
         };
         if joins {
-            behind(&mut learned, value.affine);
+            self.fold(&mut learned, &value, convolution.groups)?;
         }
         let mut node = Node::new(&layer.name, operation, vec![source]);
         node.learned = Some(learned);
@@ -198,10 +181,7 @@ impl<'n> Lowering<'n> {
         let layer = &self.network.layers[index];
         let tensor = layer.reads[0];
         let value = self.value(tensor)?;
-        let scaled = Value {
-            affine: SAME,
-            ..value
-        };
+        let scaled = value.unscaled();
         let source = match scaled.is_plain() {
             true => value.of,
             false => self.commit(tensor)?,
@@ -226,6 +206,7 @@ impl<'n> Lowering<'n> {
         let mut learned = Learned {
             weights: &dense.weights,
             factor: vec![1.0; outputs],
+            inputs: None,
             bias: bias(dense.bias.as_ref(), outputs),
             flat: Some(value.flat.unwrap_or(true)),
             image,
@@ -233,14 +214,14 @@ impl<'n> Lowering<'n> {
             offset: dense.bias.is_some(),
         };
         if scaled.is_plain() {
-            behind(&mut learned, value.affine);
+            self.fold(&mut learned, &value, 1)?;
         }
         node.learned = Some(learned);
         Ok(self.push(node))
     }
 
     /// The map that a source is.
-    fn shape_of(&self, source: Source) -> Result<Shape, String> {
+    pub(super) fn shape_of(&self, source: Source) -> Result<Shape, String> {
         let Source::Node(node) = source else {
             return Ok(self.input);
         };
@@ -256,6 +237,16 @@ impl<'n> Lowering<'n> {
         let made = &self.nodes[node];
         let keeps = match made.operation {
             Operation::Pointwise | Operation::Add { .. } => true,
+            Operation::Concat => {
+                let mut parts = made.reads.iter().map(|&read| self.shape_of(read));
+                let first = parts.next().unwrap_or(Ok(self.input))?;
+                return parts.try_fold(first, |all, part| {
+                    Ok(Shape {
+                        channels: all.channels + part?.channels,
+                        ..all
+                    })
+                });
+            }
             Operation::AveragePool { window, .. } => window == Window::square(1, 1, 0),
             _ => false,
         };
@@ -265,101 +256,6 @@ impl<'n> Lowering<'n> {
                 Err("it reads a view that is no tensor of the file; allowed are maps".to_owned())
             }
         }
-    }
-
-    /// A batch norm behind a convolution.
-    pub(super) fn norm(&mut self, index: usize, norm: &BatchNorm) -> Result<Value, String> {
-        let tensor = self.network.layers[index].reads[0];
-        let value = self.value(tensor)?;
-        let epsilon = Epsilon::new(norm.epsilon)?;
-        let Some(node) = self.joins(&value).filter(|_| value.flat.is_none()) else {
-            return self.affine(index, &folded(norm));
-        };
-        let linear = node.is_linear() && node.style.norm == Norm::None;
-        let scaled = node
-            .learned
-            .as_ref()
-            .is_some_and(|l| l.factor.iter().any(|&f| f != 1.0));
-        let Some(learned) = node.learned.as_mut().filter(|_| linear && !scaled) else {
-            return self.affine(index, &folded(norm));
-        };
-        let outputs = learned.bias.len();
-        let wide = |values: &[f32]| -> Vec<f64> {
-            (0..outputs)
-                .map(|channel| f64::from(of_channel(values, channel)))
-                .collect()
-        };
-        learned.norm = Some([
-            wide(&norm.gain),
-            wide(&norm.shift),
-            wide(&norm.mean),
-            wide(&norm.variance),
-        ]);
-        node.style = Style {
-            norm: Norm::Batch,
-            epsilon,
-            offset: learned.offset,
-            ..Style::default()
-        };
-        Ok(value)
-    }
-
-    /// A factor and a summand: part of the convolution in front of it, or else a function of each
-    /// value where all channels have the same.
-    pub(super) fn affine(&mut self, index: usize, affine: &Affine) -> Result<Value, String> {
-        let tensor = self.network.layers[index].reads[0];
-        let value = self.value(tensor)?;
-        // Values of a vector that was a map are many for each channel.
-        let each = affine.scale.len().max(affine.offset.len()) > 1;
-        if each && value.flat.is_some() {
-            return Err(
-                "it has a factor or a summand for each value of what was a map; allowed are such for each channel, in front of what makes a vector of it"
-                    .to_owned(),
-            );
-        }
-        if let Some(node) = self.joins(&value)
-            && node.is_linear()
-            && let Some(learned) = node.learned.as_mut()
-        {
-            let of = |values: &[f64], channel| of_channel(values, channel);
-            match &mut learned.norm {
-                Some([gain, shift, ..]) => {
-                    for channel in 0..gain.len() {
-                        gain[channel] *= of(&affine.scale, channel);
-                        shift[channel] = shift[channel] * of(&affine.scale, channel)
-                            + of(&affine.offset, channel);
-                    }
-                }
-                None => {
-                    for channel in 0..learned.bias.len() {
-                        learned.factor[channel] *= of(&affine.scale, channel);
-                        learned.bias[channel] = learned.bias[channel] * of(&affine.scale, channel)
-                            + of(&affine.offset, channel);
-                    }
-                    learned.offset = true;
-                }
-            }
-            return Ok(value);
-        }
-        let (&[scale], &[offset]) = (&affine.scale[..], &affine.offset[..]) else {
-            return Err(
-                "it has a factor or a summand for each channel, and stands behind something other than a convolution; allowed are such behind a convolution or a dense layer, and one for all channels anywhere"
-                    .to_owned(),
-            );
-        };
-        let (before, after) = value.affine;
-        let joined = (before * scale, after * scale + offset);
-        if joined.1 != 0.0 && value.padding != Padding::NONE {
-            let source = self.commit(tensor)?;
-            return Ok(Value {
-                affine: (scale, offset),
-                ..Value::of(source).flattened(value.flat)
-            });
-        }
-        Ok(Value {
-            affine: joined,
-            ..value
-        })
     }
 
     /// A sum: part of a convolution that nobody else reads, or a layer of its own.
@@ -404,7 +300,7 @@ impl<'n> Lowering<'n> {
             (Source::Input, _) => false,
         };
         let square = other.stride.rows == other.stride.columns && other.stride.rows <= 2;
-        if !before || !square || other.padding != Padding::NONE || other.affine != SAME {
+        if !before || !square || other.padding != Padding::NONE || other != other.unscaled() {
             return None;
         }
         let node = self.joins(&host).filter(|node| node.is_linear())?;
@@ -416,21 +312,4 @@ impl<'n> Lowering<'n> {
         node.front = other.front;
         Some(host)
     }
-}
-
-/// A norm with its own ε as factors and summands.
-pub(crate) fn folded(norm: &BatchNorm) -> Affine {
-    let channels = norm.gain.len();
-    let mut affine = Affine {
-        scale: Vec::with_capacity(channels),
-        offset: Vec::with_capacity(channels),
-    };
-    for channel in 0..channels {
-        let of = |values: &[f32]| f64::from(of_channel(values, channel));
-        let deviation = (of(&norm.variance) + f64::from(norm.epsilon)).sqrt();
-        let scale = of(&norm.gain) / deviation;
-        affine.scale.push(scale);
-        affine.offset.push(of(&norm.shift) - of(&norm.mean) * scale);
-    }
-    affine
 }

@@ -7,20 +7,21 @@
 //! were learned: training rounds by its own grids.
 //!
 //! [`node`] has the layers while they are put together, [`value`] what flows between them,
-//! [`join`] decides what becomes part of which layer, and [`finish`] gives channels and
-//! weights their places.
+//! [`join`] and, for factors and norms, [`scale`] decide what becomes part of which layer, and
+//! [`finish`] gives channels and weights their places.
 
 mod finish;
 mod function;
 pub(crate) mod join;
 mod node;
+pub(crate) mod scale;
 mod value;
 
 use crate::network::{self, Network, Operator, Pool, QuantizedForm};
 use brownout_golden::network::{Architecture, Bounds, Parameters, Style};
 use brownout_spec::program::{Operation, Padding, Shape, Steps, Window};
 use node::Node;
-use value::{SAME, Source, Value};
+use value::{Source, Value};
 
 /// A network in floating point, ready to be trained.
 #[derive(Clone, Debug)]
@@ -59,6 +60,8 @@ struct Lowering<'n> {
     nodes: Vec<Node<'n>>,
     /// Of each node, how many reads of it and of its views have not become part of it.
     loose: Vec<usize>,
+    /// Factors and summands that values have, and no layer yet.
+    waiting: Vec<network::Affine>,
     /// Shape of the network's input.
     input: Shape,
     /// Shape of the images.
@@ -83,6 +86,7 @@ impl<'n> Lowering<'n> {
             values,
             nodes: Vec::new(),
             loose: Vec::new(),
+            waiting: Vec::new(),
             input: shape(network.tensors[network.input].shape),
             image: shape(network.tensors[network.input].shape),
             remarks: Vec::new(),
@@ -118,11 +122,7 @@ impl<'n> Lowering<'n> {
             Operator::BatchNorm(norm) => self.norm(index, norm),
             Operator::Affine(affine) => self.affine(index, affine),
             Operator::Add => self.add(index),
-            Operator::Concat => {
-                let reads = self.maps(index)?;
-                let node = Node::new(&layer.name, Operation::Concat, reads);
-                Ok(self.push(node))
-            }
+            Operator::Concat => self.concat(index),
             Operator::Pool(pool) => self.pool(index, pool),
             Operator::Clip(low, high) => self.clip(index, *low, *high),
             Operator::Pointwise(expression) => {
@@ -142,6 +142,12 @@ impl<'n> Lowering<'n> {
             }
             Operator::Pad(padding, [front, behind]) => {
                 let value = self.value(read)?;
+                // Zeros have no summand, and other channels have other factors.
+                let channels = front + behind > 0;
+                let value = match self.has_summand(&value) || channels && value.each.is_some() {
+                    true => Value::of(self.commit(read)?).flattened(value.flat),
+                    false => value,
+                };
                 let padding = Padding {
                     top: padding.top,
                     left: padding.left,
@@ -196,10 +202,8 @@ impl<'n> Lowering<'n> {
         }
         let name = self.network.tensors[tensor].name.clone();
         let mut source = value.of;
-        if value.affine != SAME {
-            let mut node = Node::new(&name, Operation::Pointwise, vec![source]);
-            node.style = Style::of_function(function::affine(value.affine.0, value.affine.1)?);
-            source = self.push(node).of;
+        if value != value.unscaled() {
+            source = self.scaled_copy(&name, &value)?;
         }
         if value.stride != Steps::ONE {
             let window = Window {
@@ -215,6 +219,33 @@ impl<'n> Lowering<'n> {
             source = self.push(node).of;
         }
         Ok(source)
+    }
+
+    /// Channels side by side. Vectors that were maps of the same rows and columns, channels first,
+    /// are side by side just as their maps are.
+    fn concat(&mut self, index: usize) -> Result<Value, String> {
+        let layer = &self.network.layers[index];
+        let values = layer.reads.iter().map(|&tensor| self.value(tensor));
+        let values = values.collect::<Result<Vec<_>, _>>()?;
+        if values.iter().all(|value| value.flat.is_none()) {
+            let reads = self.committed(index)?;
+            return Ok(self.push(Node::new(&layer.name, Operation::Concat, reads)));
+        }
+        let mut sides = Vec::with_capacity(values.len());
+        for value in &values {
+            let map = value.viewed(self.shape_of(value.of)?);
+            sides.push((map.height, map.width));
+        }
+        let first = values.iter().all(|value| value.flat == Some(false));
+        if !first || sides.iter().any(|side| *side != sides[0]) {
+            return Err(
+                "it joins vectors that were maps; allowed are such of maps with the same rows and columns, channels first, or the maps themselves"
+                    .to_owned(),
+            );
+        }
+        let reads = self.committed(index)?;
+        let node = Node::new(&layer.name, Operation::Concat, reads);
+        Ok(self.push(node).flattened(Some(false)))
     }
 
     fn pool(&mut self, index: usize, pool: &Pool) -> Result<Value, String> {
@@ -264,8 +295,12 @@ impl<'n> Lowering<'n> {
             return Ok(value);
         }
         if to.pixels() == 1 && value.flat.is_none() {
-            self.commit(layer.reads[0])?;
+            if value.front + value.behind > 0 {
+                // No dense layer reads channels of zeros.
+                self.commit(layer.reads[0])?;
+            }
             let channels_last = from_last || from.pixels() == 1 || from.channels == 1;
+            let value = self.scaled_vector(value, from, channels_last);
             return Ok(value.flattened((from.pixels() > 1).then_some(channels_last)));
         }
         let is_image = value.of == Source::Input && from.pixels() == 1 && self.nodes.is_empty();
@@ -299,7 +334,9 @@ impl<'n> Lowering<'n> {
         let value = self.value(self.network.layers[index].reads[0])?;
         // What is only looked at in another way has been rounded where it was made.
         match range {
-            Some(bounds) if value.of != Source::Input && value.is_plain() => {
+            Some(bounds)
+                if value.each.is_some() || value.of != Source::Input && value.is_plain() =>
+            {
                 self.clip(index, bounds.low(), bounds.high())
             }
             _ => Ok(value),
@@ -317,13 +354,17 @@ impl<'n> Lowering<'n> {
             node.style.bounds = clipped;
             return Ok(value);
         }
-        let window = Window::square(1, 1, 0);
-        let operation = Operation::AveragePool {
-            window,
-            counted: Padding::NONE,
-        };
         let source = self.commit(tensor)?;
-        let mut node = Node::new(&layer.name, operation, vec![source]);
+        let scaled = value != value.unscaled();
+        if let Source::Node(node) = source
+            && scaled
+            && value.unscaled().is_plain()
+        {
+            // The copy that has just been made for this layer alone.
+            self.nodes[node].style.bounds = bounds;
+            return Ok(Value::of(source).flattened(value.flat));
+        }
+        let mut node = Node::copy(&layer.name, source);
         node.style.bounds = bounds;
         Ok(self.push(node).flattened(value.flat))
     }

@@ -3,7 +3,7 @@
 use super::value::Source;
 use crate::network::Weights;
 use brownout_golden::network::{Bounds, Style};
-use brownout_spec::program::{Operation, Shape};
+use brownout_spec::program::{Operation, Padding, Shape, Window};
 
 /// A layer, in the file's order of channels.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Node<'n> {
     pub style: Style,
     /// What a convolution has learned.
     pub learned: Option<Learned<'n>>,
+    /// What an average has learned for its channels.
+    pub each: Option<Each>,
     /// Channels of zeros in front of those of the tensor that a convolution adds.
     pub front: usize,
 }
@@ -29,6 +31,8 @@ pub(super) struct Learned<'n> {
     pub weights: &'n Weights,
     /// What weights of each output are multiplied with.
     pub factor: Vec<f64>,
+    /// What weights of each input channel, or of each value of a vector, are multiplied with.
+    pub inputs: Option<Vec<f64>>,
     /// What is added to each output.
     pub bias: Vec<f64>,
     /// Whether the vector that a dense layer reads is a map, and then whether its channels are
@@ -42,6 +46,26 @@ pub(super) struct Learned<'n> {
     pub offset: bool,
 }
 
+/// What an average is multiplied with and what is added, by channel in the file's order; one value
+/// where all channels have the same.
+#[derive(Clone, Debug)]
+pub(super) enum Each {
+    /// A batch norm's gain, shift, mean and variance.
+    Norm([Vec<f64>; 4]),
+    /// A factor and a summand.
+    Affine(Vec<f64>, Vec<f64>),
+}
+
+impl Each {
+    /// The factor and the summand behind all else.
+    pub fn ends(&mut self) -> (&mut Vec<f64>, &mut Vec<f64>) {
+        match self {
+            Self::Norm([gain, shift, ..]) => (gain, shift),
+            Self::Affine(factor, summand) => (factor, summand),
+        }
+    }
+}
+
 impl<'n> Node<'n> {
     /// A layer without style or parameters.
     pub fn new(name: &str, operation: Operation, reads: Vec<Source>) -> Self {
@@ -51,8 +75,27 @@ impl<'n> Node<'n> {
             reads,
             style: Style::default(),
             learned: None,
+            each: None,
             front: 0,
         }
+    }
+
+    /// An average of one tap: a copy, to which something is done channel by channel.
+    pub fn copy(name: &str, source: Source) -> Self {
+        let operation = Operation::AveragePool {
+            window: Window::square(1, 1, 0),
+            counted: Padding::NONE,
+        };
+        Self::new(name, operation, vec![source])
+    }
+
+    /// Whether it is an average that nothing has been done to but for its channels.
+    pub fn is_average(&self) -> bool {
+        let averages = matches!(
+            self.operation,
+            Operation::AveragePool { .. } | Operation::GlobalAveragePool
+        );
+        averages && self.style.bounds.is_none()
     }
 
     /// Whether nothing has been done to the sums of products yet but a norm.

@@ -26,6 +26,9 @@ pub(super) struct Value {
     pub behind: usize,
     /// What each value is multiplied with, and what is added then; both for all channels.
     pub affine: (f64, f64),
+    /// Where there are such for each channel, or for each value of a vector that was a map,
+    /// instead: their place among those that wait for who reads them.
+    pub each: Option<usize>,
     /// Whether it is a map that became a vector, and then whether its channels are last in the
     /// vector's order.
     pub flat: Option<bool>,
@@ -44,7 +47,17 @@ impl Value {
             front: 0,
             behind: 0,
             affine: SAME,
+            each: None,
             flat: None,
+        }
+    }
+
+    /// The same without factors and summands.
+    pub fn unscaled(self) -> Self {
+        Self {
+            affine: SAME,
+            each: None,
+            ..self
         }
     }
 
@@ -78,11 +91,6 @@ impl Value {
     pub fn padded(self, by: Padding, (front, behind): (usize, usize)) -> Result<Self, String> {
         if self.flat.is_some() {
             return Err("it pads a vector; allowed are maps".to_owned());
-        }
-        if self.affine.1 != 0.0 {
-            return Err(
-                "it pads what has a summand in front of it; allowed is a factor".to_owned(),
-            );
         }
         let channels = front + behind > 0;
         if channels && (by != Padding::NONE || self.padding != Padding::NONE) {

@@ -5,8 +5,8 @@
 
 writes for each number k `k.onnx`, `k.input` (one image, NCHW) and `k.output`, both little-endian
 float32, and `k.txt`, a line that says what is in the graph. The judge is onnx.reference from opset
-19 on; below, where it lacks operators, and of pools with ceil_mode, some of which it cannot run,
-onnxruntime. Nothing here knows Brownout.
+19 on; below, where it lacks operators, of pools with ceil_mode, some of which it cannot run, and of
+max pools padded otherwise below than above, of which it mixes up rows and columns, onnxruntime. Nothing here knows Brownout.
 """
 
 import sys
@@ -180,6 +180,8 @@ class Graph:
         if ceil:
             attributes["ceil_mode"] = 1
             self.features.append("ceil_mode")
+        if not average and pads[:2] != pads[2:]:
+            self.features.append("uneven_maximum")
         self.apply("AveragePool" if average else "MaxPool", shape=(channels, *out), **attributes)
 
     def block(self):
@@ -206,6 +208,43 @@ class Graph:
             self.value = self.node("Concat", [self.value, branch], axis=int(self.random.choice([1, -3])) if self.opset >= 11 else 1)
         if self.chance(0.5):
             self.activation()
+
+    def normed(self):
+        """A norm and a ReLU, in front of what they are for."""
+        self.norm()
+        if self.chance(0.9):
+            self.apply("Relu")
+
+    def preactivation(self):
+        """Blocks whose norms stand in front of their convolutions, and sums that are read as they are."""
+        for _ in range(int(self.random.integers(1, 3))):
+            start, channels = self.value, self.shape[0]
+            self.normed()
+            self.convolution(channels=int(self.random.integers(2, 9)), keep=True, groups=1)
+            self.normed()
+            self.convolution(channels=channels, keep=True, groups=1)
+            self.value = self.node("Add", [self.value, start] if self.chance(0.5) else [start, self.value])
+        if self.chance(0.7):
+            self.normed()
+        self.features.append("preactivation")
+
+    def densely(self):
+        """Layers that read all before them in their block, and a transition."""
+        for _ in range(int(self.random.integers(1, 4))):
+            start, shape = self.value, self.shape
+            self.normed()
+            self.convolution(channels=int(self.random.integers(1, 5)), keep=True, groups=1)
+            self.value = self.node("Concat", [start, self.value], axis=1)
+            self.shape = (shape[0] + self.shape[0], *shape[1:])
+        self.normed()
+        if self.chance(0.5):
+            self.convolution(channels=int(self.random.integers(2, 9)), keep=True, groups=1)
+        if min(self.shape[1:]) >= 2:
+            shape = (self.shape[0], self.shape[1] // 2, self.shape[2] // 2)
+            self.apply("AveragePool", shape=shape, kernel_shape=[2, 2], strides=[2, 2])
+            if self.chance(0.4):
+                self.norm()
+        self.features.append("dense_block")
 
     def resize(self):
         channels, height, width = self.shape
@@ -265,6 +304,12 @@ class Graph:
         elif max(self.shape[1:]) > 12:
             self.apply("GlobalMaxPool", shape=(self.shape[0], 1, 1))
         self.flatten()
+        if self.chance(0.2):
+            length = self.shape[0]
+            values = [self.floats(length) * 0.3 + 1, self.floats(length, scale=0.2), self.floats(length, scale=0.2)]
+            variance = self.random.uniform(0.2, 2, length).astype(np.float32)
+            self.apply("BatchNormalization", *[self.constant(v, "norm") for v in [*values, variance]])
+            self.features.append("norm_of_values")
         for layer in range(int(self.random.integers(1, 3))):
             (length,) = self.shape
             outputs = int(self.random.integers(2, 12))
@@ -291,24 +336,34 @@ class Graph:
     def body(self):
         for _ in range(int(self.random.integers(2, 6))):
             step = self.random.random()
-            if step < 0.45:
+            if step < 0.36:
                 self.convolution()
                 if self.chance(0.5):
                     self.norm()
                 if self.chance(0.7):
                     self.activation()
-            elif step < 0.65:
+            elif step < 0.54:
                 self.block()
+            elif step < 0.62:
+                self.preactivation()
+            elif step < 0.70:
+                self.densely()
             elif step < 0.85:
                 self.pool()
-            elif step < 0.92:
+                if self.chance(0.2):
+                    self.norm()
+                    self.features.append("norm_of_a_pool")
+            elif step < 0.935:
                 self.resize()
-            elif step < 0.96:
+            elif step < 0.97:
                 self.pad()
             else:
                 self.apply("Dropout" if self.opset >= 12 else "Identity")
 
     def model(self):
+        if self.chance(0.15):
+            self.norm()
+            self.features.append("norm_of_the_image")
         self.convolution()
         self.body()
         self.head()
@@ -328,7 +383,7 @@ class Graph:
 
 def judge(model, graph, image):
     """What ONNX's own packages say."""
-    if graph.opset >= 19 and "ceil_mode" not in graph.features:
+    if graph.opset >= 19 and not {"ceil_mode", "uneven_maximum"} & set(graph.features):
         return ReferenceEvaluator(model).run(None, {"image": image})[0]
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -166,6 +166,81 @@ def flattened_maps_side_by_side():
     return nodes, SMALL | {"w10": floats(2, 128)}
 
 
+@network("norm_of_each_flattened_value_behind_a_clip")
+def norm_of_each_flattened_value_behind_a_clip():
+    nodes = [
+        square("image w1", "c", 1),
+        node("Flatten", "c", "f"),
+        node("BatchNormalization", "f gain shift mean variance", "n"),
+        node("Relu", "n", "r"),
+        gemm("r w3", "result"),
+    ]
+    norm = {name: floats(64, 1)[:, 0] for name in ["gain", "shift", "mean"]}
+    return nodes, SMALL | norm | {"variance": RANDOM.uniform(0.5, 2, 64).astype(np.float32)}
+
+
+@network("norms_of_the_image_and_of_what_is_read_twice")
+def norms_of_the_image_and_of_what_is_read_twice():
+    def norm(reads, writes, name):
+        return node("BatchNormalization", f"{reads} gain{name} shift{name} mean{name} variance{name}", writes)
+
+    nodes = [
+        norm("image", "i", 3),
+        node("Conv", "i wp", "c", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        norm("c", "n", 4),
+        node("Relu", "n", "r"),
+        square("r w2", "d", 1),
+        node("Add", "d c", "s"),
+        norm("s", "m", 4),
+        node("MaxPool", "c", "p", kernel_shape=[1, 1]),
+        node("Mul", "p factor", "q"),
+        node("Add", "q summand", "t"),
+        node("Relu", "t", "u"),
+        node("Concat", "m u", "cc", axis=1),
+        node("Flatten", "cc", "f"),
+        gemm("f w10", "result"),
+    ]
+    stored = {"factor": floats(4, 1, 1), "summand": floats(1, 4, 1, 1), "wp": floats(4, 3, 3, 3), "w10": floats(2, 128)}
+    for channels in (3, 4):
+        stored |= {f"{name}{channels}": floats(channels, 1)[:, 0] + 1 for name in ["gain", "shift", "mean"]}
+        stored[f"variance{channels}"] = RANDOM.uniform(0.5, 2, channels).astype(np.float32)
+    return nodes, SMALL | stored
+
+
+@network("factors_in_front_of_weights_of_groups")
+def factors_in_front_of_weights_of_groups():
+    nodes = [
+        node("MaxPool", "image", "p", kernel_shape=[1, 1]),
+        node("Mul", "p factor", "m"),
+        node("Add", "m summand", "a"),
+        node("Conv", "a wg", "c", kernel_shape=[2, 2], group=3),
+        node("MaxPool", "c", "q", kernel_shape=[1, 1]),
+        node("Mul", "q more", "b"),
+        node("Conv", "b wh", "d", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("MaxPool", "d", "e", kernel_shape=[1, 1]),
+        node("Mul", "e factor", "h"),
+        node("Flatten", "h", "f"),
+        gemm("f w11", "result"),
+    ]
+    stored = {"factor": floats(3, 1, 1), "summand": floats(3, 1, 1), "more": floats(6, 1, 1)}
+    return nodes, stored | {"wg": floats(6, 1, 2, 2), "wh": floats(3, 6, 3, 3), "w11": floats(2, 27)}
+
+
+@network("a_residual_sum_gives_the_results")
+def a_residual_sum_gives_the_results():
+    nodes = [
+        square("image w1", "c", 1),
+        node("GlobalAveragePool", "c", "g"),
+        square("g w12", "a", 1),
+        node("Flatten", "a", "y"),
+        node("Flatten", "c", "f"),
+        node("Gemm", "f w13", "z", transB=1),
+        node("Add", "z y", "s"),
+        node("Relu", "s", "result"),
+    ]
+    return nodes, SMALL | {"w12": floats(4, 4, 1, 1), "w13": floats(4, 64)}
+
+
 def main():
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-//! Data that is not part of the repository, and the container of numpy's arrays.
+//! Data that is not part of the repository, the container of numpy's arrays, and scripts of ONNX's
+//! own packages.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -14,6 +15,7 @@ use flate2::read::DeflateDecoder;
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The folder of that name in `shared/data` beside the repository; `None`, with a
 /// message that is seen even if the test passes, where it is absent.
@@ -30,6 +32,53 @@ pub fn shared(name: &str) -> Option<PathBuf> {
         folder.display()
     );
     None
+}
+
+/// The packages' Python; `None` where they may be missing.
+///
+/// # Panics
+/// Where they may not.
+pub fn python() -> Option<PathBuf> {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/bin/onnx-python");
+    if tools.exists() {
+        return Some(tools);
+    }
+    assert!(
+        std::env::var_os("BROWNOUT_SKIP_ONNX").is_some(),
+        "{} is missing: run `make tools`, or set BROWNOUT_SKIP_ONNX=1",
+        tools.display()
+    );
+    eprintln!("skipped: BROWNOUT_SKIP_ONNX is set");
+    None
+}
+
+/// The numbers of a file.
+///
+/// # Panics
+/// If there is none.
+pub fn floats(path: &Path) -> Vec<f32> {
+    let bytes = std::fs::read(path).expect("the script has written it");
+    let words = bytes.as_chunks::<4>().0.iter();
+    words.map(|word| f32::from_le_bytes(*word)).collect()
+}
+
+/// Has one of the scripts of `random` write its networks.
+///
+/// # Panics
+/// With what it says, if it fails.
+pub fn write(python: &Path, script: &str, folder: &Path, arguments: &[&str]) {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/random");
+    let said = Command::new(python)
+        .arg(scripts.join(script))
+        .arg(folder)
+        .args(arguments)
+        .output()
+        .expect("the packages' Python starts");
+    assert!(
+        said.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
 }
 
 /// The elements of every array of a compressed npz file, by name, as they lie there.

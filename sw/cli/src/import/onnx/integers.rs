@@ -9,7 +9,7 @@ use crate::output::Output;
 use crate::table::percent;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::InputMap;
-use brownout_golden::network::Score;
+use brownout_golden::network::{Measure, Score};
 use brownout_onnx::integers::integers;
 use brownout_spec::program::Shape;
 use serde::Serialize;
@@ -84,8 +84,10 @@ pub fn run(settings: &ImportSettings, read: Read, output: Output) -> Result<(), 
         spinner.finish_and_clear();
         let score = Score {
             correct,
+            among_five: 0,
             images: data.len(),
-            loss: 0.0,
+            loss: f64::NAN,
+            measure: Measure::CrossEntropy,
         };
         let level = guessing::level(&data, model.classes());
         let is_guessing = guessing::is_guessing(score, level);

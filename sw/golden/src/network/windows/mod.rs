@@ -217,16 +217,6 @@ impl Forward {
         self.output.channels
     }
 
-    /// Values of one image's input.
-    pub fn input_volume(&self) -> usize {
-        self.input.volume()
-    }
-
-    /// Values of one image's result.
-    pub fn output_volume(&self) -> usize {
-        self.output.volume()
-    }
-
     /// Length of a weight gradient as [`Forward::correlate`] adds to it.
     pub fn packed_length(&self) -> usize {
         match self.loops {
