@@ -3,7 +3,7 @@
 use super::building::{Building, MISSING};
 use super::target::Target;
 use super::value::{Value, View};
-use crate::lower::{join, scale, shape};
+use crate::lower::{scale, shape};
 use crate::network::{Operator, QuantizedForm, TensorId};
 use brownout_spec::program::{Operation, Padding, Steps};
 
