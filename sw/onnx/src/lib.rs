@@ -32,6 +32,7 @@ pub use error::OnnxError;
 use bytes::Bytes;
 use network::Network;
 use std::path::Path;
+use write::Restored;
 
 /// The network of a file, with external data that lie in its folder.
 ///
@@ -39,8 +40,22 @@ use std::path::Path;
 /// A file that cannot be read, or what it holds: a sentence with the file, the node or
 /// tensor, what was found and what is allowed.
 pub fn read_network(path: &Path) -> Result<Network, OnnxError> {
-    let graph = read::graph_of_file(path)?;
+    let model = read::model_of_file(path)?;
+    let graph = read::graph_of_model(model, path)?;
     normalize::normalize(&graph).map_err(|sentence| OnnxError::new(path, sentence))
+}
+
+/// The network of a file as [`read_network`] has it, and the integer model that it was written from.
+///
+/// # Errors
+/// As [`read_network`].
+pub fn read_written(path: &Path) -> Result<(Network, Restored), OnnxError> {
+    let model = read::model_of_file(path)?;
+    let restored = write::restore(&model);
+    let graph = read::graph_of_model(model, path)?;
+    let network = normalize::normalize(&graph);
+    let network = network.map_err(|sentence| OnnxError::new(path, sentence))?;
+    Ok((network, restored))
 }
 
 /// The network of a model in memory, which has no external data; `path` names it in
@@ -49,6 +64,6 @@ pub fn read_network(path: &Path) -> Result<Network, OnnxError> {
 /// # Errors
 /// As [`read_network`].
 pub fn network_of(bytes: impl Into<Bytes>, path: &Path) -> Result<Network, OnnxError> {
-    let graph = read::graph_of(bytes.into(), path, None)?;
+    let graph = read::graph_of(bytes.into(), path)?;
     normalize::normalize(&graph).map_err(|sentence| OnnxError::new(path, sentence))
 }

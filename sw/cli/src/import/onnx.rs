@@ -13,7 +13,7 @@ use brownout_golden::float::{FloatModel, Form};
 use brownout_golden::model::{InputMap, Normalization};
 use brownout_onnx::integers::is_quantized;
 use brownout_onnx::network::Network;
-use brownout_onnx::{explain::explain, lower, read_network};
+use brownout_onnx::{explain::explain, lower, read_written};
 use brownout_spec::program::Shape;
 use brownout_spec::text::printable;
 use serde::Serialize;
@@ -95,7 +95,8 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
         files::check_writable(out)?;
     }
     let refused = |problem: String| Error::Recipe(problem);
-    let network = read_network(path).map_err(|problem| refused(problem.to_string()))?;
+    let read = read_written(path).map_err(|problem| refused(problem.to_string()))?;
+    let (network, restored) = read;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = match printable(&name) {
         name if name.is_empty() => "network".to_owned(),
@@ -113,7 +114,9 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
             let allowed = "checkpoint: no node of the file quantizes activations, and `export` makes an integer model of a checkpoint";
             Err(Error::flag("--form", ImportForm::Integers, allowed))
         }
-        (Some(ImportForm::Integers) | None, true) => integers::run(settings, read, output),
+        (Some(ImportForm::Integers) | None, true) => {
+            integers::run(settings, read, restored, output)
+        }
         (Some(ImportForm::Checkpoint), _) | (None, false) => checkpoint(settings, read, output),
     }
 }

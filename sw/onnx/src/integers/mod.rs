@@ -51,6 +51,21 @@ pub struct Integers {
     pub remarks: Vec<String>,
 }
 
+impl Integers {
+    /// The model that the file was written from.
+    pub fn restored(model: IntegerModel) -> Self {
+        Self {
+            image: model.network.input,
+            tensors: vec![None; model.network.layers.len()],
+            remarks: vec![
+                "Brownout wrote the file: weights, multipliers and pixel map are those of the model that it was written from"
+                    .to_owned(),
+            ],
+            model,
+        }
+    }
+}
+
 /// Which tensor of the file a layer writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {

@@ -26,12 +26,11 @@ struct Reading<'a> {
     external: u64,
 }
 
-/// The graph of a file.
+/// The messages of a file, of which nothing is checked yet.
 ///
 /// # Errors
-/// A file that is missing, too large or no model, or whose graph cannot be read: a
-/// sentence with the file, the node or tensor, what was found and what is allowed.
-pub fn graph_of_file(path: &Path) -> Result<Graph, OnnxError> {
+/// A file that is missing, too large or no model: a sentence with the file.
+pub fn model_of_file(path: &Path) -> Result<ModelProto, OnnxError> {
     let failed = |e: std::io::Error| OnnxError::new(path, format!("cannot be read: {e}"));
     let size = fs::metadata(path).map_err(failed)?.len();
     if size > MOST_BYTES {
@@ -39,33 +38,48 @@ pub fn graph_of_file(path: &Path) -> Result<Graph, OnnxError> {
         return Err(OnnxError::new(path, sentence));
     }
     let bytes = fs::read(path).map_err(failed)?;
+    decode(bytes.into(), path)
+}
+
+/// The graph of a file's messages.
+///
+/// # Errors
+/// A graph that cannot be read: a sentence with the file, the node or tensor, what was found and
+/// what is allowed.
+pub fn graph_of_model(model: ModelProto, path: &Path) -> Result<Graph, OnnxError> {
     // `parent` of a plain name is empty, which is no folder that can be opened.
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    graph_of(bytes.into(), path, Some(folder))
+    checked(model, path, Some(folder))
 }
 
-/// The graph of a model in memory; `path` names it in sentences. Without a `folder`
-/// no external data are read.
+/// The graph of a model in memory, which has no external data; `path` names it in sentences.
 ///
 /// # Errors
-/// As [`graph_of_file`].
-pub fn graph_of(bytes: Bytes, path: &Path, folder: Option<&Path>) -> Result<Graph, OnnxError> {
+/// As [`model_of_file`] and [`graph_of_model`].
+pub fn graph_of(bytes: Bytes, path: &Path) -> Result<Graph, OnnxError> {
+    checked(decode(bytes, path)?, path, None)
+}
+
+fn decode(bytes: Bytes, path: &Path) -> Result<ModelProto, OnnxError> {
     let refuse = |sentence: String| OnnxError::new(path, sentence);
     if bytes.is_empty() {
         return Err(refuse("is empty; expected a model of ONNX".to_owned()));
     }
-    let model = ModelProto::decode(bytes).map_err(|e| {
+    ModelProto::decode(bytes).map_err(|e| {
         let reason = innermost(&e.to_string());
         refuse(format!("is no model of ONNX, or a damaged one: {reason}"))
-    })?;
+    })
+}
+
+fn checked(model: ModelProto, path: &Path, folder: Option<&Path>) -> Result<Graph, OnnxError> {
     let mut reading = Reading {
         folder,
         external: 0,
     };
-    model::graph(&mut reading, model).map_err(refuse)
+    model::graph(&mut reading, model).map_err(|sentence| OnnxError::new(path, sentence))
 }
 
 /// The reason at the end of prost's message, which repeats the path to it for every
@@ -110,7 +124,7 @@ mod tests {
         }
         model.push(length as u8);
         model.extend(&bytes);
-        let refused = graph_of(model.into(), Path::new("deep.onnx"), None).unwrap_err();
+        let refused = graph_of(model.into(), Path::new("deep.onnx")).unwrap_err();
         assert!(refused.sentence().len() < 300, "{refused}");
         assert!(refused.to_string().starts_with("deep.onnx: "), "{refused}");
     }

@@ -10,7 +10,8 @@ use crate::table::percent;
 use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::InputMap;
 use brownout_golden::network::{Measure, Score};
-use brownout_onnx::integers::integers;
+use brownout_onnx::integers::{Integers, integers};
+use brownout_onnx::write::Restored;
 use brownout_spec::program::Shape;
 use serde::Serialize;
 
@@ -41,7 +42,12 @@ struct Report {
 ///
 /// # Errors
 /// When the network has no integer form, or a flag says what it says itself.
-pub fn run(settings: &ImportSettings, read: Read, output: Output) -> Result<(), Error> {
+pub fn run(
+    settings: &ImportSettings,
+    read: Read,
+    restored: Restored,
+    output: Output,
+) -> Result<(), Error> {
     let Read {
         path,
         network,
@@ -50,8 +56,23 @@ pub fn run(settings: &ImportSettings, read: Read, output: Output) -> Result<(), 
         explanation,
     } = read;
     let mut remarks = network.warnings.clone();
-    let pixels = settings.pixels(&mut remarks);
-    let made = integers(&network, (&name, &origin), pixels);
+    let (pixels, made) = match restored {
+        Restored::Model(model) => {
+            let own = model.input;
+            if let Some(given) = settings.input.filter(|given| *given != own) {
+                let allowed = format!("{own}, which the file's metadata say");
+                return Err(Error::flag("--input", given, allowed));
+            }
+            (own, Ok(Integers::restored(*model)))
+        }
+        foreign => {
+            if let Restored::Changed(reason) = foreign {
+                remarks.push(format!("it has metadata of Brownout that are not believed, since {reason}: it is read as anybody's file"));
+            }
+            let pixels = settings.pixels(&mut remarks);
+            (pixels, integers(&network, (&name, &origin), pixels))
+        }
+    };
     if let (Err(_), Some(explanation)) = (&made, &explanation) {
         // What was understood helps most where something was not.
         output.remark(explanation);
