@@ -1,7 +1,7 @@
 //! `brownout import --onnx`: from anybody's network to a checkpoint, or of a quantized one to an
 //! integer model.
 
-mod integers;
+mod quantized;
 
 use super::{Measured, guessing};
 use crate::arguments::{ImportForm, ImportSettings};
@@ -11,7 +11,7 @@ use crate::files;
 use crate::output::Output;
 use brownout_golden::float::{FloatModel, Form};
 use brownout_golden::model::{InputMap, Normalization};
-use brownout_onnx::integers::is_quantized;
+use brownout_onnx::integers::{integers, is_quantized};
 use brownout_onnx::network::Network;
 use brownout_onnx::{explain::explain, lower, read_written};
 use brownout_spec::program::Shape;
@@ -115,7 +115,7 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
             Err(Error::flag("--form", ImportForm::Integers, allowed))
         }
         (Some(ImportForm::Integers) | None, true) => {
-            integers::run(settings, read, restored, output)
+            quantized::run(settings, read, restored, output)
         }
         (Some(ImportForm::Checkpoint), _) | (None, false) => checkpoint(settings, read, output),
     }
@@ -137,7 +137,7 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
         output.remark(explanation);
     }
     let lowered = lowered.map_err(|problem| refused(format!("{}: {problem}", path.display())))?;
-    let mut remarks = network.warnings;
+    let mut remarks = network.warnings.clone();
     remarks.extend(lowered.remarks);
     let architecture = lowered.architecture;
     let data = match &settings.data {
@@ -156,7 +156,8 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
         (lowered.image, architecture.network.input),
         images,
     )?;
-    let input = settings.pixels(&mut remarks);
+    let pixels = settings.pixels(&mut remarks);
+    let input = own_quantizer(&network, pixels).unwrap_or(pixels);
     let input = input
         .for_channels(image.channels)
         .map_err(|problem| refused(format!("--input: {problem}")))?;
@@ -212,6 +213,16 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
     output.result(&report, &shown.text)?;
     shown.remark(output);
     Ok(())
+}
+
+/// The map from pixels that a quantized network brings, where activations can be trained in its
+/// steps: the vectors that such a network is delivered with are integers of it.
+fn own_quantizer(network: &Network, pixels: InputMap) -> Option<InputMap> {
+    let made = is_quantized(network).then(|| integers(network, ("", ""), pixels));
+    match made?.ok()?.model.input {
+        own @ InputMap::Quantize(quantizer) if quantizer.is_linear() => Some(own),
+        _ => None,
+    }
 }
 
 /// Refuses what an ONNX file says itself, and a run without a result.

@@ -55,6 +55,11 @@ impl<'n> Building<'n> {
             }
             Operator::Quantizer(form) => {
                 let target = Target::new(form)?;
+                // Brevitas writes widths below 8 bits as a clip of bytes.
+                let target = match self.clipped[layer.writes] {
+                    Some(ends) => target.narrowed(ends),
+                    None => target,
+                };
                 self.quantize(value, &target, layer.writes)
             }
         }

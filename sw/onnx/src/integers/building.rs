@@ -4,7 +4,7 @@ use super::first::First;
 use super::node::Node;
 use super::value::{Image, Open, Stored, Sum, Value, View};
 use crate::lower::shape;
-use crate::network::{Expression, Network, TensorId};
+use crate::network::{Expression, Network, Operator, TensorId};
 use brownout_spec::program::{MAX_CHANNELS, Operation, Padding, Shape, Window};
 use std::sync::Arc;
 
@@ -27,8 +27,28 @@ pub(super) struct Building<'n> {
     pub image: Shape,
     pub first: Option<First>,
     pub remarks: Vec<String>,
+    /// For each tensor the ends of a clip that alone reads it.
+    pub clipped: Vec<Option<(f32, f32)>>,
     /// Channels that have waited for a quantizer so far.
     waited: usize,
+}
+
+/// For each tensor of a network the ends of a clip that alone reads it.
+fn clipped(network: &Network) -> Vec<Option<(f32, f32)>> {
+    let mut readers = vec![0usize; network.tensors.len()];
+    for &read in network.layers.iter().flat_map(|layer| &layer.reads) {
+        readers[read] += 1;
+    }
+    readers[network.output] += 1;
+    let mut clipped = vec![None; network.tensors.len()];
+    for layer in &network.layers {
+        if let (Operator::Clip(low, high), [read]) = (&layer.operator, &layer.reads[..])
+            && readers[*read] == 1
+        {
+            clipped[*read] = Some((*low, *high));
+        }
+    }
+    clipped
 }
 
 impl<'n> Building<'n> {
@@ -48,6 +68,7 @@ impl<'n> Building<'n> {
             image,
             first: None,
             remarks: Vec::new(),
+            clipped: clipped(network),
             waited: 0,
         }
     }

@@ -132,7 +132,7 @@ impl<'n> Building<'n> {
     }
 
     /// Smallest and largest integer of a tensor.
-    fn bounds(&self, tensor: usize) -> (i8, i8) {
+    pub fn bounds(&self, tensor: usize) -> (i8, i8) {
         match tensor {
             0 => self.first.as_ref().map_or(WHOLE, |first| first.bounds),
             k => {

@@ -1,7 +1,7 @@
 //! What makes one number of each: factors, clips, functions, and numbers of integers.
 
 use super::building::{Building, MISSING};
-use super::value::{Grid, Moved, Open, Value};
+use super::value::{Grid, Moved, Open, Stored, Value};
 use crate::network::{Affine, Expression, Function};
 use crate::quantization::Linear;
 use brownout_spec::program::Operation;
@@ -133,12 +133,29 @@ impl<'n> Building<'n> {
             let made = parts.map(|part| self.clip(part, (low, high), name));
             return Ok(Value::Parts(made.collect::<Result<_, String>>()?, flat));
         }
+        if let Value::Stored(stored) = &value
+            && self.lies_within(stored, (low, high))
+        {
+            return Ok(value);
+        }
         let mut open = self.opened_over(value, name, (low..=high).contains(&0.0))?;
         let into = |end: &mut f64| *end = end.max(f64::from(low)).min(f64::from(high));
         open.low.iter_mut().for_each(into);
         open.high.iter_mut().for_each(into);
         open.expression = behind(open.expression, Function::Clip(low, high));
         Ok(Value::Open(open))
+    }
+
+    /// Whether all that stored integers can stand for is between two ends.
+    fn lies_within(&self, stored: &Stored, (low, high): (f32, f32)) -> bool {
+        let (first, last) = self.bounds(stored.tensor);
+        let zeros = stored.view.has_zeros().then_some(0.0);
+        let ends = [first, last].map(|end| (i64::from(end) - stored.grid.zero) as f64);
+        let scales = stored.grid.scale.iter();
+        let mut values = scales
+            .flat_map(|scale| ends.map(|end| end * scale))
+            .chain(zeros);
+        values.all(|value| (f64::from(low)..=f64::from(high)).contains(&value))
     }
 
     /// A function of each number.

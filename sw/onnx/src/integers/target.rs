@@ -243,6 +243,20 @@ impl Target {
         }
     }
 
+    /// With no other integers than those between the ends of a clip of what the node writes; as it
+    /// was if there are none, or if what it writes are not the integers themselves.
+    pub fn narrowed(mut self, (low, high): (f32, f32)) -> Self {
+        let integers = matches!(self.form, QuantizedForm::Quantize(_));
+        let recentred = self.recentred as f64;
+        let low = (f64::from(low).ceil() - recentred).max(f64::from(self.bounds.0));
+        let high = (f64::from(high).floor() - recentred).min(f64::from(self.bounds.1));
+        if integers && low <= high {
+            // Between the bounds of bytes, so that both casts are exact.
+            self.bounds = (low as i8, high as i8);
+        }
+        self
+    }
+
     /// The stored integer of a number, as the file's own arithmetic has it.
     pub fn stored(&self, x: f64, channel: usize) -> i8 {
         let x = x as f32;

@@ -96,6 +96,19 @@ impl InputQuantizer {
         (self.step / self.factors[0]).abs()
     }
 
+    /// Whether each integer stands for as many steps above 0, and no channel differs: what training
+    /// and its activations take.
+    pub fn is_linear(&self) -> bool {
+        let same = |values: &[f32; MOST_CHANNELS]| {
+            let mut values = values[..self.count].iter();
+            values.all(|&value| value == self.factors[0])
+        };
+        self.zero == 0
+            && self.factors[0] > 0.0
+            && same(&self.factors)
+            && self.summands.iter().all(|&summand| summand == 0.0)
+    }
+
     /// Channels that it has moments or factors for; `None` where it is the same for any number.
     pub(super) fn channels(&self) -> Option<usize> {
         Some(self.pixels.channels().len()).filter(|&channels| channels > 1)
