@@ -446,7 +446,7 @@ fn what_cannot_be_exported_is_refused_with_status_2_and_leaves_nothing() {
     let wide = IMPORT.map(|word| if word == "28x28x1" { "14x56x1" } else { word });
     sandbox.ok(&wide);
     for (flags, expected) in [
-        ("", "<--out <FILE>|--state-dict <FILE>>"),
+        ("", "<--out <FILE>|--onnx <FILE>|--state-dict <FILE>>"),
         ("--out m", "--data <SOURCE>"),
         ("--state-dict x --calibration-images 5", "--out <FILE>"),
         ("--out m --data glyphs --weights rounded", "--state-dict"),

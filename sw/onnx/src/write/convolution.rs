@@ -160,23 +160,4 @@ impl Writer<'_> {
         let name = self.name(index, "added");
         self.graph.node("Add", &name, &[sums, &operand], &[])
     }
-
-    /// What a layer's second operand is multiplied with, in real numbers.
-    pub(super) fn operand_factor(&self, index: usize) -> f64 {
-        let layer = self.layer(index);
-        let scale = layer.operation.operand_scale().unwrap_or_default();
-        let steps = self.steps[index + 1] / self.steps[layer.reads[1]];
-        f64::from(scale.multiplier) * f64::from(-i32::from(scale.shift)).exp2() * steps
-    }
-
-    /// A value times a number, unless that is one.
-    pub(super) fn times(&mut self, name: &str, value: String, factor: f64) -> String {
-        if factor == 1.0 {
-            return value;
-        }
-        let constant = self
-            .graph
-            .floats(&format!("{name}.factor"), &[], &[factor as f32]);
-        self.graph.node("Mul", name, &[&value, &constant], &[])
-    }
 }

@@ -153,11 +153,7 @@ impl Graph {
     }
 
     /// The model with one image and one result of these names and extents.
-    pub fn model(
-        self,
-        (image, result): ((&str, &[usize]), (&str, &[usize])),
-        about: About,
-    ) -> ModelProto {
+    pub fn model(self, [image, result]: [(&str, &[usize]); 2], about: About) -> ModelProto {
         let own = ("", OPSET);
         let opsets = std::iter::once(own).chain(self.domains);
         let entry = |(key, value): (&str, String)| StringStringEntryProto {

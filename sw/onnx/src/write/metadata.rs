@@ -17,7 +17,7 @@
 //! All of that is believed only if the model that it gives has the graph that is in the file: see
 //! [`restore`](super::restore()).
 
-use super::Dialect;
+use super::dialect::Dialect;
 use brownout_golden::model::{IntegerModel, LayerTensors};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use super::dialect::Grid;
 use super::message::Attribute;
 use super::writer::Writer;
 use brownout_spec::arithmetic::{TABLE_ENTRIES, requantize};
-use brownout_spec::program::{Operation, Padding};
+use brownout_spec::program::Operation;
 
 /// ONNX's number of the type of 32-bit integers, for casts.
 const INT32: i64 = 6;
@@ -75,30 +75,6 @@ impl Writer<'_> {
         self.graph
             .node_of("", ("Resize", &node), &operands, &value, &attributes);
         self.passed_on(index, value, None)
-    }
-
-    /// Zeros around a map.
-    pub(super) fn zeros(&mut self, name: &str, source: &str, padding: Padding) -> String {
-        self.padded(name, source, (padding, 0.0))
-    }
-
-    /// One number around a map.
-    pub(super) fn padded(
-        &mut self,
-        name: &str,
-        source: &str,
-        (padding, with): (Padding, f32),
-    ) -> String {
-        let Padding {
-            top,
-            left,
-            bottom,
-            right,
-        } = padding;
-        let pads = [0, 0, top, left, 0, 0, bottom, right].map(|pixels| pixels as i64);
-        let pads = self.graph.longs(&format!("{name}.pads"), &pads);
-        let with = self.graph.floats(&format!("{name}.with"), &[], &[with]);
-        self.graph.node("Pad", name, &[source, &pads, &with], &[])
     }
 
     /// Values that a table has at the integers of a tensor: `Gather`, from −128 on.

@@ -1,7 +1,8 @@
 //! The integer model that a file was written from.
 
+use super::dialect::Dialect;
+use super::file::model_proto;
 use super::metadata::{DIALECT_KEY, LAYERS_KEY, LayerMetadata, MODEL_KEY, from_hex};
-use super::{Dialect, model_proto};
 use crate::error::quoted;
 use crate::schema::tensor_proto::DataType;
 use crate::schema::{GraphProto, ModelProto, NodeProto, TensorProto};

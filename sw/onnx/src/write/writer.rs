@@ -1,7 +1,7 @@
-//! The file on its way: layer after layer, as nodes on real numbers.
+//! The file on its way: what is known between two layers, and what they share.
 
 use super::constant::Rounding;
-use super::dialect::{Dialect, Grid, Rounded};
+use super::dialect::{Dialect, Rounded};
 use super::message::{Attribute, Graph};
 use super::metadata::LayerMetadata;
 use brownout_golden::model::IntegerModel;
@@ -46,11 +46,11 @@ pub(super) struct Writer<'m> {
     /// What no node says, of each layer so far.
     pub metadata: Vec<LayerMetadata>,
     /// Name of each layer's output.
-    names: Vec<String>,
+    pub outputs: Vec<String>,
 }
 
 impl<'m> Writer<'m> {
-    /// A file with the image, rounded to its step.
+    /// A file of nothing yet.
     pub fn new(
         model: &'m IntegerModel,
         shapes: &'m [LayerShapes],
@@ -63,7 +63,7 @@ impl<'m> Writer<'m> {
         graph.take_name(OUTPUT);
         let layers = model.network.layers.iter();
         let names = layers.map(|layer| graph.take_name(&layer.name)).collect();
-        let mut writer = Self {
+        Self {
             model,
             shapes,
             steps,
@@ -71,71 +71,8 @@ impl<'m> Writer<'m> {
             graph,
             tensors: Vec::new(),
             metadata: Vec::new(),
-            names,
-        };
-        writer.image();
-        writer
-    }
-
-    /// The image, rounded. Its map gives an integer whatever the zero point is, which only those
-    /// take off who read it; a quantizer adds it, and so it is taken off in front.
-    fn image(&mut self) {
-        let (step, zero) = (self.steps[0], self.model.network.input_zero);
-        let mut value = INPUT.to_owned();
-        if zero != 0 {
-            let offset = [(f64::from(zero) * step) as f32];
-            let offset = self.graph.floats("input.offset", &[], &offset);
-            value = self
-                .graph
-                .node("Sub", "input.shifted", &[&value, &offset], &[]);
+            outputs: names,
         }
-        let name = self.graph.take_name("input.rounded");
-        let grid = Grid::whole(zero, step);
-        let names = self
-            .dialect
-            .activation(&mut self.graph, (&name, &value), &grid);
-        let input = self.model.network.input;
-        let flat = input.pixels() == 1;
-        self.graph.shape(&names.real, true, &extents(input, flat));
-        self.tensors.push(Tensor { names, flat });
-    }
-
-    /// Everything of one layer.
-    ///
-    /// # Errors
-    /// A sentence naming the layer and channel that the file cannot say.
-    pub fn write(&mut self, index: usize) -> Result<(), String> {
-        let layer = &self.model.network.layers[index];
-        let mut metadata = LayerMetadata::new(&self.model.layers[index]);
-        let flat = self.is_flat(index);
-        let value = match layer.operation {
-            Operation::Convolution { residual, .. } => {
-                let sums = self.convolution(index, flat, &mut metadata)?;
-                match residual {
-                    Some(residual) => self.with_operand(index, &sums, residual),
-                    None => sums,
-                }
-            }
-            Operation::MaxPool { .. }
-            | Operation::AveragePool { .. }
-            | Operation::GlobalAveragePool => self.pool(index),
-            Operation::Add { .. } => self.add(index, flat),
-            Operation::Concat => self.concat(index, flat),
-            Operation::Resize { .. } => self.resize(index),
-            Operation::Pad { padding } => {
-                let source = self.map(index, 0);
-                let padded = self.zeros(&self.name(index, "padded"), &source, padding);
-                self.passed_on(index, padded, None)
-            }
-            Operation::Pointwise => self.table(index, flat),
-        };
-        self.metadata.push(metadata);
-        let tensor = match index + 1 == self.shapes.len() {
-            true => self.results(value, flat),
-            false => self.rounded(index, &value, flat),
-        };
-        self.tensors.push(tensor);
-        Ok(())
     }
 
     /// The graph, what no node says, and the value of each layer's output.
@@ -146,7 +83,7 @@ impl<'m> Writer<'m> {
     }
 
     /// Whether a layer's output is a row of values: a dense layer's, and what others make of rows.
-    fn is_flat(&self, index: usize) -> bool {
+    pub fn is_flat(&self, index: usize) -> bool {
         let (layer, shapes) = (self.layer(index), &self.shapes[index]);
         let of_rows = layer.reads.iter().all(|&tensor| self.tensors[tensor].flat);
         match layer.operation {
@@ -168,12 +105,12 @@ impl<'m> Writer<'m> {
 
     /// The name of a layer's output.
     pub fn output(&self, index: usize) -> &str {
-        &self.names[index]
+        &self.outputs[index]
     }
 
     /// A name for a part of a layer.
     pub fn name(&self, index: usize, part: &str) -> String {
-        format!("{}.{part}", self.names[index])
+        format!("{}.{part}", self.outputs[index])
     }
 
     pub fn rounding(&self, index: usize) -> Rounding {
@@ -322,34 +259,42 @@ impl<'m> Writer<'m> {
         }
     }
 
-    /// The output of a layer that is not the last, on its grid.
-    fn rounded(&mut self, index: usize, value: &str, flat: bool) -> Tensor {
+    /// What a layer's second operand is multiplied with, in real numbers.
+    pub fn operand_factor(&self, index: usize) -> f64 {
         let layer = self.layer(index);
-        let step = self.steps[index + 1];
-        let grid = match layer.operation {
-            // They were bounded before they were looked up, or in their own layers.
-            Operation::Concat | Operation::Pointwise => Grid::whole(layer.zero, step),
-            _ => Grid::of(layer.output, layer.zero, step),
-        };
-        let named = (&self.names[index].clone()[..], value);
-        let names = self.dialect.activation(&mut self.graph, named, &grid);
-        let extents = extents(self.shapes[index].output, flat);
-        self.graph.shape(&names.real, true, &extents);
-        Tensor { names, flat }
+        let scale = layer.operation.operand_scale().unwrap_or_default();
+        let steps = self.steps[index + 1] / self.steps[layer.reads[1]];
+        f64::from(scale.multiplier) * f64::from(-i32::from(scale.shift)).exp2() * steps
     }
 
-    /// The output of the last layer: a row of values for each image.
-    fn results(&mut self, value: String, flat: bool) -> Tensor {
-        if !flat {
-            let name = self.name(self.shapes.len() - 1, "row");
-            self.graph.node("Flatten", &name, &[&value], &[]);
+    /// A value times a number, unless that is one.
+    pub fn times(&mut self, name: &str, value: String, factor: f64) -> String {
+        if factor == 1.0 {
+            return value;
         }
-        self.graph.rename_last(OUTPUT);
-        let names = Rounded {
-            real: OUTPUT.to_owned(),
-            integers: None,
-        };
-        Tensor { names, flat: true }
+        let constant = self
+            .graph
+            .floats(&format!("{name}.factor"), &[], &[factor as f32]);
+        self.graph.node("Mul", name, &[&value, &constant], &[])
+    }
+
+    /// Zeros around a map.
+    pub fn zeros(&mut self, name: &str, source: &str, padding: Padding) -> String {
+        self.padded(name, source, (padding, 0.0))
+    }
+
+    /// One number around a map.
+    pub fn padded(&mut self, name: &str, source: &str, (padding, with): (Padding, f32)) -> String {
+        let Padding {
+            top,
+            left,
+            bottom,
+            right,
+        } = padding;
+        let pads = [0, 0, top, left, 0, 0, bottom, right].map(|pixels| pixels as i64);
+        let pads = self.graph.longs(&format!("{name}.pads"), &pads);
+        let with = self.graph.floats(&format!("{name}.with"), &[], &[with]);
+        self.graph.node("Pad", name, &[source, &pads, &with], &[])
     }
 }
 
