@@ -110,7 +110,7 @@ fn labels_that_are_tensors_are_trained_and_reported_by_the_mean_squared_error() 
     let words: Vec<&str> = train.split(' ').chain(["--quiet"]).collect();
     let table = sandbox.ok(&words).out;
     assert!(table.contains("mean squared error"), "{table}");
-    sandbox.write("smooth.toml", "label_smoothing = 0.1\n");
+    sandbox.write("smooth.toml", "[training]\nlabel_smoothing = 0.1\n");
     let refused = sandbox.run(&[&words[..], &["--config", "smooth.toml"]].concat());
     let reason = "label smoothing is 0.1; allowed is 0";
     assert!(refused.err.contains(reason), "{}", refused.err);

@@ -23,7 +23,7 @@ code = "none"
 
 [[networks]]
 name = "rounded"
-rounded = {}
+rounded = { weight_bits = 8, code = "none" }
 
 [[networks]]
 name = "trained"
