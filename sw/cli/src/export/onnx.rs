@@ -49,7 +49,7 @@ pub fn make(
         nodes: written.nodes,
         image: written.image,
         input_map: model.input,
-        pixels: model.input.formula(),
+        pixels: model.input.meaning().formula(),
     };
     Ok((written.bytes, report))
 }

@@ -83,7 +83,7 @@ pub fn make(
         parameters: model.parameters.count(),
         weight_bits,
         input_map: model.input,
-        pixels: model.input.formula(),
+        pixels: model.input.meaning().formula(),
         epsilon: model.architecture.epsilon(),
         accuracy: score.map(|score| score.accuracy()),
         images: score.map(|score| score.images),

@@ -52,7 +52,7 @@ impl Header {
             image: model.image.to_string(),
             classes: model.architecture.classes(),
             input: model.input.to_string(),
-            pixels: model.input.formula(),
+            pixels: model.input.meaning().formula(),
             epsilon: model.architecture.epsilon(),
             weights: weights.to_owned(),
             origin: model.origin.clone(),

@@ -59,7 +59,10 @@ pub(super) fn model_proto(
     let results = [shapes.last().map_or(0, |last| last.output.volume())];
     let about = About {
         name: model.origin.name.clone(),
-        image: format!("{} of a pixel from 0 to 255", model.input.formula()),
+        image: format!(
+            "{} of a pixel from 0 to 255",
+            model.input.meaning().formula()
+        ),
         results: format!(
             "results of {}; hardware gives integers, of which one stands for {unit}",
             model.origin.name,

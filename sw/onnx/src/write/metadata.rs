@@ -84,7 +84,7 @@ pub(super) fn entries(
         (MODEL_KEY, model.header()),
         (LAYERS_KEY, layers),
         (DIALECT_KEY, dialect.to_string()),
-        (PIXELS_KEY, model.input.formula()),
+        (PIXELS_KEY, model.input.meaning().formula()),
     ]
 }
 

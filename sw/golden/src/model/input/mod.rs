@@ -151,6 +151,13 @@ impl InputMap {
         };
         (0..channels).map(of).collect()
     }
+    /// What a pixel means, without the integers that a network's own quantizer makes of it.
+    pub fn meaning(self) -> Self {
+        match self {
+            Self::Quantize(of) => Self::Normalize(of.pixels()),
+            own => own,
+        }
+    }
 
     /// [`InputMap::real`] as a formula, for those who compute it elsewhere.
     pub fn formula(self) -> String {
