@@ -8,7 +8,8 @@ use crate::files;
 use crate::output::Output;
 use brownout_golden::float::{FloatModel, Form};
 use brownout_golden::model::{InputMap, Normalization};
-use brownout_onnx::{explain::explain, lower, read_network};
+use brownout_onnx::lower::{self, Lowered};
+use brownout_onnx::{explain::explain, read_network};
 use brownout_spec::program::Shape;
 use brownout_spec::text::printable;
 use serde::Serialize;
@@ -46,20 +47,12 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
         files::check_writable(out)?;
     }
     let refused = |problem: String| Error::Recipe(problem);
-    let network = read_network(path).map_err(|problem| refused(problem.to_string()))?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = match printable(&name) {
         name if name.is_empty() => "network".to_owned(),
         name => name,
     };
-    let explanation = settings.explain.then(|| explain(&network));
-    let lowered = lower::lower(&network, &name);
-    if let (Err(_), Some(explanation)) = (&lowered, &explanation) {
-        // What was understood helps most where something was not.
-        output.remark(explanation);
-    }
-    let lowered = lowered.map_err(|problem| refused(format!("{}: {problem}", path.display())))?;
-    let mut remarks = network.warnings;
+    let (lowered, mut remarks, explanation) = understood(settings, path, &name, output)?;
     remarks.extend(lowered.remarks);
     let architecture = lowered.architecture;
     let data = match &settings.data {
@@ -139,6 +132,25 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
         output.remark(format!("the checkpoint is in {file}"));
     }
     Ok(())
+}
+
+/// A file's network in floating point, what is to be said of it, and its explanation if one is
+/// wanted. The file, as large as the network, is not in memory afterwards.
+fn understood(
+    settings: &ImportSettings,
+    path: &Path,
+    name: &str,
+    output: Output,
+) -> Result<(Lowered, Vec<String>, Option<String>), Error> {
+    let network = read_network(path).map_err(|problem| Error::Recipe(problem.to_string()))?;
+    let explanation = settings.explain.then(|| explain(&network));
+    let lowered = lower::lower(&network, name);
+    if let (Err(_), Some(explanation)) = (&lowered, &explanation) {
+        // What was understood helps most where something was not.
+        output.remark(explanation);
+    }
+    let refused = |problem| Error::Recipe(format!("{}: {problem}", path.display()));
+    Ok((lowered.map_err(refused)?, network.warnings, explanation))
 }
 
 /// Refuses what an ONNX file says itself, and a run without a result.
