@@ -62,8 +62,9 @@ test: tools ## format check, lints and all tests (BROWNOUT_SKIP_ICARUS=1, BROWNO
 	@echo "Testing everything ..."
 	$(CARGO) test --workspace --release --features brownout/simulate
 
-bench: simulator ## measure simulation, generator, software, training and campaigns, beside PyTorch if there is one (BENCH_OUT=DIR, TOPIC=NAME, BROWNOUT_PYTHON=its python)
+bench: simulator ## measure simulation, generator, software, training, inference, import and campaigns, beside PyTorch and onnxruntime if there are such (BENCH_OUT=DIR, TOPIC=NAME, BROWNOUT_PYTHON=their python)
 	@echo "Measuring; this takes minutes, and an idle machine ..."
+	@$(CARGO) build --release --quiet --package brownout
 	BROWNOUT_BENCH_COMMAND='make bench$(if $(filter-out target/bench,$(BENCH_OUT)), BENCH_OUT=$(BENCH_OUT))$(if $(TOPIC), TOPIC=$(TOPIC))' $(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)" $(if $(TOPIC),--topic "$(TOPIC)")
 
 synth: synthesizer ## place and route the datasheet's accelerators on an ECP5 (resumes; SEEDS=0..3 placements each, 1)

@@ -25,6 +25,9 @@ RESNET_BLOCKS = {"20": 3, "32": 5, "44": 7, "56": 9}
 # Channels of SimpleNet's convolutions in multiples of the width, 0 for a pool.
 SIMPLENET = (1, 2, 2, 2, 0, 2, 2, 4, 0, 4, 4, 0, 8, 0, 32, 4, 0, 4)
 WIDEST = 32
+# Stride of each depthwise convolution and channels of the pointwise one behind it.
+MOBILENET_BLOCKS = [(1, 16), (2, 32), (1, 32), (2, 64), (1, 64), (2, 128)]
+MOBILENET_BLOCKS += [(1, 128)] * 5 + [(2, 256), (1, 256)]
 
 
 def convolution(inputs, outputs, kernel=3, stride=1):
@@ -94,8 +97,21 @@ def mlp():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10))
 
 
+def mobilenet():
+    """MobileNetV1 of width 0.25 for two classes."""
+    layers, inputs = [convolution(3, 8, stride=2), nn.BatchNorm2d(8), nn.ReLU()], 8
+    for stride, outputs in MOBILENET_BLOCKS:
+        depthwise = nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False)
+        layers += [depthwise, nn.BatchNorm2d(inputs), nn.ReLU()]
+        layers += [convolution(inputs, outputs, 1), nn.BatchNorm2d(outputs), nn.ReLU()]
+        inputs = outputs
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, 2))
+
+
 def build(name):
     """The network of that name and the shape of its images."""
+    if name == "mobilenet":
+        return mobilenet(), (3, 96, 96)
     if name.startswith("resnet"):
         depth = name.removeprefix("resnet")
         return resnet(depth.removesuffix("-b"), depth.endswith("-b")), (3, 32, 32)
@@ -114,7 +130,7 @@ class Subject:
         self.network = network.to(memory_format=torch.channels_last)
         images = torch.randn(batch, *shape)
         self.images = images.contiguous(memory_format=torch.channels_last)
-        self.labels = torch.randint(0, 10, (batch,))
+        self.labels = torch.randint(0, 2, (batch,))
         self.optimizer = torch.optim.SGD(self.network.parameters(), 0.01, momentum=0.9)
 
     def train(self):

@@ -34,8 +34,9 @@ fn every_figure_is_measured_and_stored_with_its_origin() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = Command::new(env!("CARGO_BIN_EXE_bench"))
         .env_remove("BROWNOUT_BENCH_COMMAND")
-        // The same figures whether PyTorch is installed or not.
+        // The same figures whether PyTorch and onnxruntime are installed or not.
         .env("BROWNOUT_PYTHON", "no-such-python")
+        .env("BROWNOUT_SKIP_ONNX", "1")
         .args(["--quick", "--repetitions", "2", "--out"])
         .arg(folder.path())
         .output()
@@ -43,12 +44,17 @@ fn every_figure_is_measured_and_stored_with_its_origin() {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{complaint}");
     let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(printed.contains("PyTorch is not installed"), "{printed}");
+    for rival in ["PyTorch", "onnxruntime"] {
+        let said = format!("{rival} is not installed");
+        assert!(printed.contains(&said), "{printed}");
+    }
     for (topic, figures) in [
         ("utilization", 4),
         ("emission", 1),
         ("software", 12),
-        ("training", 5),
+        ("training", 6),
+        ("inference", 6),
+        ("import", 0),
         ("campaign", 6),
         ("simulation", 14),
         ("profile", 6),

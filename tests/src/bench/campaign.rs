@@ -2,13 +2,11 @@
 //! slow down as they go on, and how much memory they need at most.
 
 use super::Options;
+use super::networks::{image, model, noise};
 use super::report::{Aim, BenchError, Figure};
-use super::training::{CLASSES, image, noise};
 use brownout_golden::evaluate::statistics::Bootstrap;
 use brownout_golden::evaluate::{Chips, Plan, Point, Subject, evaluate};
 use brownout_golden::export::export;
-use brownout_golden::float::FloatModel;
-use brownout_golden::model::InputMap;
 use brownout_golden::quantize::Exposure;
 use brownout_golden::quantized::MemoryRules;
 use brownout_golden::train::{Run, TrainingOptions};
@@ -30,17 +28,6 @@ pub fn measure(options: &Options) -> Result<Vec<Figure>, BenchError> {
     Ok([campaign(options)?, training(options)?].concat())
 }
 
-/// Random weights cost what trained ones do.
-fn network() -> Result<FloatModel, BenchError> {
-    let images = (image(NETWORK), CLASSES);
-    Ok(FloatModel::random(
-        NETWORK.parse()?,
-        images,
-        InputMap::Centre,
-        1,
-    )?)
-}
-
 /// Persistent faults: a chip's weights are read once and classify all images.
 fn campaign(options: &Options) -> Result<Vec<Figure>, BenchError> {
     let (images, chips) = match options.quick {
@@ -49,7 +36,7 @@ fn campaign(options: &Options) -> Result<Vec<Figure>, BenchError> {
     };
     let data = noise(image(NETWORK), images);
     let settings = TrainingOptions::default();
-    let quantized = network()?.calibrate(&data.first(OBSERVED), &settings)?;
+    let quantized = model(NETWORK)?.calibrate(&data.first(OBSERVED), &settings)?;
     let subject = Subject::from(export(&quantized, None)?);
     let rate = BitErrorRate::new(1e-2).expect("it is one");
     let plan = Plan {
@@ -100,7 +87,7 @@ fn training(options: &Options) -> Result<Vec<Figure>, BenchError> {
         ..TrainingOptions::default()
     };
     let memory = Peak::start()?;
-    let mut run = Run::new(network()?, &data, &settings)?;
+    let mut run = Run::new(model(NETWORK)?, &data, &settings)?;
     let mut ends = vec![Instant::now()];
     for _ in 0..steps {
         run.step()?;

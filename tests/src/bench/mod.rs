@@ -10,10 +10,14 @@ mod campaign;
 mod clock;
 mod emission;
 mod harness;
+mod import;
+mod inference;
+mod networks;
 mod profile;
 mod provenance;
-mod pytorch;
+mod pythons;
 mod report;
+mod rival;
 mod sampled;
 mod simulation;
 mod software;
@@ -55,11 +59,13 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
     let provenance = Provenance::collect()?;
     println!("{provenance}");
     type Topic = fn(&Options) -> Result<Vec<Figure>, BenchError>;
-    let topics: [(&str, Topic); 7] = [
+    let topics: [(&str, Topic); 9] = [
         ("utilization", utilization::measure),
         ("emission", emission::measure),
         ("software", software::measure),
         ("training", training::measure),
+        ("inference", inference::measure),
+        ("import", import::measure),
         ("campaign", campaign::measure),
         ("simulation", simulation::measure),
         ("profile", profile::measure),

@@ -72,13 +72,23 @@ pub enum BenchError {
     /// Chips could not be measured.
     #[error(transparent)]
     Evaluate(#[from] Box<EvaluateError>),
-    /// PyTorch did not do what it was asked for.
-    #[error("PyTorch was asked to {request} and answered {answer:?}")]
-    PyTorch {
+    /// What Brownout is compared with did not do what it was asked for.
+    #[error("{name} was asked to {request} and answered {answer:?}")]
+    Rival {
+        /// Which.
+        name: String,
         /// What it was asked for.
         request: String,
         /// Its answer.
         answer: String,
+    },
+    /// A program did not end well.
+    #[error("{program} ended with {status}")]
+    Program {
+        /// Which.
+        program: PathBuf,
+        /// How it ended.
+        status: String,
     },
     /// Two runs that must be equal are not.
     #[error("{what}: {left} and {right} must be equal")]

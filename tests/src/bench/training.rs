@@ -1,31 +1,52 @@
 //! Images per second of training and inference in software, in turn with PyTorch where it
 //! is installed. Both use all processors; a turn's speeds are compared with each other only.
 
-use super::Options;
-use super::pytorch::{PyTorch, Request};
+use super::networks::{MOBILENET, image, model, noise};
 use super::report::{Aim, BenchError, Figure};
+use super::rival::Rival;
+use super::{Options, pythons};
 use brownout_golden::data::Dataset;
 use brownout_golden::export::export;
 use brownout_golden::float::FloatModel;
 use brownout_golden::infer::IntegerNetwork;
-use brownout_golden::model::{InputMap, IntegerModel};
+use brownout_golden::model::IntegerModel;
 use brownout_golden::network::Precision;
 use brownout_golden::train::{Run, TrainingOptions};
-use brownout_spec::program::Shape;
-use ndarray::Array4;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use std::fmt;
 use std::hint::black_box;
 use std::time::Instant;
 
 /// Images of a step, and of PyTorch's batches.
 const BATCH: usize = 128;
 const CHUNK: usize = 32;
-pub(super) const CLASSES: usize = 10;
 /// Batches of one turn.
 const BATCHES: usize = 2;
 /// The same of inference in integers, of which 256 images are over before all cores are awake.
 const INTEGER_BATCHES: usize = 8;
+
+/// What PyTorch is asked to do.
+#[derive(Clone, Debug)]
+struct Request {
+    /// `train` or `eval`.
+    kind: &'static str,
+    network: &'static str,
+    /// `fp32` or `bf16`.
+    precision: &'static str,
+    /// Images of a step.
+    batch: usize,
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            network,
+            precision,
+            batch,
+        } = self;
+        write!(f, "{kind} {network} {precision} {batch}")
+    }
+}
 
 /// Something that is timed in turn with PyTorch.
 struct Contest {
@@ -101,6 +122,7 @@ fn contests(quick: bool) -> Vec<Contest> {
             ours: Work::Count,
             theirs: vec![(request("eval", "resnet20", "bf16"), Some(Aim::AtLeast(3.0)))],
         },
+        train(MOBILENET, false, Some(Aim::AtLeast(1.0))),
     ];
     if !quick {
         let others = [
@@ -119,7 +141,7 @@ fn contests(quick: bool) -> Vec<Contest> {
 /// Speeds, and ratios to PyTorch's.
 pub fn measure(options: &Options) -> Result<Vec<Figure>, BenchError> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let mut pytorch = PyTorch::start(threads);
+    let mut pytorch = pythons::pytorch(threads);
     match &pytorch {
         Some(pytorch) => println!(
             "\nin turn with {}, {threads} threads each",
@@ -141,7 +163,7 @@ impl Contest {
     fn measure(
         &self,
         options: &Options,
-        mut pytorch: Option<&mut PyTorch>,
+        mut pytorch: Option<&mut Rival>,
     ) -> Result<Vec<Figure>, BenchError> {
         let (batch, batches) = match (options.quick, &self.ours) {
             (true, _) => (CHUNK, 1),
@@ -163,7 +185,7 @@ impl Contest {
                 continue;
             };
             for ((request, _), speeds) in self.theirs.iter().zip(&mut theirs) {
-                let speed = images / pytorch.time(request, batches)?.as_secs_f64();
+                let speed = images / pytorch.time(&format!("{request} {batches}"))?.as_secs_f64();
                 speeds.extend((turn > 0).then_some(speed));
             }
         }
@@ -202,8 +224,7 @@ enum Side<'d> {
 
 impl<'d> Side<'d> {
     fn new(contest: &Contest, batch: usize, data: &'d Dataset) -> Result<Self, BenchError> {
-        let images = (image(contest.network), CLASSES);
-        let model = FloatModel::random(contest.network.parse()?, images, InputMap::Centre, 1)?;
+        let model = model(contest.network)?;
         let settings = TrainingOptions {
             epochs: 10_000,
             batch,
@@ -251,28 +272,4 @@ impl<'d> Side<'d> {
         }
         Ok(())
     }
-}
-
-/// Shape of the images that a network is meant for.
-pub(super) fn image(network: &str) -> Shape {
-    let (side, channels) = match network {
-        "cnn" | "mlp" => (28, 1),
-        _ => (32, 3),
-    };
-    Shape {
-        height: side,
-        width: side,
-        channels,
-    }
-}
-
-/// Images and labels without meaning.
-pub(super) fn noise(shape: Shape, images: usize) -> Dataset {
-    let mut random = ChaCha8Rng::seed_from_u64(3);
-    let size = (images, shape.height, shape.width, shape.channels);
-    let pixels = Array4::<u8>::from_shape_simple_fn(size, || random.random());
-    let labels = (0..images)
-        .map(|_| random.random_range(0..CLASSES as u16))
-        .collect();
-    Dataset::new("noise", pixels, labels, CLASSES)
 }

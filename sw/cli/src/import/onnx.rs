@@ -137,8 +137,14 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
         output.remark(explanation);
     }
     let lowered = lowered.map_err(|problem| refused(format!("{}: {problem}", path.display())))?;
+    let mut assumed = Vec::new();
+    let pixels = settings.pixels(&mut assumed);
+    let input = own_quantizer(&network, pixels).unwrap_or(pixels);
     let mut remarks = network.warnings.clone();
+    // The file in it is as large as the network.
+    drop(network);
     remarks.extend(lowered.remarks);
+    remarks.append(&mut assumed);
     let architecture = lowered.architecture;
     let data = match &settings.data {
         None => None,
@@ -156,8 +162,6 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
         (lowered.image, architecture.network.input),
         images,
     )?;
-    let pixels = settings.pixels(&mut remarks);
-    let input = own_quantizer(&network, pixels).unwrap_or(pixels);
     let input = input
         .for_channels(image.channels)
         .map_err(|problem| refused(format!("--input: {problem}")))?;

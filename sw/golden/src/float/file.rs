@@ -24,7 +24,7 @@ use crate::quantized::{Quantization, QuantizedNetwork};
 use brownout_spec::program::{Network, Shape};
 use brownout_spec::text::{is_printable, printable};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::Read;
@@ -85,11 +85,11 @@ pub struct Checkpoint {
 }
 
 /// What a training run keeps besides its network.
-pub(crate) struct StateParts {
+pub(crate) struct StateParts<'a> {
     /// What is no tensor.
     pub header: serde_json::Value,
     /// Tensors whose names are not those of a network's.
-    pub tensors: Vec<Part>,
+    pub tensors: Vec<Part<'a>>,
 }
 
 impl Checkpoint {
@@ -215,7 +215,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 pub(crate) fn encode(
     model: &FloatModel,
     quantization: Option<&Quantization>,
-    state: Option<StateParts>,
+    state: Option<StateParts<'_>>,
 ) -> Vec<u8> {
     let header = Header {
         version: FORMAT_VERSION,
@@ -244,16 +244,13 @@ pub(crate) fn encode(
     let text = serde_json::to_string(&header).expect("a header is plain data");
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), text)]);
     let layers = model.parameters.layers.iter().enumerate();
-    let mut parts: Vec<Part> = layers
+    let mut parts: Vec<Part<'_>> = layers
         .filter_map(|(i, layer)| Some(layer_parts(i, layer.as_ref()?)))
         .flatten()
         .collect();
     parts.extend(state.into_iter().flat_map(|state| state.tensors));
-    let views = parts.iter().map(|part| {
-        let view = TensorView::new(Dtype::F32, part.shape.clone(), &part.bytes);
-        (&part.name, view.expect("a part has the bytes of its shape"))
-    });
-    safetensors::serialize(views, Some(metadata)).expect("names are unique")
+    let named = parts.into_iter().map(|part| (part.name.clone(), part));
+    safetensors::serialize(named, Some(metadata)).expect("names are unique")
 }
 
 /// The bytes of a file that may have at most `most`.

@@ -1,25 +1,51 @@
 //! Parameters as named tensors of a safetensors file.
 
 use crate::network::{Architecture, LayerParameters, Parameters};
-use ndarray::{Array1, Array4};
+use ndarray::{Array, Array1, Array4, Dimension};
 use safetensors::SafeTensors;
-use safetensors::tensor::Dtype;
+use safetensors::tensor::{Dtype, View};
+use std::borrow::Cow;
 
-/// One tensor on its way into a file.
-pub(crate) struct Part {
+/// One tensor on its way into a file, whose bytes are made when they are written: a whole network
+/// of them would be one more in memory.
+pub(crate) struct Part<'a> {
     pub name: String,
     pub shape: Vec<usize>,
-    /// Little-endian F32.
-    pub bytes: Vec<u8>,
+    pub values: Cow<'a, [f32]>,
+}
+
+impl View for Part<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let mut bytes = Vec::with_capacity(self.data_len());
+        bytes.extend(self.values.iter().flat_map(|v| v.to_le_bytes()));
+        bytes.into()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(&*self.values)
+    }
 }
 
 /// The parameters of one layer.
-pub(super) fn layer_parts(index: usize, layer: &LayerParameters) -> Vec<Part> {
-    let part = |name: &str, shape: &[usize], values: &mut dyn Iterator<Item = &f32>| Part {
-        name: format!("layer{index}.{name}"),
-        shape: shape.to_vec(),
-        bytes: values.flat_map(|v| v.to_le_bytes()).collect(),
-    };
+pub(super) fn layer_parts(index: usize, layer: &LayerParameters) -> Vec<Part<'_>> {
+    fn part<'a, D: Dimension>(index: usize, name: &str, array: &'a Array<f32, D>) -> Part<'a> {
+        Part {
+            name: format!("layer{index}.{name}"),
+            shape: array.shape().to_vec(),
+            values: match array.as_slice() {
+                Some(values) => values.into(),
+                None => array.iter().copied().collect(),
+            },
+        }
+    }
     let vectors = [
         ("bias", Some(&layer.bias)),
         ("mean", Some(&layer.mean)),
@@ -27,10 +53,10 @@ pub(super) fn layer_parts(index: usize, layer: &LayerParameters) -> Vec<Part> {
         ("offset", layer.offset.as_ref()),
         ("gain", layer.gain.as_ref()),
     ];
-    let weight = || part("weight", layer.weight.shape(), &mut layer.weight.iter());
+    let weight = || part(index, "weight", &layer.weight);
     let mut parts: Vec<Part> = layer.has_weights().then(weight).into_iter().collect();
     let vectors = vectors.into_iter().filter_map(|(name, v)| Some((name, v?)));
-    parts.extend(vectors.map(|(name, v)| part(name, v.shape(), &mut v.iter())));
+    parts.extend(vectors.map(|(name, v)| part(index, name, v)));
     parts
 }
 

@@ -256,11 +256,20 @@ impl<'m> IntegerNetwork<'m> {
 
     /// Runs the layers from `first` on; what they read must be in the workspace.
     pub(super) fn run_from(&self, first: usize, workspace: &mut Workspace) {
-        let last = self.shapes.len() - 1;
-        for layer in first..last {
-            self.run_hidden(layer, workspace);
+        for layer in first..self.shapes.len() {
+            self.run_layer(layer, workspace);
         }
-        self.run_last(last, workspace);
+    }
+
+    /// Runs one layer on what the workspace holds of the layers before it.
+    ///
+    /// # Panics
+    /// If the network has no such layer, or the workspace is another network's.
+    pub fn run_layer(&self, layer: usize, workspace: &mut Workspace) {
+        match layer + 1 == self.shapes.len() {
+            true => self.run_last(layer, workspace),
+            false => self.run_hidden(layer, workspace),
+        }
     }
 
     /// A layer that writes activations.

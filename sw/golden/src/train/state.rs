@@ -189,7 +189,7 @@ impl<'d> Run<'d> {
                     .map(move |(part, values)| Part {
                         name: format!("velocity{index}.{part}"),
                         shape: vec![values.len()],
-                        bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+                        values: values.into(),
                     })
             });
         let parts = StateParts {

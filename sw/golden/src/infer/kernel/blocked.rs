@@ -108,17 +108,21 @@ impl Blocked {
                     }
                     continue;
                 }
-                let mut at = row * width * channels + first;
-                for target in targets.iter_mut().take(width) {
-                    // Lanes beyond the channels may hold anything: they are multiplied by nothing.
-                    *target = match source[at..].first_chunk() {
-                        Some(values) => convert(*values),
-                        None => {
-                            let mut values = [0; LANES];
-                            values[..lanes].copy_from_slice(&source[at..at + lanes]);
-                            convert(values)
-                        }
-                    };
+                // Lanes beyond the channels may hold anything: they are multiplied by nothing.
+                let begin = row * width * channels + first;
+                let whole = source[begin..].windows(LANES).step_by(channels);
+                let mut written = 0;
+                for (values, target) in whole.zip(&mut targets[..width]) {
+                    if let Some(values) = values.first_chunk() {
+                        *target = convert(*values);
+                    }
+                    written += 1;
+                }
+                let mut at = begin + written * channels;
+                for target in &mut targets[written..width] {
+                    let mut values = [0; LANES];
+                    values[..lanes].copy_from_slice(&source[at..at + lanes]);
+                    *target = convert(values);
                     at += channels;
                 }
             }

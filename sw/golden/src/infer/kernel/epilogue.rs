@@ -169,6 +169,12 @@ impl<'t> Operand<'t> {
         &self.tensor[self.begin(row, column) + first.min(channels)..][..count]
     }
 
+    /// Whether there is a pixel for every one of an output's.
+    pub fn covers(&self, output: Shape) -> bool {
+        let (row, column) = (output.height.max(1) - 1, output.width.max(1) - 1);
+        self.begin(row, column) + self.shape.channels <= self.tensor.len()
+    }
+
     /// All channels of an output pixel.
     pub fn pixel(&self, row: usize, column: usize) -> &'t [i8] {
         &self.tensor[self.begin(row, column)..][..self.shape.channels]

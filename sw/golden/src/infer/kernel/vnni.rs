@@ -48,32 +48,46 @@ pub fn convolve(
         if within % 2 == 1 {
             continue;
         }
-        // One block has a tile of up to 16 pixels, two have one of up to 8: 16 accumulators.
-        if within + 1 < of_group {
-            match window.tile_width(8) {
-                8 => tiles::<2, 8>(window, weights, block, padded, target),
-                4 => tiles::<2, 4>(window, weights, block, padded, target),
-                2 => tiles::<2, 2>(window, weights, block, padded, target),
-                _ => tiles::<2, 1>(window, weights, block, padded, target),
-            }
-        } else {
-            match window.tile_width(16) {
-                16 => tiles::<1, 16>(window, weights, block, padded, target),
-                8 => tiles::<1, 8>(window, weights, block, padded, target),
-                4 => tiles::<1, 4>(window, weights, block, padded, target),
-                2 => tiles::<1, 2>(window, weights, block, padded, target),
-                _ => tiles::<1, 1>(window, weights, block, padded, target),
-            }
+        let all = (window, weights, block);
+        match (within + 1 < of_group, window.has_three_columns(GROUP)) {
+            (false, false) => one_block::<false>(all, padded, target),
+            (false, true) => one_block::<true>(all, padded, target),
+            (true, false) => two_blocks::<false>(all, padded, target),
+            (true, true) => two_blocks::<true>(all, padded, target),
         }
     }
 }
 
+/// A block has a tile of up to 16 pixels: 16 accumulators.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn one_block<const THREE: bool>(all: All<'_>, padded: &[u8], target: &mut Target) {
+    match all.0.tile_width(16) {
+        16 => tiles::<1, 16, THREE>(all, padded, target),
+        8 => tiles::<1, 8, THREE>(all, padded, target),
+        4 => tiles::<1, 4, THREE>(all, padded, target),
+        2 => tiles::<1, 2, THREE>(all, padded, target),
+        _ => tiles::<1, 1, THREE>(all, padded, target),
+    }
+}
+
+/// Two blocks have one of up to 8.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn two_blocks<const THREE: bool>(all: All<'_>, padded: &[u8], target: &mut Target) {
+    match all.0.tile_width(8) {
+        8 => tiles::<2, 8, THREE>(all, padded, target),
+        4 => tiles::<2, 4, THREE>(all, padded, target),
+        2 => tiles::<2, 2, THREE>(all, padded, target),
+        _ => tiles::<2, 1, THREE>(all, padded, target),
+    }
+}
+
+/// A convolution, its weights, and the block of outputs that is computed.
+type All<'a> = (&'a Window, &'a Packed<i8, GROUP>, usize);
+
 /// All output pixels of `BLOCKS` blocks of outputs, `PIXELS` at a time.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn tiles<const BLOCKS: usize, const PIXELS: usize>(
-    window: &Window,
-    weights: &Packed<i8, GROUP>,
-    first: usize,
+fn tiles<const BLOCKS: usize, const PIXELS: usize, const THREE: bool>(
+    (window, weights, first): All<'_>,
     padded: &[u8],
     target: &mut Target,
 ) {
@@ -96,8 +110,14 @@ fn tiles<const BLOCKS: usize, const PIXELS: usize>(
         }
         // SAFETY: the tile lies in the output, whose last operand is in `padded` (asserted
         // above); every block has as many groups as the window (sliced above).
-        unsafe { accumulate(window, blocks, padded.as_ptr().add(base), &mut sums) };
-        sink.store((y, x), &sums);
+        unsafe {
+            let padded = padded.as_ptr().add(base);
+            match THREE {
+                true => accumulate_three(window, blocks, padded, &mut sums),
+                false => accumulate(window, blocks, padded, &mut sums),
+            }
+            sink.store((y, x), &sums);
+        }
     }
 }
 
@@ -136,6 +156,57 @@ unsafe fn accumulate<const BLOCKS: usize, const PIXELS: usize>(
                 let x = _mm512_set1_epi32(x);
                 for b in 0..BLOCKS {
                     sums[b][p] = _mm512_dpbusd_epi32(sums[b][p], x, w[b]);
+                }
+            }
+        }
+    }
+}
+
+/// As [`accumulate`], where a window has three columns, and neighbouring pixels share two of
+/// them: each is read once.
+///
+/// # Safety
+/// As there, and the window must have three columns.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[inline]
+#[expect(
+    clippy::needless_range_loop,
+    reason = "pixels are the inner dimension of the sums"
+)]
+unsafe fn accumulate_three<const BLOCKS: usize, const PIXELS: usize>(
+    window: &Window,
+    blocks: [&[Group<i8, GROUP>]; BLOCKS],
+    padded: *const u8,
+    sums: &mut [[__m512i; PIXELS]; BLOCKS],
+) {
+    let groups = window.step_right / GROUP;
+    for (row, &segment) in window.segments.iter().enumerate() {
+        for group in 0..groups {
+            let mut w = [[_mm512_setzero_si512(); BLOCKS]; 3];
+            for (c, w) in w.iter_mut().enumerate() {
+                for b in 0..BLOCKS {
+                    // SAFETY: the caller's promise on blocks; a group has 64 bytes.
+                    w[b] = unsafe {
+                        let at = (3 * row + c) * groups + group;
+                        _mm512_load_si512(blocks[b].get_unchecked(at).0.as_ptr().cast())
+                    };
+                }
+            }
+            let read = |column: usize| {
+                let at = segment + group * GROUP + column * window.step_right;
+                // SAFETY: the caller's promise on operands.
+                let x = unsafe { padded.add(at).cast::<i32>().read_unaligned() };
+                _mm512_set1_epi32(x)
+            };
+            let mut x = [read(0), read(1), read(2)];
+            for p in 0..PIXELS {
+                for (&x, w) in x.iter().zip(&w) {
+                    for b in 0..BLOCKS {
+                        sums[b][p] = _mm512_dpbusd_epi32(sums[b][p], x, w[b]);
+                    }
+                }
+                if p + 1 < PIXELS {
+                    x = [x[1], x[2], read(p + 3)];
                 }
             }
         }

@@ -90,6 +90,12 @@ impl Window {
         }
     }
 
+    /// Whether each segment is three columns of whole groups, the first two of which are the last
+    /// two of the pixel's left neighbour.
+    pub fn has_three_columns(&self, group: usize) -> bool {
+        self.segment_length == 3 * self.step_right && self.step_right.is_multiple_of(group)
+    }
+
     /// Groups of operands in one segment.
     pub fn groups(&self, group: usize) -> usize {
         self.segment_length.div_ceil(group)

@@ -63,12 +63,30 @@ impl<T: Copy> InputTable<T> {
             let applied = self.apply(image);
             return values.iter_mut().zip(applied).for_each(|(x, v)| *x = v);
         };
-        let channels = self.channels.len();
-        let pixels = bytes.chunks(channels);
-        for (values, pixel) in values.chunks_mut(channels).zip(pixels) {
-            for ((value, &p), table) in values.iter_mut().zip(pixel).zip(&self.channels) {
-                *value = table[usize::from(p)];
+        // Tables of a known number need no count, which is half of what a pixel costs.
+        match &self.channels[..] {
+            [one] => write_pixels([one], bytes, values),
+            [a, b, c] if bytes.len().is_multiple_of(3) => write_pixels([a, b, c], bytes, values),
+            tables => {
+                let pixels = bytes.chunks(tables.len());
+                for (values, pixel) in values.chunks_mut(tables.len()).zip(pixels) {
+                    for ((value, &p), table) in values.iter_mut().zip(pixel).zip(tables) {
+                        *value = table[usize::from(p)];
+                    }
+                }
             }
         }
+    }
+}
+
+/// Writes the values of pixels of so many channels, each with its table.
+fn write_pixels<T: Copy, const CHANNELS: usize>(
+    tables: [&[T; 256]; CHANNELS],
+    bytes: &[u8],
+    values: &mut [T],
+) {
+    let pixels = bytes.as_chunks::<CHANNELS>().0;
+    for (values, pixel) in values.as_chunks_mut::<CHANNELS>().0.iter_mut().zip(pixels) {
+        *values = std::array::from_fn(|c| tables[c][usize::from(pixel[c])]);
     }
 }

@@ -170,8 +170,8 @@ fn tiles<const ROWS: usize, const USUAL: bool, const SHARED: bool>(
                 } else {
                     kernel.any::<SHARED>(operands, window.height, &mut sums[0]);
                 }
+                sink.store_rectangle((row, column), &sums);
             }
-            sink.store_rectangle((row, column), &sums);
         }
     }
 }

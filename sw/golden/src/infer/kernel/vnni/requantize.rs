@@ -60,6 +60,10 @@ impl Requantizer {
     }
 }
 
+/// Channels of a layer whose neighbouring pixels are stored together, though a pixel leaves half of
+/// the lanes free.
+pub const HALF: usize = LANES / 2;
+
 /// Sums in two parts of 32 bits, as [`Halves`] says.
 pub struct Halved {
     /// (m, 0) and (0, m) of every channel.
@@ -71,12 +75,15 @@ pub struct Halved {
     shift: __m128i,
     low: __m512i,
     high: __m512i,
-    /// Where four packed registers have each other's fours.
+    /// Where four packed registers have each other's fours: [`ORDER`], or [`HALVES`] of a layer of
+    /// [`HALF`] channels.
     order: __m512i,
 }
 
 /// The fours of lane k of 128 bits go to the places k of four registers.
 const ORDER: [u32; LANES] = [0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15];
+/// The same of the first half of each register, then of the second.
+const HALVES: [u32; LANES] = [0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15];
 
 impl Halved {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
@@ -99,7 +106,22 @@ impl Halved {
             low: _mm512_set1_epi8(epilogue.output.low),
             high: _mm512_set1_epi8(epilogue.output.high),
             // What LLVM makes of a shuffle that it knows is slower.
-            order: load(black_box(&ORDER)),
+            order: load(black_box(
+                match epilogue.lanes.len() == 1 && epilogue.channels.len() == HALF {
+                    true => &HALVES,
+                    false => &ORDER,
+                },
+            )),
+        }
+    }
+
+    /// For channels that the operand lacks: its zero point becomes part of b.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    #[inline]
+    pub fn add_zeros(&mut self) {
+        let q = _mm512_cvtepi8_epi32(self.zero);
+        for (bias, residual) in self.biases.iter_mut().zip(self.residual) {
+            *bias = _mm512_dpwssd_epi32(*bias, q, residual);
         }
     }
 
@@ -111,12 +133,12 @@ impl Halved {
         self.joined(low, high)
     }
 
-    /// (acc·m + b + q·(mr << (s − sr))) >> s; where there are fewer operands, the others are zero.
+    /// (acc·m + b + q·(mr << (s − sr))) >> s.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
-    pub fn shifted_with(&self, sums: __m512i, operand: &[i8]) -> __m512i {
+    pub fn shifted_with(&self, sums: __m512i, operand: __m128i) -> __m512i {
         let [low, high] = self.parts(sums);
-        let q = _mm512_cvtepi8_epi32(read(operand, self.zero));
+        let q = _mm512_cvtepi8_epi32(operand);
         let low = _mm512_dpwssd_epi32(low, q, self.residual[0]);
         self.joined(low, _mm512_dpwssd_epi32(high, q, self.residual[1]))
     }
@@ -145,7 +167,7 @@ impl Halved {
     #[inline]
     pub fn write(&self, sums: __m512i, operand: Option<&[i8]>, output: &mut [i8]) {
         let shifted = match operand {
-            Some(operand) => self.shifted_with(sums, operand),
+            Some(operand) => self.shifted_with(sums, read(operand, self.zero)),
             None => self.shifted(sums),
         };
         let y = _mm_max_epi8(
@@ -167,7 +189,8 @@ impl Halved {
         ])
     }
 
-    /// Four registers of shifted sums as bytes, one after the other, between the bounds.
+    /// Four registers of shifted sums as bytes, one after the other, between the bounds; of a layer
+    /// of [`HALF`] channels, in one block, the first halves of all, then the second.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     #[inline]
     pub fn narrowed(&self, [a, b, c, d]: [__m512i; 4]) -> __m512i {

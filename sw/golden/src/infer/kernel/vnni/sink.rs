@@ -3,7 +3,7 @@
 use super::super::epilogue::{Operand, Target};
 use super::super::packed::LANES;
 use super::super::window::Block;
-use super::requantize::{Halved, Requantizer, write};
+use super::requantize::{HALF, Halved, Requantizer, write};
 use brownout_spec::program::Shape;
 use std::arch::x86_64::*;
 
@@ -17,14 +17,40 @@ pub struct Sink<'t, const BLOCKS: usize> {
 
 enum Values<'t, const BLOCKS: usize> {
     /// Activations, four registers at a time.
-    Fours([Halved; BLOCKS], Option<Operand<'t>>, &'t mut [i8]),
+    Fours([Halved; BLOCKS], Option<Neighbours<'t>>, &'t mut [i8]),
     /// Activations of a block after the other.
     Ones([Requantizer; BLOCKS], Option<Operand<'t>>, &'t mut [i8]),
     Accumulators(&'t mut [i32]),
 }
 
+/// An operand whose channels are those of some blocks to the last.
+#[derive(Clone, Copy)]
+struct Neighbours<'t> {
+    operand: Operand<'t>,
+    /// How many blocks, of those that are stored together, it has: the others have none of it.
+    blocks: usize,
+}
+
+impl<'t> Neighbours<'t> {
+    /// `None` of an operand that has a part of a block.
+    fn new<const BLOCKS: usize>(operand: Operand<'t>, blocks: &[Block; BLOCKS]) -> Option<Self> {
+        let channels = operand.shape.channels;
+        let whole = |block: &&Block| channels >= block.first + LANES;
+        let covered = blocks.iter().take_while(whole).count();
+        let rest = blocks.get(covered);
+        rest.is_none_or(|block| channels <= block.first)
+            .then_some(Self {
+                operand,
+                blocks: covered,
+            })
+    }
+}
+
 impl<'t, const BLOCKS: usize> Sink<'t, BLOCKS> {
     /// The blocks from number `first` on of a target's.
+    ///
+    /// # Panics
+    /// If the target's output has another shape, or an operand no pixel for one of the output's.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     pub fn new(
         target: &'t mut Target<'_>,
@@ -39,17 +65,28 @@ impl<'t, const BLOCKS: usize> Sink<'t, BLOCKS> {
                 operand,
                 output,
             } => {
-                // Operands are read in whole blocks; one of fewer channels is zero beyond them.
-                let last = blocks[BLOCKS - 1].first + LANES;
-                let whole = operand.is_none_or(|operand| operand.shape.channels >= last);
-                match epilogue.halves.filter(|_| whole) {
+                // What is stored and read without a check afterwards.
+                assert_eq!(output.len(), shape.volume());
+                if let Some(operand) = operand {
+                    assert!(operand.covers(shape));
+                }
+                let neighbours = operand.map(|operand| Neighbours::new(operand, &blocks));
+                match epilogue
+                    .halves
+                    .filter(|_| !matches!(neighbours, Some(None)))
+                {
                     Some(halves) => {
+                        let neighbours = neighbours.flatten();
                         let mut all = [const { None }; BLOCKS];
                         for (b, halved) in all.iter_mut().enumerate() {
-                            *halved = Some(Halved::new(epilogue, halves, first + b));
+                            let mut made = Halved::new(epilogue, halves, first + b);
+                            if neighbours.is_some_and(|n| n.blocks <= b) {
+                                made.add_zeros();
+                            }
+                            *halved = Some(made);
                         }
                         let all = all.map(|halved| halved.expect("each was set"));
-                        Values::Fours(all, *operand, output)
+                        Values::Fours(all, neighbours, output)
                     }
                     None => {
                         let mut all = [const { None }; BLOCKS];
@@ -71,43 +108,75 @@ impl<'t, const BLOCKS: usize> Sink<'t, BLOCKS> {
 
     /// Stores the sums of neighbouring pixels, the first of which is given.
     ///
+    /// # Safety
+    /// The pixels must lie in the output, in one row.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    #[inline]
+    pub unsafe fn store<const PIXELS: usize>(
+        &mut self,
+        place: (usize, usize),
+        sums: &[[__m512i; PIXELS]; BLOCKS],
+    ) {
+        if let Values::Fours(halved, neighbours, output) = &mut self.values
+            && PIXELS * BLOCKS >= 4
+            && self.blocks[BLOCKS - 1].lanes == LANES
+        {
+            let fours = Fours {
+                halved,
+                neighbours: neighbours.as_ref(),
+                first: self.blocks[0].first,
+                shape: self.shape,
+            };
+            // SAFETY: the caller's promise; `new` has checked the lengths, and that an operand has
+            // so many whole blocks.
+            unsafe {
+                match neighbours.as_ref().map_or(0, |n| n.blocks) {
+                    0 => fours.store::<PIXELS, 0>(place, sums, output.as_mut_ptr()),
+                    1 => fours.store::<PIXELS, 1>(place, sums, output.as_mut_ptr()),
+                    _ => fours.store::<PIXELS, 2>(place, sums, output.as_mut_ptr()),
+                }
+            }
+            return;
+        }
+        self.store_slowly(place, sums);
+    }
+
+    /// As there, of any block.
+    ///
     /// Not inlined: LLVM would unroll it over the tile, and hoist and spill the checks of all
     /// pixels.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline(never)]
-    pub fn store<const PIXELS: usize>(
+    fn store_slowly<const PIXELS: usize>(
         &mut self,
         (row, column): (usize, usize),
         sums: &[[__m512i; PIXELS]; BLOCKS],
     ) {
-        let outputs = self.shape.channels;
-        let pixel = row * self.shape.width + column;
-        match &mut self.values {
-            Values::Fours(halved, operand, output) if PIXELS * BLOCKS >= 4 => {
-                let at = pixel * outputs + self.blocks[0].first;
-                let operand = operand.as_ref().map(|operand| Neighbours {
-                    tensor: operand.tensor,
-                    first: operand.begin(row, column) + self.blocks[0].first,
-                    step: operand.stride * operand.shape.channels,
-                });
-                fours(halved, operand, sums, (at, outputs, &self.blocks), output);
-            }
-            Values::Ones(requantizers, operand, output) => {
-                for (b, block) in self.blocks.iter().enumerate() {
-                    for (p, &sums) in sums[b].iter().enumerate() {
-                        let at = (pixel + p) * outputs + block.first;
-                        let operand = lanes(operand.as_ref(), (row, column + p), block.first);
-                        let output = &mut output[at..at + block.lanes];
-                        requantizers[b].write(sums, operand, output);
-                    }
+        if let Values::Fours(halved, None, output) = &mut self.values
+            && PIXELS.is_multiple_of(4)
+            && BLOCKS == 1
+        {
+            let channels = self.shape.channels;
+            let Block { first, lanes, .. } = self.blocks[0];
+            let at = (row * self.shape.width + column) * channels + first;
+            for (four, sums) in sums[0].as_chunks::<4>().0.iter().enumerate() {
+                let at = at + 4 * four * channels;
+                let y = halved[0].narrowed(sums.map(|sums| halved[0].shifted(sums)));
+                if (lanes, channels) == (HALF, HALF) {
+                    let y = _mm512_castsi512_si256(y);
+                    let output = &mut output[at..at + 4 * HALF];
+                    // SAFETY: 32 bytes.
+                    unsafe { _mm256_storeu_si256(output.as_mut_ptr().cast(), y) };
+                    continue;
                 }
+                let places = [0, 1, 2, 3].map(|p| (at + p * channels, lanes));
+                parts(y, places, output);
             }
-            _ => {
-                for (b, sums) in sums.iter().enumerate() {
-                    for (p, &sums) in sums.iter().enumerate() {
-                        self.one(b, (row, column + p), sums);
-                    }
-                }
+            return;
+        }
+        for (b, sums) in sums.iter().enumerate() {
+            for (p, &sums) in sums.iter().enumerate() {
+                self.one(b, (row, column + p), sums);
             }
         }
     }
@@ -123,12 +192,13 @@ impl<'t, const BLOCKS: usize> Sink<'t, BLOCKS> {
         } = self.blocks[b];
         let at = (row * self.shape.width + column) * self.shape.channels + first;
         match &mut self.values {
-            Values::Fours(halved, operand, output) => {
-                let operand = lanes(operand.as_ref(), (row, column), first);
+            Values::Fours(halved, neighbours, output) => {
+                let neighbours = neighbours.as_ref().filter(|n| b < n.blocks);
+                let operand = neighbours.map(|n| n.operand.lanes(row, column, first));
                 halved[b].write(sums, operand, &mut output[at..at + count]);
             }
             Values::Ones(requantizers, operand, output) => {
-                let operand = lanes(operand.as_ref(), (row, column), first);
+                let operand = operand.as_ref().map(|o| o.lanes(row, column, first));
                 requantizers[b].write(sums, operand, &mut output[at..at + count]);
             }
             Values::Accumulators(output) => {
@@ -141,22 +211,15 @@ impl<'t, const BLOCKS: usize> Sink<'t, BLOCKS> {
     }
 }
 
-/// The channels of an operand from `first` on at an output pixel.
-#[inline(always)]
-fn lanes<'t>(
-    operand: Option<&Operand<'t>>,
-    (row, column): (usize, usize),
-    first: usize,
-) -> Option<&'t [i8]> {
-    operand.map(|operand| operand.lanes(row, column, first))
-}
-
 impl Sink<'_, 1> {
     /// Stores the sums of a rectangle of `ROWS` × 2 pixels, the first of which is given; of an
     /// output one column wide, those of the first.
+    ///
+    /// # Safety
+    /// The pixels must lie in the output.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
-    pub fn store_rectangle<const ROWS: usize>(
+    pub unsafe fn store_rectangle<const ROWS: usize>(
         &mut self,
         (row, column): (usize, usize),
         sums: &[[__m512i; 2]; ROWS],
@@ -174,7 +237,11 @@ impl Sink<'_, 1> {
                 let y = halved.rectangle(sums[2 * pair], sums[2 * pair + 1]);
                 let at = ((row + 2 * pair) * width + column) * channels + first;
                 let down = at + width * channels;
-                quarters(y, [at, at + channels, down, down + channels], output);
+                // SAFETY: the caller's promise; `new` has checked the output's length.
+                unsafe {
+                    let places = [at, at + channels, down, down + channels];
+                    quarters(y, places, output.as_mut_ptr());
+                }
             }
             return;
         }
@@ -201,6 +268,12 @@ impl Sink<'_, 1> {
                 let y = halved.rectangle(sums[2 * pair], sums[2 * pair + 1]);
                 let at = ((row + 2 * pair) * width + column) * channels + first;
                 let down = at + width * channels;
+                if (lanes, channels) == (HALF, HALF) {
+                    write(_mm512_castsi512_si128(y), &mut output[at..at + LANES]);
+                    let y = _mm512_extracti32x4_epi32::<1>(y);
+                    write(y, &mut output[down..down + LANES]);
+                    continue;
+                }
                 let places = [
                     (at, lanes),
                     (at + channels, lanes),
@@ -219,86 +292,93 @@ impl Sink<'_, 1> {
     }
 }
 
-/// The operands of neighbouring pixels.
-#[derive(Clone, Copy)]
-struct Neighbours<'t> {
-    tensor: &'t [i8],
-    /// Index of the first pixel's first channel.
+/// How whole blocks of neighbouring pixels are stored.
+struct Fours<'s, 't, const BLOCKS: usize> {
+    halved: &'s [Halved; BLOCKS],
+    neighbours: Option<&'s Neighbours<'t>>,
+    /// The first channel of the blocks.
     first: usize,
-    /// From one pixel to the next.
-    step: usize,
+    shape: Shape,
 }
 
-/// Stores the sums of neighbouring pixels, the first of which goes to `at`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-#[inline]
-fn fours<const BLOCKS: usize, const PIXELS: usize>(
-    halved: &[Halved; BLOCKS],
-    operand: Option<Neighbours<'_>>,
-    sums: &[[__m512i; PIXELS]; BLOCKS],
-    (at, outputs, blocks): (usize, usize, &[Block; BLOCKS]),
-    output: &mut [i8],
-) {
-    for first in (0..PIXELS).step_by(4 / BLOCKS) {
-        let mut y = [_mm512_setzero_si512(); 4];
-        for (i, y) in y.iter_mut().enumerate() {
-            let (p, b) = (first + i / BLOCKS, i % BLOCKS);
-            *y = match operand {
-                None => halved[b].shifted(sums[b][p]),
-                Some(Neighbours {
-                    tensor,
-                    first,
-                    step,
-                }) => {
-                    let at = first + p * step + b * LANES;
-                    halved[b].shifted_with(sums[b][p], &tensor[at..at + LANES])
-                }
-            };
-        }
-        let y = halved[0].narrowed(y);
-        let at = at + first * outputs;
-        let lanes = blocks[BLOCKS - 1].lanes;
-        if lanes < LANES {
-            let mut places = [(0, 0); 4];
-            for (i, place) in places.iter_mut().enumerate() {
-                let (p, b) = (i / BLOCKS, i % BLOCKS);
-                *place = (at + p * outputs + b * LANES, blocks[b].lanes);
+impl<const BLOCKS: usize> Fours<'_, '_, BLOCKS> {
+    /// Stores the sums of neighbouring pixels, the first of which is given, with the operand of the
+    /// first `WITH` blocks.
+    ///
+    /// # Safety
+    /// The pixels must lie in the output of that shape, in one row, and the operand must have
+    /// their channels of so many whole blocks.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    #[inline]
+    unsafe fn store<const PIXELS: usize, const WITH: usize>(
+        &self,
+        (row, column): (usize, usize),
+        sums: &[[__m512i; PIXELS]; BLOCKS],
+        output: *mut i8,
+    ) {
+        let channels = self.shape.channels;
+        let at = (row * self.shape.width + column) * channels + self.first;
+        // SAFETY: the caller's promise.
+        let output = unsafe { output.add(at) };
+        let (operand, step) = match self.neighbours {
+            Some(Neighbours { operand, .. }) => {
+                let begin = operand.begin(row, column) + self.first;
+                let step = operand.stride * operand.shape.channels;
+                (operand.tensor.as_ptr().wrapping_add(begin), step)
             }
-            parts(y, places, output);
-        } else if outputs == BLOCKS * LANES {
-            put(y, &mut output[at..at + 4 * LANES]);
-        } else if BLOCKS == 2 {
-            let next = at + outputs;
-            let (low, high) = (_mm512_castsi512_si256(y), _mm512_extracti64x4_epi64::<1>(y));
-            put(low, &mut output[at..at + 2 * LANES]);
-            put(high, &mut output[next..next + 2 * LANES]);
-        } else {
-            let places = [at, at + outputs, at + 2 * outputs, at + 3 * outputs];
-            quarters(y, places, output);
+            None => (std::ptr::null(), 0),
+        };
+        for first in (0..PIXELS).step_by(4 / BLOCKS) {
+            let mut y = [_mm512_setzero_si512(); 4];
+            for (i, y) in y.iter_mut().enumerate() {
+                let (p, b) = (first + i / BLOCKS, i % BLOCKS);
+                *y = match b < WITH {
+                    // SAFETY: the caller's promise on the operand.
+                    true => unsafe {
+                        let q = operand.add(p * step + b * LANES);
+                        self.halved[b].shifted_with(sums[b][p], _mm_loadu_si128(q.cast()))
+                    },
+                    false => self.halved[b].shifted(sums[b][p]),
+                };
+            }
+            let y = self.halved[0].narrowed(y);
+            // SAFETY: the caller's promise on the pixels.
+            unsafe {
+                let output = output.add(first * channels);
+                match BLOCKS {
+                    _ if channels == BLOCKS * LANES => {
+                        output.cast::<__m512i>().write_unaligned(y);
+                    }
+                    2 => {
+                        let (low, high) =
+                            (_mm512_castsi512_si256(y), _mm512_extracti64x4_epi64::<1>(y));
+                        output.cast::<__m256i>().write_unaligned(low);
+                        output.add(channels).cast::<__m256i>().write_unaligned(high);
+                    }
+                    _ => quarters(y, [0, channels, 2 * channels, 3 * channels], output),
+                }
+            }
         }
     }
 }
 
 /// Writes each quarter of a register to a place of its own.
+///
+/// # Safety
+/// There must be sixteen bytes at each place.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
-fn quarters(y: __m512i, places: [usize; 4], output: &mut [i8]) {
-    put(
+unsafe fn quarters(y: __m512i, places: [usize; 4], output: *mut i8) {
+    let quarters = [
         _mm512_castsi512_si128(y),
-        &mut output[places[0]..places[0] + LANES],
-    );
-    put(
         _mm512_extracti32x4_epi32::<1>(y),
-        &mut output[places[1]..places[1] + LANES],
-    );
-    put(
         _mm512_extracti32x4_epi32::<2>(y),
-        &mut output[places[2]..places[2] + LANES],
-    );
-    put(
         _mm512_extracti32x4_epi32::<3>(y),
-        &mut output[places[3]..places[3] + LANES],
-    );
+    ];
+    for (y, at) in quarters.into_iter().zip(places) {
+        // SAFETY: the caller's promise.
+        unsafe { output.add(at).cast::<__m128i>().write_unaligned(y) };
+    }
 }
 
 /// Writes the first lanes of each quarter of a register to a place of its own: where, and how many.
@@ -314,12 +394,4 @@ fn parts(y: __m512i, places: [(usize, usize); 4], output: &mut [i8]) {
     for (y, (at, lanes)) in quarters.into_iter().zip(places) {
         write(y, &mut output[at..at + lanes]);
     }
-}
-
-/// Writes a whole register.
-#[inline(always)]
-fn put<T>(y: T, output: &mut [i8]) {
-    assert_eq!(output.len(), size_of::<T>());
-    // SAFETY: as many bytes, as asserted; any address will do.
-    unsafe { output.as_mut_ptr().cast::<T>().write_unaligned(y) };
 }
