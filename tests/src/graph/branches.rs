@@ -94,6 +94,16 @@ impl<R: Rng> Builder<'_, R> {
         self.push(Operation::Pad { padding });
     }
 
+    /// A function of each value, where there are tables.
+    pub(super) fn pointwise(&mut self) {
+        let tables = self.configuration.tables;
+        let drawn = self.nodes.iter();
+        let drawn = drawn.filter(|node| node.operation == Operation::Pointwise);
+        if drawn.count() < tables {
+            self.push(Operation::Pointwise);
+        }
+    }
+
     /// A convolution of any tensor to so many channels, its map's size kept.
     fn branch(&mut self, from: usize, channels: usize) -> Option<usize> {
         let kernel = *[1, 3].choose(self.random).expect("not empty");
