@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cycles = Σ steps (F + tiles · P + D) + W
-//!   F = 15                              descriptor fetch and set-up
+//!   F = 14                              descriptor fetch and set-up
 //!   P = max(M, A, L [convolution], C [last layer])
 //!   D = R + C + 13                      last pixel issued .. written; 2 more with tables
 //!   W = max(0, prime + L − F − pools)   first tile's weights, before the first convolution
@@ -25,9 +25,9 @@ use crate::program::{Program, Step, descriptor};
 
 /// A: clocks between a read of an accumulator and the next read of the same one.
 pub const ACCUMULATOR_LATENCY: usize = 4;
-/// Descriptor words, of which the first is there before and the last arrives with the set-up of a
-/// layer: one clock for each, and none for the program memory's latency.
-pub const FETCH: usize = descriptor::WORDS;
+/// Descriptor words, of which the first is taken before and the last arrives with the set-up of a
+/// layer: one clock for each other one, and none for the program memory's latency.
+pub const FETCH: usize = descriptor::WORDS - 1;
 /// From the sequencer's decision to the array's row 0: issue register, memory, its register, lane select.
 pub const ISSUE_LATENCY: usize = 4;
 /// From a column's control to its output, C more for the deskew: accumulator and requantizer.

@@ -1,7 +1,8 @@
 //! Where a descriptor's fields lie in its registers.
 //!
 //! Words arrive one after the other and are shifted through, so that word 0 lies
-//! in register 0 when the last but one has arrived; the last one is taken while the layer begins. Positions of the fields come from
+//! in register 0 when the last but one has arrived; the first one is taken before the layer is fetched,
+//! the last one while it begins. Positions of the fields come from
 //! [`brownout_spec::program::descriptor`]; a loop over a single index is how
 //! `#[hdl_gen]` takes a constant.
 

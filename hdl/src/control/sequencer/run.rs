@@ -62,14 +62,16 @@ impl Logic for Sequencer {
             (self.state.q.val() == SequencerState::Setup) && self.weights_ready.val();
 
         self.end_pass.next = false;
+        self.takes_first.next = false;
         match self.state.q.val() {
             SequencerState::Idle => {
                 self.fetch_count.d.next = 0.into();
                 self.program_pointer.d.next = 0.into();
                 self.layer_number.d.next = 0.into();
                 if self.start.val() {
+                    self.takes_first.next = true;
                     self.state.d.next = SequencerState::Fetch;
-                    self.program_pointer.d.next = 1.into();
+                    self.program_pointer.d.next = 2.into();
                 }
             }
             SequencerState::Fetch => {
@@ -93,13 +95,18 @@ impl Logic for Sequencer {
             }
             SequencerState::Drain => {
                 self.drain_count.d.next = self.drain_count.q.val() + 1;
+                if self.drain_count.q.val() == self.last_drain_clock_but_one.val() {
+                    self.program_pointer.d.next = self.program_pointer.q.val() + 1;
+                }
                 if self.drain_count.q.val() == self.last_drain_clock.val() {
                     self.layer_number.d.next = self.layer_number.q.val() + 1;
+                    self.takes_first.next = true;
                     self.state.d.next = SequencerState::Fetch;
                     self.program_pointer.d.next = self.program_pointer.q.val() + 1;
                     if self.layer_last.val()
                         || (self.layer_number.q.val() == self.stop_after_layer.val())
                     {
+                        self.takes_first.next = false;
                         self.state.d.next = SequencerState::Idle;
                         self.program_pointer.d.next = 0.into();
                         self.end_pass.next = true;
@@ -110,7 +117,6 @@ impl Logic for Sequencer {
                 self.state.d.next = SequencerState::Idle;
             }
         }
-        self.program_address.next = self.program_pointer.q.val();
         self.running.next = self.state.q.val() != SequencerState::Idle;
         self.begin_pass.next = (self.state.q.val() == SequencerState::Idle) && self.start.val();
         self.begin_layer.next = self.layer_start.val();
@@ -118,9 +124,15 @@ impl Logic for Sequencer {
             self.position.issue.val() && self.position.fresh.val() && !self.layer_pool.val();
 
         comment!(
-            "the descriptor arrives one clock after its address; its first word is there before"
+            "the descriptor arrives one clock after its address; its first word is there before, \
+             and is taken in the last clock of the layer before, or with the command"
         );
-        self.descriptor_shift.next = self.state.q.val() == SequencerState::Fetch;
+        self.program_address.next = self.program_pointer.q.val();
+        if self.begin_pass.val() {
+            self.program_address.next = 1.into();
+        }
+        self.descriptor_shift.next =
+            (self.state.q.val() == SequencerState::Fetch) || self.takes_first.val();
         self.descriptor_last.next =
             (self.state.q.val() == SequencerState::Setup) && self.fetch_count.q.val().any();
 
