@@ -228,12 +228,11 @@ impl<'a, R: Rng> Builder<'a, R> {
                     self.groups(focus == Focus::Depthwise);
                 }
             }
-            Focus::Pointwise => {
-                self.pointwise();
-                self.convolution();
-                self.pointwise();
-            }
+            Focus::Pointwise => self.functions(),
             _ => {}
+        }
+        if self.configuration.tables > 0 && self.random.random_bool(0.3) {
+            self.pointwise();
         }
         for _ in 0..self.random.random_range(0..=3) {
             match self.random.random_range(0..21) {
@@ -394,7 +393,7 @@ impl<'a, R: Rng> Builder<'a, R> {
         let map = self.shape();
         let outputs = self.channels();
         self.push(Operation::dense(map, outputs));
-        if focus == Focus::Pointwise && self.random.random() {
+        if focus == Focus::Pointwise && self.random.random_bool(0.8) {
             self.pointwise();
         }
     }

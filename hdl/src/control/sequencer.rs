@@ -9,7 +9,6 @@ use super::{GroupWalk, OperandAddress, ParameterAddress, TilePosition, WindowAdd
 use crate::fixed::Fixed;
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles;
-use brownout_spec::program::descriptor as field;
 use rust_hdl::prelude::*;
 
 /// What the sequencer is doing.

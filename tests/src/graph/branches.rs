@@ -94,6 +94,16 @@ impl<R: Rng> Builder<'_, R> {
         self.push(Operation::Pad { padding });
     }
 
+    /// Two functions of each value, with a sum or a convolution between them.
+    pub(super) fn functions(&mut self) {
+        self.pointwise();
+        match self.random.random() {
+            true => self.addition(),
+            false => self.convolution(),
+        }
+        self.pointwise();
+    }
+
     /// A function of each value, where there are tables.
     pub(super) fn pointwise(&mut self) {
         let tables = self.configuration.tables;

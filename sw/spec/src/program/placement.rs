@@ -364,14 +364,14 @@ fn check_operation(
             name: layer.name.clone(),
             field,
             value,
-            allowed: format!("{allowed} on an accelerator"),
+            allowed: allowed.to_owned(),
         })
     };
     let zeros = layer.reads.iter().map(|&tensor| network.zero(tensor));
     if let Some(zero) = zeros.chain([layer.zero]).find(|&zero| zero != 0)
         && !configuration.zero_points
     {
-        let allowed = "0, since zero_points = true is not set,";
+        let allowed = "0 on an accelerator without zero points; it needs zero_points = true";
         return refuse("zero point", zero.to_string(), allowed);
     }
     let window = shapes.window;
@@ -382,7 +382,7 @@ fn check_operation(
                 "{window} with stride {} and padding {} over a map of {}",
                 window.stride, window.padding, shapes.input
             ),
-            "an average whose divisor differs at most between first, last and other rows and columns of windows, and is never zero,",
+            "an average whose divisor differs at most between first, last and other rows and columns of windows, and is never zero, on an accelerator",
         );
     }
     Ok(())

@@ -326,7 +326,7 @@ fn zero_points_are_refused_where_the_hardware_does_not_take_them_off() {
     shifted.layers[0].zero = -7;
     let plain = configuration();
     let message = Program::new(&plain, &shifted).unwrap_err().to_string();
-    let expected = "layer 0 (conv3): zero point is -7; allowed is 0, since zero_points = true is not set, on an accelerator";
+    let expected = "layer 0 (conv3): zero point is -7; allowed is 0 on an accelerator without zero points; it needs zero_points = true";
     assert!(message.contains(expected), "{message}");
     let with = Configuration {
         zero_points: true,
