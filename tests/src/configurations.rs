@@ -70,7 +70,7 @@ pub fn benches() -> Vec<Bench> {
     benches[4].configuration.voltage_model = VoltageModelChoice::Finfet14nm;
     benches[4].configuration.vmin_mv = Some(Millivolts(600));
     // Both, and each alone.
-    for (number, zero_points, tables) in [(1, true, 3), (2, true, 2), (5, true, 0), (6, false, 31)]
+    for (number, zero_points, tables) in [(1, true, 5), (2, true, 4), (5, true, 0), (6, false, 31)]
     {
         benches[number].configuration.zero_points = zero_points;
         benches[number].configuration.tables = tables;
