@@ -67,32 +67,17 @@ fn with_accelerator<P: Print>(
     configuration.validate()?;
     let word_bits = configuration.code.word_bits();
     let weight_bits = configuration.weight_bits.bits();
-    match (word_bits, weight_bits) {
-        (64, 8) => emit(
-            configuration,
-            Accelerator::<64, 8>::new(configuration)?,
-            printer,
-        ),
-        (64, 4) => emit(
-            configuration,
-            Accelerator::<64, 4>::new(configuration)?,
-            printer,
-        ),
-        (72, 8) => emit(
-            configuration,
-            Accelerator::<72, 8>::new(configuration)?,
-            printer,
-        ),
-        (72, 4) => emit(
-            configuration,
-            Accelerator::<72, 4>::new(configuration)?,
-            printer,
-        ),
-        (32, 4) => emit(
-            configuration,
-            Accelerator::<32, 4>::new(configuration)?,
-            printer,
-        ),
+    match (word_bits, weight_bits, configuration.zero_points) {
+        (64, 8, false) => emit::<64, 8, 8, P>(configuration, printer),
+        (64, 8, true) => emit::<64, 8, 9, P>(configuration, printer),
+        (64, 4, false) => emit::<64, 4, 8, P>(configuration, printer),
+        (64, 4, true) => emit::<64, 4, 9, P>(configuration, printer),
+        (72, 8, false) => emit::<72, 8, 8, P>(configuration, printer),
+        (72, 8, true) => emit::<72, 8, 9, P>(configuration, printer),
+        (72, 4, false) => emit::<72, 4, 8, P>(configuration, printer),
+        (72, 4, true) => emit::<72, 4, 9, P>(configuration, printer),
+        (32, 4, false) => emit::<32, 4, 8, P>(configuration, printer),
+        (32, 4, true) => emit::<32, 4, 9, P>(configuration, printer),
         other => unreachable!(
             "validation admits no code of {} bits and weights of {}",
             other.0, other.1
@@ -100,11 +85,11 @@ fn with_accelerator<P: Print>(
     }
 }
 
-fn emit<const N: usize, const WB: usize, P: Print>(
+fn emit<const N: usize, const WB: usize, const AB: usize, P: Print>(
     configuration: &Configuration,
-    mut accelerator: Accelerator<N, WB>,
     printer: P,
 ) -> Result<P::Output, GenerateError> {
+    let mut accelerator = Accelerator::<N, WB, AB>::new(configuration)?;
     accelerator.connect_all();
     let mut emitter = Emitter::new(&configuration.name)
         .header(&header(configuration))

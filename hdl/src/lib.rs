@@ -27,6 +27,7 @@ const _: () = {
     assert!(config::ACCUMULATOR_ADDRESS_BITS == 14);
     assert!(config::PARAMETER_ADDRESS_BITS == 12);
     assert!(config::RESULT_FIFO_DEPTH == 1 << 8);
+    assert!(config::MAX_TABLES < 1 << 5 && arithmetic::TABLE_ENTRIES == 1 << 8);
     assert!(config::MAX_LAYERS * program::descriptor::WORDS <= 1 << 12);
     assert!(arithmetic::SUM_BITS == 48);
     assert!(registers::LANES_PER_BEAT == 4);

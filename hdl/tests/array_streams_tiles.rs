@@ -13,6 +13,7 @@ const TILES: usize = 24;
 struct Shape {
     rows: usize,
     columns: usize,
+    activation_bits: usize,
     weight_bits: usize,
 }
 
@@ -88,7 +89,11 @@ fn schedule(shape: Shape, rng: &mut ChaCha8Rng) -> Vec<Tile> {
         tiles.push(Tile {
             weights: (0..shape.rows * shape.columns).map(weight).collect(),
             pixels: (0..pixels)
-                .map(|_| (0..shape.rows).map(|_| signed(rng, 8)).collect())
+                .map(|_| {
+                    (0..shape.rows)
+                        .map(|_| signed(rng, shape.activation_bits))
+                        .collect()
+                })
                 .collect(),
             start: swap + 1,
             loads,
@@ -111,11 +116,19 @@ fn stimuli(shape: Shape, tiles: &[Tile], rng: &mut ChaCha8Rng) -> Vec<Vec<u64>> 
         shape.rows + shape.weights_per_word(),
     );
     let weight_mask = (1u64 << shape.weight_bits) - 1;
+    let activation_mask = (1u64 << shape.activation_bits) - 1;
     // What is not valid is random, so that nothing can depend on it.
     let mut rows: Vec<Vec<u64>> = (0..cycles + 2)
         .map(|_| {
             let mut row: Vec<u64> = (0..control)
-                .map(|k| rng.random::<u64>() & if k < shape.rows { 0xff } else { weight_mask })
+                .map(|k| {
+                    rng.random::<u64>()
+                        & if k < shape.rows {
+                            activation_mask
+                        } else {
+                            weight_mask
+                        }
+                })
                 .collect();
             row.extend([0, 0, rng.random_range(0..64), rng.random_range(0..16)]);
             row
@@ -125,7 +138,7 @@ fn stimuli(shape: Shape, tiles: &[Tile], rng: &mut ChaCha8Rng) -> Vec<Vec<u64>> 
         rows[tile.start - 1][control] = 1;
         for (offset, pixel) in tile.pixels.iter().enumerate() {
             for (i, &a) in pixel.iter().enumerate() {
-                rows[tile.start + offset][i] = a as u64 & 0xff;
+                rows[tile.start + offset][i] = a as u64 & activation_mask;
             }
         }
         for (k, cycle) in tile.loads.iter().enumerate() {
@@ -142,13 +155,14 @@ fn stimuli(shape: Shape, tiles: &[Tile], rng: &mut ChaCha8Rng) -> Vec<Vec<u64>> 
     rows
 }
 
-fn check<const WB: usize>(rows: usize, columns: usize) {
+fn check<const AB: usize, const WB: usize>(rows: usize, columns: usize) {
     let shape = Shape {
         rows,
         columns,
+        activation_bits: AB,
         weight_bits: WB,
     };
-    let mut array = Array::<WB>::new(rows, columns, shape.weights_per_word());
+    let mut array = Array::<AB, WB>::new(rows, columns, shape.weights_per_word());
     let outputs = lanes("partial_sum", columns);
     let Some(bench) = Bench::build(&mut array, "array", &shape.inputs(), &outputs) else {
         return;
@@ -175,25 +189,31 @@ fn check<const WB: usize>(rows: usize, columns: usize) {
 
 #[test]
 fn a_word_of_two_rows_reaches_both() {
-    check::<8>(4, 4);
+    check::<8, 8>(4, 4);
 }
 
 #[test]
 fn a_word_of_one_row_reaches_all_columns() {
-    check::<8>(4, 8);
+    check::<8, 8>(4, 8);
 }
 
 #[test]
 fn a_word_of_four_rows_reaches_all_of_them() {
-    check::<4>(8, 4);
+    check::<8, 4>(8, 4);
 }
 
 #[test]
 fn a_word_of_half_a_row_reaches_its_group_of_columns() {
-    check::<8>(4, 16);
+    check::<8, 8>(4, 16);
 }
 
 #[test]
 fn four_bit_weights_multiply_exactly() {
-    check::<4>(4, 16);
+    check::<8, 4>(4, 16);
+}
+
+#[test]
+fn activations_of_nine_bits_multiply_exactly() {
+    check::<9, 8>(4, 4);
+    check::<9, 4>(8, 4);
 }

@@ -25,6 +25,8 @@ fn configuration() -> Configuration {
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,
         fault_emulation: false,
+        zero_points: false,
+        tables: 0,
     }
 }
 

@@ -4,15 +4,21 @@ mod bench;
 
 use bench::{Bench, lanes};
 use brownout_hdl::column::Columns;
-use brownout_spec::arithmetic::{self, ChannelParameters, OutputScale, ResidualScale};
-use brownout_spec::cycles::ACCUMULATOR_LATENCY;
+use brownout_spec::arithmetic::{
+    self, ChannelParameters, OutputScale, ResidualScale, TABLE_ENTRIES,
+};
+use brownout_spec::config::Configuration;
+use brownout_spec::cycles::{ACCUMULATOR_LATENCY, TABLE_LATENCY};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 const COLUMNS: usize = 4;
 const PIXELS: usize = 16;
 const TILES: usize = 8;
-/// Cycles between control and activations, and between control and column 0's wide result.
+/// Tables of the columns that have some.
+const TABLES: usize = 3;
+/// Cycles between control and activations without tables, and between control and column 0's wide
+/// result.
 const ACTIVATION_LATENCY: usize = COLUMNS + 8;
 const RESULT_LATENCY: usize = 9;
 
@@ -52,9 +58,16 @@ mod port {
     pub const OPERAND: usize = PARTIAL_SUM + COLUMNS;
     pub const PARAMETER_WRITE: usize = OPERAND + COLUMNS;
     pub const COUNT: usize = PARAMETER_WRITE + COLUMNS;
+    /// With tables.
+    pub const TABLED: usize = COUNT;
+    pub const TABLE_NUMBER: usize = COUNT + 1;
+    pub const TABLE_WRITE: usize = COUNT + 2;
+    pub const TABLE_WRITE_ADDRESS: usize = COUNT + 3;
+    pub const TABLE_DATA: usize = COUNT + 4;
+    pub const COUNT_WITH_TABLES: usize = COUNT + 5;
 }
 
-fn inputs() -> Vec<String> {
+fn inputs(form: Form) -> Vec<String> {
     let scalars = [
         "reset",
         "valid",
@@ -79,6 +92,16 @@ fn inputs() -> Vec<String> {
     for vector in ["partial_sum", "operand", "parameter_write"] {
         names.extend(lanes(vector, COLUMNS));
     }
+    if form == Form::Full {
+        let tables = [
+            "tabled",
+            "table_number",
+            "table_write",
+            "table_write_address",
+            "table_data",
+        ];
+        names.extend(tables.map(String::from));
+    }
     names
 }
 
@@ -90,6 +113,15 @@ fn outputs() -> Vec<String> {
     names
 }
 
+/// What the columns have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Form {
+    /// Operands of eight bits, and no tables.
+    Plain,
+    /// Operands of nine bits, of which zero points are taken off, and tables.
+    Full,
+}
+
 struct Layer {
     kind: Kind,
     scale: OutputScale,
@@ -97,11 +129,14 @@ struct Layer {
     tile: usize,
     pixels: usize,
     taps: usize,
+    table: Option<usize>,
 }
 
 /// Stimuli under construction, with what they must lead to.
 struct Script {
+    form: Form,
     rng: ChaCha8Rng,
+    tables: Vec<[i8; TABLE_ENTRIES]>,
     rows: Vec<Vec<u64>>,
     parameters: Vec<Vec<ChannelParameters>>,
     activations: Vec<(usize, Vec<i8>)>,
@@ -109,8 +144,10 @@ struct Script {
 }
 
 impl Script {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, form: Form) -> Self {
         let mut script = Self {
+            form,
+            tables: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             rows: Vec::new(),
             parameters: Vec::new(),
@@ -122,12 +159,28 @@ impl Script {
             script.rows[cycle][port::RESET] = 1;
         }
         script.write_parameters();
+        if form == Form::Full {
+            script.write_tables();
+        }
         script
+    }
+
+    /// An operand as the columns get it.
+    fn bits(&self, operand: i16) -> u64 {
+        let mask = match self.form {
+            Form::Plain => 0xff,
+            Form::Full => 0x1ff,
+        };
+        u64::from(operand as u16 & mask)
     }
 
     /// Appends a cycle in which all that is not control is random.
     fn idle(&mut self) -> usize {
-        let mut row: Vec<u64> = vec![0; port::COUNT];
+        let ports = match self.form {
+            Form::Plain => port::COUNT,
+            Form::Full => port::COUNT_WITH_TABLES,
+        };
+        let mut row: Vec<u64> = vec![0; ports];
         for bit in [port::FIRST, port::LAST, port::PARAMETER_HALF] {
             row[bit] = self.rng.random_range(0..2);
         }
@@ -169,6 +222,33 @@ impl Script {
         }
     }
 
+    fn write_tables(&mut self) {
+        for table in 0..TABLES {
+            let entries: [i8; TABLE_ENTRIES] = std::array::from_fn(|_| self.rng.random());
+            for (entry, value) in entries.iter().enumerate() {
+                let cycle = self.idle();
+                let row = &mut self.rows[cycle];
+                row[port::TABLE_WRITE] = 1;
+                row[port::TABLE_WRITE_ADDRESS] = (table * TABLE_ENTRIES + entry) as u64;
+                row[port::TABLE_DATA] = u64::from(value.cast_unsigned());
+            }
+            self.tables.push(entries);
+        }
+    }
+
+    fn random_operand(&mut self, maximum: bool) -> i16 {
+        match (self.form, self.rng.random_range(0..8)) {
+            (Form::Plain, 0) => -128,
+            (Form::Plain, 1) => 127,
+            (Form::Plain, _) => self.rng.random::<i8>().into(),
+            // What no maximum sees.
+            (Form::Full, 0) if maximum => -256,
+            (Form::Full, 0) => -255,
+            (Form::Full, 1) => 255,
+            (Form::Full, _) => self.rng.random_range(-255..=255),
+        }
+    }
+
     fn random_layer(&mut self, kind: Kind, shift: u8) -> Layer {
         let rng = &mut self.rng;
         let (a, b) = (rng.random::<i8>(), rng.random::<i8>());
@@ -176,7 +256,7 @@ impl Script {
             multiplier: rng.random(),
             shift: rng.random_range(0..=shift),
         };
-        // |r·mr| < 2^22, and 2^45 is left to the residual.
+        // |r·mr| < 2^23, and 2^45 is left to the residual.
         let left = shift - residual.shift;
         if left > 22 {
             residual.multiplier >>= left - 22;
@@ -207,6 +287,10 @@ impl Script {
             taps: match kind {
                 Kind::Addition => rng.random_range(2..6),
                 _ => rng.random_range(1..6),
+            },
+            table: match (self.form, kind) {
+                (Form::Plain, _) | (_, Kind::Wide) => None,
+                _ => rng.random_bool(0.5).then(|| rng.random_range(0..TABLES)),
             },
         }
     }
@@ -252,7 +336,7 @@ impl Script {
         pixel: usize,
         size: u32,
         accumulators: &mut [i32; COLUMNS],
-    ) -> [i8; COLUMNS] {
+    ) -> [i16; COLUMNS] {
         let row = &mut self.rows[cycle];
         row[port::VALID] = 1;
         row[port::FIRST] = u64::from(tap == 0);
@@ -261,14 +345,15 @@ impl Script {
         row[port::PARAMETER_ADDRESS] = layer.tile as u64;
         let mut operands = [0; COLUMNS];
         for j in 0..COLUMNS {
-            let (sum, operand) = match self.rng.random_range(0..8) {
-                0 => (i32::MIN, i8::MIN),
-                1 => (i32::MAX, i8::MAX),
-                _ => (self.rng.random(), self.rng.random()),
+            let operand = self.random_operand(layer.kind == Kind::Maximum);
+            let sum = match self.rng.random_range(0..8) {
+                0 => i32::MIN,
+                1 => i32::MAX,
+                _ => self.rng.random(),
             };
             let sum = sum >> size;
             self.rows[cycle + 1 + j][port::PARTIAL_SUM + j] = u64::from(sum as u32);
-            self.rows[cycle + 1][port::OPERAND + j] = u64::from(operand as u8);
+            self.rows[cycle + 1][port::OPERAND + j] = self.bits(operand);
             operands[j] = operand;
             let (old, term) = (accumulators[j], i32::from(operand));
             accumulators[j] = match (layer.kind, tap) {
@@ -289,7 +374,7 @@ impl Script {
         cycle: usize,
         layer: &Layer,
         acc: &[i32; COLUMNS],
-        operands: &[i8; COLUMNS],
+        operands: &[i16; COLUMNS],
     ) {
         let mut activations = Vec::new();
         for j in 0..COLUMNS {
@@ -304,17 +389,34 @@ impl Script {
                 sum.unsigned_abs() < 1 << 47,
                 "the test must stay in 48 bits"
             );
-            activations.push(arithmetic::requantize(sum, layer.scale));
+            let activation = arithmetic::requantize(sum, layer.scale);
+            activations.push(match layer.table {
+                Some(table) => arithmetic::lookup(&self.tables[table], activation),
+                None => activation,
+            });
             if layer.kind == Kind::Wide {
                 let result = arithmetic::widen(sum, layer.scale.shift);
                 self.results.push((cycle + RESULT_LATENCY + j, result));
             }
         }
         if layer.kind != Kind::Wide {
-            self.activations
-                .push((cycle + ACTIVATION_LATENCY, activations));
+            let latency = match self.form {
+                Form::Plain => ACTIVATION_LATENCY,
+                Form::Full => ACTIVATION_LATENCY + TABLE_LATENCY,
+            };
+            self.activations.push((cycle + latency, activations));
         }
     }
+}
+
+/// With memories of the columns that are no larger than needed.
+fn configuration(tables: usize) -> Configuration {
+    let text = format!(
+        "tables = {tables}\nrows = 4\ncolumns = {COLUMNS}\nweight_bits = 8\ncode = \"none\"\n\
+         voltage_model = \"fdx-22nm\"\nfault_emulation = false\n[depths]\nweights = 64\n\
+         activations = 64\naccumulators = {PIXELS}\nparameters = {TILES}\nlayers = 4\n"
+    );
+    Configuration::from_toml(&text).expect("a configuration")
 }
 
 fn constants(row: &mut [u64], layer: &Layer) {
@@ -329,15 +431,31 @@ fn constants(row: &mut [u64], layer: &Layer) {
     row[port::LOW] = u64::from(layer.scale.low as u8);
     row[port::HIGH] = u64::from(layer.scale.high as u8);
     row[port::RESIDUAL_MULTIPLIER] = u64::from(layer.residual.multiplier as u16);
+    if let Some(table) = layer.table {
+        row[port::TABLED] = 1;
+        row[port::TABLE_NUMBER] = table as u64;
+    }
 }
 
 #[test]
 fn every_kind_of_layer_gives_the_specified_values_in_the_specified_cycles() {
-    let mut columns = Columns::new(COLUMNS, PIXELS, TILES);
-    let Some(bench) = Bench::build(&mut columns, "columns", &inputs(), &outputs()) else {
+    check(Columns::<8>::new(&configuration(0)), Form::Plain);
+}
+
+#[test]
+fn operands_of_nine_bits_and_tables_give_the_specified_values_in_the_specified_cycles() {
+    let configuration = Configuration {
+        zero_points: true,
+        ..configuration(TABLES)
+    };
+    check(Columns::<9>::new(&configuration), Form::Full);
+}
+
+fn check<const AB: usize>(mut columns: Columns<AB>, form: Form) {
+    let Some(bench) = Bench::build(&mut columns, "columns", &inputs(form), &outputs()) else {
         return;
     };
-    let mut script = Script::new(11);
+    let mut script = Script::new(11, form);
     let kinds = [
         Kind::Convolution,
         Kind::Residual,

@@ -29,6 +29,8 @@ fn configuration() -> Configuration {
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,
         fault_emulation: true,
+        zero_points: false,
+        tables: 0,
     }
 }
 

@@ -24,6 +24,8 @@ fn configuration(rows: usize, columns: usize, code: CodeName, bits: WeightBits) 
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,
         fault_emulation: true,
+        zero_points: false,
+        tables: 0,
     }
 }
 

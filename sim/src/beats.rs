@@ -5,7 +5,7 @@
 //!
 //! [`LoadTarget`]: brownout_spec::registers::LoadTarget
 
-use brownout_spec::arithmetic::ChannelParameters;
+use brownout_spec::arithmetic::{ChannelParameters, TABLE_ENTRIES};
 use brownout_spec::code::{CodeName, Codeword};
 use brownout_spec::config::Configuration;
 use brownout_spec::program::{Program, Shape, map_words};
@@ -50,6 +50,12 @@ pub fn parameters(
         }
     }
     beats
+}
+
+/// Tables one after the other, an entry a beat.
+pub fn tables(tables: &[[i8; TABLE_ENTRIES]]) -> Vec<u32> {
+    let entries = tables.as_flattened().iter();
+    entries.map(|entry| entry.cast_unsigned().into()).collect()
 }
 
 /// A feature map, `[row][column][channel]`, in words of max(rows, columns) lanes.

@@ -3,7 +3,7 @@
 use crate::graph::Graph;
 use crate::session::Conditions;
 use brownout_spec::config::Configuration;
-use brownout_spec::program::{Operation, Origin, Step, Steps, Window};
+use brownout_spec::program::{Operation, Origin, Padding, Step, Steps, Window};
 use std::collections::BTreeMap;
 
 /// How often each feature was drawn, in graphs.
@@ -83,6 +83,24 @@ const OF_GRAPHS: &[&str] = &[
     "source behind the beginning of a buffer",
     "operand behind the beginning of a buffer",
     "output behind the beginning of a buffer",
+    "zero points",
+    "zero point of padding",
+    "zero point of a padded max pool",
+    "zero point of a padded average pool",
+    "zero point of lanes beyond the channels",
+    "zero point of a depthwise layer",
+    "zero point of a grouped layer",
+    "zero points of an add",
+    "zero point of a residual operand",
+    "zero point of a resize",
+    "zero point of a pad",
+    "zero point of a copy",
+    "pointwise",
+    "pointwise over several tiles of channels",
+    "pointwise on a zero point",
+    "two tables",
+    "results from a pointwise layer",
+    "zero points and tables beside another feature",
     "three features of graphs at once",
 ];
 
@@ -95,11 +113,14 @@ impl Census {
         conditions: &Conditions,
         stalls: f64,
     ) {
-        let features = graph_features(graph);
+        let mut features = graph_features(graph);
+        features.extend(zero_features(configuration, graph));
         let at_once = GRAPH_FEATURES
             .iter()
             .filter(|&feature| features.contains(feature))
             .count();
+        let both = ["zero points", "pointwise"];
+        let both = both.iter().all(|feature| features.contains(feature));
         let mut found: Vec<String> = graph
             .program
             .steps
@@ -109,6 +130,9 @@ impl Census {
             .map(str::to_owned)
             .collect();
         found.extend(features.into_iter().map(str::to_owned));
+        if at_once >= 3 && both {
+            found.push("zero points and tables beside another feature".into());
+        }
         if at_once >= 3 {
             found.push("three features of graphs at once".into());
         }
@@ -197,6 +221,8 @@ const GRAPH_FEATURES: &[&str] = &[
     "pad",
     "concat",
     "copy of a whole tensor",
+    "zero points",
+    "pointwise",
 ];
 
 /// What a graph has that no chain of square windows has.
@@ -289,6 +315,72 @@ fn graph_features(graph: &Graph) -> Vec<&'static str> {
                 && program.outputs[tensor - 1].place.buffer == program.outputs[index].place.buffer
         });
         add(shared, "part of a concat that others read");
+    }
+    found
+}
+
+/// What a graph has that needs zero points or tables.
+fn zero_features(configuration: &Configuration, graph: &Graph) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    let mut add = |present: bool, feature| {
+        if present {
+            found.push(feature);
+        }
+    };
+    let network = &graph.model.network;
+    for step in &graph.program.steps {
+        let source = step.source_zero != 0;
+        let operand = step.operand.map_or(0, |operand| operand.zero) != 0;
+        let padded = step.window().padding != Padding::NONE;
+        add(source || operand, "zero points");
+        add(
+            source && step.convolution && padded,
+            "zero point of padding",
+        );
+        if let Origin::Copy(tensor) = step.origin {
+            add(network.zero(tensor) != 0, "zero point of a copy");
+        }
+        let rest = step.shapes.input.channels % configuration.rows != 0;
+        add(
+            source && step.convolution && rest,
+            "zero point of lanes beyond the channels",
+        );
+        if let Some(tiling) = step.tiling.filter(|tiling| tiling.groups() > 1) {
+            let diagonal = tiling.is_diagonal();
+            add(source && diagonal, "zero point of a depthwise layer");
+            add(source && !diagonal, "zero point of a grouped layer");
+        }
+        add(
+            source && operand && step.operand_tap,
+            "zero points of an add",
+        );
+        add(
+            operand && step.convolution,
+            "zero point of a residual operand",
+        );
+        add(step.table.is_some(), "pointwise");
+        add(step.table > Some(0), "two tables");
+        add(
+            step.table.is_some() && step.output_tiles > 1,
+            "pointwise over several tiles of channels",
+        );
+        add(step.table.is_some() && source, "pointwise on a zero point");
+        let Some(layer) = step.layer() else { continue };
+        match network.layers[layer].operation {
+            Operation::MaxPool { .. } => {
+                add(source && padded, "zero point of a padded max pool");
+            }
+            Operation::AveragePool { .. } => {
+                add(source && padded, "zero point of a padded average pool");
+            }
+            Operation::Resize { .. } => add(source, "zero point of a resize"),
+            Operation::Pad { .. } => add(source && padded, "zero point of a pad"),
+            Operation::Pointwise => add(
+                layer + 1 == network.layers.len(),
+                "results from a pointwise layer",
+            ),
+            _ => {}
+        }
     }
     found
 }

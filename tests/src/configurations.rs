@@ -3,7 +3,7 @@
 //! At most eight, since each is verilated and compiled once: every code, both
 //! weight widths, rows equal to and different from columns in both directions,
 //! words of several rows and rows of several words, stored plain and as a coset,
-//! with and without fault emulation, and depths that are no powers of two.
+//! with and without fault emulation, zero points and tables, and depths that are no powers of two.
 
 use brownout_spec::code::{CodeName, Storage};
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
@@ -42,6 +42,8 @@ pub fn configuration(
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,
         fault_emulation: true,
+        zero_points: false,
+        tables: 0,
     }
 }
 
@@ -67,6 +69,12 @@ pub fn benches() -> Vec<Bench> {
     benches[3].configuration.storage = Storage::Plain;
     benches[4].configuration.voltage_model = VoltageModelChoice::Finfet14nm;
     benches[4].configuration.vmin_mv = Some(Millivolts(600));
+    // Both, and each alone.
+    for (number, zero_points, tables) in [(1, true, 5), (2, true, 4), (5, true, 0), (6, false, 31)]
+    {
+        benches[number].configuration.zero_points = zero_points;
+        benches[number].configuration.tables = tables;
+    }
     // Room for the built-in MLP.
     benches[5].configuration.depths.weights = 12_000;
     benches[7].configuration.fault_emulation = false;

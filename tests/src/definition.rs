@@ -1,5 +1,5 @@
 //! Networks from their definition: one value at a time, in wide integers, with nothing shared with
-//! the golden model but shapes, parameters and the tables of the specification.
+//! the golden model but shapes, parameters and zero points.
 
 use brownout_golden::model::IntegerModel;
 use brownout_spec::arithmetic::ResidualScale;
@@ -8,11 +8,18 @@ use brownout_spec::program::{Divisors, LayerShapes, Operation, Shape, Window};
 /// A feature map as the definition sees it: zero outside.
 struct Map {
     shape: Shape,
+    /// The stored integer that stands for 0.
+    zero: i8,
     values: Vec<i8>,
 }
 
 impl Map {
-    fn at(&self, (y, x): (usize, usize), channel: usize) -> i64 {
+    /// What a stored integer stands for.
+    fn at(&self, pixel: (usize, usize), channel: usize) -> i64 {
+        self.stored(pixel, channel) - i64::from(self.zero)
+    }
+
+    fn stored(&self, (y, x): (usize, usize), channel: usize) -> i64 {
         let Shape {
             width, channels, ..
         } = self.shape;
@@ -33,6 +40,7 @@ pub fn run<T: AsRef<[i8]>>(
     let shapes = model.network.shapes().expect("a valid model");
     let mut maps = vec![Map {
         shape: model.network.input,
+        zero: model.network.input_zero,
         values: image.to_vec(),
     }];
     let mut weights = weights.iter();
@@ -50,21 +58,29 @@ pub fn run<T: AsRef<[i8]>>(
             for x in 0..shapes.output.width {
                 for channel in 0..shapes.output.channels {
                     let value = sum(model, index, shapes, &reads, kernel, (y, x), channel);
+                    let bounds = (layer.output.low.into(), layer.output.high.into());
+                    let value = match &model.layers[index].table {
+                        Some(table) => {
+                            let entry = value.clamp(bounds.0, bounds.1) + 128;
+                            table[entry as usize].into()
+                        }
+                        None => value,
+                    };
                     if last {
                         let limits = (i64::from(i32::MIN), i64::from(i32::MAX));
                         results.push(value.clamp(limits.0, limits.1) as i32);
                         continue;
                     }
-                    let bounds = match layer.operation {
-                        Operation::Concat => (i8::MIN, i8::MAX),
-                        _ => (layer.output.low, layer.output.high),
-                    };
-                    values.push(value.clamp(bounds.0.into(), bounds.1.into()) as i8);
+                    values.push(match layer.operation {
+                        Operation::Concat | Operation::Pointwise => value as i8,
+                        _ => value.clamp(bounds.0, bounds.1) as i8,
+                    });
                 }
             }
         }
         maps.push(Map {
             shape: shapes.output,
+            zero: layer.zero,
             values,
         });
     }
@@ -137,7 +153,7 @@ fn sum(
             let mut channel = channel;
             for part in reads {
                 match channel < part.shape.channels {
-                    true => return part.at((y, x), channel),
+                    true => return part.stored((y, x), channel),
                     false => channel -= part.shape.channels,
                 }
             }
@@ -154,7 +170,7 @@ fn sum(
             let column = inside(x, padding.left, first.shape.width);
             row.zip(column).map_or(0, |pixel| first.at(pixel, channel))
         }
-        Operation::Pointwise => unreachable!("not drawn"),
+        Operation::Pointwise => first.at((y, x), channel),
     };
     let parameters = model.layers[index].channels[set * shapes.output.channels + channel];
     let (operand, scale) = residual;

@@ -16,6 +16,7 @@ use rand::{Rng, RngExt};
 use crate::tensors;
 
 mod branches;
+mod zeros;
 
 /// Longest pass of a drawn graph, so that hundreds of them run in a minute.
 const MOST_CYCLES: u64 = 20_000;
@@ -55,11 +56,13 @@ pub enum Focus {
     Depthwise,
     /// A convolution in groups of channels, of any size.
     Grouped,
+    /// A pointwise function, or two, which may give the results.
+    Pointwise,
 }
 
 impl Focus {
     /// Every focus.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Any,
         Self::PixelsEqualWords,
         Self::FewPixels,
@@ -76,6 +79,7 @@ impl Focus {
         Self::Waiting,
         Self::Depthwise,
         Self::Grouped,
+        Self::Pointwise,
     ];
 }
 
@@ -224,10 +228,14 @@ impl<'a, R: Rng> Builder<'a, R> {
                     self.groups(focus == Focus::Depthwise);
                 }
             }
+            Focus::Pointwise => self.functions(),
             _ => {}
         }
+        if self.configuration.tables > 0 && self.random.random_bool(0.3) {
+            self.pointwise();
+        }
         for _ in 0..self.random.random_range(0..=3) {
-            match self.random.random_range(0..20) {
+            match self.random.random_range(0..21) {
                 0..=4 => self.convolution(),
                 5..=6 => self.max_pool(),
                 7 => self.same_convolution(1, None),
@@ -242,6 +250,7 @@ impl<'a, R: Rng> Builder<'a, R> {
                 16 => self.pad(),
                 17 => self.groups(true),
                 18 => self.groups(false),
+                19 => self.pointwise(),
                 _ => self.waiting(),
             }
         }
@@ -384,6 +393,9 @@ impl<'a, R: Rng> Builder<'a, R> {
         let map = self.shape();
         let outputs = self.channels();
         self.push(Operation::dense(map, outputs));
+        if focus == Focus::Pointwise && self.random.random_bool(0.8) {
+            self.pointwise();
+        }
     }
 
     /// `None` if the configuration cannot run what was drawn.
@@ -441,11 +453,19 @@ pub fn with_nodes(
     random: &mut impl Rng,
 ) -> Option<Graph> {
     let mut network = network(input, nodes);
+    if configuration.zero_points {
+        zeros::draw(&mut network, random);
+    }
     let shapes = network.shapes().ok()?;
     let mut layers = Vec::new();
     for (layer, shapes) in network.layers.iter_mut().zip(&shapes) {
         let wide = layers.len() + 1 == nodes.len();
         let drawn = tensors::draw(configuration, layer.operation, shapes, wide, random);
+        let zero = i64::from(layer.zero) << drawn.output.shift;
+        let mut drawn = drawn;
+        for channel in &mut drawn.tensors.channels {
+            channel.bias += zero;
+        }
         layer.operation = drawn.operation;
         layer.output = drawn.output;
         layers.push(drawn.tensors);

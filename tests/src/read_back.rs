@@ -37,7 +37,7 @@ const SHORTEST_REFUSAL: u64 = 1_100;
 /// # Errors
 /// When the wire fails.
 pub fn check_written<L: Link>(driver: &mut Driver<L>) -> Result<Option<String>, LinkError> {
-    let emulation = driver.configuration().fault_emulation;
+    let configuration = driver.configuration().clone();
     let link = driver.link_mut();
     let writable = || REGISTERS.iter().filter(|r| r.access == Access::ReadWrite);
     for pattern in PATTERNS {
@@ -45,11 +45,8 @@ pub fn check_written<L: Link>(driver: &mut Driver<L>) -> Result<Option<String>, 
             link.write_register(*register, pattern(*register))?;
         }
         for register in writable() {
-            let bits = u32::MAX >> (u32::BITS - u32::from(register.bits));
-            let expected = match emulation || !register.fault_emulation {
-                true => pattern(*register) & bits,
-                false => 0,
-            };
+            let bits = u32::from(register.bits_with(&configuration));
+            let expected = pattern(*register) & u32::MAX.unbounded_shr(u32::BITS - bits);
             let found = link.read_register(*register)?;
             if found != expected {
                 return Ok(Some(wrong(*register, found, expected)));

@@ -189,7 +189,8 @@ fn load<L: Link>(
 ) -> Result<(), DriverError> {
     let layers = graph.model.layers.iter();
     let parameters: Vec<_> = layers.map(|layer| layer.channels.clone()).collect();
-    driver.load(&graph.program, memory.written(), &parameters)?;
+    let tables = graph.model.tables();
+    driver.load(&graph.program, memory.written(), &parameters, &tables)?;
     driver.set_policy(conditions.policy)?;
     driver.set_faults(&EmulatedFaults {
         seed: conditions.seed,

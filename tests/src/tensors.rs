@@ -6,7 +6,7 @@
 //! constants near the 48-bit limit.
 
 use brownout_golden::model::{LayerTensors, LayerWeights};
-use brownout_spec::arithmetic::{ChannelParameters, OutputScale, ResidualScale};
+use brownout_spec::arithmetic::{ChannelParameters, OutputScale, ResidualScale, TABLE_ENTRIES};
 use brownout_spec::code::Code;
 use brownout_spec::config::Configuration;
 use brownout_spec::program::{LayerShapes, Operation};
@@ -49,7 +49,7 @@ pub fn draw(
             .map(|_| draw_channel(output.shift, spread, wide, random))
             .collect(),
         weights,
-        table: None,
+        table: (operation == Operation::Pointwise).then(|| draw_table(random)),
     };
     DrawnLayer {
         operation: with_residual_scale(operation, output.shift, random),
@@ -67,6 +67,15 @@ pub fn draw_image(values: usize, random: &mut impl Rng) -> Vec<i8> {
             false => random.random(),
         })
         .collect()
+}
+
+/// Any bytes, or in half of the tables a rising or falling line, as functions that are used have.
+fn draw_table(random: &mut impl Rng) -> [i8; TABLE_ENTRIES] {
+    let slope = random.random_range(-1.5..1.5);
+    match random.random() {
+        true => std::array::from_fn(|_| random.random()),
+        false => std::array::from_fn(|entry| ((entry as f64 - 128.0) * slope) as i8),
+    }
 }
 
 fn draw_weights(
@@ -117,7 +126,7 @@ fn draw_output(random: &mut impl Rng) -> OutputScale {
 }
 
 /// The 48-bit sum's limit less what products and residuals of a drawn graph can reach.
-const LARGEST_BIAS: i64 = (1 << 47) - (1 << 41);
+const LARGEST_BIAS: i64 = (1 << 47) - (1 << 42);
 
 /// m and b such that (acc · m + b) >> shift spreads over the activations.
 fn draw_channel(shift: u8, spread: f64, wide: bool, random: &mut impl Rng) -> ChannelParameters {

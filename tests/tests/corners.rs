@@ -66,7 +66,7 @@ fn load(mut layers: Vec<Layer>, parameters: &[Vec<ChannelParameters>]) -> Driver
         .driver(Stalls::default())
         .unwrap_or_else(|error| panic!("{error}"));
     driver
-        .load(&program, &image, parameters)
+        .load(&program, &image, parameters, &[])
         .unwrap_or_else(|error| panic!("{error}"));
     driver
 }

@@ -27,9 +27,6 @@ fn record(configuration: &Configuration) -> Recording {
     let link = ModelLink::new(Model::new(&library), Stalls::default()).expect("an accelerator");
     let mut driver = Driver::new(Recorder::new(link), configuration).expect("this accelerator");
     let mut random = ChaCha8Rng::seed_from_u64(3);
-    let graph = graph::draw(configuration, Focus::Residual, &mut random);
-    let volume = graph.program.input.volume();
-    let images: Vec<_> = (0..2).map(|_| draw_image(volume, &mut random)).collect();
     let conditions = Conditions {
         seed: ChipSeed(11),
         mode: FaultMode::Persistent,
@@ -39,9 +36,14 @@ fn record(configuration: &Configuration) -> Recording {
         policy: Policy::Zero,
         first_pass: Pass(0),
     };
-    let found = compare_images(&mut driver, &graph, &conditions, &images, &[1])
-        .unwrap_or_else(|error| panic!("{error}"));
-    assert!(found.is_none(), "{}", found.expect("checked"));
+    for focus in [Focus::Residual, Focus::Pointwise] {
+        let graph = graph::draw(configuration, focus, &mut random);
+        let volume = graph.program.input.volume();
+        let images: Vec<_> = (0..2).map(|_| draw_image(volume, &mut random)).collect();
+        let found = compare_images(&mut driver, &graph, &conditions, &images, &[1])
+            .unwrap_or_else(|error| panic!("{error}"));
+        assert!(found.is_none(), "{}", found.expect("checked"));
+    }
     driver.link_mut().recording()
 }
 

@@ -209,6 +209,92 @@ fn lanes_of_a_word_behind_its_group_that_are_multiplied_are_found() {
     );
 }
 
+/// The accelerator of the other mutants with zero points and two tables.
+fn with_zero_points() -> Configuration {
+    Configuration {
+        zero_points: true,
+        tables: 2,
+        ..in_place()
+    }
+}
+
+/// A lane, sign-extended to nine bits.
+fn stored(lane: &str) -> String {
+    format!("{{{{1{{{lane}[7]}}}}, {lane}}}")
+}
+
+#[test]
+fn a_zero_point_that_is_not_taken_off_is_found() {
+    let change = Change::wire(
+        "activation_buffers",
+        "source_value_2",
+        stored("source_lane_2"),
+    );
+    find(&with_zero_points(), &[change]);
+    let change = Change::wire(
+        "activation_buffers",
+        "operand_value_3",
+        stored("operand_lane_3"),
+    );
+    find(&with_zero_points(), &[change]);
+}
+
+#[test]
+fn a_zero_point_that_is_taken_off_padding_or_lanes_beyond_the_channels_is_found() {
+    let padding = "row_used_late_1_q ? (inside_late_q ? source_value_1 : -source_zero_wide) : 9'd0";
+    let beyond = "inside_late_q ? source_value_3 : 9'd0";
+    let pooled = Change {
+        module: "activation_buffers",
+        before: "if (column_used_late_2_q) operand_2_q <= ".into(),
+        after: ";",
+        instead: "operand_value_2; else operand_2_q <= -operand_zero_wide".into(),
+    };
+    for change in [
+        Change::register("activation_buffers", "row_1_q", padding),
+        Change::register("activation_buffers", "row_3_q", beyond),
+    ] {
+        find(&with_zero_points(), &[change]);
+    }
+    // A residual operand with fewer channels than the output.
+    find_by(&with_zero_points(), &[pooled], &[Focus::WideningResidual]);
+}
+
+#[test]
+fn padding_that_wins_a_maximum_of_differences_is_found() {
+    // Zero is greater than a difference that is negative.
+    let changes: Vec<_> = (0..8)
+        .map(|column| Change {
+            module: "activation_buffers",
+            before: format!("operand_{column}_q <= 9'd2"),
+            after: ";",
+            instead: "56 & 9'd0".into(),
+        })
+        .collect();
+    find_by(&with_zero_points(), &changes, &[Focus::MaxPool]);
+}
+
+#[test]
+fn the_zero_point_of_the_other_tensor_is_found() {
+    for other in ["source_zero", "operand_zero"] {
+        let change = Change::wire("activation_buffers", "taken_off", other);
+        find(&with_zero_points(), &[change]);
+    }
+}
+
+#[test]
+fn a_table_that_is_read_by_an_index_of_the_wrong_sign_is_found() {
+    let change = Change::wire("column", "entry", "requantizer_activation");
+    find_by(&with_zero_points(), &[change], &[Focus::Pointwise]);
+}
+
+#[test]
+fn a_wrong_table_or_one_without_a_pointwise_layer_is_found() {
+    let first = Change::wire("column", "first_entry", "9'd0");
+    find_by(&with_zero_points(), &[first], &[Focus::Pointwise]);
+    let always = Change::register("column", "looked_up_q", "tables_read_data_0");
+    find(&with_zero_points(), &[always]);
+}
+
 #[test]
 fn a_detected_word_that_is_kept_instead_of_zeroed_is_found() {
     let changes =

@@ -218,13 +218,19 @@ fn the_reset_of_a_board_follows_power_up_and_every_press_and_nothing_else() {
 
 #[test]
 fn the_requantizer_is_its_formula() {
-    let cut = cut(&benches()[1].configuration, "requantizer");
-    let free = requantizer::with_free_product(&cut);
+    // With operands of eight and of nine bits.
+    for bench in [0, 1] {
+        requantizer_is_its_formula(&cut(&benches()[bench].configuration, "requantizer"));
+    }
+}
+
+fn requantizer_is_its_formula(cut: &Cut) {
+    let free = requantizer::with_free_product(cut);
     let function = requantizer::function(&free);
     function.prove(&free);
     let late = cut.delay_input("value");
-    for theorem in requantizer::time(&cut) {
-        theorem.prove(&cut);
+    for theorem in requantizer::time(cut) {
+        theorem.prove(cut);
         theorem.reject(&late);
     }
     for mutant in free.replace_each(" + ", " - ") {
@@ -238,9 +244,17 @@ fn the_requantizer_is_its_formula() {
 
 #[test]
 fn the_processing_element_is_what_a_cell_of_the_array_is() {
-    // A word for several rows; several words for a row, with a gate; four bits.
-    for (rows, columns, bits) in [(8, 4, Four), (4, 16, Eight)] {
-        let cut = cut(&configuration(rows, columns, bits, CodeName::None), "pe");
+    // A word for several rows; several words for a row, with a gate; four bits; activations of nine.
+    for (rows, columns, bits, zero_points) in [
+        (8, 4, Four, false),
+        (4, 16, Eight, false),
+        (4, 4, Eight, true),
+    ] {
+        let configuration = Configuration {
+            zero_points,
+            ..configuration(rows, columns, bits, CodeName::None)
+        };
+        let cut = cut(&configuration, "pe");
         let time = pe::time(&cut);
         time.prove(&cut);
         time.reject(&cut.delay_input("activation_in"));

@@ -28,13 +28,13 @@ pub use weight_skew::WeightSkew;
 use crate::comment;
 use rust_hdl::prelude::*;
 
-/// `rows` × `columns` cells with weights of `WB` bits, and their edges.
+/// `rows` × `columns` cells with activations of `AB` and weights of `WB` bits, and their edges.
 #[derive(LogicBlock)]
-pub struct Array<const WB: usize> {
+pub struct Array<const AB: usize, const WB: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// One pixel: all rows in the same cycle.
-    pub activation: Vec<Signal<In, Bits<8>>>,
+    pub activation: Vec<Signal<In, Bits<AB>>>,
     /// One cycle ahead of the first pixel of a tile.
     pub swap: Signal<In, Bit>,
     /// Lanes of one weight word.
@@ -47,10 +47,10 @@ pub struct Array<const WB: usize> {
     pub weight_group: Signal<In, Bits<4>>,
     /// Partial sums, column j one cycle after column j − 1.
     pub partial_sum: Vec<Signal<Out, Bits<32>>>,
-    activation_skew: Skew<8>,
+    activation_skew: Skew<AB>,
     row_control: RowControl,
     weight_skew: WeightSkew<WB>,
-    pe: Vec<Pe<WB>>,
+    pe: Vec<Pe<AB, WB>>,
     _rows: usize,
     _columns: usize,
     _ways: usize,
@@ -59,7 +59,7 @@ pub struct Array<const WB: usize> {
     _weights: usize,
 }
 
-impl<const WB: usize> Array<WB> {
+impl<const AB: usize, const WB: usize> Array<AB, WB> {
     /// An array whose weights arrive in words of `weights_per_word`, a power of two as
     /// `rows` and `columns` are.
     pub fn new(rows: usize, columns: usize, weights_per_word: usize) -> Self {
@@ -88,7 +88,7 @@ impl<const WB: usize> Array<WB> {
     }
 }
 
-impl<const WB: usize> Logic for Array<WB> {
+impl<const AB: usize, const WB: usize> Logic for Array<AB, WB> {
     #[hdl_gen]
     fn update(&mut self) {
         comment!("module array: Systolic array, weight-stationary with shadow weights.");

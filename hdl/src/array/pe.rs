@@ -3,7 +3,10 @@
 use crate::comment;
 use rust_hdl::prelude::*;
 
-/// One cell of the array, weights `WB` bits wide.
+/// One cell of the array, activations `AB` and weights `WB` bits wide: eight bits, or nine where
+/// zero points are taken off.
+///
+/// Products have 16 bits, also of the largest magnitudes, 255 and 128.
 ///
 /// An activation presented in cycle T is multiplied by the active weight into the
 /// product register (the DSP block's own), and joins the partial sum that comes
@@ -18,11 +21,11 @@ use rust_hdl::prelude::*;
 /// the shadow, so that a cell for which no weight comes multiplies by none. Swap and
 /// load may coincide: the active weight then takes the old shadow.
 #[derive(LogicBlock)]
-pub struct Pe<const WB: usize> {
+pub struct Pe<const AB: usize, const WB: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Activation from the left.
-    pub activation_in: Signal<In, Bits<8>>,
+    pub activation_in: Signal<In, Bits<AB>>,
     /// The shadow becomes the active weight at the end of this cycle, and zero.
     pub swap_in: Signal<In, Bit>,
     /// A word is on the bus.
@@ -36,7 +39,7 @@ pub struct Pe<const WB: usize> {
     /// Partial sum from above, one cycle after the activation.
     pub sum_in: Signal<In, Bits<32>>,
     /// Activation to the right.
-    pub activation_out: Signal<Out, Bits<8>>,
+    pub activation_out: Signal<Out, Bits<AB>>,
     /// Load enable to the right.
     pub load_out: Signal<Out, Bit>,
     /// Weights downwards, rotated by one lane.
@@ -45,7 +48,7 @@ pub struct Pe<const WB: usize> {
     pub gate_out: Vec<Signal<Out, Bit>>,
     /// Partial sum downwards, two cycles after the activation.
     pub sum_out: Signal<Out, Bits<32>>,
-    activation: DFF<Bits<8>>,
+    activation: DFF<Bits<AB>>,
     load: DFF<Bit>,
     bus: Vec<DFF<Bits<WB>>>,
     gate: Vec<DFF<Bit>>,
@@ -54,13 +57,13 @@ pub struct Pe<const WB: usize> {
     product: DFF<Signed<32>>,
     sum: DFF<Bits<32>>,
     loads: Signal<Local, Bit>,
-    activation_signed: Signal<Local, Signed<8>>,
+    activation_signed: Signal<Local, Signed<AB>>,
     weight_signed: Signal<Local, Signed<WB>>,
     _ways: usize,
     _gates: usize,
 }
 
-impl<const WB: usize> Pe<WB> {
+impl<const AB: usize, const WB: usize> Pe<AB, WB> {
     /// A cell in an array whose words carry `ways` rows, `gated` if they carry only
     /// some of the columns.
     pub fn new(ways: usize, gated: bool) -> Self {
@@ -96,7 +99,7 @@ impl<const WB: usize> Pe<WB> {
     }
 }
 
-impl<const WB: usize> Logic for Pe<WB> {
+impl<const AB: usize, const WB: usize> Logic for Pe<AB, WB> {
     #[hdl_gen]
     fn update(&mut self) {
         comment!("module pe: Multiply-accumulate cell with a shadow weight.");
@@ -145,7 +148,7 @@ impl<const WB: usize> Logic for Pe<WB> {
 
         self.activation_signed.next = signed_cast(self.activation_in.val());
         self.weight_signed.next = signed_cast(self.weight.q.val());
-        self.product.d.next = signed_bit_cast::<16, 8>(self.activation_signed.val())
+        self.product.d.next = signed_bit_cast::<16, AB>(self.activation_signed.val())
             * signed_bit_cast::<16, WB>(self.weight_signed.val());
         self.sum.d.next = self.sum_in.val() + unsigned_cast(self.product.q.val());
 

@@ -6,14 +6,15 @@ use crate::memory::Memory;
 use brownout_spec::config::Configuration;
 use rust_hdl::prelude::*;
 
-/// Three activation buffers of max(rows, columns) lanes.
+/// Three activation buffers of max(rows, columns) lanes, whose ports give `AB` bits: eight, or nine
+/// where zero points are taken off.
 ///
 /// A read presented in cycle t gives masked lanes in t + 3 on both ports: the memories'
 /// words are registered before a buffer and a tile of lanes are chosen. The
 /// array port reads the source buffer of a convolution, the operand port any
 /// other; while no pass runs, the operand port serves the debug window.
 #[derive(LogicBlock)]
-pub struct ActivationBuffers {
+pub struct ActivationBuffers<const AB: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Layer constant: pooling layer, which has no array port.
@@ -24,6 +25,10 @@ pub struct ActivationBuffers {
     pub source: Signal<In, Bits<2>>,
     /// Layer constant: buffer of the residual operand.
     pub operand_source: Signal<In, Bits<2>>,
+    /// Layer constant: zero point of the source, signed; without effect where none are taken off.
+    pub source_zero: Signal<In, Bits<8>>,
+    /// Layer constant: zero point of the residual operand, signed.
+    pub operand_zero: Signal<In, Bits<8>>,
     /// Array port: word.
     pub source_address: Signal<In, Bits<16>>,
     /// Array port: zero where false (padding).
@@ -33,19 +38,19 @@ pub struct ActivationBuffers {
     /// Array port: rows in use; the others read zero.
     pub source_rows: Signal<In, Bits<7>>,
     /// Array port: one activation for each row.
-    pub row: Vec<Signal<Out, Bits<8>>>,
+    pub row: Vec<Signal<Out, Bits<AB>>>,
     /// Operand port: word.
     pub operand_address: Signal<In, Bits<16>>,
     /// Operand port: it reads a residual; in a pool otherwise a tap, of the source buffer.
     pub operand_residual: Signal<In, Bit>,
-    /// Operand port: false gives zero, or -128 in a maximum pool.
+    /// Operand port: false gives zero, or in a maximum pool the least number.
     pub operand_enable: Signal<In, Bit>,
     /// Operand port: tile of columns within the word.
     pub operand_select: Signal<In, Bits<4>>,
     /// Operand port: columns in use; the others read zero.
     pub operand_columns: Signal<In, Bits<7>>,
     /// Operand port: one operand for each column.
-    pub operand: Vec<Signal<Out, Bits<8>>>,
+    pub operand: Vec<Signal<Out, Bits<AB>>>,
     /// Debug window in place of the operand port.
     pub debug: Signal<In, Bit>,
     /// Debug window: word.
@@ -87,10 +92,22 @@ pub struct ActivationBuffers {
     operand_word: Vec<Signal<Local, Bits<8>>>,
     source_lane: Vec<Signal<Local, Bits<8>>>,
     operand_lane: Vec<Signal<Local, Bits<8>>>,
-    row_register: Vec<DFF<Bits<8>>>,
-    operand_register: Vec<DFF<Bits<8>>>,
+    source_signed: Vec<Signal<Local, Signed<8>>>,
+    operand_signed: Vec<Signal<Local, Signed<8>>>,
+    source_wide: Vec<Signal<Local, Signed<AB>>>,
+    operand_wide: Vec<Signal<Local, Signed<AB>>>,
+    taken_off: Signal<Local, Bits<8>>,
+    source_zero_signed: Signal<Local, Signed<8>>,
+    operand_zero_signed: Signal<Local, Signed<8>>,
+    source_zero_wide: Signal<Local, Signed<AB>>,
+    operand_zero_wide: Signal<Local, Signed<AB>>,
+    source_value: Vec<Signal<Local, Signed<AB>>>,
+    operand_value: Vec<Signal<Local, Signed<AB>>>,
+    row_register: Vec<DFF<Bits<AB>>>,
+    operand_register: Vec<DFF<Bits<AB>>>,
     debug_lane: Vec<Signal<Local, Bits<8>>>,
     debug_register: DFF<Bits<32>>,
+    zero_points: Constant<Bit>,
     row_number: Vec<Constant<Bits<7>>>,
     column_number: Vec<Constant<Bits<7>>>,
     _rows: usize,
@@ -99,7 +116,7 @@ pub struct ActivationBuffers {
     _depth: usize,
 }
 
-impl ActivationBuffers {
+impl<const AB: usize> ActivationBuffers<AB> {
     /// The buffers of a configuration.
     pub fn new(configuration: &Configuration) -> Self {
         fn many<T: Default>(count: usize) -> Vec<T> {
@@ -115,6 +132,8 @@ impl ActivationBuffers {
             average: Default::default(),
             source: Default::default(),
             operand_source: Default::default(),
+            source_zero: Default::default(),
+            operand_zero: Default::default(),
             source_address: Default::default(),
             source_inside: Default::default(),
             source_select: Default::default(),
@@ -158,10 +177,22 @@ impl ActivationBuffers {
             operand_word: many(lanes),
             source_lane: many(rows),
             operand_lane: many(columns),
+            source_signed: many(rows),
+            operand_signed: many(columns),
+            source_wide: many(rows),
+            operand_wide: many(columns),
+            taken_off: Default::default(),
+            source_zero_signed: Default::default(),
+            operand_zero_signed: Default::default(),
+            source_zero_wide: Default::default(),
+            operand_zero_wide: Default::default(),
+            source_value: many(rows),
+            operand_value: many(columns),
             row_register: many(rows),
             operand_register: many(columns),
             debug_lane: many(4),
             debug_register: Default::default(),
+            zero_points: Constant::new(configuration.zero_points),
             row_number: numbers(rows),
             column_number: numbers(columns),
             _rows: rows,
@@ -172,7 +203,7 @@ impl ActivationBuffers {
     }
 }
 
-impl Logic for ActivationBuffers {
+impl<const AB: usize> Logic for ActivationBuffers<AB> {
     #[hdl_gen]
     fn update(&mut self) {
         comment!(
@@ -250,6 +281,17 @@ impl Logic for ActivationBuffers {
         self.enable_late.d.next = self.enable.q.val();
         self.tile.d.next = self.operand_select.val();
         self.tile_late.d.next = self.tile.q.val();
+        if self.zero_points.val() {
+            comment!("zero points are taken off what is read, of nine bits then");
+        }
+        self.taken_off.next = self.operand_zero.val();
+        if self.pool.val() && !self.residual_late.q.val() {
+            self.taken_off.next = self.source_zero.val();
+        }
+        self.source_zero_signed.next = signed_cast(self.source_zero.val());
+        self.operand_zero_signed.next = signed_cast(self.taken_off.val());
+        self.source_zero_wide.next = signed_bit_cast::<AB, 8>(self.source_zero_signed.val());
+        self.operand_zero_wide.next = signed_bit_cast::<AB, 8>(self.operand_zero_signed.val());
         for i in 0..self._rows {
             self.row_used[i].d.next = self.row_number[i].val() < self.source_rows.val();
             self.row_used_late[i].d.next = self.row_used[i].q.val();
@@ -296,9 +338,16 @@ impl Logic for ActivationBuffers {
                         self.source_lane[i].next = self.source_word[s * n + i].val();
                     }
                 }
+                self.source_signed[i].next = signed_cast(self.source_lane[i].val());
+                self.source_wide[i].next = signed_bit_cast::<AB, 8>(self.source_signed[i].val());
+                self.source_value[i].next = self.source_wide[i].val();
+                if self.zero_points.val() {
+                    self.source_value[i].next =
+                        self.source_wide[i].val() - self.source_zero_wide.val();
+                }
                 self.row_register[i].d.next = 0.into();
                 if self.inside_late.q.val() && self.row_used_late[i].q.val() {
-                    self.row_register[i].d.next = self.source_lane[i].val();
+                    self.row_register[i].d.next = unsigned_cast(self.source_value[i].val());
                 }
                 self.row[i].next = self.row_register[i].q.val();
             }
@@ -311,13 +360,25 @@ impl Logic for ActivationBuffers {
                         self.operand_lane[j].next = self.operand_word[s * n + j].val();
                     }
                 }
+                self.operand_signed[j].next = signed_cast(self.operand_lane[j].val());
+                self.operand_wide[j].next = signed_bit_cast::<AB, 8>(self.operand_signed[j].val());
+                self.operand_value[j].next = self.operand_wide[j].val();
+                if self.zero_points.val() {
+                    self.operand_value[j].next =
+                        self.operand_wide[j].val() - self.operand_zero_wide.val();
+                }
                 self.operand_register[j].d.next = 0.into();
                 if self.enable_late.q.val() {
                     if self.column_used_late[j].q.val() {
-                        self.operand_register[j].d.next = self.operand_lane[j].val();
+                        self.operand_register[j].d.next =
+                            unsigned_cast(self.operand_value[j].val());
                     }
                 } else if self.pool.val() && !self.average.val() {
-                    self.operand_register[j].d.next = 0x80.into();
+                    if self.zero_points.val() {
+                        self.operand_register[j].d.next = 0x100.into();
+                    } else {
+                        self.operand_register[j].d.next = 0x80.into();
+                    }
                 }
                 self.operand[j].next = self.operand_register[j].q.val();
             }

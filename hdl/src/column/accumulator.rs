@@ -4,7 +4,7 @@ use crate::comment;
 use crate::memory::Memory;
 use rust_hdl::prelude::*;
 
-/// Adds a column's partial sums (or pool operands) to what its memory holds.
+/// Adds a column's partial sums (or pool operands, of `AB` bits) to what its memory holds.
 ///
 /// Cycles, counted from the one in which the control reaches the column: 0 the
 /// memory is read, 1 its word and the new term are registered, 2 they are added,
@@ -12,7 +12,7 @@ use rust_hdl::prelude::*;
 /// be read again four cycles later. Block RAM is slow to answer: nothing but a
 /// register stands behind it.
 #[derive(LogicBlock)]
-pub struct Accumulator {
+pub struct Accumulator<const AB: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
@@ -30,7 +30,7 @@ pub struct Accumulator {
     /// From the array, cycle 1.
     pub partial_sum: Signal<In, Bits<32>>,
     /// Activation to pool, cycle 1.
-    pub operand: Signal<In, Bits<8>>,
+    pub operand: Signal<In, Bits<AB>>,
     /// The layer pools: the operand counts, not the partial sum.
     pub pool: Signal<In, Bit>,
     /// The layer adds a residual, which a pool does not fold.
@@ -41,7 +41,7 @@ pub struct Accumulator {
     pub value: Signal<Out, Bits<32>>,
     memory: Memory<32>,
     base: DFF<Bits<32>>,
-    stored: DFF<Bits<8>>,
+    stored: DFF<Bits<AB>>,
     term: DFF<Bits<32>>,
     added: DFF<Bit>,
     compared: DFF<Bit>,
@@ -50,14 +50,14 @@ pub struct Accumulator {
     accumulated: DFF<Bits<32>>,
     write: DFF<Bit>,
     write_address: DFF<Bits<14>>,
-    operand_signed: Signal<Local, Signed<8>>,
+    operand_signed: Signal<Local, Signed<AB>>,
     operand_wide: Signal<Local, Signed<32>>,
-    stored_signed: Signal<Local, Signed<8>>,
+    stored_signed: Signal<Local, Signed<AB>>,
     stored_wide: Signal<Local, Signed<32>>,
-    term_signed: Signal<Local, Signed<8>>,
+    term_signed: Signal<Local, Signed<AB>>,
 }
 
-impl Accumulator {
+impl<const AB: usize> Accumulator<AB> {
     /// An accumulator of `depth` addresses.
     pub fn new(depth: usize) -> Self {
         Self {
@@ -94,8 +94,8 @@ impl Accumulator {
     }
 }
 
-impl Logic for Accumulator {
-    // A maximum never leaves the range of an activation, so eight bits decide it.
+impl<const AB: usize> Logic for Accumulator<AB> {
+    // A maximum never leaves the range of an operand, so its bits decide it.
     #[hdl_gen]
     fn update(&mut self) {
         comment!("module accumulator: Sums or maxima of one column's output pixels, in a memory.");
@@ -133,9 +133,9 @@ impl Logic for Accumulator {
         if self.first.val() || self.maximum.val() {
             self.base.d.next = 0.into();
         }
-        self.stored.d.next = self.memory.read_data[0].val().get_bits::<8>(0);
+        self.stored.d.next = self.memory.read_data[0].val().get_bits::<AB>(0);
         self.operand_signed.next = signed_cast(self.operand.val());
-        self.operand_wide.next = signed_bit_cast::<32, 8>(self.operand_signed.val());
+        self.operand_wide.next = signed_bit_cast::<32, AB>(self.operand_signed.val());
         if self.valid.val() {
             self.term.d.next = self.partial_sum.val();
             if self.pool.val() {
@@ -152,8 +152,8 @@ impl Logic for Accumulator {
 
         comment!("cycle 2: the sum, or the stored maximum if it is greater");
         self.stored_signed.next = signed_cast(self.stored.q.val());
-        self.stored_wide.next = signed_bit_cast::<32, 8>(self.stored_signed.val());
-        self.term_signed.next = signed_cast(self.term.q.val().get_bits::<8>(0));
+        self.stored_wide.next = signed_bit_cast::<32, AB>(self.stored_signed.val());
+        self.term_signed.next = signed_cast(self.term.q.val().get_bits::<AB>(0));
         if self.added.q.val() {
             self.accumulated.d.next = self.base.q.val() + self.term.q.val();
             if self.compared.q.val() && (self.stored_signed.val() > self.term_signed.val()) {

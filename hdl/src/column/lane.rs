@@ -1,17 +1,19 @@
-//! One column: control, accumulator, parameters and requantizer.
+//! One column: control, accumulator, parameters, requantizer and tables.
 
 use super::accumulator::Accumulator;
 use super::requantizer::Requantizer;
 use crate::comment;
 use crate::memory::Memory;
+use brownout_spec::arithmetic::TABLE_ENTRIES;
+use brownout_spec::config::Configuration;
 use rust_hdl::prelude::*;
 
-/// What a column of the array needs beneath it.
+/// What a column of the array needs beneath it; operands have `AB` bits.
 ///
 /// Control arrives in cycle 0, partial sum and operand in cycle 1; the registered
 /// control is the next column's, as everything reaches it one cycle later.
 #[derive(LogicBlock)]
-pub struct Column {
+pub struct Column<const AB: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
@@ -39,7 +41,7 @@ pub struct Column {
     /// From the array, cycle 1.
     pub partial_sum: Signal<In, Bits<32>>,
     /// Residual, or the activation to pool, cycle 1.
-    pub operand: Signal<In, Bits<8>>,
+    pub operand: Signal<In, Bits<AB>>,
     /// The layer pools.
     pub pool: Signal<In, Bit>,
     /// The layer adds a residual.
@@ -64,27 +66,48 @@ pub struct Column {
     pub parameter_write_address: Signal<In, Bits<12>>,
     /// What to write.
     pub parameter_data: Signal<In, Bits<32>>,
+    /// The layer's outputs are looked up in a table.
+    pub tabled: Signal<In, Bit>,
+    /// Which table.
+    pub table_number: Signal<In, Bits<5>>,
+    /// Write an entry of the tables.
+    pub table_write: Signal<In, Bit>,
+    /// Entry to write.
+    pub table_write_address: Signal<In, Bits<13>>,
+    /// What to write.
+    pub table_data: Signal<In, Bits<8>>,
     /// The sum, shifted and not clamped, cycle 7.
     pub shifted: Signal<Out, Bits<48>>,
     /// It is valid, cycle 7.
     pub shifted_valid: Signal<Out, Bit>,
-    /// The activation, cycle 9.
+    /// The activation, cycle 9; with tables 11.
     pub activation: Signal<Out, Bits<8>>,
-    accumulator: Accumulator,
+    accumulator: Accumulator<AB>,
     parameters: Memory<32>,
-    requantizer: Requantizer,
+    requantizer: Requantizer<AB>,
     valid: DFF<Bit>,
     first: DFF<Bit>,
     last: DFF<Bit>,
     pixel: DFF<Bits<14>>,
     tile: DFF<Bits<12>>,
     complete: DFF<Bit>,
-    residual: DFF<Bits<8>>,
+    residual: DFF<Bits<AB>>,
+    tables: Vec<Memory<8>>,
+    entry: Signal<Local, Bits<8>>,
+    first_entry: Signal<Local, Bits<20>>,
+    plain: DFF<Bits<8>>,
+    looked_up: DFF<Bits<8>>,
+    _tables: usize,
 }
 
-impl Column {
-    /// A column of `accumulator_depth` output pixels and `parameter_depth` output tiles.
-    pub fn new(accumulator_depth: usize, parameter_depth: usize) -> Self {
+impl<const AB: usize> Column<AB> {
+    /// A column of a configuration's memories.
+    pub fn new(configuration: &Configuration) -> Self {
+        let depths = &configuration.depths;
+        let tables = match configuration.tables {
+            0 => Vec::new(),
+            tables => vec![Memory::new(tables * TABLE_ENTRIES, 1)],
+        };
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -114,9 +137,14 @@ impl Column {
             parameter_data: Default::default(),
             shifted: Default::default(),
             shifted_valid: Default::default(),
+            tabled: Default::default(),
+            table_number: Default::default(),
+            table_write: Default::default(),
+            table_write_address: Default::default(),
+            table_data: Default::default(),
             activation: Default::default(),
-            accumulator: Accumulator::new(accumulator_depth),
-            parameters: Memory::new(parameter_depth, 2),
+            accumulator: Accumulator::new(depths.accumulators),
+            parameters: Memory::new(depths.parameters, 2),
             requantizer: Default::default(),
             valid: Default::default(),
             first: Default::default(),
@@ -125,11 +153,17 @@ impl Column {
             tile: Default::default(),
             complete: Default::default(),
             residual: Default::default(),
+            entry: Default::default(),
+            first_entry: Default::default(),
+            plain: Default::default(),
+            looked_up: Default::default(),
+            _tables: tables.len(),
+            tables,
         }
     }
 }
 
-impl Logic for Column {
+impl<const AB: usize> Logic for Column<AB> {
     #[hdl_gen]
     fn update(&mut self) {
         comment!("module column: Accumulator, parameters and requantizer of one column.");
@@ -139,9 +173,10 @@ impl Logic for Column {
         comment!("ports partial_sum: array and operand port");
         comment!("ports pool: the layer");
         comment!("ports parameter_write: parameter memory, written by the host");
+        comment!("ports tabled: tables, and how the host writes them");
         comment!("ports shifted: results: before and after the clamp");
         dff_setup!(
-            self, clock, valid, first, last, pixel, tile, complete, residual
+            self, clock, valid, first, last, pixel, tile, complete, residual, plain, looked_up
         );
         self.valid.d.next = self.valid_in.val();
         self.first.d.next = self.first_in.val();
@@ -196,6 +231,26 @@ impl Logic for Column {
         self.shifted.next = self.requantizer.shifted.val();
         self.shifted_valid.next = self.requantizer.shifted_valid.val();
         self.activation.next = self.requantizer.activation.val();
+        for t in 0..self._tables {
+            comment!(
+                "tables: the first entry is that of -128; what is not looked up waits as long"
+            );
+            self.entry.next = self.requantizer.activation.val() ^ 0x80;
+            self.first_entry.next = bit_cast::<20, 5>(self.table_number.val()) << 8;
+            self.tables[t].clock.next = self.clock.val();
+            self.tables[t].read_enable.next = self.tabled.val();
+            self.tables[t].read_address.next =
+                self.first_entry.val() + bit_cast::<20, 8>(self.entry.val());
+            self.tables[t].write_address.next = bit_cast::<20, 13>(self.table_write_address.val());
+            self.tables[t].write_enable[0].next = self.table_write.val();
+            self.tables[t].write_data[0].next = self.table_data.val();
+            self.plain.d.next = self.requantizer.activation.val();
+            self.looked_up.d.next = self.plain.q.val();
+            if self.tabled.val() {
+                self.looked_up.d.next = self.tables[t].read_data[0].val();
+            }
+            self.activation.next = self.looked_up.q.val();
+        }
 
         if self.reset.val() {
             self.valid.d.next = false;

@@ -6,7 +6,7 @@
 //!
 //! | output | cycle |
 //! | --- | --- |
-//! | `activation`, all columns, with `activation_valid` | c + columns + 8 |
+//! | `activation`, all columns, with `activation_valid` | c + columns + 8, 2 later with tables |
 //! | `result` of column j, with `result_valid` | c + 9 + j |
 //!
 //! An accumulator address may be presented again in c + 4. In a wide layer the
@@ -26,11 +26,12 @@ pub use requantizer::Requantizer;
 
 use crate::array::Skew;
 use crate::comment;
+use brownout_spec::config::Configuration;
 use rust_hdl::prelude::*;
 
-/// The accumulators and requantizers of all columns.
+/// The accumulators and requantizers of all columns; operands have `AB` bits.
 #[derive(LogicBlock)]
-pub struct Columns {
+pub struct Columns<const AB: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
@@ -48,8 +49,8 @@ pub struct Columns {
     /// Partial sums, column j one cycle after column j − 1.
     pub partial_sum: Vec<Signal<In, Bits<32>>>,
     /// Residuals or activations to pool, all columns at once; zero where there is none,
-    /// −128 where a maximum must not see it.
-    pub operand: Vec<Signal<In, Bits<8>>>,
+    /// the least number where a maximum must not see it.
+    pub operand: Vec<Signal<In, Bits<AB>>>,
     /// The layer pools.
     pub pool: Signal<In, Bit>,
     /// It adds a residual, with the last value of an accumulation; a pool does not fold that one.
@@ -76,6 +77,16 @@ pub struct Columns {
     pub parameter_write_address: Signal<In, Bits<12>>,
     /// What to write.
     pub parameter_data: Signal<In, Bits<32>>,
+    /// The layer's outputs are looked up in a table.
+    pub tabled: Signal<In, Bit>,
+    /// Which table.
+    pub table_number: Signal<In, Bits<5>>,
+    /// Write an entry of every column's tables.
+    pub table_write: Signal<In, Bit>,
+    /// Entry to write.
+    pub table_write_address: Signal<In, Bits<13>>,
+    /// What to write.
+    pub table_data: Signal<In, Bits<8>>,
     /// Activations of one pixel.
     pub activation: Vec<Signal<Out, Bits<8>>>,
     /// They are valid; never in a wide layer.
@@ -84,8 +95,8 @@ pub struct Columns {
     pub result: Signal<Out, Bits<32>>,
     /// It is valid.
     pub result_valid: Signal<Out, Bit>,
-    column: Vec<Column>,
-    operand_skew: Skew<8>,
+    column: Vec<Column<AB>>,
+    operand_skew: Skew<AB>,
     deskew: Skew<8>,
     maximum: Signal<Local, Bit>,
     residual_left: DFF<Bits<5>>,
@@ -94,6 +105,11 @@ pub struct Columns {
     moving: DFF<Bit>,
     last_clamping: DFF<Bit>,
     aligned: DFF<Bit>,
+    reading: DFF<Bit>,
+    moving_late: DFF<Bit>,
+    last_reading: DFF<Bit>,
+    aligned_late: DFF<Bit>,
+    has_tables: Constant<Bit>,
     gathered: Signal<Local, Bits<48>>,
     any_valid: Signal<Local, Bit>,
     gathered_sum: DFF<Bits<48>>,
@@ -106,10 +122,10 @@ pub struct Columns {
     _columns: usize,
 }
 
-impl Columns {
-    /// `columns` columns (at least two), each of `accumulator_depth` output pixels and
-    /// `parameter_depth` output tiles.
-    pub fn new(columns: usize, accumulator_depth: usize, parameter_depth: usize) -> Self {
+impl<const AB: usize> Columns<AB> {
+    /// The columns of a configuration.
+    pub fn new(configuration: &Configuration) -> Self {
+        let columns = configuration.columns;
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -133,13 +149,16 @@ impl Columns {
             parameter_half: Default::default(),
             parameter_write_address: Default::default(),
             parameter_data: Default::default(),
+            tabled: Default::default(),
+            table_number: Default::default(),
+            table_write: Default::default(),
+            table_write_address: Default::default(),
+            table_data: Default::default(),
             activation: (0..columns).map(|_| Default::default()).collect(),
             activation_valid: Default::default(),
             result: Default::default(),
             result_valid: Default::default(),
-            column: (0..columns)
-                .map(|_| Column::new(accumulator_depth, parameter_depth))
-                .collect(),
+            column: (0..columns).map(|_| Column::new(configuration)).collect(),
             operand_skew: Skew::new(columns),
             deskew: Skew::new(columns),
             maximum: Default::default(),
@@ -149,6 +168,11 @@ impl Columns {
             moving: Default::default(),
             last_clamping: Default::default(),
             aligned: Default::default(),
+            reading: Default::default(),
+            moving_late: Default::default(),
+            last_reading: Default::default(),
+            aligned_late: Default::default(),
+            has_tables: Constant::new(configuration.tables > 0),
             gathered: Default::default(),
             any_valid: Default::default(),
             gathered_sum: Default::default(),
@@ -163,7 +187,7 @@ impl Columns {
     }
 }
 
-impl Logic for Columns {
+impl<const AB: usize> Logic for Columns<AB> {
     #[hdl_gen]
     fn update(&mut self) {
         comment!("module columns: Accumulation, pooling and requantization beneath the array.");
@@ -176,6 +200,7 @@ impl Logic for Columns {
         comment!("ports operand: operand port of the activation buffers");
         comment!("ports pool: the layer");
         comment!("ports parameter_write: parameter memories, written by the host");
+        comment!("ports tabled: tables, and how the host writes them");
         comment!("ports activation: outputs of a pixel, for the activation buffers");
         comment!("ports result: outputs of the last layer, one channel a clock");
         comment!("table positive_limit: what 32-bit results saturate at");
@@ -187,6 +212,10 @@ impl Logic for Columns {
             moving,
             last_clamping,
             aligned,
+            reading,
+            moving_late,
+            last_reading,
+            aligned_late,
             gathered_sum,
             gathered_valid,
             saturated,
@@ -239,6 +268,11 @@ impl Logic for Columns {
             self.column[j].parameter_half.next = self.parameter_half.val();
             self.column[j].parameter_write_address.next = self.parameter_write_address.val();
             self.column[j].parameter_data.next = self.parameter_data.val();
+            self.column[j].tabled.next = self.tabled.val();
+            self.column[j].table_number.next = self.table_number.val();
+            self.column[j].table_write.next = self.table_write.val();
+            self.column[j].table_write_address.next = self.table_write_address.val();
+            self.column[j].table_data.next = self.table_data.val();
         }
 
         comment!("operands move if the layer reads them, activations while there are any");
@@ -250,6 +284,12 @@ impl Logic for Columns {
         self.clamping.d.next = self.any_valid.val();
         self.moving.d.next = self.clamping.q.val();
         self.deskew.enable.next = self.moving.q.val();
+        if self.has_tables.val() {
+            comment!("tables: two clocks more");
+            self.reading.d.next = self.moving.q.val();
+            self.moving_late.d.next = self.reading.q.val();
+            self.deskew.enable.next = self.moving_late.q.val();
+        }
 
         comment!("activations: the last column is the latest, so column 0 waits longest");
         for c in self._columns..(self._columns + 1) {
@@ -263,6 +303,11 @@ impl Logic for Columns {
         }
         self.aligned.d.next = self.last_clamping.q.val();
         self.activation_valid.next = self.aligned.q.val();
+        if self.has_tables.val() {
+            self.last_reading.d.next = self.aligned.q.val();
+            self.aligned_late.d.next = self.last_reading.q.val();
+            self.activation_valid.next = self.aligned_late.q.val();
+        }
 
         comment!("wide results: one column at a time, saturated once for all");
         self.gathered.next = 0.into();
@@ -291,6 +336,10 @@ impl Logic for Columns {
             self.moving.d.next = false;
             self.last_clamping.d.next = false;
             self.aligned.d.next = false;
+            self.reading.d.next = false;
+            self.moving_late.d.next = false;
+            self.last_reading.d.next = false;
+            self.aligned_late.d.next = false;
             self.gathered_valid.d.next = false;
             self.saturated_valid.d.next = false;
         }

@@ -5,6 +5,10 @@ use crate::comment;
 use rust_hdl::prelude::*;
 
 /// y = clamp((acc·m + b + ((r·mr) << (s − sr))) >> s, low, high), one value a cycle.
+///
+/// r has `AB` bits: eight, or nine where its zero point is taken off. Its product has 24, also of
+/// the largest magnitudes, 255 and 2¹⁵.
+///
 /// Every stage rests unless its value is a complete one: most accumulations are not.
 ///
 /// Cycles are counted from the [`Column`](super::Column)'s cycle 1:
@@ -20,7 +24,7 @@ use rust_hdl::prelude::*;
 /// | 7 | clamp |
 /// | 8 | `activation` leaves |
 #[derive(LogicBlock, Default)]
-pub struct Requantizer {
+pub struct Requantizer<const AB: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset.
@@ -30,7 +34,7 @@ pub struct Requantizer {
     /// It, cycle 2.
     pub value: Signal<In, Bits<32>>,
     /// r, cycle 1.
-    pub operand: Signal<In, Bits<8>>,
+    pub operand: Signal<In, Bits<AB>>,
     /// b, bits 31..0, cycle 1.
     pub bias_low: Signal<In, Bits<32>>,
     /// m and b, bits 47..32, cycle 1.
@@ -74,7 +78,7 @@ pub struct Requantizer {
     valid_5: DFF<Bit>,
     valid_6: DFF<Bit>,
     valid_7: DFF<Bit>,
-    operand_signed: Signal<Local, Signed<8>>,
+    operand_signed: Signal<Local, Signed<AB>>,
     residual_signed: Signal<Local, Signed<16>>,
     residual_product: Signal<Local, Signed<32>>,
     residual_wide: Signal<Local, Signed<48>>,
@@ -91,7 +95,7 @@ pub struct Requantizer {
     high_signed: Signal<Local, Signed<8>>,
 }
 
-impl Logic for Requantizer {
+impl<const AB: usize> Logic for Requantizer<AB> {
     #[hdl_gen]
     fn update(&mut self) {
         comment!(
@@ -147,7 +151,7 @@ impl Logic for Requantizer {
         self.operand_signed.next = signed_cast(self.operand.val());
         self.residual_signed.next = signed_cast(self.residual_multiplier.val());
         self.residual_product.next =
-            signed_bit_cast::<16, 8>(self.operand_signed.val()) * self.residual_signed.val();
+            signed_bit_cast::<16, AB>(self.operand_signed.val()) * self.residual_signed.val();
         if self.valid.val() {
             self.channel_multiplier.d.next = self.multiplier_and_bias.val().get_bits::<16>(16);
             self.bias.d.next = self.bias_word.val();

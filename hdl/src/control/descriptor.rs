@@ -34,6 +34,8 @@ pub struct DescriptorRegisters {
     pub last: Signal<Out, Bit>,
     /// Nine sets of parameters.
     pub sets: Signal<Out, Bit>,
+    /// Outputs are looked up in a table.
+    pub tabled: Signal<Out, Bit>,
     /// Buffer read by the array.
     pub source: Signal<Out, Bits<2>>,
     /// Buffer written.
@@ -118,6 +120,12 @@ pub struct DescriptorRegisters {
     pub group_rest: Signal<Out, Bits<7>>,
     /// Inputs of these whole groups.
     pub group_rows: Signal<Out, Bits<14>>,
+    /// Which table.
+    pub table_number: Signal<Out, Bits<5>>,
+    /// Zero point of what the array reads.
+    pub source_zero: Signal<Out, Bits<8>>,
+    /// Zero point of the residual operand.
+    pub operand_zero: Signal<Out, Bits<8>>,
     words: Vec<DFF<Bits<32>>>,
 }
 

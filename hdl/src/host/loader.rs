@@ -1,4 +1,4 @@
-//! The input stream: 32-bit beats into one of four memories.
+//! The input stream: 32-bit beats into one of the memories.
 
 use crate::comment;
 use crate::fixed::Fixed;
@@ -17,6 +17,8 @@ pub struct Loader {
     pub idle: Signal<In, Bit>,
     /// Memory to fill.
     pub target: Signal<In, Bits<2>>,
+    /// It is the tables, whatever `target` says; without effect where there are none.
+    pub to_tables: Signal<In, Bit>,
     /// Begin again at the memory's first word.
     pub restart: Signal<In, Bit>,
     /// Stream handshake.
@@ -37,6 +39,8 @@ pub struct Loader {
     pub parameter_write: Vec<Signal<Out, Bit>>,
     /// Which half of a parameter word.
     pub parameter_half: Signal<Out, Bit>,
+    /// Tables of all columns.
+    pub table_write: Signal<Out, Bit>,
     /// Activation buffer 0.
     pub activation_write: Signal<Out, Bit>,
     /// Which group of four lanes.
@@ -47,11 +51,14 @@ pub struct Loader {
     program_strobe: DFF<Bit>,
     column_write: Vec<DFF<Bit>>,
     activation_strobe: DFF<Bit>,
+    table_strobe: DFF<Bit>,
     write_word: DFF<Bits<20>>,
     write_beat: DFF<Bits<7>>,
     write_data: DFF<Bits<32>>,
     last_beat: Signal<Local, Bits<7>>,
     accept: Signal<Local, Bit>,
+    others: Signal<Local, Bit>,
+    has_tables: Fixed<Bit>,
     weights: Fixed<Bits<2>>,
     program: Fixed<Bits<2>>,
     parameters: Fixed<Bits<2>>,
@@ -82,6 +89,7 @@ impl Loader {
             program: target(LoadTarget::Program),
             parameters: target(LoadTarget::Parameters),
             activations: target(LoadTarget::Activations),
+            has_tables: Fixed::flag(configuration.tables > 0),
             last_weight_beat: last(beats),
             last_parameter_beat: last(2 * columns),
             last_activation_beat: last(configuration.activation_lanes() / 4),
@@ -114,6 +122,7 @@ impl Logic for Loader {
             beat,
             program_strobe,
             activation_strobe,
+            table_strobe,
             write_word,
             write_beat,
             write_data
@@ -130,6 +139,11 @@ impl Logic for Loader {
         }
         if self.target.val() == self.activations.val() {
             self.last_beat.next = self.last_activation_beat.val();
+        }
+        self.others.next = self.accept.val();
+        if self.has_tables.val() && self.to_tables.val() {
+            self.last_beat.next = 0.into();
+            self.others.next = false;
         }
         if self.accept.val() {
             self.write_word.d.next = self.word.q.val();
@@ -151,23 +165,25 @@ impl Logic for Loader {
         self.address.next = self.write_word.q.val();
         for b in 0..self._weight_beats {
             self.weight_write[b].clock.next = self.clock.val();
-            self.weight_write[b].d.next = self.accept.val()
+            self.weight_write[b].d.next = self.others.val()
                 && (self.target.val() == self.weights.val())
                 && (self.beat.q.val().index() == b);
             self.weight_lane[b].next = self.weight_write[b].q.val();
         }
-        self.program_strobe.d.next = self.accept.val() && (self.target.val() == self.program.val());
+        self.program_strobe.d.next = self.others.val() && (self.target.val() == self.program.val());
         self.program_write.next = self.program_strobe.q.val();
         for j in 0..self._columns {
             self.column_write[j].clock.next = self.clock.val();
-            self.column_write[j].d.next = self.accept.val()
+            self.column_write[j].d.next = self.others.val()
                 && (self.target.val() == self.parameters.val())
                 && (self.beat.q.val().get_bits::<6>(1).index() == j);
             self.parameter_write[j].next = self.column_write[j].q.val();
         }
         self.parameter_half.next = self.write_beat.q.val().get_bit(0);
         self.activation_strobe.d.next =
-            self.accept.val() && (self.target.val() == self.activations.val());
+            self.others.val() && (self.target.val() == self.activations.val());
+        self.table_strobe.d.next = self.accept.val() && self.to_tables.val();
+        self.table_write.next = self.table_strobe.q.val();
         self.activation_write.next = self.activation_strobe.q.val();
         self.activation_group.next = self.write_beat.q.val().get_bits::<4>(0);
     }

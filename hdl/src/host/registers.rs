@@ -63,6 +63,8 @@ pub struct RegisterFile {
     pub stop_after_layer: Signal<Out, Bits<8>>,
     /// Register value.
     pub load_target: Signal<Out, Bits<2>>,
+    /// Register value: its bit 2, the tables.
+    pub load_tables: Signal<Out, Bit>,
     /// Register value: word address.
     pub debug_address: Signal<Out, Bits<16>>,
     /// Register value: buffer.
@@ -92,6 +94,7 @@ pub struct RegisterFile {
     weight_words_register: DFF<Bits<20>>,
     stop_after_layer_register: DFF<Bits<8>>,
     load_target_register: DFF<Bits<2>>,
+    load_tables_register: DFF<Bit>,
     debug_register: DFF<Bits<22>>,
     seed_low_register: DFF<Bits<32>>,
     seed_high_register: DFF<Bits<32>>,
@@ -107,6 +110,7 @@ pub struct RegisterFile {
     busy: Signal<Local, Bit>,
     read: Signal<Local, Bits<32>>,
     emulation: Fixed<Bit>,
+    has_tables: Fixed<Bit>,
     identification: Fixed<Bits<32>>,
     version: Fixed<Bits<32>>,
     geometry: Fixed<Bits<32>>,
@@ -157,6 +161,7 @@ impl RegisterFile {
         Self {
             counters: counters.iter().map(|_| Default::default()).collect(),
             emulation: Fixed::flag(emulation),
+            has_tables: Fixed::flag(configuration.tables > 0),
             identification: Fixed::new(map::IDENTIFICATION_VALUE),
             version: Fixed::new(map::VERSION_VALUE),
             geometry: Fixed::new(map::geometry(configuration)),
@@ -199,6 +204,7 @@ impl Logic for RegisterFile {
             weight_words_register,
             stop_after_layer_register,
             load_target_register,
+            load_tables_register,
             debug_register,
             seed_low_register,
             seed_high_register,
@@ -254,6 +260,7 @@ impl Logic for RegisterFile {
             for a in at(map::LOAD_TARGET)..(at(map::LOAD_TARGET) + 1) {
                 if self.register_address.val() == self.register_number[a].val() {
                     self.load_target_register.d.next = self.write_data.val().get_bits::<2>(0);
+                    self.load_tables_register.d.next = self.write_data.val().get_bit(2);
                     self.load_restart_register.d.next = true;
                 }
             }
@@ -347,6 +354,12 @@ impl Logic for RegisterFile {
         for a in at(map::LOAD_TARGET)..(at(map::LOAD_TARGET) + 1) {
             if self.register_address.val() == self.register_number[a].val() {
                 self.read.next = bit_cast::<32, 2>(self.load_target_register.q.val());
+                if self.has_tables.val() {
+                    self.read.next = self
+                        .read
+                        .val()
+                        .replace_bit(2, self.load_tables_register.q.val());
+                }
             }
         }
         for a in at(map::DEBUG_ADDRESS)..(at(map::DEBUG_ADDRESS) + 1) {
@@ -433,6 +446,7 @@ impl Logic for RegisterFile {
             self.weight_words_register.d.next = 0.into();
             self.stop_after_layer_register.d.next = self.run_to_the_end.val();
             self.load_target_register.d.next = 0.into();
+            self.load_tables_register.d.next = false;
             self.debug_register.d.next = 0.into();
             self.seed_low_register.d.next = 0.into();
             self.seed_high_register.d.next = 0.into();
@@ -451,6 +465,7 @@ impl Logic for RegisterFile {
         self.weight_words.next = self.weight_words_register.q.val();
         self.stop_after_layer.next = self.stop_after_layer_register.q.val();
         self.load_target.next = self.load_target_register.q.val();
+        self.load_tables.next = self.load_tables_register.q.val();
         self.debug_address.next = self.debug_register.q.val().get_bits::<16>(0);
         self.debug_buffer.next = self.debug_register.q.val().get_bits::<2>(16);
         self.debug_group.next = self.debug_register.q.val().get_bits::<4>(18);

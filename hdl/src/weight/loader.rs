@@ -18,7 +18,7 @@ pub struct TileLoader {
     /// Synchronous reset.
     pub reset: Signal<In, Bit>,
     /// Begins a pass; the first tile is then loaded without a `load_start`, and is said by the
-    /// other ports in the clock after.
+    /// other ports.
     pub start: Signal<In, Bit>,
     /// Loads the next tile, from this cycle on; only where `load_ready` was set.
     pub load_start: Signal<In, Bit>,
@@ -46,7 +46,6 @@ pub struct TileLoader {
     pub reopens: Signal<Out, Bit>,
     /// The word popped one cycle earlier, or one before, is at the array's port.
     pub weight_valid: Signal<Out, Bit>,
-    begun: DFF<Bit>,
     loading: DFF<Bit>,
     diagonal: DFF<Bit>,
     left: DFF<Bits<10>>,
@@ -107,12 +106,10 @@ impl Logic for TileLoader {
         comment!("ports weight_valid: array: a word is loaded");
         comment!("table last_of_tile: loads of a tile, and those that a word of a diagonal serves");
         dff_setup!(
-            self, clock, begun, loading, diagonal, left, at_last, used, needs_word, valid, ready
+            self, clock, loading, diagonal, left, at_last, used, needs_word, valid, ready
         );
-        self.begun.d.next = self.start.val();
-        self.opens.next = self.begun.q.val() || self.load_start.val();
-        self.reopens.next =
-            self.begun.q.val() || (self.load_start.val() && self.load_restart.val());
+        self.opens.next = self.start.val() || self.load_start.val();
+        self.reopens.next = self.start.val() || (self.load_start.val() && self.load_restart.val());
 
         comment!("where the tile is, which may be opened in this clock");
         self.diagonal_now.next = self.diagonal.q.val();
@@ -174,7 +171,6 @@ impl Logic for TileLoader {
         self.loading.d.next = self.loading_next.val();
         self.load_ready.next = self.ready.q.val();
         if self.reset.val() {
-            self.begun.d.next = false;
             self.loading.d.next = false;
             self.valid.d.next = false;
         }

@@ -139,7 +139,12 @@ impl<'a> Work<'a> {
         let mut driver = campaign.simulator.driver(stalls)?;
         let layers = campaign.model.layers.iter();
         let parameters: Vec<_> = layers.map(|layer| layer.channels.clone()).collect();
-        driver.load(campaign.program, self.memory.written(), &parameters)?;
+        driver.load(
+            campaign.program,
+            self.memory.written(),
+            &parameters,
+            &campaign.model.tables(),
+        )?;
         driver.set_policy(self.point.policy)?;
         driver.set_faults(&self.faults)?;
         Ok(driver)

@@ -8,7 +8,7 @@ pub use error::DriverError;
 
 use crate::beats;
 use crate::link::Link;
-use brownout_spec::arithmetic::ChannelParameters;
+use brownout_spec::arithmetic::{ChannelParameters, TABLE_ENTRIES};
 use brownout_spec::code::Policy;
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles::program_cycles;
@@ -126,9 +126,10 @@ impl<L: Link> Driver<L> {
         &self.configuration
     }
 
-    /// Loads a whole network: program, weights and parameters.
+    /// Loads a whole network: program, weights, parameters and tables.
     ///
-    /// `parameters` has for each layer one entry per set of parameters and output channel.
+    /// `parameters` has for each layer one entry per set of parameters and output channel, `tables`
+    /// one for each pointwise layer.
     ///
     /// # Errors
     /// When the image is another accelerator's, sizes do not fit the program, or the wire fails.
@@ -137,10 +138,12 @@ impl<L: Link> Driver<L> {
         program: &Program,
         image: &WeightImage,
         parameters: &[Vec<ChannelParameters>],
+        tables: &[[i8; TABLE_ENTRIES]],
     ) -> Result<(), DriverError> {
         self.load_program(program)?;
         self.load_weights(image)?;
-        self.load_parameters(parameters)
+        self.load_parameters(parameters)?;
+        self.load_tables(tables)
     }
 
     /// Loads a program; weights and parameters of the one before stay.
@@ -196,6 +199,20 @@ impl<L: Link> Driver<L> {
         }
         let beats = beats::parameters(&self.configuration, program, parameters);
         self.fill(LoadTarget::Parameters, &beats)
+    }
+
+    /// Loads the tables of the pointwise layers, in their order.
+    ///
+    /// # Errors
+    /// When their number is not the program's, or the wire fails.
+    pub fn load_tables(&mut self, tables: &[[i8; TABLE_ENTRIES]]) -> Result<(), DriverError> {
+        let steps = &self.program()?.steps;
+        let expected = steps.iter().filter(|step| step.table.is_some()).count();
+        check_size("the list of tables", "tables", tables.len(), expected)?;
+        match expected {
+            0 => Ok(()),
+            _ => self.fill(LoadTarget::Tables, &beats::tables(tables)),
+        }
     }
 
     /// What the decoder gives for a word with a detected error.

@@ -5,6 +5,7 @@ use crate::files;
 use brownout_golden::model::IntegerModel;
 use brownout_spec::code::CodeName;
 use brownout_spec::config::{Configuration, WeightBits};
+use brownout_spec::program::equip;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -26,6 +27,22 @@ pub struct Chosen {
 }
 
 impl Chosen {
+    /// With the zero points and tables that a model needs.
+    fn equipped(self, model: &IntegerModel) -> Self {
+        let configuration = equip(&self.configuration, &model.network);
+        let mut name = self.name;
+        if configuration.zero_points {
+            name += " and zero_points = true";
+        }
+        if configuration.tables > 0 {
+            name += &format!(" and tables = {}", configuration.tables);
+        }
+        Self {
+            name,
+            configuration,
+        }
+    }
+
     /// Whether it is the built-in one, or made from it.
     pub fn is_default(&self) -> bool {
         self.name.starts_with(DEFAULT_NAME)
@@ -98,7 +115,7 @@ pub fn table_line(path: &Path, row: usize) -> Option<usize> {
 pub fn read_for(path: Option<&Path>, model: &IntegerModel) -> Result<Chosen, Error> {
     match path {
         Some(_) => read(path),
-        None => Ok(default_for(model.weight_bits, model.code)),
+        None => Ok(default_for(model.weight_bits, model.code).equipped(model)),
     }
 }
 

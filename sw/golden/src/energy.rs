@@ -29,6 +29,8 @@ pub const MULTIPLY_PJ: f64 = 0.207692;
 const BUFFER_BITS: f64 = 64.0;
 const SMALL_BITS: f64 = 16.0;
 const ACCUMULATOR_BITS: f64 = 32.0;
+/// An entry of a table, which is priced as a parameter memory of as many bits.
+const TABLE_BITS: f64 = 8.0;
 /// m of 16 bits and b of 48.
 const PARAMETER_BITS: f64 = 64.0;
 
@@ -47,6 +49,8 @@ pub struct Accesses {
     pub accumulator_writes: u64,
     /// Pairs (m, b) read, one per column, output tile and set.
     pub parameter_reads: u64,
+    /// Entries of tables read, one per column and output of a pointwise layer.
+    pub table_reads: u64,
     /// Multiplications by the array, unused rows and columns included.
     pub multiplications: u64,
 }
@@ -90,6 +94,9 @@ impl Accesses {
         self.accumulator_reads += kept;
         self.accumulator_writes += kept;
         self.parameter_reads += step.parameter_tiles() as u64 * columns;
+        if step.table.is_some() {
+            self.table_reads += outputs * pixels * columns;
+        }
         if step.convolution {
             self.multiplications += tiles * pixels * rows * columns;
         }
@@ -111,8 +118,9 @@ impl Accesses {
             accumulators_pj: wide
                 * (count(self.accumulator_reads) * ACCUMULATOR_READ_PJ
                     + count(self.accumulator_writes) * ACCUMULATOR_WRITE_PJ),
-            parameters_pj: count(self.parameter_reads) * PARAMETER_READ_PJ * PARAMETER_BITS
-                / SMALL_BITS,
+            parameters_pj: PARAMETER_READ_PJ / SMALL_BITS
+                * (count(self.parameter_reads) * PARAMETER_BITS
+                    + count(self.table_reads) * TABLE_BITS),
             multiplications_pj: count(self.multiplications) * MULTIPLY_PJ,
         }
     }
@@ -127,7 +135,7 @@ pub struct Energy {
     pub activations_pj: f64,
     /// Accumulators.
     pub accumulators_pj: f64,
-    /// Multipliers and constants of the output channels.
+    /// Multipliers, constants and tables of the output channels.
     pub parameters_pj: f64,
     /// The array.
     pub multiplications_pj: f64,
@@ -188,6 +196,8 @@ mod tests {
             voltage_model: VoltageModelChoice::Fdx22nm,
             vmin_mv: None,
             fault_emulation: true,
+            zero_points: false,
+            tables: 0,
         }
     }
 
@@ -208,6 +218,21 @@ mod tests {
         assert_eq!(accesses.activation_writes, 13, "the last layer is wide");
         assert_eq!(accesses.accumulator_reads, (97 * 13 + 12 * 2) * 8);
         assert_eq!(accesses.parameter_reads, 15 * 8);
+    }
+
+    #[test]
+    fn a_look_up_costs_an_eighth_of_a_pair_of_parameters() {
+        let one = |parameter_reads, table_reads| {
+            let accesses = Accesses {
+                parameter_reads,
+                table_reads,
+                ..Accesses::default()
+            };
+            let energy = accesses.energy(&configuration(CodeName::None), 1.0);
+            energy.total_pj()
+        };
+        assert_eq!(one(0, 8), one(1, 0));
+        assert_eq!(one(1, 0), 4.0 * PARAMETER_READ_PJ);
     }
 
     #[test]

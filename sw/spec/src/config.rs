@@ -32,6 +32,9 @@ pub fn most_depth(field: &str) -> Option<usize> {
     found.map(|&(_, most)| most)
 }
 
+/// Most tables of a column (5 bits of GEOMETRY and of a descriptor).
+pub const MAX_TABLES: usize = 31;
+
 /// Depth of the result FIFO, and so the largest number of results a program gives.
 pub const RESULT_FIFO_DEPTH: usize = 256;
 
@@ -170,6 +173,24 @@ pub struct Configuration {
     pub vmin_mv: Option<Millivolts>,
     /// Whether the voltage-controlled fault emulation is built in.
     pub fault_emulation: bool,
+    /// Whether tensors may have zero points: the array and the operand port then take them off
+    /// what they read, and multiply numbers of nine bits. False where it is absent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub zero_points: bool,
+    /// Tables of 256 bytes in each column, 0 to 31: one for each pointwise layer. 0 where it is
+    /// absent; any number but 0 makes every step two clocks longer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tables: usize,
+}
+
+/// What is not built in is not written.
+fn is_false(built_in: &bool) -> bool {
+    !built_in
+}
+
+/// No tables are not written.
+fn is_zero(tables: &usize) -> bool {
+    *tables == 0
 }
 
 fn default_name() -> String {
@@ -257,6 +278,10 @@ impl Configuration {
         self.validate_name()?;
         validate_array(self.rows, self.columns, self.weight_bits, self.code)?;
         self.validate_depths()?;
+        if self.tables > MAX_TABLES {
+            let allowed = format!("0 to {MAX_TABLES}");
+            return Err(refuse("tables", self.tables, allowed));
+        }
         crate::voltage::VoltageModel::from_configuration(self).map(|_| ())
     }
 
@@ -352,6 +377,8 @@ mod tests {
             voltage_model: VoltageModelChoice::Fdx22nm,
             vmin_mv: None,
             fault_emulation: true,
+            zero_points: false,
+            tables: 0,
         }
     }
 
@@ -365,9 +392,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_built_in_is_neither_written_nor_needed() {
+        let plain = example().to_toml();
+        assert!(!plain.contains("zero_points") && !plain.contains("tables"));
+        let both = Configuration {
+            zero_points: true,
+            tables: 3,
+            ..example()
+        };
+        assert_eq!(Configuration::from_toml(&both.to_toml()), Ok(both));
+    }
+
+    #[test]
     fn each_refusal_names_the_field_and_what_is_allowed() {
         type Change = fn(&mut Configuration);
-        let cases: [(Change, &str); 8] = [
+        let cases: [(Change, &str); 9] = [
             (|c| c.rows = 12, "rows is 12"),
             (|c| c.columns = 128, "columns is 128"),
             (
@@ -380,6 +419,7 @@ mod tests {
             ),
             (|c| c.depths.weights = 0, "depths.weights is 0"),
             (|c| c.depths.accumulators = 1 << 15, "depths.accumulators"),
+            (|c| c.tables = 32, "tables is 32; allowed is 0 to 31"),
             (|c| c.name = "8bit".into(), "name is \"8bit\""),
             (
                 |c| c.voltage_model = VoltageModelChoice::Finfet14nm,

@@ -4,7 +4,7 @@
 //! cycles = Σ steps (F + tiles · P + D) + W
 //!   F = 14                              descriptor fetch and set-up
 //!   P = max(M, A, L [convolution], C [last layer])
-//!   D = R + C + 13                      last pixel issued .. written
+//!   D = R + C + 13                      last pixel issued .. written; 2 more with tables
 //!   W = max(0, prime + L − F − pools)   first tile's weights, before the first convolution
 //!     + Σ max(0, L − P′ − D − F − pools)  and before each that follows one of period P′
 //! ```
@@ -25,13 +25,15 @@ use crate::program::{Program, Step, descriptor};
 
 /// A: clocks between a read of an accumulator and the next read of the same one.
 pub const ACCUMULATOR_LATENCY: usize = 4;
-/// Descriptor words, of which the first is there before and the last arrives with the set-up of a
-/// layer: one clock for each, and none for the program memory's latency.
-pub const FETCH: usize = descriptor::WORDS;
+/// Descriptor words, of which the first is taken before and the last arrives with the set-up of a
+/// layer: one clock for each other one, and none for the program memory's latency.
+pub const FETCH: usize = descriptor::WORDS - 1;
 /// From the sequencer's decision to the array's row 0: issue register, memory, its register, lane select.
 pub const ISSUE_LATENCY: usize = 4;
 /// From a column's control to its output, C more for the deskew: accumulator and requantizer.
 pub const COLUMN_LATENCY: usize = 8;
+/// What tables add to it: memory, its register.
+pub const TABLE_LATENCY: usize = 2;
 /// From the deskewed outputs to the destination buffer.
 pub const WRITE_LATENCY: usize = 1;
 
@@ -51,7 +53,11 @@ pub fn tile_period(configuration: &Configuration, step: &Step) -> usize {
 
 /// D: clocks from the last pixel's decision to its result in memory.
 pub fn drain(configuration: &Configuration) -> usize {
-    ISSUE_LATENCY + configuration.rows + COLUMN_LATENCY + configuration.columns + WRITE_LATENCY
+    let column = match configuration.tables {
+        0 => COLUMN_LATENCY,
+        _ => COLUMN_LATENCY + TABLE_LATENCY,
+    };
+    ISSUE_LATENCY + configuration.rows + column + configuration.columns + WRITE_LATENCY
 }
 
 /// From a word's address to its place in the FIFO: memory, its register, disturbed word, FIFO.

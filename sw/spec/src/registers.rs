@@ -38,6 +38,18 @@ pub struct Register {
     pub doc: &'static str,
 }
 
+impl Register {
+    /// Bits in use with a configuration, 0 if it is absent: without tables, LOAD_TARGET has no
+    /// number for them.
+    pub fn bits_with(&self, configuration: &Configuration) -> u8 {
+        match *self {
+            register if register.fault_emulation && !configuration.fault_emulation => 0,
+            LOAD_TARGET if configuration.tables == 0 => self.bits - 1,
+            _ => self.bits,
+        }
+    }
+}
+
 macro_rules! registers {
     ($($name:ident = $address:literal, $bits:literal, $access:ident, $emulation:literal, $doc:literal;)*) => {
         $(#[doc = $doc]
@@ -53,13 +65,13 @@ macro_rules! registers {
 registers! {
     IDENTIFICATION = 0, 32, Read, false, "0x4252574e, the letters BRWN";
     VERSION = 1, 32, Read, false, "version of this map: major in bits 31..16, minor in bits 15..0";
-    GEOMETRY = 2, 32, Read, false, "rows in bits 7..0, columns in 15..8, weight bits in 19..16, code in 23..20 (0 none, 1 secded-72-64, 2 inplace-64-57, 3 inplace-32-26), fault emulation in bit 24, words stored as a coset of the code in bit 25";
+    GEOMETRY = 2, 32, Read, false, "rows in bits 7..0, columns in 15..8, weight bits in 19..16, code in 23..20 (0 none, 1 secded-72-64, 2 inplace-64-57, 3 inplace-32-26), fault emulation in bit 24, words stored as a coset of the code in bit 25, zero points in bit 26, tables in 31..27";
     CONTROL = 3, 1, Write, false, "bit 0: start a pass; ignored while one is running or results wait in the result stream";
     STATUS = 4, 2, Read, false, "bit 0: running; bit 1: a pass has ended since the last start";
     POLICY = 5, 2, ReadWrite, false, "word with a detected error: 0 keep, 1 zero, 2 zero the constrained weights";
     WEIGHT_WORDS = 6, 20, ReadWrite, false, "code words that a pass reads - 1";
     STOP_AFTER_LAYER = 7, 8, ReadWrite, false, "the pass ends after this step of the program; 255: after the last one";
-    LOAD_TARGET = 8, 2, ReadWrite, false, "memory that the input stream fills: 0 weights, 1 program, 2 parameters, 3 activation buffer 0; writing restarts at its first word";
+    LOAD_TARGET = 8, 3, ReadWrite, false, "memory that the input stream fills: 0 weights, 1 program, 2 parameters, 3 activation buffer 0, 4 tables (without tables, bit 2 is absent); writing restarts at its first word";
     DEBUG_ADDRESS = 9, 22, ReadWrite, false, "word address in bits 15..0, activation buffer in 17..16, group of four lanes in 21..18";
     DEBUG_DATA = 10, 32, Read, false, "four lanes of the activation word at DEBUG_ADDRESS, lowest lane in bits 7..0; valid while no pass runs, four clocks after the address was written";
     CHIP_SEED_LOW = 16, 32, ReadWrite, true, "chip seed, low half";
@@ -105,6 +117,10 @@ pub const LANES_PER_BEAT: usize = 4;
 pub const IDENTIFICATION_VALUE: u32 = 0x4252_574e;
 /// Bit of [`GEOMETRY`] that says that words are stored as a coset of the code.
 pub const GEOMETRY_COSET_LSB: u32 = 25;
+/// Bit of [`GEOMETRY`] that says that zero points are taken off.
+pub const GEOMETRY_ZERO_POINTS_LSB: u32 = 26;
+/// Bit of [`GEOMETRY`] at which the number of tables begins.
+pub const GEOMETRY_TABLES_LSB: u32 = 27;
 /// Value of [`GEOMETRY`] for a configuration.
 pub fn geometry(configuration: &Configuration) -> u32 {
     let code = CodeName::ALL
@@ -118,13 +134,16 @@ pub fn geometry(configuration: &Configuration) -> u32 {
         | u32::from(configuration.fault_emulation) << 24
         | u32::from(!configuration.storage.with(configuration.code).is_plain())
             << GEOMETRY_COSET_LSB
+        | u32::from(configuration.zero_points) << GEOMETRY_ZERO_POINTS_LSB
+        | (configuration.tables as u32) << GEOMETRY_TABLES_LSB
 }
 
 /// Value of [`VERSION`].
 ///
 /// 2.0: the memory may hold a coset of the code, where words for 1.0 are errors. 3.0: descriptors
-/// have other fields, and STOP_AFTER_LAYER counts steps.
-pub const VERSION_VALUE: u32 = 0x0003_0000;
+/// have other fields, and STOP_AFTER_LAYER counts steps. 4.0: descriptors have 15 words, with zero
+/// points and tables.
+pub const VERSION_VALUE: u32 = 0x0004_0000;
 /// Value of [`STOP_AFTER_LAYER`] that lets a pass run to its end.
 pub const RUN_TO_THE_END: u32 = 255;
 
@@ -140,6 +159,8 @@ pub enum LoadTarget {
     Parameters = 2,
     /// Activation buffer 0: beats of four lanes, lowest first.
     Activations = 3,
+    /// Tables of every column: one entry a beat in bits 7..0, that of -128 first, table by table.
+    Tables = 4,
 }
 
 /// How a host runs a network, for the generated documentation.
@@ -155,14 +176,17 @@ check bits 0 and 1 are stored inverted. The words of `weights.image` (`generate 
 the memory holds them: send them as they lie. Parameters: for each step of \
 the program, each of its sets and output tiles, and each column, b[31:0], then m in the upper and \
 b[47:32] in the lower half. \
-Activations: four lanes a beat, the lowest in bits 7..0; a word has max(rows, columns) lanes.
+Activations: four lanes a beat, the lowest in bits 7..0; a word has max(rows, columns) lanes. \
+Tables, where GEOMETRY says that there are some: for each pointwise layer in order, its 256 \
+entries from that of -128 to that of 127, one a beat in bits 7..0; all columns take the same.
 2. Write WEIGHT_WORDS, POLICY and, with fault emulation, the fault registers.
 3. For each image load the activations, write CONTROL, and take the int32 results in channel \
 order from the result stream (`output_valid`, `output_ready`). STATUS shows the pass from the \
 clock after the command on. Then read the counters.
 
-Every layer ends in y = clamp((acc * m + b + ((r * mr) << (s - sr))) >> s, low, high); the last \
-one gives the sum >> s saturated to int32.
+Every layer ends in y = clamp((acc * m + b + ((r * mr) << (s - sr))) >> s, low, high), which a \
+pointwise one replaces by its table's entry; the last one gives the sum >> s saturated to int32. \
+acc and r are of stored integers less their tensor's zero point.
 ";
 
 /// What a word of the weight memory is with a configuration, in a sentence.
@@ -239,7 +263,7 @@ pub fn c_header() -> String {
     }
     writeln!(
         text,
-        "\n#define BROWNOUT_IDENTIFICATION_VALUE {IDENTIFICATION_VALUE:#010x}u\n#define BROWNOUT_VERSION_VALUE {VERSION_VALUE:#010x}u\n#define BROWNOUT_GEOMETRY_COSET_LSB {GEOMETRY_COSET_LSB}u\n#define BROWNOUT_RUN_TO_THE_END {RUN_TO_THE_END}u\n#define BROWNOUT_CONTROL_START {CONTROL_START}u\n#define BROWNOUT_STATUS_RUNNING {STATUS_RUNNING}u\n#define BROWNOUT_STATUS_ENDED {STATUS_ENDED}u\n#define BROWNOUT_DEBUG_BUFFER_LSB {DEBUG_BUFFER_LSB}u\n#define BROWNOUT_DEBUG_GROUP_LSB {DEBUG_GROUP_LSB}u\n#define BROWNOUT_LANES_PER_BEAT {LANES_PER_BEAT}u"
+        "\n#define BROWNOUT_IDENTIFICATION_VALUE {IDENTIFICATION_VALUE:#010x}u\n#define BROWNOUT_VERSION_VALUE {VERSION_VALUE:#010x}u\n#define BROWNOUT_GEOMETRY_COSET_LSB {GEOMETRY_COSET_LSB}u\n#define BROWNOUT_GEOMETRY_ZERO_POINTS_LSB {GEOMETRY_ZERO_POINTS_LSB}u\n#define BROWNOUT_GEOMETRY_TABLES_LSB {GEOMETRY_TABLES_LSB}u\n#define BROWNOUT_RUN_TO_THE_END {RUN_TO_THE_END}u\n#define BROWNOUT_CONTROL_START {CONTROL_START}u\n#define BROWNOUT_STATUS_RUNNING {STATUS_RUNNING}u\n#define BROWNOUT_STATUS_ENDED {STATUS_ENDED}u\n#define BROWNOUT_DEBUG_BUFFER_LSB {DEBUG_BUFFER_LSB}u\n#define BROWNOUT_DEBUG_GROUP_LSB {DEBUG_GROUP_LSB}u\n#define BROWNOUT_LANES_PER_BEAT {LANES_PER_BEAT}u"
     )
     .expect("writing to a string cannot fail");
     let targets = [
@@ -247,6 +271,7 @@ pub fn c_header() -> String {
         ("PROGRAM", LoadTarget::Program),
         ("PARAMETERS", LoadTarget::Parameters),
         ("ACTIVATIONS", LoadTarget::Activations),
+        ("TABLES", LoadTarget::Tables),
     ];
     for (name, target) in targets {
         writeln!(text, "#define BROWNOUT_LOAD_{name} {}u", target as u32)

@@ -27,6 +27,8 @@ fn configuration(rows: usize, columns: usize, bits: WeightBits, code: CodeName) 
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,
         fault_emulation: false,
+        zero_points: false,
+        tables: 0,
     }
 }
 

@@ -43,7 +43,7 @@ impl ArrayAlone {
     pub fn build(configuration: &Configuration) -> Result<Self, BenchError> {
         let (rows, columns) = (configuration.rows, configuration.columns);
         let weights_per_word = Code::of(configuration).weights_per_word();
-        let mut array = Array::<8>::new(rows, columns, weights_per_word);
+        let mut array = Array::<8, 8>::new(rows, columns, weights_per_word);
         array.connect_all();
         let emitted = Emitter::new("array").emit(&array);
         let emitted = emitted.map_err(GenerateError::from)?;

@@ -37,6 +37,8 @@ pub fn accelerator(side: usize, fault_emulation: bool) -> Configuration {
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,
         fault_emulation,
+        zero_points: false,
+        tables: 0,
     }
 }
 
@@ -151,7 +153,8 @@ impl Workload {
 
     /// Loads the network and sets up the faults.
     pub fn prepare<L: Link>(&self, driver: &mut Driver<L>) -> Result<(), BenchError> {
-        driver.load(&self.graph.program, &self.image, &self.parameters)?;
+        let tables = self.graph.model.tables();
+        driver.load(&self.graph.program, &self.image, &self.parameters, &tables)?;
         driver.set_policy(Policy::Keep)?;
         driver.set_faults(&self.faults)?;
         if driver.configuration().fault_emulation {

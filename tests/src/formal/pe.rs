@@ -26,7 +26,7 @@ pub fn function(cut: &Cut) -> Theorem {
     let cell = Cell::of(cut);
     let text = format!(
         "{}
-    wire signed [7:0] factor = activation;
+    wire signed {activation} factor = activation;
     wire signed {weight} weight = bus{weight};
     wire signed [31:0] from_above = sum;
     assign product = out == from_above + factor * weight;
@@ -36,6 +36,7 @@ endmodule
             "product",
             "wire swap = 1'b1, valid = 1'b1, load = 1'b1, gate = 1'b1;"
         ),
+        activation = range(cell.activation),
         weight = range(cell.bits),
     );
     Theorem {
@@ -212,7 +213,7 @@ fn passed(cut: &Cut) -> Theorem {
         ""
     };
     let text = format!(
-        "{}    reg [7:0] activation_before;
+        "{}    reg {activation} activation_before;
     reg load_before, gate_before;
     reg {bus} bus_before;
     wire {twice} back = {{bus_out, bus_out}};
@@ -228,6 +229,7 @@ fn passed(cut: &Cut) -> Theorem {
 endmodule
 ",
         cell.head("passed", ""),
+        activation = range(cell.activation),
         bits = cell.bits,
         twice = range(2 * cell.lanes * cell.bits),
         width = cell.lanes * cell.bits,
@@ -246,6 +248,8 @@ endmodule
 /// What cells differ in.
 struct Cell {
     name: String,
+    /// Bits of an activation: nine where zero points are taken off.
+    activation: usize,
     lanes: usize,
     bits: usize,
     gated: bool,
@@ -256,6 +260,7 @@ impl Cell {
         let lanes = cut.lanes("bus_in");
         Self {
             name: cut.name.clone(),
+            activation: cut.port("activation_in").width,
             lanes: lanes.len(),
             bits: lanes[0].width,
             gated: !cut.lanes("gate_in").is_empty(),
@@ -283,12 +288,12 @@ impl Cell {
         format!(
             "
 module theorem (
-    input wire clock, {free}input wire [7:0] activation, input wire {bus} bus, input wire [31:0] sum,
+    input wire clock, {free}input wire {activation} activation, input wire {bus} bus, input wire [31:0] sum,
     output wire {claim}
 );
     {fixed}
     wire signed [31:0] out;
-    wire [7:0] activation_out;
+    wire {activation} activation_out;
     wire load_out, gate_out;
     wire {bus} bus_out;
     {name} pe (
@@ -298,6 +303,7 @@ module theorem (
     );
 ",
             name = self.name,
+            activation = range(self.activation),
         )
     }
 }

@@ -1,7 +1,7 @@
 //! The requantizer against its formula.
 
 use super::netlist::Cut;
-use super::window::{Moment, depends_only_on};
+use super::window::{Moment, depends_only_on, range};
 use super::yosys::{Theorem, View, Window};
 
 /// Settings of a layer, at which the requantizer may look at any clock; and no reset.
@@ -27,7 +27,8 @@ const LATENCY: (usize, usize) = (5, 7);
 
 /// Claims `shifted`: (acc·m + b + ((r·mr) << k)) >> s in 48 bits, k = s − sr, with
 /// r·mr zero in a pool; `activation`: that, clamped between low and high. All
-/// widths are full and all values free, but low ≤ high.
+/// widths are full and all values free, but low ≤ high, and −256, which is no difference of two
+/// activations, is no residual.
 ///
 /// The multiplier is replaced by one whose product is its 32 and 16 bits side
 /// by side. So the product is a free 48-bit value, and the formula has to hold
@@ -37,14 +38,14 @@ pub fn function(cut: &Cut) -> Theorem {
         "
 module theorem (
     input wire clock, input wire [31:0] acc, input wire [15:0] m, input wire signed [47:0] b,
-    input wire signed [7:0] r, input wire signed [15:0] mr, input wire pool,
+    input wire signed {operand} r, input wire signed [15:0] mr, input wire pool,
     input wire [4:0] k, input wire [4:0] s, input wire signed [7:0] low, input wire signed [7:0] high,
     output wire shifted, output wire activation
 );
     wire [47:0] wide;
     wire [7:0] y;
     wire wide_valid;
-    {} requantizer (
+    {name} requantizer (
         .clock(clock), .reset(1'b0), .valid(1'b1), .value(acc), .operand(r),
         .bias_low(b[31:0]), .multiplier_and_bias({{m, b[47:32]}}), .pool(pool),
         .residual_multiplier(mr), .residual_shift(k), .shift(s), .low(low), .high(high),
@@ -58,11 +59,13 @@ module theorem (
     wire signed [47:0] lowest = low;
     wire signed [47:0] highest = high;
     wire signed [47:0] clamped = result < lowest ? lowest : result > highest ? highest : result;
-    assign shifted = wide_valid && wide == result;
-    assign activation = highest < lowest || y == clamped[7:0];
+    wire excepted = r == -256;
+    assign shifted = excepted || wide_valid && wide == result;
+    assign activation = excepted || highest < lowest || y == clamped[7:0];
 endmodule
 ",
-        cut.name
+        operand = range(cut.port("operand").width),
+        name = cut.name,
     );
     Theorem {
         text,

@@ -94,6 +94,26 @@ impl<R: Rng> Builder<'_, R> {
         self.push(Operation::Pad { padding });
     }
 
+    /// Two functions of each value, with a sum or a convolution between them.
+    pub(super) fn functions(&mut self) {
+        self.pointwise();
+        match self.random.random() {
+            true => self.addition(),
+            false => self.convolution(),
+        }
+        self.pointwise();
+    }
+
+    /// A function of each value, where there are tables.
+    pub(super) fn pointwise(&mut self) {
+        let tables = self.configuration.tables;
+        let drawn = self.nodes.iter();
+        let drawn = drawn.filter(|node| node.operation == Operation::Pointwise);
+        if drawn.count() < tables {
+            self.push(Operation::Pointwise);
+        }
+    }
+
     /// A convolution of any tensor to so many channels, its map's size kept.
     fn branch(&mut self, from: usize, channels: usize) -> Option<usize> {
         let kernel = *[1, 3].choose(self.random).expect("not empty");

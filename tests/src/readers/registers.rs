@@ -170,7 +170,12 @@ impl Victim {
         let parameters: Vec<_> = layers.map(|layer| layer.channels.clone()).collect();
         let driver = &mut self.driver;
         driver
-            .load(&self.graph.program, &self.image, &parameters)
+            .load(
+                &self.graph.program,
+                &self.image,
+                &parameters,
+                &self.graph.model.tables(),
+            )
             .map_err(text)?;
         let run = driver.run_image(&self.input).map_err(text)?;
         if run.logits != self.logits {

@@ -41,5 +41,7 @@ pub fn datasheet_configuration(code: CodeName, fault_emulation: bool) -> Configu
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,
         fault_emulation,
+        zero_points: false,
+        tables: 0,
     }
 }

@@ -1,7 +1,8 @@
 //! Where a descriptor's fields lie in its registers.
 //!
 //! Words arrive one after the other and are shifted through, so that word 0 lies
-//! in register 0 when the last but one has arrived; the last one is taken while the layer begins. Positions of the fields come from
+//! in register 0 when the last but one has arrived; the first one is taken before the layer is fetched,
+//! the last one while it begins. Positions of the fields come from
 //! [`brownout_spec::program::descriptor`]; a loop over a single index is how
 //! `#[hdl_gen]` takes a constant.
 
@@ -432,6 +433,35 @@ impl Logic for DescriptorRegisters {
                     .q
                     .val()
                     .get_bits::<{ field::OUTPUT_PLANE.bits }>(lsb);
+            }
+        }
+        for word in field::TABLED.word..(field::TABLED.word + 1) {
+            for lsb in field::TABLED.lsb..(field::TABLED.lsb + 1) {
+                self.tabled.next = self.words[word].q.val().get_bit(lsb);
+            }
+        }
+        for word in field::TABLE.word..(field::TABLE.word + 1) {
+            for lsb in field::TABLE.lsb..(field::TABLE.lsb + 1) {
+                self.table_number.next = self.words[word]
+                    .q
+                    .val()
+                    .get_bits::<{ field::TABLE.bits }>(lsb);
+            }
+        }
+        for word in field::SOURCE_ZERO.word..(field::SOURCE_ZERO.word + 1) {
+            for lsb in field::SOURCE_ZERO.lsb..(field::SOURCE_ZERO.lsb + 1) {
+                self.source_zero.next = self.words[word]
+                    .q
+                    .val()
+                    .get_bits::<{ field::SOURCE_ZERO.bits }>(lsb);
+            }
+        }
+        for word in field::OPERAND_ZERO.word..(field::OPERAND_ZERO.word + 1) {
+            for lsb in field::OPERAND_ZERO.lsb..(field::OPERAND_ZERO.lsb + 1) {
+                self.operand_zero.next = self.words[word]
+                    .q
+                    .val()
+                    .get_bits::<{ field::OPERAND_ZERO.bits }>(lsb);
             }
         }
     }

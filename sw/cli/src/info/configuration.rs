@@ -7,8 +7,9 @@ use crate::configuration::Chosen;
 use crate::error::Error;
 use crate::output::Output;
 use crate::table::{Table, facts};
+use brownout_spec::arithmetic::TABLE_ENTRIES;
 use brownout_spec::config::Configuration;
-use brownout_spec::cycles::weight_latency;
+use brownout_spec::cycles::{TABLE_LATENCY, weight_latency};
 use brownout_spec::voltage::VoltageModel;
 use serde::Serialize;
 use std::path::Path;
@@ -73,21 +74,29 @@ fn memories(configuration: &Configuration) -> Vec<Memory> {
     };
     let lanes = configuration.activation_lanes();
     let columns = configuration.columns;
-    vec![
+    let mut memories = vec![
         memory("weights", 1, depths.weights, configuration.code.word_bits()),
         memory("activations", BUFFERS, depths.activations, 8 * lanes),
         memory("accumulators", columns, depths.accumulators, 32),
         memory("parameters", columns, depths.parameters, 64),
         memory("program", 1, depths.layers * descriptor::WORDS, 32),
-    ]
+    ];
+    let entries = configuration.tables * TABLE_ENTRIES;
+    memories.extend((entries > 0).then(|| memory("tables", columns, entries, 8)));
+    memories
 }
 
 fn render(report: &Report<'_>) -> String {
     let c = report.configuration;
-    let emulation = if c.fault_emulation {
-        "built in"
-    } else {
-        "not built in"
+    let built = |present| match present {
+        true => "built in",
+        false => "not built in",
+    };
+    let tables = match c.tables {
+        0 => "not built in".to_owned(),
+        tables => format!(
+            "{tables} of {TABLE_ENTRIES} bytes in each column, {TABLE_LATENCY} clocks more a step"
+        ),
     };
     let mut memories = Table::new(&["memory", ">copies", ">words", ">word bits", "size"]);
     for memory in &report.memories {
@@ -119,7 +128,9 @@ fn render(report: &Report<'_>) -> String {
             ("stored", format!("as {}", c.storage.with(c.code))),
             ("word", word),
             ("tile", format!("{} words", report.words_per_tile)),
-            ("fault emulation", emulation.to_owned()),
+            ("fault emulation", built(c.fault_emulation).to_owned()),
+            ("zero points", built(c.zero_points).to_owned()),
+            ("tables", tables),
             (
                 "first word ready after",
                 format!("{} clocks", report.weight_latency)

@@ -118,6 +118,11 @@ impl IntegerModel {
             .collect()
     }
 
+    /// The tables of the pointwise layers, in their order.
+    pub fn tables(&self) -> Vec<[i8; TABLE_ENTRIES]> {
+        self.layers.iter().filter_map(|l| l.table).collect()
+    }
+
     /// Number of results: channels of the last layer.
     pub fn classes(&self) -> usize {
         let shapes = self.network.shapes().unwrap_or_default();

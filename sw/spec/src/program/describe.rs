@@ -20,7 +20,10 @@ pub(super) fn describe(configuration: &Configuration, step: &Step) -> Descriptor
     d.set(field::WIDE, usize::from(step.wide));
     d.set(field::LAST, usize::from(step.wide));
     d.set(field::SETS, usize::from(step.sets > 1));
+    d.set(field::TABLED, usize::from(step.table.is_some()));
+    d.set(field::TABLE, step.table.unwrap_or(0));
     d.set(field::SOURCE, step.source.buffer);
+    d.set_wrapped(field::SOURCE_ZERO, step.source_zero.into());
     d.set(field::DESTINATION, step.destination.buffer);
     d.set(field::DESTINATION_BASE, step.destination.base);
     d.set(field::DESTINATION_TILE, step.destination.lane / columns);
@@ -115,6 +118,7 @@ fn describe_operand(configuration: &Configuration, step: &Step, d: &mut Descript
     d.set(field::OPERAND, 1);
     d.set(field::OPERAND_SOURCE, operand.place.buffer);
     d.set(field::OPERAND_BASE, operand.place.base);
+    d.set_wrapped(field::OPERAND_ZERO, operand.zero.into());
     d.set(field::OPERAND_STRIDE, operand.stride);
     d.set_wrapped(
         field::OPERAND_ROW_STEP,

@@ -8,7 +8,7 @@
 /// The first one says how weights are loaded. It is seen while the step before still runs, so
 /// that the first tile's weights are loaded ahead; where a step has none, it is that of the next
 /// step that has.
-pub const WORDS: usize = 14;
+pub const WORDS: usize = 15;
 
 /// A field of the descriptor: `bits` bits of word `word`, from bit `lsb` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ fields! {
     OPERAND: 1, 3, 1, "1: the operand port reads a residual operand with the last tap, which a pool does not fold";
     LAST: 1, 4, 1, "1: the program ends after this step";
     SETS: 1, 5, 1, "1: nine sets of parameters, chosen by the output pixel's place: first, in between or last row, then column; 0: one";
+    TABLED: 1, 6, 1, "1: outputs are looked up in a table before they are written";
     SOURCE: 1, 8, 2, "activation buffer that the array reads, or the taps of a pool";
     DESTINATION: 1, 10, 2, "activation buffer that is written";
     OPERAND_SOURCE: 1, 12, 2, "activation buffer of the residual operand";
@@ -88,6 +89,9 @@ fields! {
     OUTPUT_PLANE: 12, 16, 16, "words of one channel group of the output - 1";
     GROUP_REST: 13, 0, 7, "columns that are left of a tile when as many whole groups as fit are taken";
     GROUP_ROWS: 13, 8, 14, "inputs of these whole groups; 0 with one output tile";
+    TABLE: 13, 22, 5, "which table";
+    SOURCE_ZERO: 14, 0, 8, "zero point of what the array reads, or the taps of a pool, two's complement";
+    OPERAND_ZERO: 14, 8, 8, "zero point of the residual operand, two's complement";
 }
 
 /// A descriptor as it is written to the program memory.

@@ -1,10 +1,21 @@
 //! The smallest memories that hold a network.
 
+use super::placement::tables;
 use super::{Network, Program, ProgramError};
-use crate::config::{Configuration, Depths};
+use crate::config::{Configuration, Depths, MAX_TABLES};
 
-/// The configuration with every memory as deep as a network needs and no deeper, and the
-/// network's program on it.
+/// The configuration with zero points and tables if a network has some, and not otherwise.
+pub fn equip(configuration: &Configuration, network: &Network) -> Configuration {
+    let mut zeros = (0..=network.layers.len()).map(|tensor| network.zero(tensor));
+    Configuration {
+        zero_points: zeros.any(|zero| zero != 0),
+        tables: tables(&network.layers).min(MAX_TABLES),
+        ..configuration.clone()
+    }
+}
+
+/// The configuration [equipped](equip) for a network, with every memory as deep as it needs and no
+/// deeper, and the network's program on it.
 ///
 /// No memory is made smaller at the price of another pass over a map: the program has as many
 /// steps as with the deepest memories.
@@ -17,7 +28,7 @@ pub fn fit(
 ) -> Result<(Configuration, Program), ProgramError> {
     let mut fitted = Configuration {
         depths: Depths::DEEPEST,
-        ..configuration.clone()
+        ..equip(configuration, network)
     };
     let program = Program::new(&fitted, network)?;
     let pixels = program.steps.iter().map(|step| step.pixels()).max();

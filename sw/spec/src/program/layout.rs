@@ -54,7 +54,7 @@ pub(super) struct Layout {
 enum Job {
     Layer(usize),
     Part(Copied),
-    /// The results are what a concat of this layer made.
+    /// The results are what a concat or a pointwise function of this layer made.
     Results(usize),
 }
 
@@ -110,7 +110,18 @@ impl Layout {
     }
 }
 
-/// Layers and copied parts in order; a concat has no pass of its own, unless it gives the results.
+/// Whether a layer's output lies in a buffer: results do not, but those that are stored integers
+/// and no sums, as of a pointwise function or a concat.
+pub(super) fn writes(network: &Network, layer: usize) -> bool {
+    let stored = matches!(
+        network.layers[layer].operation,
+        Operation::Pointwise | Operation::Concat
+    );
+    layer + 1 < network.layers.len() || stored
+}
+
+/// Layers and copied parts in order; a concat has no pass of its own. What a last layer stores is
+/// copied to the results.
 fn jobs(network: &Network, slices: &Slices) -> Vec<Job> {
     let mut jobs = Vec::new();
     for (index, layer) in network.layers.iter().enumerate() {
@@ -118,11 +129,11 @@ fn jobs(network: &Network, slices: &Slices) -> Vec<Job> {
             Operation::Concat => {
                 let parts = slices.copied.iter().filter(|part| part.layer == index);
                 jobs.extend(parts.copied().map(Job::Part));
-                let last = index + 1 == network.layers.len();
-                jobs.extend(last.then_some(Job::Results(index)));
             }
             _ => jobs.push(Job::Layer(index)),
         }
+        let last = index + 1 == network.layers.len();
+        jobs.extend((last && writes(network, index)).then_some(Job::Results(index)));
     }
     jobs
 }
@@ -136,7 +147,7 @@ fn task(network: &Network, slices: &Slices, job: Job) -> Task {
                 .iter()
                 .map(|&t| root(t))
                 .collect(),
-            writes: (index + 1 < network.layers.len()).then(|| root(index + 1)),
+            writes: writes(network, index).then(|| root(index + 1)),
         },
         Job::Part(part) => Task {
             reads: vec![root(part.tensor)],

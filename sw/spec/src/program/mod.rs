@@ -26,7 +26,7 @@ mod window;
 
 pub use average::{Divisors, PLACES, place};
 pub use error::ProgramError;
-pub use fit::fit;
+pub use fit::{equip, fit};
 pub use layer::{Layer, LayerShapes};
 pub use layout::Stay;
 pub use network::{MAX_CHANNELS, MAX_POOL_KERNEL, MAX_STRIDE, Network};

@@ -2,9 +2,11 @@
 
 use super::describe::{describe, describe_load};
 use super::descriptor::Descriptor;
-use super::layout::{Layout, Run, Stay};
+use super::layout::{Layout, Run, Stay, writes};
 use super::place::{BUFFERS, Place, map_words};
-use super::{LayerShapes, Network, Operand, Operation, Origin, ProgramError, Shape, Step, Window};
+use super::{
+    Layer, LayerShapes, Network, Operand, Operation, Origin, ProgramError, Shape, Step, Window,
+};
 use crate::arithmetic::{OutputScale, check_accumulator};
 use crate::config::{Configuration, RESULT_FIFO_DEPTH};
 use crate::image::{Grid, Tiling};
@@ -49,6 +51,12 @@ impl Program {
             depths.layers,
             passes.count(),
             "the network",
+        )?;
+        check_depth(
+            "tables",
+            configuration.tables,
+            tables(&network.layers),
+            "the network, one for each pointwise layer,",
         )?;
         check_activations(configuration, network.input, "the input")?;
         for (index, shape) in shapes.iter().enumerate() {
@@ -208,9 +216,11 @@ fn weightless(shapes: LayerShapes, run: &Run) -> Step {
         operand_tap: false,
         wide: run.destination.is_none(),
         source: run.source,
+        source_zero: 0,
         destination: run.destination.unwrap_or(NOWHERE),
         operand: None,
         output: COPY_SCALE,
+        table: None,
         tiling: None,
         input_tiles: 1,
         output_tiles: 1,
@@ -233,6 +243,7 @@ fn compute(network: &Network, shapes: &[LayerShapes], layer: usize, run: &Run) -
     let this = &network.layers[layer];
     let mut step = Step {
         output: this.output,
+        source_zero: network.zero(this.source()),
         sums: !matches!(
             this.operation,
             Operation::Convolution { .. } | Operation::MaxPool { .. }
@@ -245,6 +256,7 @@ fn compute(network: &Network, shapes: &[LayerShapes], layer: usize, run: &Run) -
         shape: tensor_shape(network, shapes, this.reads[1]),
         stride,
         scale,
+        zero: network.zero(this.reads[1]),
     };
     match this.operation {
         Operation::Convolution {
@@ -262,11 +274,18 @@ fn compute(network: &Network, shapes: &[LayerShapes], layer: usize, run: &Run) -
             let sets = this.operation.parameter_sets(step.shapes.input);
             step.sets = sets.expect("every layer was checked");
         }
+        Operation::Pointwise => step.table = Some(tables(&network.layers[..layer])),
         Operation::Pad { padding } => step.shapes.window.padding = padding,
         Operation::Resize { factors } => step.repeats = (factors.rows - 1, factors.columns - 1),
         _ => {}
     }
     step
+}
+
+/// Tables that layers need: each pointwise layer has its own, in their order.
+pub(super) fn tables(layers: &[Layer]) -> usize {
+    let pointwise = |layer: &&Layer| layer.operation == Operation::Pointwise;
+    layers.iter().filter(pointwise).count()
 }
 
 /// Checks what depends on a layer alone.
@@ -277,9 +296,9 @@ fn check_layer(
     shapes: &LayerShapes,
 ) -> Result<(), ProgramError> {
     let layer = &network.layers[index];
-    check_operation(network, index, shapes)?;
+    check_operation(configuration, network, index, shapes)?;
     let named = named(network, index);
-    if index + 1 < network.layers.len() {
+    if writes(network, index) {
         check_activations(configuration, shapes.output, &named)?;
     }
     check_depth(
@@ -331,8 +350,9 @@ fn check_activations(
     )
 }
 
-/// Refuses what no accelerator computes.
+/// Refuses what the accelerator does not compute.
 fn check_operation(
+    configuration: &Configuration,
     network: &Network,
     index: usize,
     shapes: &LayerShapes,
@@ -344,16 +364,15 @@ fn check_operation(
             name: layer.name.clone(),
             field,
             value,
-            allowed: format!("{allowed} on an accelerator"),
+            allowed: allowed.to_owned(),
         })
     };
-    if layer.operation == Operation::Pointwise {
-        let allowed = "any operation but pointwise functions";
-        return refuse("operation", layer.operation.kind().to_owned(), allowed);
-    }
     let zeros = layer.reads.iter().map(|&tensor| network.zero(tensor));
-    if let Some(zero) = zeros.chain([layer.zero]).find(|&zero| zero != 0) {
-        return refuse("zero point", zero.to_string(), "0");
+    if let Some(zero) = zeros.chain([layer.zero]).find(|&zero| zero != 0)
+        && !configuration.zero_points
+    {
+        let allowed = "0 on an accelerator without zero points; it needs zero_points = true";
+        return refuse("zero point", zero.to_string(), allowed);
     }
     let window = shapes.window;
     if layer.operation.parameter_sets(shapes.input).is_none() {
@@ -363,7 +382,7 @@ fn check_operation(
                 "{window} with stride {} and padding {} over a map of {}",
                 window.stride, window.padding, shapes.input
             ),
-            "an average whose divisor differs at most between first, last and other rows and columns of windows, and is never zero,",
+            "an average whose divisor differs at most between first, last and other rows and columns of windows, and is never zero, on an accelerator",
         );
     }
     Ok(())

@@ -25,6 +25,8 @@ pub struct Operand {
     pub stride: usize,
     /// Its scale.
     pub scale: ResidualScale,
+    /// Its zero point, which is taken off.
+    pub zero: i8,
 }
 
 /// A layer, or a copy of a tensor, as the accelerator runs it.
@@ -46,12 +48,16 @@ pub struct Step {
     pub wide: bool,
     /// What is read.
     pub source: Place,
+    /// The zero point that is taken off what is read; 0 of a copy, which leaves what is stored.
+    pub source_zero: i8,
     /// What is written; means nothing in the last layer.
     pub destination: Place,
     /// What is added.
     pub operand: Option<Operand>,
     /// Shift and bounds of its output.
     pub output: OutputScale,
+    /// The table in which its output is looked up (pointwise layers).
+    pub table: Option<usize>,
     /// How its weights are cut (convolutions).
     pub tiling: Option<Tiling>,
     /// Tiles of `rows` input channels that each output tile reads; 1 without an array.

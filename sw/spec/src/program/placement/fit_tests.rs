@@ -2,7 +2,7 @@
 
 use super::tests::{configuration, convolution, network, residual};
 use crate::config::Configuration;
-use crate::program::{Program, fit};
+use crate::program::{Operation, Program, fit};
 
 #[test]
 fn a_fitted_configuration_holds_the_network_and_one_word_less_of_any_memory_does_not() {
@@ -28,4 +28,21 @@ fn a_fitted_configuration_holds_the_network_and_one_word_less_of_any_memory_does
         let message = Program::new(&smaller, &graph).unwrap_err().to_string();
         assert!(message.starts_with(field), "{message}");
     }
+}
+
+#[test]
+fn a_fitted_configuration_has_zero_points_and_tables_only_if_the_network_has() {
+    let plain = network(vec![convolution(3, 4, None)]);
+    let built = Configuration {
+        zero_points: true,
+        tables: 5,
+        ..configuration()
+    };
+    let (fitted, _) = fit(&built, &plain).unwrap();
+    assert_eq!((fitted.zero_points, fitted.tables), (false, 0));
+    let mut both = network(vec![convolution(3, 4, None), convolution(1, 4, None)]);
+    both.input_zero = -128;
+    both.layers[1].operation = Operation::Pointwise;
+    let (fitted, _) = fit(&configuration(), &both).unwrap();
+    assert_eq!((fitted.zero_points, fitted.tables), (true, 1));
 }

@@ -23,6 +23,8 @@ pub(super) fn configuration() -> Configuration {
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,
         fault_emulation: false,
+        zero_points: false,
+        tables: 0,
     }
 }
 
@@ -308,15 +310,127 @@ fn padding_that_makes_a_map_too_tall_is_refused_with_the_side() {
     assert!(message.contains("output height is 4097"), "{message}");
 }
 
+/// A pointwise function without its source.
+fn pointwise(layer: &Layer) -> Layer {
+    Layer {
+        name: "function".into(),
+        operation: Operation::Pointwise,
+        reads: Vec::new(),
+        ..layer.clone()
+    }
+}
+
 #[test]
-fn a_zero_point_is_refused_until_the_hardware_takes_it_off() {
+fn zero_points_are_refused_where_the_hardware_does_not_take_them_off() {
     let mut shifted = network(vec![convolution(3, 4, None)]);
     shifted.layers[0].zero = -7;
-    let message = Program::new(&configuration(), &shifted)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("layer 0 (conv3): zero point is -7; allowed is 0 on an accelerator"),
-        "{message}"
+    let plain = configuration();
+    let message = Program::new(&plain, &shifted).unwrap_err().to_string();
+    let expected = "layer 0 (conv3): zero point is -7; allowed is 0 on an accelerator without zero points; it needs zero_points = true";
+    assert!(message.contains(expected), "{message}");
+    let with = Configuration {
+        zero_points: true,
+        ..plain
+    };
+    let program = Program::new(&with, &shifted).unwrap();
+    let zeros = |field| -> Vec<u32> {
+        let steps = program.steps.iter();
+        steps.map(|step| step.descriptor.get(field)).collect()
+    };
+    assert_eq!(zeros(field::SOURCE_ZERO), [0, 0xf9, 0]);
+    assert_eq!(zeros(field::OPERAND_ZERO), [0, 0, 0]);
+}
+
+#[test]
+fn an_operand_has_a_zero_point_of_its_own_and_a_copy_none() {
+    // The second part is read by others too, and so is copied into the concat.
+    let mut block = network(vec![
+        convolution(3, 8, None),
+        convolution(3, 8, residual(1)),
+        convolution(3, 8, residual(1)),
+    ]);
+    block.layers.truncate(3);
+    block.layers.push(Layer {
+        name: "concat".into(),
+        reads: vec![2, 2],
+        operation: Operation::Concat,
+        ..block.layers[0].clone()
+    });
+    block.layers.push(Layer {
+        reads: vec![3, 4],
+        operation: Operation::Concat,
+        ..block.layers[3].clone()
+    });
+    let mut end = convolution(1, 4, None);
+    end.operation = Operation::dense(
+        Shape {
+            channels: 24,
+            ..block.input
+        },
+        4,
     );
+    end.reads = vec![5];
+    block.layers.push(end);
+    for layer in &mut block.layers[1..5] {
+        layer.zero = -128;
+    }
+    block.layers[0].zero = 5;
+    let with = Configuration {
+        zero_points: true,
+        ..configuration()
+    };
+    let program = Program::new(&with, &block).unwrap();
+    let third = program.steps.iter().find(|step| step.layer() == Some(2));
+    let third = third.unwrap().descriptor;
+    assert_eq!(third.get(field::SOURCE_ZERO), 0x80);
+    assert_eq!(third.get(field::OPERAND_ZERO), 5);
+    let copies: Vec<_> = program
+        .steps
+        .iter()
+        .filter(|step| step.layer().is_none())
+        .collect();
+    assert!(!copies.is_empty());
+    for copy in copies {
+        assert_eq!(copy.descriptor.get(field::SOURCE_ZERO), 0);
+    }
+}
+
+#[test]
+fn every_pointwise_layer_has_a_table_and_one_too_few_is_refused() {
+    let layer = convolution(3, 4, None);
+    let graph = network(vec![layer.clone(), pointwise(&layer), pointwise(&layer)]);
+    let with = |tables| Configuration {
+        tables,
+        ..configuration()
+    };
+    let message = Program::new(&with(1), &graph).unwrap_err().to_string();
+    let expected = "tables is 1, but the network, one for each pointwise layer, needs 2: 1 more";
+    assert!(message.contains(expected), "{message}");
+    let program = Program::new(&with(2), &graph).unwrap();
+    let tables: Vec<_> = program.steps.iter().map(|step| step.table).collect();
+    assert_eq!(tables, [None, Some(0), Some(1), None, None]);
+    let descriptor = program.steps[2].descriptor;
+    assert_eq!(descriptor.get(field::TABLED), 1);
+    assert_eq!(descriptor.get(field::TABLE), 1);
+}
+
+#[test]
+fn results_of_a_pointwise_layer_are_stored_and_copied() {
+    let mut graph = network(vec![convolution(3, 4, None)]);
+    graph.layers.push(Layer {
+        reads: vec![3],
+        ..pointwise(&graph.layers[2])
+    });
+    let with = Configuration {
+        tables: 1,
+        ..configuration()
+    };
+    let program = Program::new(&with, &graph).unwrap();
+    let [.., function, results] = &program.steps[..] else {
+        unreachable!("five steps")
+    };
+    assert_eq!((function.table, function.wide), (Some(0), false));
+    assert_eq!((results.table, results.wide), (None, true));
+    assert_eq!(results.origin, Origin::Copy(4));
+    assert_eq!(results.source, function.destination);
 }
