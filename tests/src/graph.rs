@@ -55,11 +55,13 @@ pub enum Focus {
     Depthwise,
     /// A convolution in groups of channels, of any size.
     Grouped,
+    /// A map as result, pixel by pixel.
+    Map,
 }
 
 impl Focus {
     /// Every focus.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Any,
         Self::PixelsEqualWords,
         Self::FewPixels,
@@ -76,6 +78,7 @@ impl Focus {
         Self::Waiting,
         Self::Depthwise,
         Self::Grouped,
+        Self::Map,
     ];
 }
 
@@ -361,8 +364,12 @@ impl<'a, R: Rng> Builder<'a, R> {
         self.max_pool();
     }
 
-    /// Down to one pixel, with a wide layer at the end.
+    /// Down to one pixel, or to a map, with a wide layer at the end.
     fn tail(&mut self, focus: Focus) {
+        if focus == Focus::Map || self.random.random_bool(0.05) {
+            self.results_of_a_map();
+            return;
+        }
         let Shape { height, width, .. } = self.shape();
         let average = focus == Focus::AveragePool || self.random.random_bool(0.3);
         let pooled_end = self.random.random_bool(0.2);

@@ -23,7 +23,7 @@ pub struct Column {
     /// It completes one and goes on to the requantizer.
     pub last_in: Signal<In, Bit>,
     /// Output pixel.
-    pub accumulator_address_in: Signal<In, Bits<14>>,
+    pub accumulator_address_in: Signal<In, Bits<16>>,
     /// Output tile, as an address of the parameter memory.
     pub parameter_address_in: Signal<In, Bits<12>>,
     /// `valid_in` of the cycle before.
@@ -33,7 +33,7 @@ pub struct Column {
     /// `last_in` of the cycle before.
     pub last_out: Signal<Out, Bit>,
     /// `accumulator_address_in` of the cycle before.
-    pub accumulator_address_out: Signal<Out, Bits<14>>,
+    pub accumulator_address_out: Signal<Out, Bits<16>>,
     /// `parameter_address_in` of the cycle before.
     pub parameter_address_out: Signal<Out, Bits<12>>,
     /// From the array, cycle 1.
@@ -76,7 +76,7 @@ pub struct Column {
     valid: DFF<Bit>,
     first: DFF<Bit>,
     last: DFF<Bit>,
-    pixel: DFF<Bits<14>>,
+    pixel: DFF<Bits<16>>,
     tile: DFF<Bits<12>>,
     complete: DFF<Bit>,
     residual: DFF<Bits<8>>,
@@ -169,8 +169,8 @@ impl Logic for Column {
 
         self.parameters.clock.next = self.clock.val();
         self.parameters.read_enable.next = true;
-        self.parameters.read_address.next = bit_cast::<20, 12>(self.tile.q.val());
-        self.parameters.write_address.next = bit_cast::<20, 12>(self.parameter_write_address.val());
+        self.parameters.read_address.next = bit_cast::<23, 12>(self.tile.q.val());
+        self.parameters.write_address.next = bit_cast::<23, 12>(self.parameter_write_address.val());
         self.parameters.write_enable[0].next =
             self.parameter_write.val() && !self.parameter_half.val();
         self.parameters.write_enable[1].next =

@@ -23,6 +23,7 @@ fn configuration(rows: usize, columns: usize, bits: WeightBits, code: CodeName) 
             accumulators: 4096,
             parameters: 4096,
             layers: 16,
+            results: Depths::RESULTS,
         },
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,

@@ -391,7 +391,7 @@ fn shapes_without_a_layout_are_refused_by_name() {
         "{message}"
     );
     let message = refuse(vec![shape("vast", [65_535; 4])]);
-    assert!(message.contains("depths.weights is 1048576"), "{message}");
+    assert!(message.contains("depths.weights is 8388608"), "{message}");
     let message = refuse(vec![shape("one", [1; 4]); 256]);
     assert!(message.contains("256 layers"), "{message}");
     let message = refuse(vec![shape(&"x".repeat(256), [1; 4])]);

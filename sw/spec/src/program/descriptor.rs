@@ -8,7 +8,7 @@
 /// The first one says how weights are loaded. It is seen while the step before still runs, so
 /// that the first tile's weights are loaded ahead; where a step has none, it is that of the next
 /// step that has.
-pub const WORDS: usize = 14;
+pub const WORDS: usize = 15;
 
 /// A field of the descriptor: `bits` bits of word `word`, from bit `lsb` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ fields! {
     DESTINATION: 1, 10, 2, "activation buffer that is written";
     OPERAND_SOURCE: 1, 12, 2, "activation buffer of the residual operand";
     OPERAND_STRIDE: 1, 14, 2, "pixels between residual operands in a row: 1 or 2";
-    DESTINATION_BASE: 1, 16, 16, "address of the output's first word";
+    DESTINATION_BASE: 1, 16, 16, "address of the output's first word; with wide results, those of a pixel: all channels";
     KERNEL_HEIGHT: 2, 0, 6, "window rows - 1";
     KERNEL_WIDTH: 2, 6, 6, "window columns - 1";
     STRIDE_ROWS: 2, 12, 3, "rows from one window to the next";
@@ -88,6 +88,9 @@ fields! {
     OUTPUT_PLANE: 12, 16, 16, "words of one channel group of the output - 1";
     GROUP_REST: 13, 0, 7, "columns that are left of a tile when as many whole groups as fit are taken";
     GROUP_ROWS: 13, 8, 14, "inputs of these whole groups; 0 with one output tile";
+    DESTINATION_LANE: 14, 16, 6, "lane of that tile of columns in which column 0 is written";
+    SPLIT: 14, 22, 1, "1: what reaches beyond a tile of columns is written in a clock of its own, so the last tile of each output tile gives a pixel every two clocks";
+    KEEP: 14, 23, 1, "1: lanes beyond the layer's channels are left as they are; 0: they are written as zero";
 }
 
 /// A descriptor as it is written to the program memory.

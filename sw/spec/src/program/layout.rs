@@ -18,6 +18,8 @@ pub(super) struct Run {
     pub operand: Option<Place>,
     /// What it writes; none if it gives the results.
     pub destination: Option<Place>,
+    /// Whether lanes beyond its channels are another part's of the same map.
+    pub keep: bool,
 }
 
 /// A map in a buffer, from the step that writes it to the last one that reads it there.
@@ -62,7 +64,7 @@ impl Layout {
     /// Finds places for everything.
     ///
     /// # Errors
-    /// When a concat cannot be made, or the buffers are too small.
+    /// When the buffers are too small.
     pub fn new(
         configuration: &Configuration,
         network: &Network,
@@ -70,7 +72,7 @@ impl Layout {
     ) -> Result<Self, ProgramError> {
         let outputs = shapes.iter().map(|shapes| shapes.output);
         let tensors: Vec<Shape> = std::iter::once(network.input).chain(outputs).collect();
-        let slices = Slices::new(configuration, network, &tensors)?;
+        let slices = Slices::new(configuration, network, &tensors);
         let jobs = jobs(network, &slices);
         let problem = Problem {
             words: tensors
@@ -255,6 +257,7 @@ impl Writer<'_> {
             source: from.place(self.configuration, map, 0),
             operand: None,
             destination: Some(to.place(self.configuration, map, 0)),
+            keep: false,
         });
     }
 
@@ -276,6 +279,7 @@ impl Writer<'_> {
             Job::Results(_) => {}
         }
         let place = |tensor: usize, spot: Spot| self.place(tensor, spot, 0);
+        let columns = self.configuration.columns;
         let run = match job {
             Job::Layer(index) => {
                 let tensors = self.network.layers[index].reads.iter();
@@ -285,6 +289,9 @@ impl Writer<'_> {
                     source: places.next().expect("every pass reads a map"),
                     operand: places.next(),
                     destination: writes.map(|spot| place(index + 1, spot)),
+                    keep: self
+                        .slices
+                        .keeps(columns, self.tensors, index + 1, 0, index + 1),
                 }
             }
             Job::Part(part) => {
@@ -294,6 +301,11 @@ impl Writer<'_> {
                     source: place(part.tensor, reads[0]),
                     operand: None,
                     destination: writes.map(to),
+                    keep: {
+                        let (layer, tensor) = (part.layer + 1, part.tensor);
+                        self.slices
+                            .keeps(columns, self.tensors, layer, part.channel, tensor)
+                    },
                 }
             }
             Job::Results(index) => Run {
@@ -301,6 +313,7 @@ impl Writer<'_> {
                 source: place(index + 1, reads[0]),
                 operand: None,
                 destination: None,
+                keep: false,
             },
         };
         self.runs.push(run);
@@ -331,7 +344,16 @@ impl Writer<'_> {
                 let Stay { buffer, base, .. } = self.stays[stay];
                 let place = self.place(index + 1, Spot { buffer, base }, 0);
                 let shape = self.tensors[index + 1];
-                Output { step, place, shape }
+                let columns = self.configuration.columns;
+                let padded = self
+                    .slices
+                    .is_padded(columns, self.network, self.tensors, index + 1);
+                Output {
+                    step,
+                    place,
+                    shape,
+                    padded,
+                }
             })
             .collect()
     }
