@@ -54,6 +54,18 @@ impl WeightBits {
         }
     }
 
+    /// What a message adds where a weight is too large for so few bits, as those of 8-bit layers
+    /// before and behind 4-bit ones are; else nothing.
+    pub fn hint(self, value: i8) -> &'static str {
+        let (low, high) = self.range();
+        match (low..=high).contains(&value) {
+            true => "",
+            false => {
+                "; a network with some layers of 8 bits and others of 4 runs with weight_bits = 8"
+            }
+        }
+    }
+
     /// The smallest and largest weight.
     pub fn range(self) -> (i8, i8) {
         match self {

@@ -79,7 +79,7 @@ fn depthwise_3_x_3_on_16_x_16_takes_a_clock_for_each_pixel_where_there_are_as_ma
             (step.output_tiles, step.input_tiles, step.tiles()),
             (3, 1, 27)
         );
-        assert_eq!(tile_period(&c, step), period);
+        assert_eq!(tile_period(step), period);
         let clocks = (FETCH + 27 * period + drain(&c)) as u64;
         assert_eq!(layer_cycles(&c, step), clocks);
         assert_eq!(program.steps[3].weight_base, 27 * 2);

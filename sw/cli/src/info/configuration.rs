@@ -79,6 +79,7 @@ fn memories(configuration: &Configuration) -> Vec<Memory> {
         memory("accumulators", columns, depths.accumulators, 32),
         memory("parameters", columns, depths.parameters, 64),
         memory("program", 1, depths.layers * descriptor::WORDS, 32),
+        memory("results", 1, depths.results, 32),
     ]
 }
 

@@ -158,7 +158,6 @@ pub fn evaluate(
     plan: &Plan,
     mut progress: impl FnMut(),
 ) -> Result<Evaluation, EvaluateError> {
-    plan.validate()?;
     if let Subject::Integer(model) = subject
         && model.classes().is_none()
     {
@@ -167,6 +166,7 @@ pub fn evaluate(
             results: model.results(),
         });
     }
+    plan.validate()?;
     if data.is_empty() || !subject.takes(data.shape()) || data.classes > subject.classes() {
         return Err(EvaluateError::Data {
             data: data.name.clone(),

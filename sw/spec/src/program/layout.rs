@@ -3,7 +3,7 @@
 use super::place::{Place, Spot, map_words};
 use super::placement::Output;
 use super::plan::{Action, Problem, Task};
-use super::slices::{Copied, Slices};
+use super::slices::{Copied, Part, Slices};
 use super::{LayerShapes, Network, Operation, Origin, ProgramError, Shape};
 use crate::config::Configuration;
 
@@ -49,6 +49,8 @@ pub(super) struct Layout {
     pub outputs: Vec<Output>,
     /// What lies in the buffers.
     pub stays: Vec<Stay>,
+    /// How parts of concatenated tensors come there.
+    pub parts: Vec<Part>,
 }
 
 /// What a task of the plan is.
@@ -108,6 +110,7 @@ impl Layout {
             outputs: writer.outputs(),
             runs: writer.runs,
             stays: writer.stays,
+            parts: slices.parts(configuration.columns, network, &tensors),
         })
     }
 }

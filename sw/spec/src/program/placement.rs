@@ -4,6 +4,7 @@ use super::describe::{describe, describe_load};
 use super::descriptor::Descriptor;
 use super::layout::{Layout, Run, Stay};
 use super::place::{BUFFERS, Place, map_words};
+use super::slices::Part;
 use super::{LayerShapes, Network, Operand, Operation, Origin, ProgramError, Shape, Step, Window};
 use crate::arithmetic::{OutputScale, check_accumulator};
 use crate::config::Configuration;
@@ -32,6 +33,8 @@ pub struct Program {
     pub outputs: Vec<Output>,
     /// What lies where in the buffers, and during which steps.
     pub stays: Vec<Stay>,
+    /// How the parts of concatenated tensors come into their slices.
+    pub parts: Vec<Part>,
     /// Words of the weight memory in use; each is read once a pass.
     pub weight_words: usize,
     /// Parameter addresses in use: output tiles of all steps and sets.
@@ -62,6 +65,7 @@ impl Program {
             steps: Vec::with_capacity(layout.runs.len()),
             outputs: layout.outputs,
             stays: layout.stays,
+            parts: layout.parts,
             weight_words: 0,
             parameter_tiles: 0,
             input: network.input,

@@ -28,6 +28,22 @@ pub(super) struct Copied {
     pub channel: usize,
 }
 
+/// How a part of a concatenated tensor comes into its slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The concat.
+    pub layer: usize,
+    /// The tensor that it reads.
+    pub tensor: usize,
+    /// Where in the concatenated tensor it begins.
+    pub channel: usize,
+    /// Whether a pass copies it; else who makes it writes it there.
+    pub copied: bool,
+    /// Lane of a tile of columns in which it begins; from another one than 0 on, a pixel takes two
+    /// clocks where it reaches beyond the tile.
+    pub lane: usize,
+}
+
 /// How every tensor of a network is stored.
 #[derive(Clone, Debug)]
 pub(super) struct Slices {
@@ -89,6 +105,28 @@ impl Slices {
     /// Whether a tensor is a part of a concat that needs no copy.
     pub fn is_part(&self, concat: usize, tensor: usize) -> bool {
         self.joined[tensor] == Some(concat)
+    }
+
+    /// Every part of every concat, in the order of the layers and of what they read.
+    pub fn parts(&self, columns: usize, network: &Network, tensors: &[Shape]) -> Vec<Part> {
+        let mut parts = Vec::new();
+        for (layer, this) in network.layers.iter().enumerate() {
+            if this.operation != Operation::Concat {
+                continue;
+            }
+            let mut channel = 0;
+            for &tensor in &this.reads {
+                parts.push(Part {
+                    layer,
+                    tensor,
+                    channel,
+                    copied: !self.is_part(layer, tensor),
+                    lane: (self.of[layer + 1].channel + channel) % columns,
+                });
+                channel += tensors[tensor].channels;
+            }
+        }
+        parts
     }
 
     /// Whether who writes `part` so many channels behind the first one of a tensor must leave the
