@@ -71,6 +71,7 @@ pub fn benches() -> Vec<Bench> {
     // Room for the built-in MLP.
     benches[5].configuration.depths.weights = 12_000;
     benches[7].configuration.fault_emulation = false;
+    benches[0].configuration.depths.results = 1000;
     benches[1].configuration.depths.results = 1024;
     benches[2].configuration.depths.results = 700;
     benches[6].configuration.depths.results = 900;

@@ -2,6 +2,7 @@
 
 use super::Builder;
 use brownout_spec::arithmetic::ResidualScale;
+use brownout_spec::config::Depths;
 use brownout_spec::program::{Operation, Padding, Residual, Shape, Steps, Window};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
@@ -196,7 +197,8 @@ impl<R: Rng> Builder<'_, R> {
         }
     }
 
-    /// Results of a whole map: of any operation, and half of them over several tiles of columns.
+    /// Results of a whole map: of any operation, many over several tiles of columns, and many more
+    /// than are kept where a configuration does not say how many.
     pub(super) fn results_of_a_map(&mut self) {
         let from = self.tensors.len() - 1;
         let columns = self.configuration.columns;
@@ -204,8 +206,16 @@ impl<R: Rng> Builder<'_, R> {
             true => columns,
             false => 3 * columns,
         };
-        let channels = self.random.random_range(1..=most);
-        match self.random.random_range(0..8) {
+        let pixels = self.shape().pixels();
+        let (least, kept) = (
+            Depths::RESULTS / pixels + 1,
+            self.configuration.depths.results / pixels,
+        );
+        let channels = match least <= kept && self.random.random() {
+            true => self.random.random_range(least..=kept.min(least + columns)),
+            false => self.random.random_range(1..=most),
+        };
+        match self.random.random_range(0..12) {
             0 => self.max_pool(),
             1 => self.average_pool(),
             2 => self.addition(),
