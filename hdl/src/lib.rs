@@ -22,12 +22,12 @@ pub use generate::{GenerateError, generate};
 /// Widths that the RTL states in its types are the specification's.
 const _: () = {
     use brownout_spec::{arithmetic, config, program, registers};
-    assert!(config::WEIGHT_ADDRESS_BITS == 20);
+    assert!(config::WEIGHT_ADDRESS_BITS == 23);
     assert!(config::ACTIVATION_ADDRESS_BITS == 16);
-    assert!(config::ACCUMULATOR_ADDRESS_BITS == 14);
+    assert!(config::ACCUMULATOR_ADDRESS_BITS == 16);
     assert!(config::PARAMETER_ADDRESS_BITS == 12);
-    assert!(config::RESULT_FIFO_DEPTH == 1 << 8);
     assert!(config::MAX_TABLES < 1 << 5 && arithmetic::TABLE_ENTRIES == 1 << 8);
+    assert!(config::RESULT_ADDRESS_BITS == 10);
     assert!(config::MAX_LAYERS * program::descriptor::WORDS <= 1 << 12);
     assert!(arithmetic::SUM_BITS == 48);
     assert!(registers::LANES_PER_BEAT == 4);

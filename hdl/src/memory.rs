@@ -26,11 +26,11 @@ pub struct Memory<const W: usize> {
     /// Whether to read; without it the output keeps its word.
     pub read_enable: Signal<In, Bit>,
     /// Word to read.
-    pub read_address: Signal<In, Bits<20>>,
+    pub read_address: Signal<In, Bits<23>>,
     /// The word addressed one cycle earlier.
     pub read_data: Vec<Signal<Out, Bits<W>>>,
     /// Word to write.
-    pub write_address: Signal<In, Bits<20>>,
+    pub write_address: Signal<In, Bits<23>>,
     /// Which lanes of it to write.
     pub write_enable: Vec<Signal<In, Bit>>,
     /// What to write.
@@ -40,7 +40,7 @@ pub struct Memory<const W: usize> {
 }
 
 impl<const W: usize> Memory<W> {
-    /// A memory of `depth` words, at most 2²⁰, of `lanes` lanes.
+    /// A memory of `depth` words, at most 2²³, of `lanes` lanes.
     pub fn new(depth: usize, lanes: usize) -> Self {
         Self {
             clock: Default::default(),

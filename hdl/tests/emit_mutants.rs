@@ -25,6 +25,7 @@ fn configuration() -> Configuration {
             accumulators: 128,
             parameters: 32,
             layers: 8,
+            results: Depths::RESULTS,
         },
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,

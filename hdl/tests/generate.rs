@@ -20,6 +20,7 @@ fn configuration(rows: usize, columns: usize, code: CodeName, bits: WeightBits) 
             accumulators: 128,
             parameters: 32,
             layers: 8,
+            results: Depths::RESULTS,
         },
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,

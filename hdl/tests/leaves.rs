@@ -55,8 +55,8 @@ impl<const W: usize, const A: usize> Logic for Framed<W, A> {
     fn update(&mut self) {
         self.memory.clock.next = self.clock.val();
         self.memory.read_enable.next = self.read_enable.val();
-        self.memory.read_address.next = bit_cast::<20, A>(self.read_address.val());
-        self.memory.write_address.next = bit_cast::<20, A>(self.write_address.val());
+        self.memory.read_address.next = bit_cast::<23, A>(self.read_address.val());
+        self.memory.write_address.next = bit_cast::<23, A>(self.write_address.val());
         for l in 0..self._lanes {
             self.memory.write_enable[l].next = self.write_enable[l].val();
             self.memory.write_data[l].next = self.write_data[l].val();

@@ -311,18 +311,20 @@ impl Trial<'_, '_> {
         None
     }
 
-    /// A wrong logit after right activations comes from the last layer's only pixel.
+    /// A wrong logit after right activations comes from the last layer.
     fn last_layer(&self, difference: Difference) -> Option<Place> {
         let Difference::Logit { index, golden, rtl } = difference else {
             return None;
         };
         let layer = self.model.network.layers.len() - 1;
+        let map = self.golden.network.shapes()[layer].output;
+        let (pixel, channel) = (index / map.channels, index % map.channels);
         Some(Place {
             layer,
             name: self.model.network.layers[layer].name.clone(),
-            y: 0,
-            x: 0,
-            channel: index,
+            y: pixel / map.width,
+            x: pixel % map.width,
+            channel,
             golden,
             rtl,
         })

@@ -78,6 +78,13 @@ const OF_GRAPHS: &[&str] = &[
     "concat with a copied part",
     "part of a concat that others read",
     "slice that begins within a word",
+    "slice that begins within a tile of columns",
+    "slice that is written across tiles of columns",
+    "slice that begins with a tile and leaves its last lanes to others",
+    "copied part that begins within a tile of columns",
+    "map as result",
+    "map as result over several tiles of columns",
+    "more than 256 results",
     "results from a concat",
     "copy of a whole tensor",
     "source behind the beginning of a buffer",
@@ -113,7 +120,7 @@ impl Census {
         conditions: &Conditions,
         stalls: f64,
     ) {
-        let mut features = graph_features(graph);
+        let mut features = graph_features(configuration.columns, graph);
         features.extend(zero_features(configuration, graph));
         let at_once = GRAPH_FEATURES
             .iter()
@@ -226,7 +233,7 @@ const GRAPH_FEATURES: &[&str] = &[
 ];
 
 /// What a graph has that no chain of square windows has.
-fn graph_features(graph: &Graph) -> Vec<&'static str> {
+fn graph_features(columns: usize, graph: &Graph) -> Vec<&'static str> {
     let mut found = Vec::new();
     let mut add = |present: bool, feature| {
         if present {
@@ -278,10 +285,31 @@ fn graph_features(graph: &Graph) -> Vec<&'static str> {
         let operand = step.operand.map_or(0, |operand| operand.place.base);
         add(operand > 0, "operand behind the beginning of a buffer");
         add(
-            step.destination.base > 0,
+            !step.wide && step.destination.base > 0,
             "output behind the beginning of a buffer",
         );
-        add(step.destination.lane > 0, "slice that begins within a word");
+        add(
+            !step.wide && step.destination.lane > 0,
+            "slice that begins within a word",
+        );
+        let within = step.destination.lane % columns > 0;
+        add(within, "slice that begins within a tile of columns");
+        add(step.split, "slice that is written across tiles of columns");
+        add(
+            step.keep && !within,
+            "slice that begins with a tile and leaves its last lanes to others",
+        );
+        add(
+            within && step.layer().is_none(),
+            "copied part that begins within a tile of columns",
+        );
+        add(step.wide && step.pixels() > 1, "map as result");
+        add(
+            step.wide && step.pixels() > 1 && several,
+            "map as result over several tiles of columns",
+        );
+        let results = step.shapes.output.volume();
+        add(step.wide && results > 256, "more than 256 results");
         let maps = program.stays.iter();
         let whole = maps.filter(|stay| {
             let place = (stay.buffer, stay.base);

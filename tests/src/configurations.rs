@@ -38,6 +38,7 @@ pub fn configuration(
             accumulators: 200,
             parameters: 40,
             layers: 9,
+            results: Depths::RESULTS,
         },
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,
@@ -78,6 +79,10 @@ pub fn benches() -> Vec<Bench> {
     // Room for the built-in MLP.
     benches[5].configuration.depths.weights = 12_000;
     benches[7].configuration.fault_emulation = false;
+    benches[0].configuration.depths.results = 1000;
+    benches[1].configuration.depths.results = 1024;
+    benches[2].configuration.depths.results = 700;
+    benches[6].configuration.depths.results = 900;
     benches
 }
 

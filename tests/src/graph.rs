@@ -58,11 +58,13 @@ pub enum Focus {
     Grouped,
     /// A pointwise function, or two, which may give the results.
     Pointwise,
+    /// A map as result, pixel by pixel.
+    Map,
 }
 
 impl Focus {
     /// Every focus.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Any,
         Self::PixelsEqualWords,
         Self::FewPixels,
@@ -80,6 +82,7 @@ impl Focus {
         Self::Depthwise,
         Self::Grouped,
         Self::Pointwise,
+        Self::Map,
     ];
 }
 
@@ -370,8 +373,12 @@ impl<'a, R: Rng> Builder<'a, R> {
         self.max_pool();
     }
 
-    /// Down to one pixel, with a wide layer at the end.
+    /// Down to one pixel, or to a map, with a wide layer at the end.
     fn tail(&mut self, focus: Focus) {
+        if focus == Focus::Map || self.random.random_bool(0.05) {
+            self.results_of_a_map();
+            return;
+        }
         let Shape { height, width, .. } = self.shape();
         let average = focus == Focus::AveragePool || self.random.random_bool(0.3);
         let pooled_end = self.random.random_bool(0.2);

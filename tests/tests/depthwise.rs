@@ -83,7 +83,7 @@ fn depthwise_3_x_3_is_exact_and_loses_no_clock_between_tiles_of_16_or_more_pixel
         let graph = graph(&accelerator, side, CHANNELS, side as u64);
         let depthwise = &graph.program.steps[0];
         assert_eq!(depthwise.tiles(), 3 * 9, "three tiles of columns");
-        assert_eq!(tile_period(&accelerator, depthwise), period);
+        assert_eq!(tile_period(depthwise), period);
         for mode in [FaultMode::None, FaultMode::Persistent, FaultMode::Transient] {
             compare(&mut driver, &graph, &conditions(mode, FaultMap::default()));
         }

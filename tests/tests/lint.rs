@@ -6,7 +6,7 @@ use brownout_hdl::generate;
 use brownout_sim::build::{ModelSource, lint};
 use brownout_sim::simulator::source;
 use brownout_spec::code::CodeName;
-use brownout_spec::config::{Configuration, WeightBits};
+use brownout_spec::config::{Configuration, Depths, WeightBits};
 use brownout_tests::configurations::{benches, configuration};
 use brownout_tests::session::tools;
 
@@ -36,11 +36,12 @@ fn extreme_shapes_and_full_depths_are_free_of_warnings() {
         for fault_emulation in [false, true] {
             let mut large = configuration(rows, columns, WeightBits::Eight, CodeName::Secded72_64);
             large.fault_emulation = fault_emulation;
-            large.depths.weights = 1 << 20;
+            large.depths.weights = Depths::DEEPEST.weights;
             large.depths.activations = 1 << 16;
-            large.depths.accumulators = 1 << 14;
+            large.depths.accumulators = Depths::DEEPEST.accumulators;
             large.depths.parameters = 1 << 12;
             large.depths.layers = 255;
+            large.depths.results = Depths::DEEPEST.results;
             is_clean(&large);
         }
     }

@@ -3,7 +3,8 @@
 use brownout_hdl::emit::Emitted;
 use brownout_hdl::generate::generate;
 use brownout_sim::build::BuildOptions;
-use brownout_sim::compare::{Difference, Mismatch};
+use brownout_sim::compare::{CompareError, Difference, Mismatch};
+use brownout_sim::driver::DriverError;
 use brownout_sim::link::Stalls;
 use brownout_sim::simulator::{Simulator, source};
 use brownout_spec::code::{Code, CodeName, Policy};
@@ -43,6 +44,15 @@ fn first_mismatch(
     emitted: &Emitted,
     focuses: &[Focus],
 ) -> Option<Mismatch> {
+    difference(configuration, emitted, focuses).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The first mismatch, or why there is no answer.
+fn difference(
+    configuration: &Configuration,
+    emitted: &Emitted,
+    focuses: &[Focus],
+) -> Result<Option<Mismatch>, CompareError> {
     let (toolchain, cache) = tools();
     let simulator = Simulator::from_verilog(
         &toolchain,
@@ -70,14 +80,13 @@ fn first_mismatch(
         let graph = graph::draw(configuration, focus, &mut random);
         let volume = graph.program.input.volume();
         let images: Vec<_> = (0..2).map(|_| draw_image(volume, &mut random)).collect();
-        let found = compare_images(&mut driver, &graph, &conditions, &images, &[0, 1])
-            .unwrap_or_else(|error| panic!("{error}"));
+        let found = compare_images(&mut driver, &graph, &conditions, &images, &[0, 1])?;
         if let Some(mismatch) = found {
             check_place(&mismatch, &graph);
-            return Some(mismatch);
+            return Ok(Some(mismatch));
         }
     }
-    None
+    Ok(None)
 }
 
 fn check_place(mismatch: &Mismatch, graph: &Graph) {
@@ -132,7 +141,7 @@ fn a_swap_one_cycle_early_is_found() {
 
 #[test]
 fn a_padding_lane_that_is_written_without_being_zeroed_is_found() {
-    let change = Change::wire("writer", "masked_5", "activation_5");
+    let change = Change::wire("writer", "unplaced_5", "activation_5");
     let mismatch = find(&in_place(), &[change]);
     // The row mask hides it from everything but the padding lane itself.
     assert_eq!(mismatch.difference, Difference::Activation);
@@ -186,6 +195,72 @@ fn a_map_that_is_written_from_the_beginning_of_its_buffer_is_found() {
         instead: "_base ^ destination_base".into(),
     };
     find(&in_place(), &[change]);
+}
+
+/// Parts of concats that begin in any lane.
+const PARTS: [Focus; 1] = [Focus::Concatenation];
+
+#[test]
+fn a_part_of_a_concat_that_is_not_moved_to_its_lane_is_found() {
+    for stage in 0..3 {
+        let change = Change {
+            module: "writer",
+            before: format!(".moves(destination_lane[{stage}]"),
+            after: ")",
+            instead: " && 1'b0".into(),
+        };
+        find_by(&in_place(), &[change], &PARTS);
+    }
+}
+
+#[test]
+fn lanes_of_another_part_that_are_written_as_zero_are_found() {
+    let change = Change::wire("descriptor", "keep", "1'b0");
+    find_by(&in_place(), &[change], &PARTS);
+}
+
+#[test]
+fn what_reaches_beyond_a_tile_of_columns_and_is_not_written_is_found() {
+    let change = Change::register("writer", "second_q", "1'b0");
+    find_by(&in_place(), &[change], &PARTS);
+    // With two tiles of columns in a word, it may lie in the same one.
+    let wide_words = configuration(8, 4, WeightBits::Four, CodeName::None);
+    let change = Change {
+        module: "writer",
+        before: "second_base_q <= base_after".into(),
+        after: ";",
+        instead: " & base_q".into(),
+    };
+    find_by(&wide_words, &[change], &PARTS);
+}
+
+#[test]
+fn a_result_that_is_left_out_or_in_another_order_is_found() {
+    let one_less = Change {
+        module: "result_fifo",
+        before: "(next_column >= last_columns".into(),
+        after: ")",
+        instead: " - 7'd1".into(),
+    };
+    let mut emitted = generate(&in_place()).unwrap_or_else(|error| panic!("{error}"));
+    one_less.apply(&mut emitted);
+    let error = difference(&in_place(), &emitted, &[Focus::Map]).unwrap_err();
+    let missing = matches!(
+        error,
+        CompareError::Driver(DriverError::Unfinished { found, expected, .. }) if found < expected
+    );
+    assert!(missing, "{error}");
+    let by_tiles = Change {
+        module: "result_fifo",
+        before: "pixel_begin_q <= pixel_begin_q + ".into(),
+        after: ";",
+        instead: "COLUMNS".into(),
+    };
+    // Then the last result is not where the others end, either.
+    let mut emitted = generate(&in_place()).unwrap_or_else(|error| panic!("{error}"));
+    by_tiles.apply(&mut emitted);
+    let found = difference(&in_place(), &emitted, &[Focus::Map]);
+    assert!(!matches!(found, Ok(None)), "results in another order");
 }
 
 #[test]

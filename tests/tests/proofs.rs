@@ -142,6 +142,7 @@ fn small_memories() -> Configuration {
         accumulators: 8,
         parameters: 5,
         layers: 1,
+        results: Depths::RESULTS,
     };
     small.columns = 8;
     small

@@ -18,7 +18,7 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
             "ports register_write: registers: write strobe, read strobe, read data one clock later"
         );
         comment!("ports input_valid: input stream: weights, program, parameters, image");
-        comment!("ports output_valid: result stream: int32, in channel order");
+        comment!("ports output_valid: result stream: int32, pixel by pixel, channels inside");
         dff_setup!(
             self,
             clock,
@@ -74,7 +74,7 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
         self.program_memory.write_address.next = self.loader.address.val();
         self.program_memory.write_data[0].next = self.loader.data.val();
         self.program_memory.read_address.next =
-            bit_cast::<20, 12>(self.sequencer.program_address.val());
+            bit_cast::<23, 12>(self.sequencer.program_address.val());
 
         comment!("sequencer");
         self.sequencer.start.next = self.registers.start.val();
@@ -93,6 +93,7 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
         self.sequencer.layer_output_width.next = self.descriptor.output_width.val();
         self.sequencer.layer_output_height.next = self.descriptor.output_height.val();
         self.sequencer.layer_wide.next = self.descriptor.wide.val();
+        self.sequencer.layer_split.next = self.descriptor.split.val();
         self.sequencer.layer_pool.next = self.descriptor.pool.val();
         self.sequencer.layer_input_tiles.next = self.descriptor.input_tiles.val();
         self.sequencer.layer_kernel_width.next = self.descriptor.kernel_width.val();
@@ -276,6 +277,9 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
         self.writer.destination.next = self.descriptor.destination.val();
         self.writer.destination_base.next = self.descriptor.destination_base.val();
         self.writer.destination_tile.next = self.descriptor.destination_tile.val();
+        self.writer.destination_lane.next = self.descriptor.destination_lane.val();
+        self.writer.split.next = self.descriptor.split.val();
+        self.writer.keep.next = self.descriptor.keep.val();
         self.writer.output_plane.next = self.descriptor.output_plane.val();
         self.writer.output_tiles.next = self.descriptor.output_tiles.val();
         self.writer.last_columns.next = self.descriptor.last_columns.val();
@@ -295,6 +299,8 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
         }
         self.results.layer_start.next = self.sequencer.begin_layer.val();
         self.results.output_tiles.next = self.descriptor.output_tiles.val();
+        self.results.last_pixel.next = self.descriptor.output_plane.val().get_bits::<10>(0);
+        self.results.channels.next = self.descriptor.destination_base.val().get_bits::<11>(0);
         self.results.last_columns.next = self.descriptor.last_columns.val();
         self.results.push.next = self.columns.result_valid.val();
         self.results.data.next = self.columns.result.val();

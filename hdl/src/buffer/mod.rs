@@ -1,6 +1,7 @@
 //! Activation buffers: three equal memories, an array port, an operand port and a writer.
 
 mod ports;
+mod rotate;
 mod writer;
 
 pub use ports::ActivationBuffers;

@@ -256,9 +256,9 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
                 self.read_address[b].next = self.source_address.val();
             }
             self.buffer[b].clock.next = self.clock.val();
-            self.buffer[b].read_address.next = self.read_address[b].val().index().to_bits::<20>();
+            self.buffer[b].read_address.next = self.read_address[b].val().index().to_bits::<23>();
             self.buffer[b].read_enable.next = true;
-            self.buffer[b].write_address.next = bit_cast::<20, 16>(self.write_address.val());
+            self.buffer[b].write_address.next = bit_cast::<23, 16>(self.write_address.val());
             for l in 0..self._lanes {
                 self.buffer[b].write_enable[l].next =
                     self.write_lane[l].val() && (self.write_buffer.val().index() == b);

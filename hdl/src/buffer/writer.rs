@@ -1,12 +1,15 @@
 //! What enters the activation buffers: a layer's outputs, or the host's input image.
 
+use super::rotate::RotationStage;
 use crate::comment;
 use brownout_spec::config::Configuration;
 use rust_hdl::prelude::*;
 
 /// Writes deskewed outputs in the order in which they come: output tile, pixel.
 ///
-/// Lanes beyond the layer's channels are written as zero.
+/// Lanes beyond the layer's channels are written as zero, or kept. An output may begin in any lane
+/// of a tile of columns: columns are rotated, and what reaches beyond the tile is written in the
+/// clock after, in which no other output comes.
 #[derive(LogicBlock)]
 pub struct Writer {
     /// Clock.
@@ -19,6 +22,12 @@ pub struct Writer {
     pub destination_base: Signal<In, Bits<16>>,
     /// Layer constant: tile of columns in it at which the first output tile is written.
     pub destination_tile: Signal<In, Bits<4>>,
+    /// Layer constant: lane of a tile of columns in which column 0 is written.
+    pub destination_lane: Signal<In, Bits<6>>,
+    /// Layer constant: outputs reach beyond a tile of columns.
+    pub split: Signal<In, Bit>,
+    /// Layer constant: lanes beyond the layer's channels are kept.
+    pub keep: Signal<In, Bit>,
     /// Layer constant: pixels - 1.
     pub output_plane: Signal<In, Bits<16>>,
     /// Layer constant: output tiles - 1.
@@ -55,11 +64,23 @@ pub struct Writer {
     last_column_used: Vec<DFF<Bit>>,
     tiles_left: DFF<Bits<12>>,
     last_tile: DFF<Bit>,
-    masked: Vec<Signal<Local, Bits<8>>>,
+    rotation: Vec<RotationStage>,
+    is_used: Vec<Signal<Local, Bit>>,
+    before: Vec<DFF<Bit>>,
+    wraps: Signal<Local, Bit>,
+    base_after: Signal<Local, Bits<16>>,
+    second: DFF<Bit>,
+    second_base: DFF<Bits<16>>,
+    second_pixel: DFF<Bits<16>>,
+    second_group: DFF<Bits<4>>,
+    kept_used: Vec<DFF<Bit>>,
+    unplaced: Vec<Signal<Local, Bits<9>>>,
+    placed: Vec<Signal<Local, Bits<9>>>,
     column_number: Vec<Constant<Bits<7>>>,
     last_group: Constant<Bits<4>>,
     _columns: usize,
     _lanes: usize,
+    _stages: usize,
 }
 
 impl Writer {
@@ -76,6 +97,9 @@ impl Writer {
             destination: Default::default(),
             destination_base: Default::default(),
             destination_tile: Default::default(),
+            destination_lane: Default::default(),
+            split: Default::default(),
+            keep: Default::default(),
             output_plane: Default::default(),
             output_tiles: Default::default(),
             last_columns: Default::default(),
@@ -99,13 +123,27 @@ impl Writer {
             last_column_used: many(columns),
             tiles_left: Default::default(),
             last_tile: Default::default(),
-            masked: many(columns),
+            rotation: (0..columns.trailing_zeros())
+                .map(|stage| RotationStage::new(columns, 1 << stage))
+                .collect(),
+            is_used: many(columns),
+            before: many(columns),
+            wraps: Default::default(),
+            base_after: Default::default(),
+            second: Default::default(),
+            second_base: Default::default(),
+            second_pixel: Default::default(),
+            second_group: Default::default(),
+            kept_used: many(columns),
+            unplaced: many(columns),
+            placed: many(columns),
             column_number: (0..columns)
                 .map(|j| Constant::new((j as u64).into()))
                 .collect(),
             last_group: Constant::new(((lanes / columns - 1) as u64).into()),
             _columns: columns,
             _lanes: lanes,
+            _stages: columns.trailing_zeros() as usize,
         }
     }
 }
@@ -130,9 +168,15 @@ impl Logic for Writer {
             tiles_left,
             last_tile,
             buffer_register,
-            address_register
+            address_register,
+            second,
+            second_base,
+            second_pixel,
+            second_group
         );
         comment!("position of the next output");
+        self.wraps.next = self.group.q.val() == self.last_group.val();
+        self.base_after.next = self.base.q.val() + self.output_plane.val() + 1;
         if self.activation_valid.val() {
             self.pixel.d.next = self.pixel.q.val() + 1;
             if self.pixel.q.val() == self.output_plane.val() {
@@ -140,9 +184,9 @@ impl Logic for Writer {
                 self.tiles_left.d.next = self.tiles_left.q.val() - 1;
                 self.last_tile.d.next = self.tiles_left.q.val() == 1;
                 self.group.d.next = self.group.q.val() + 1;
-                if self.group.q.val() == self.last_group.val() {
+                if self.wraps.val() {
                     self.group.d.next = 0.into();
-                    self.base.d.next = self.base.q.val() + self.output_plane.val() + 1;
+                    self.base.d.next = self.base_after.val();
                 }
             }
         }
@@ -154,18 +198,55 @@ impl Logic for Writer {
             self.base.d.next = self.destination_base.val();
         }
 
+        comment!("where the next clock writes what reaches beyond the tile of columns");
+        self.second.d.next = self.activation_valid.val() && self.split.val();
+        self.second_pixel.d.next = self.pixel.q.val();
+        self.second_base.d.next = self.base.q.val();
+        self.second_group.d.next = self.group.q.val() + 1;
+        if self.wraps.val() {
+            self.second_base.d.next = self.base_after.val();
+            self.second_group.d.next = 0.into();
+        }
+
         comment!("columns beyond the layer's channels are zero; they are known long before");
         for j in 0..self._columns {
             self.last_column_used[j].clock.next = self.clock.val();
             self.last_column_used[j].d.next = self.column_number[j].val() < self.last_columns.val();
-            self.masked[j].next = 0.into();
-            if !self.last_tile.q.val() || self.last_column_used[j].q.val() {
-                self.masked[j].next = self.activation[j].val();
+            self.before[j].clock.next = self.clock.val();
+            self.before[j].d.next =
+                self.column_number[j].val() < bit_cast::<7, 6>(self.destination_lane.val());
+            self.is_used[j].next = !self.last_tile.q.val() || self.last_column_used[j].q.val();
+            self.unplaced[j].next = 0.into();
+            if self.is_used[j].val() {
+                self.unplaced[j].next = self.activation[j].val().index().to_bits::<9>();
+            }
+        }
+        comment!("to the lanes of a tile");
+        for j in 0..self._columns {
+            self.rotation[0].lane[j].next =
+                self.unplaced[j].val().replace_bit(8, self.is_used[j].val());
+        }
+        for s in 0..self._stages {
+            self.rotation[s].moves.next = self.destination_lane.val().get_bit(s);
+        }
+        for s in 1..self._stages {
+            for j in 0..self._columns {
+                self.rotation[s].lane[j].next = self.rotation[s - 1].rotated[j].val();
+            }
+        }
+        for s in self._stages..(self._stages + 1) {
+            for j in 0..self._columns {
+                self.placed[j].next = self.rotation[s - 1].rotated[j].val();
+                self.kept_used[j].clock.next = self.clock.val();
+                self.kept_used[j].d.next = self.placed[j].val().get_bit(8);
             }
         }
 
         self.buffer_register.d.next = self.destination.val();
         self.address_register.d.next = self.base.q.val() + self.pixel.q.val();
+        if self.second.q.val() {
+            self.address_register.d.next = self.second_base.q.val() + self.second_pixel.q.val();
+        }
         if self.host_write.val() {
             self.buffer_register.d.next = 0.into();
             self.address_register.d.next = self.host_address.val();
@@ -185,8 +266,19 @@ impl Logic for Writer {
             for s in 0..(self._lanes / self._columns) {
                 for j in 0..self._columns {
                     if self.activation_valid.val() {
-                        self.lane_register[s * n + j].d.next = self.group.q.val().index() == s;
-                        self.data_register[s * n + j].d.next = self.masked[j].val();
+                        self.lane_register[s * n + j].d.next = (self.group.q.val().index() == s)
+                            && !self.before[j].q.val()
+                            && (!self.keep.val() || self.placed[j].val().get_bit(8));
+                        self.data_register[s * n + j].d.next =
+                            self.placed[j].val().get_bits::<8>(0);
+                    }
+                    if self.second.q.val() {
+                        self.lane_register[s * n + j].d.next = (self.second_group.q.val().index()
+                            == s)
+                            && self.before[j].q.val()
+                            && self.kept_used[j].q.val();
+                        self.data_register[s * n + j].d.next =
+                            self.data_register[s * n + j].q.val();
                     }
                 }
             }

@@ -18,7 +18,7 @@ pub struct Accumulator<const AB: usize> {
     /// Synchronous reset.
     pub reset: Signal<In, Bit>,
     /// Address to read, cycle 0.
-    pub read_address: Signal<In, Bits<14>>,
+    pub read_address: Signal<In, Bits<16>>,
     /// A value arrives, cycle 1.
     pub valid: Signal<In, Bit>,
     /// It starts a new accumulation, cycle 1.
@@ -26,7 +26,7 @@ pub struct Accumulator<const AB: usize> {
     /// It completes one and is not written back, cycle 1.
     pub last: Signal<In, Bit>,
     /// Where to write it back, cycle 1.
-    pub address: Signal<In, Bits<14>>,
+    pub address: Signal<In, Bits<16>>,
     /// From the array, cycle 1.
     pub partial_sum: Signal<In, Bits<32>>,
     /// Activation to pool, cycle 1.
@@ -46,10 +46,10 @@ pub struct Accumulator<const AB: usize> {
     added: DFF<Bit>,
     compared: DFF<Bit>,
     kept: DFF<Bit>,
-    sum_address: DFF<Bits<14>>,
+    sum_address: DFF<Bits<16>>,
     accumulated: DFF<Bits<32>>,
     write: DFF<Bit>,
-    write_address: DFF<Bits<14>>,
+    write_address: DFF<Bits<16>>,
     operand_signed: Signal<Local, Signed<AB>>,
     operand_wide: Signal<Local, Signed<32>>,
     stored_signed: Signal<Local, Signed<AB>>,
@@ -126,7 +126,7 @@ impl<const AB: usize> Logic for Accumulator<AB> {
         );
         self.memory.clock.next = self.clock.val();
         self.memory.read_enable.next = true;
-        self.memory.read_address.next = bit_cast::<20, 14>(self.read_address.val());
+        self.memory.read_address.next = bit_cast::<23, 16>(self.read_address.val());
 
         comment!("cycle 1: the memory's word, and what joins it");
         self.base.d.next = self.memory.read_data[0].val();
@@ -164,7 +164,7 @@ impl<const AB: usize> Logic for Accumulator<AB> {
         self.write_address.d.next = self.sum_address.q.val();
 
         comment!("cycle 3: back into the memory");
-        self.memory.write_address.next = bit_cast::<20, 14>(self.write_address.q.val());
+        self.memory.write_address.next = bit_cast::<23, 16>(self.write_address.q.val());
         self.memory.write_enable[0].next = self.write.q.val();
         self.memory.write_data[0].next = self.accumulated.q.val();
         self.value.next = self.accumulated.q.val();

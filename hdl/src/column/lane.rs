@@ -25,7 +25,7 @@ pub struct Column<const AB: usize> {
     /// It completes one and goes on to the requantizer.
     pub last_in: Signal<In, Bit>,
     /// Output pixel.
-    pub accumulator_address_in: Signal<In, Bits<14>>,
+    pub accumulator_address_in: Signal<In, Bits<16>>,
     /// Output tile, as an address of the parameter memory.
     pub parameter_address_in: Signal<In, Bits<12>>,
     /// `valid_in` of the cycle before.
@@ -35,7 +35,7 @@ pub struct Column<const AB: usize> {
     /// `last_in` of the cycle before.
     pub last_out: Signal<Out, Bit>,
     /// `accumulator_address_in` of the cycle before.
-    pub accumulator_address_out: Signal<Out, Bits<14>>,
+    pub accumulator_address_out: Signal<Out, Bits<16>>,
     /// `parameter_address_in` of the cycle before.
     pub parameter_address_out: Signal<Out, Bits<12>>,
     /// From the array, cycle 1.
@@ -88,13 +88,13 @@ pub struct Column<const AB: usize> {
     valid: DFF<Bit>,
     first: DFF<Bit>,
     last: DFF<Bit>,
-    pixel: DFF<Bits<14>>,
+    pixel: DFF<Bits<16>>,
     tile: DFF<Bits<12>>,
     complete: DFF<Bit>,
     residual: DFF<Bits<AB>>,
     tables: Vec<Memory<8>>,
     entry: Signal<Local, Bits<8>>,
-    first_entry: Signal<Local, Bits<20>>,
+    first_entry: Signal<Local, Bits<23>>,
     plain: DFF<Bits<8>>,
     looked_up: DFF<Bits<8>>,
     _tables: usize,
@@ -204,8 +204,8 @@ impl<const AB: usize> Logic for Column<AB> {
 
         self.parameters.clock.next = self.clock.val();
         self.parameters.read_enable.next = true;
-        self.parameters.read_address.next = bit_cast::<20, 12>(self.tile.q.val());
-        self.parameters.write_address.next = bit_cast::<20, 12>(self.parameter_write_address.val());
+        self.parameters.read_address.next = bit_cast::<23, 12>(self.tile.q.val());
+        self.parameters.write_address.next = bit_cast::<23, 12>(self.parameter_write_address.val());
         self.parameters.write_enable[0].next =
             self.parameter_write.val() && !self.parameter_half.val();
         self.parameters.write_enable[1].next =
@@ -236,12 +236,12 @@ impl<const AB: usize> Logic for Column<AB> {
                 "tables: the first entry is that of -128; what is not looked up waits as long"
             );
             self.entry.next = self.requantizer.activation.val() ^ 0x80;
-            self.first_entry.next = bit_cast::<20, 5>(self.table_number.val()) << 8;
+            self.first_entry.next = bit_cast::<23, 5>(self.table_number.val()) << 8;
             self.tables[t].clock.next = self.clock.val();
             self.tables[t].read_enable.next = self.tabled.val();
             self.tables[t].read_address.next =
-                self.first_entry.val() + bit_cast::<20, 8>(self.entry.val());
-            self.tables[t].write_address.next = bit_cast::<20, 13>(self.table_write_address.val());
+                self.first_entry.val() + bit_cast::<23, 8>(self.entry.val());
+            self.tables[t].write_address.next = bit_cast::<23, 13>(self.table_write_address.val());
             self.tables[t].write_enable[0].next = self.table_write.val();
             self.tables[t].write_data[0].next = self.table_data.val();
             self.plain.d.next = self.requantizer.activation.val();

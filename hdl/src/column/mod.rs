@@ -43,7 +43,7 @@ pub struct Columns<const AB: usize> {
     /// It completes one.
     pub last: Signal<In, Bit>,
     /// Output pixel.
-    pub accumulator_address: Signal<In, Bits<14>>,
+    pub accumulator_address: Signal<In, Bits<16>>,
     /// Output tile.
     pub parameter_address: Signal<In, Bits<12>>,
     /// Partial sums, column j one cycle after column j − 1.

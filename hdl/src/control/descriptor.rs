@@ -44,10 +44,16 @@ pub struct DescriptorRegisters {
     pub operand_source: Signal<Out, Bits<2>>,
     /// Pixels between residual operands.
     pub operand_stride: Signal<Out, Bits<2>>,
-    /// Address of the output's first word.
+    /// Address of the output's first word, or results of a pixel.
     pub destination_base: Signal<Out, Bits<16>>,
     /// Tile of columns at which the output begins in its first word.
     pub destination_tile: Signal<Out, Bits<4>>,
+    /// Lane of that tile in which the output begins.
+    pub destination_lane: Signal<Out, Bits<6>>,
+    /// The output is written across tiles of columns.
+    pub split: Signal<Out, Bit>,
+    /// Lanes beyond the output's channels are kept.
+    pub keep: Signal<Out, Bit>,
     /// Window rows - 1.
     pub kernel_height: Signal<Out, Bits<6>>,
     /// Window columns - 1.

@@ -10,8 +10,10 @@ use rust_hdl::prelude::*;
 /// Counts the pixels of a tile and the tiles of a layer.
 ///
 /// For every output tile, kernel row, kernel column and input tile, in this order, all output
-/// pixels are issued, one a clock. A tile lasts max(M, clocks of a load, A) clocks, as
-/// [`brownout_spec::cycles`] says; the next tile's shadow weights are loaded meanwhile.
+/// pixels are issued, one a clock; in the last tile of an output tile of a layer whose results
+/// leave one by one, or that is written in two parts, as many clocks apart as that takes. A tile
+/// lasts as long as [`brownout_spec::cycles`] says, and so that the next one's shadow weights can
+/// be loaded meanwhile.
 ///
 /// All counters count down, and each keeps a flag beside it that says whether it is at its
 /// end, so that no comparison stands between a register and the end of a tile.
@@ -27,6 +29,8 @@ pub struct TilePosition {
     pub weights_ready: Signal<In, Bit>,
     /// Descriptor field.
     pub wide: Signal<In, Bit>,
+    /// Descriptor field.
+    pub split: Signal<In, Bit>,
     /// Descriptor field.
     pub pool: Signal<In, Bit>,
     /// Descriptor field.
@@ -58,7 +62,7 @@ pub struct TilePosition {
     /// It is not the tile's last one.
     pub advance: Signal<Out, Bit>,
     /// Its number in the map.
-    pub pixel: Signal<Out, Bits<14>>,
+    pub pixel: Signal<Out, Bits<16>>,
     /// Number of its output tile.
     pub output_tile: Signal<Out, Bits<12>>,
     /// The tile is the first of its output tile.
@@ -84,7 +88,10 @@ pub struct TilePosition {
     first_tile_register: DFF<Bit>,
     clocks_left: DFF<Bits<10>>,
     old_enough: DFF<Bit>,
-    pixel_register: DFF<Bits<14>>,
+    waiting: DFF<Bit>,
+    clocks_to_wait: DFF<Bits<7>>,
+    waited: DFF<Bit>,
+    pixel_register: DFF<Bits<16>>,
     columns_left: DFF<Bits<12>>,
     at_first_column: DFF<Bit>,
     at_last_column: DFF<Bit>,
@@ -101,28 +108,26 @@ pub struct TilePosition {
     last_output_tile: DFF<Bit>,
     output_tile_register: DFF<Bits<12>>,
     last_pixel: Signal<Local, Bit>,
+    spaced: Signal<Local, Bit>,
+    pixels_end: Signal<Local, Bit>,
     minimum_age: Signal<Local, Bits<10>>,
     pool_age: Fixed<Bits<10>>,
     convolution_age: Fixed<Bits<10>>,
     diagonal_age: Fixed<Bits<10>>,
-    wide_pool_age: Fixed<Bits<10>>,
-    wide_age: Fixed<Bits<10>>,
-    wide_diagonal_age: Fixed<Bits<10>>,
+    wide_gap: Fixed<Bits<7>>,
 }
 
 impl TilePosition {
     /// The counters of a configuration.
     pub fn new(configuration: &Configuration) -> Self {
-        let last = |wide, load| Fixed::new(cycles::shortest_period(configuration, load, wide) - 1);
+        let last = |load| Fixed::new(cycles::shortest_period(load) - 1);
         let grid = Grid::of(configuration);
         let (full, diagonal) = (grid.clocks_per_tile(), grid.clocks_per_diagonal());
         Self {
-            pool_age: last(false, 0),
-            convolution_age: last(false, full),
-            diagonal_age: last(false, diagonal),
-            wide_pool_age: last(true, 0),
-            wide_age: last(true, full),
-            wide_diagonal_age: last(true, diagonal),
+            pool_age: last(0),
+            convolution_age: last(full),
+            diagonal_age: last(diagonal),
+            wide_gap: Fixed::new(configuration.columns - 1),
             ..Self::default()
         }
     }
@@ -134,11 +139,13 @@ impl Logic for TilePosition {
         comment!("module tile_position: Pixel, tap and tile at which a layer is.");
         comment!(
             "Tiles follow one another by output tile, kernel row, kernel column and input tile; \
-             each issues all output pixels, one a clock."
+             each issues all output pixels, one a clock, or further apart where that is too fast for \
+             what comes behind."
         );
         comment!("ports stream: the sequencer's state");
         comment!("ports wide: the layer's descriptor; counts are given less one");
         comment!("table pool_age: last clock of a tile's shortest period, counted from zero");
+        comment!("table wide_gap: clocks between pixels whose results leave one by one");
         comment!("ports issue: a pixel is issued, and which");
         comment!("ports first_tile: the tile to which it belongs");
         comment!("ports tile_end: the tile ends, and what follows it");
@@ -150,6 +157,9 @@ impl Logic for TilePosition {
             first_tile_register,
             clocks_left,
             old_enough,
+            waiting,
+            clocks_to_wait,
+            waited,
             pixel_register,
             columns_left,
             at_first_column,
@@ -174,27 +184,21 @@ impl Logic for TilePosition {
         self.last_tile.next =
             self.at_last_input_tile.q.val() && self.last_tap.q.val() && self.last_tap_row.q.val();
         self.layer_tile.next = self.last_tile.val() && self.last_output_tile.q.val();
-        self.issue.next = self.streaming.q.val() && self.stream.val();
+        self.issue.next = self.streaming.q.val() && self.stream.val() && !self.waiting.q.val();
+        self.spaced.next = (self.wide.val() || self.split.val()) && self.last_tile.val();
         self.last_pixel.next = self.at_last_column.q.val() && self.at_last_row.q.val();
+        self.pixels_end.next = (self.last_pixel.val() && !self.spaced.val())
+            || (!self.streaming.q.val() && (!self.waiting.q.val() || self.waited.q.val()));
         self.tile_end.next = self.stream.val()
-            && (self.last_pixel.val() || !self.streaming.q.val())
+            && self.pixels_end.val()
             && self.old_enough.q.val()
             && (self.weights_ready.val() || self.layer_tile.val());
         self.minimum_age.next = self.convolution_age.val();
-        if self.wide.val() {
-            self.minimum_age.next = self.wide_age.val();
-        }
         if self.diagonal.val() {
             self.minimum_age.next = self.diagonal_age.val();
-            if self.wide.val() {
-                self.minimum_age.next = self.wide_diagonal_age.val();
-            }
         }
         if self.pool.val() {
             self.minimum_age.next = self.pool_age.val();
-            if self.wide.val() {
-                self.minimum_age.next = self.wide_pool_age.val();
-            }
         }
 
         comment!("pixels of the tile");
@@ -215,6 +219,20 @@ impl Logic for TilePosition {
             if self.last_pixel.val() {
                 self.streaming.d.next = false;
             }
+        }
+        comment!("clocks after a pixel in which none is issued");
+        if self.waiting.q.val() {
+            self.clocks_to_wait.d.next = self.clocks_to_wait.q.val() - 1;
+            self.waited.d.next = self.clocks_to_wait.q.val() == 2;
+            self.waiting.d.next = !self.waited.q.val();
+        }
+        if self.issue.val() && self.spaced.val() {
+            self.waiting.d.next = true;
+            self.clocks_to_wait.d.next = self.wide_gap.val();
+            self.waited.d.next = !self.wide.val();
+        }
+        if self.layer_start.val() {
+            self.waiting.d.next = false;
         }
         if !self.old_enough.q.val() {
             self.clocks_left.d.next = self.clocks_left.q.val() - 1;

@@ -84,7 +84,7 @@ pub struct Sequencer {
     /// The tile is the last of its output tile.
     pub last: Signal<Out, Bit>,
     /// Output pixel.
-    pub accumulator_address: Signal<Out, Bits<14>>,
+    pub accumulator_address: Signal<Out, Bits<16>>,
     /// Output tile of the whole program, one clock later than the rest.
     pub parameter_address: Signal<Out, Bits<12>>,
     /// What the operand port reads for this slot is a residual, not a pool's tap.
@@ -117,6 +117,8 @@ pub struct Sequencer {
     pub layer_output_height: Signal<In, Bits<12>>,
     /// Descriptor field.
     pub layer_wide: Signal<In, Bit>,
+    /// Descriptor field.
+    pub layer_split: Signal<In, Bit>,
     /// Descriptor field.
     pub layer_pool: Signal<In, Bit>,
     /// Descriptor field.
@@ -196,7 +198,7 @@ pub struct Sequencer {
     valid_register: DFF<Bit>,
     first_register: DFF<Bit>,
     last_register: DFF<Bit>,
-    accumulator_address_register: DFF<Bits<14>>,
+    accumulator_address_register: DFF<Bits<16>>,
     operand_residual_register: DFF<Bit>,
     operand_enable_register: DFF<Bit>,
     operand_address_register: DFF<Bits<16>>,

@@ -30,7 +30,7 @@ pub struct Loader {
     /// The beat to write.
     pub data: Signal<Out, Bits<32>>,
     /// Its word.
-    pub address: Signal<Out, Bits<20>>,
+    pub address: Signal<Out, Bits<23>>,
     /// Weight memory: which part of the code word.
     pub weight_lane: Vec<Signal<Out, Bit>>,
     /// Program memory.
@@ -45,14 +45,14 @@ pub struct Loader {
     pub activation_write: Signal<Out, Bit>,
     /// Which group of four lanes.
     pub activation_group: Signal<Out, Bits<4>>,
-    word: DFF<Bits<20>>,
+    word: DFF<Bits<23>>,
     beat: DFF<Bits<7>>,
     weight_write: Vec<DFF<Bit>>,
     program_strobe: DFF<Bit>,
     column_write: Vec<DFF<Bit>>,
     activation_strobe: DFF<Bit>,
     table_strobe: DFF<Bit>,
-    write_word: DFF<Bits<20>>,
+    write_word: DFF<Bits<23>>,
     write_beat: DFF<Bits<7>>,
     write_data: DFF<Bits<32>>,
     last_beat: Signal<Local, Bits<7>>,

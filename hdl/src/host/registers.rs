@@ -46,7 +46,7 @@ pub struct RegisterFile {
     /// 64-bit counters in order of their addresses.
     pub counters: Vec<Signal<In, Bits<64>>>,
     /// Address of a word with a detected error.
-    pub detected_address: Signal<In, Bits<20>>,
+    pub detected_address: Signal<In, Bits<23>>,
     /// Such a word comes in this clock.
     pub detected: Signal<In, Bit>,
     /// Four lanes at the debug address.
@@ -58,7 +58,7 @@ pub struct RegisterFile {
     /// Register value.
     pub policy: Signal<Out, Bits<2>>,
     /// Register value.
-    pub weight_words: Signal<Out, Bits<20>>,
+    pub weight_words: Signal<Out, Bits<23>>,
     /// Register value.
     pub stop_after_layer: Signal<Out, Bits<8>>,
     /// Register value.
@@ -91,7 +91,7 @@ pub struct RegisterFile {
     load_restart_register: DFF<Bit>,
     ended: DFF<Bit>,
     policy_register: DFF<Bits<2>>,
-    weight_words_register: DFF<Bits<20>>,
+    weight_words_register: DFF<Bits<23>>,
     stop_after_layer_register: DFF<Bits<8>>,
     load_target_register: DFF<Bits<2>>,
     load_tables_register: DFF<Bit>,
@@ -104,7 +104,7 @@ pub struct RegisterFile {
     threshold_select_register: DFF<Bit>,
     fault_mode_register: DFF<Bits<2>>,
     ones_share_register: DFF<Bits<9>>,
-    last_detected: DFF<Bits<20>>,
+    last_detected: DFF<Bits<23>>,
     high_latch: DFF<Bits<32>>,
     read_data_register: DFF<Bits<32>>,
     busy: Signal<Local, Bit>,
@@ -249,7 +249,7 @@ impl Logic for RegisterFile {
             }
             for a in at(map::WEIGHT_WORDS)..(at(map::WEIGHT_WORDS) + 1) {
                 if self.register_address.val() == self.register_number[a].val() {
-                    self.weight_words_register.d.next = self.write_data.val().get_bits::<20>(0);
+                    self.weight_words_register.d.next = self.write_data.val().get_bits::<23>(0);
                 }
             }
             for a in at(map::STOP_AFTER_LAYER)..(at(map::STOP_AFTER_LAYER) + 1) {
@@ -343,7 +343,7 @@ impl Logic for RegisterFile {
         }
         for a in at(map::WEIGHT_WORDS)..(at(map::WEIGHT_WORDS) + 1) {
             if self.register_address.val() == self.register_number[a].val() {
-                self.read.next = bit_cast::<32, 20>(self.weight_words_register.q.val());
+                self.read.next = bit_cast::<32, 23>(self.weight_words_register.q.val());
             }
         }
         for a in at(map::STOP_AFTER_LAYER)..(at(map::STOP_AFTER_LAYER) + 1) {
@@ -374,7 +374,7 @@ impl Logic for RegisterFile {
         }
         for a in at(map::LAST_DETECTED)..(at(map::LAST_DETECTED) + 1) {
             if self.register_address.val() == self.register_number[a].val() {
-                self.read.next = bit_cast::<32, 20>(self.last_detected.q.val());
+                self.read.next = bit_cast::<32, 23>(self.last_detected.q.val());
             }
         }
         for k in 0..self._counters {

@@ -1,12 +1,16 @@
-//! The result stream: a FIFO that holds every result of a pass.
+//! The result stream: a memory that holds every result of a pass.
 
 use crate::comment;
 use crate::fixed::Fixed;
 use crate::memory::Memory;
-use brownout_spec::config::RESULT_FIFO_DEPTH;
 use rust_hdl::prelude::*;
 
-/// Keeps the results of the channels in use until the host takes them, so that back-pressure never reaches the array.
+/// Keeps the results of the channels in use until the host takes them, so that back-pressure never
+/// reaches the array.
+///
+/// They come by output tile, pixel and column, and leave by pixel and channel: each is written
+/// where it belongs. In the last output tile all that is in front of a result is there, and the
+/// host may take it.
 #[derive(LogicBlock)]
 pub struct ResultFifo {
     /// Clock.
@@ -19,6 +23,10 @@ pub struct ResultFifo {
     pub output_tiles: Signal<In, Bits<12>>,
     /// Layer constant: columns in use in the last output tile.
     pub last_columns: Signal<In, Bits<7>>,
+    /// Layer constant: pixels - 1.
+    pub last_pixel: Signal<In, Bits<10>>,
+    /// Layer constant: channels, that is, results of a pixel.
+    pub channels: Signal<In, Bits<11>>,
     /// A column's result arrives; every column of a tile gives one, in order.
     pub push: Signal<In, Bit>,
     /// The result.
@@ -39,28 +47,38 @@ pub struct ResultFifo {
     next_tile: Signal<Local, Bits<12>>,
     keep: Signal<Local, Bit>,
     last_column: Fixed<Bits<7>>,
-    write_pointer: DFF<Bits<9>>,
-    read_pointer: DFF<Bits<9>>,
+    pixel: DFF<Bits<10>>,
+    at_last_pixel: Signal<Local, Bit>,
+    tile_begin: DFF<Bits<11>>,
+    tile_after: Signal<Local, Bits<11>>,
+    pixel_begin: DFF<Bits<11>>,
+    write_pointer: DFF<Bits<11>>,
+    write_after: Signal<Local, Bits<11>>,
+    end_pointer: DFF<Bits<11>>,
+    read_pointer: DFF<Bits<11>>,
+    columns: Fixed<Bits<11>>,
     output_valid_register: DFF<Bit>,
     waiting: Signal<Local, Bit>,
 }
 
 impl ResultFifo {
-    /// The FIFO behind `columns` columns.
-    pub fn new(columns: usize) -> Self {
+    /// The memory of `depth` results behind `columns` columns.
+    pub fn new(columns: usize, depth: usize) -> Self {
         Self {
             clock: Default::default(),
             reset: Default::default(),
             layer_start: Default::default(),
             output_tiles: Default::default(),
             last_columns: Default::default(),
+            last_pixel: Default::default(),
+            channels: Default::default(),
             push: Default::default(),
             data: Default::default(),
             empty: Default::default(),
             output_ready: Default::default(),
             output_valid: Default::default(),
             output_data: Default::default(),
-            memory: Memory::new(RESULT_FIFO_DEPTH, 1),
+            memory: Memory::new(depth, 1),
             column: Default::default(),
             tile: Default::default(),
             surplus: Default::default(),
@@ -68,7 +86,15 @@ impl ResultFifo {
             next_tile: Default::default(),
             keep: Default::default(),
             last_column: Fixed::new(columns - 1),
+            pixel: Default::default(),
+            at_last_pixel: Default::default(),
+            tile_begin: Default::default(),
+            tile_after: Default::default(),
+            pixel_begin: Default::default(),
             write_pointer: Default::default(),
+            write_after: Default::default(),
+            end_pointer: Default::default(),
+            columns: Fixed::new(columns),
             read_pointer: Default::default(),
             output_valid_register: Default::default(),
             waiting: Default::default(),
@@ -80,7 +106,10 @@ impl Logic for ResultFifo {
     #[hdl_gen]
     fn update(&mut self) {
         comment!("module result_fifo: Keeps all results of a pass until the host takes them.");
-        comment!("It cannot overflow: no pass starts before it is empty. Latency: two clocks.");
+        comment!(
+            "It cannot overflow: no pass starts before it is empty. Results leave in the order of \
+             pixels, channels inside; two clocks after all in front of them are there."
+        );
         comment!("ports layer_start: the layer, and its descriptor");
         comment!("ports push: results, column after column");
         comment!("ports empty: no result waits");
@@ -91,18 +120,25 @@ impl Logic for ResultFifo {
             column,
             tile,
             surplus,
+            pixel,
+            tile_begin,
+            pixel_begin,
             write_pointer,
+            end_pointer,
             read_pointer,
             output_valid_register
         );
         comment!("columns beyond the layer's channels give no result; known before they come");
+        self.at_last_pixel.next = self.pixel.q.val() == self.last_pixel.val();
         self.next_column.next = self.column.q.val();
         self.next_tile.next = self.tile.q.val();
         if self.push.val() {
             self.next_column.next = self.column.q.val() + 1;
             if self.column.q.val() == self.last_column.val() {
                 self.next_column.next = 0.into();
-                self.next_tile.next = self.tile.q.val() + 1;
+                if self.at_last_pixel.val() {
+                    self.next_tile.next = self.tile.q.val() + 1;
+                }
             }
         }
         if self.layer_start.val() {
@@ -115,17 +151,37 @@ impl Logic for ResultFifo {
             && (self.next_column.val() >= self.last_columns.val());
         self.keep.next = self.push.val() && !self.surplus.q.val();
 
+        comment!(
+            "where it belongs: behind the pixels before it and the channels of tiles before its own"
+        );
+        self.tile_after.next = self.tile_begin.q.val() + self.columns.val();
+        self.write_after.next = self.write_pointer.q.val() + 1;
+        if self.push.val() {
+            self.write_pointer.d.next = self.write_after.val();
+            if self.column.q.val() == self.last_column.val() {
+                self.pixel.d.next = self.pixel.q.val() + 1;
+                self.pixel_begin.d.next = self.pixel_begin.q.val() + self.channels.val();
+                self.write_pointer.d.next = self.pixel_begin.q.val() + self.channels.val();
+                if self.at_last_pixel.val() {
+                    self.pixel.d.next = 0.into();
+                    self.tile_begin.d.next = self.tile_after.val();
+                    self.pixel_begin.d.next = self.tile_after.val();
+                    self.write_pointer.d.next = self.tile_after.val();
+                }
+            }
+        }
+
         self.memory.clock.next = self.clock.val();
         self.memory.write_address.next =
-            bit_cast::<20, 8>(self.write_pointer.q.val().get_bits::<8>(0));
+            bit_cast::<23, 10>(self.write_pointer.q.val().get_bits::<10>(0));
         self.memory.read_enable.next = true;
         self.memory.read_address.next =
-            bit_cast::<20, 8>(self.read_pointer.q.val().get_bits::<8>(0));
+            bit_cast::<23, 10>(self.read_pointer.q.val().get_bits::<10>(0));
         self.memory.write_enable[0].next = self.keep.val();
         self.memory.write_data[0].next = self.data.val();
-        self.waiting.next = self.write_pointer.q.val() != self.read_pointer.q.val();
-        if self.keep.val() {
-            self.write_pointer.d.next = self.write_pointer.q.val() + 1;
+        self.waiting.next = self.end_pointer.q.val() != self.read_pointer.q.val();
+        if self.keep.val() && (self.tile.q.val() == self.output_tiles.val()) {
+            self.end_pointer.d.next = self.write_after.val();
         }
         comment!("the word at the read pointer is there one clock after the pointer");
         self.output_valid_register.d.next = self.waiting.val();
@@ -133,8 +189,15 @@ impl Logic for ResultFifo {
             self.read_pointer.d.next = self.read_pointer.q.val() + 1;
             self.output_valid_register.d.next = false;
         }
-        if self.reset.val() {
+        comment!("no result waits when a layer begins, so that each pass begins at the first word");
+        if self.layer_start.val() {
+            self.pixel.d.next = 0.into();
+            self.tile_begin.d.next = 0.into();
+            self.pixel_begin.d.next = 0.into();
             self.write_pointer.d.next = 0.into();
+        }
+        if self.layer_start.val() || self.reset.val() {
+            self.end_pointer.d.next = 0.into();
             self.read_pointer.d.next = 0.into();
             self.output_valid_register.d.next = false;
         }

@@ -14,13 +14,13 @@ pub struct AddressCounter {
     /// Begins again at address 0; words under way are forgotten.
     pub start: Signal<In, Bit>,
     /// Address of the last word of the pass.
-    pub last_address: Signal<In, Bits<20>>,
+    pub last_address: Signal<In, Bits<23>>,
     /// A word leaves the FIFO.
     pub pop: Signal<In, Bit>,
     /// A word is asked for.
     pub issue: Signal<Out, Bit>,
     /// Its address.
-    pub address: Signal<Out, Bits<20>>,
+    pub address: Signal<Out, Bits<23>>,
     /// Every word of the pass has left the FIFO.
     pub exhausted: Signal<Out, Bit>,
     /// `exhausted` of the next cycle.
@@ -28,7 +28,7 @@ pub struct AddressCounter {
     drained: DFF<Bit>,
     drained_next: Signal<Local, Bit>,
     running: DFF<Bit>,
-    address_register: DFF<Bits<20>>,
+    address_register: DFF<Bits<23>>,
     pending: DFF<Bits<7>>,
     depth: Fixed<Bits<7>>,
 }

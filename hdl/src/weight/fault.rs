@@ -30,7 +30,7 @@ pub struct FaultPipeline<const N: usize> {
     /// An address is presented.
     pub valid: Signal<In, Bit>,
     /// Address of the word.
-    pub address: Signal<In, Bits<20>>,
+    pub address: Signal<In, Bits<23>>,
     /// Chip seed, low half.
     pub chip_seed_low: Signal<In, Bits<32>>,
     /// Chip seed, high half.
@@ -145,7 +145,7 @@ impl<const N: usize> Logic for FaultPipeline<N> {
             }
             self.stage[s].enable.next = self.enable[s].val();
         }
-        self.wide_address.next = bit_cast::<32, 20>(self.address.val());
+        self.wide_address.next = bit_cast::<32, 23>(self.address.val());
         self.stage[0].row[0].next = self.wide_address.val();
         self.stage[0].row[1].next = 0.into();
         self.stage[0].row[2].next = self.chip_seed_low.val();

@@ -79,8 +79,8 @@ impl<const WB: usize> Logic for WordFifo<WB> {
         dff_setup!(self, clock, head, tail, stored, any_stored);
         self.memory.clock.next = self.clock.val();
         self.memory.read_enable.next = self.pop.val();
-        self.memory.read_address.next = bit_cast::<20, 7>(self.head.q.val());
-        self.memory.write_address.next = bit_cast::<20, 7>(self.tail.q.val());
+        self.memory.read_address.next = bit_cast::<23, 7>(self.head.q.val());
+        self.memory.write_address.next = bit_cast::<23, 7>(self.tail.q.val());
         for l in 0..self._lanes {
             self.memory.write_enable[l].next = self.write.val();
             self.memory.write_data[l].next = self.write_weight[l].val();

@@ -26,7 +26,7 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     /// Begins a pass at address 0 and loads its first tile; flushes what an earlier pass left.
     pub start: Signal<In, Bit>,
     /// Words of the pass - 1.
-    pub weight_words: Signal<In, Bits<20>>,
+    pub weight_words: Signal<In, Bits<23>>,
     /// Loads the next tile: its words are popped from this clock on.
     pub load_start: Signal<In, Bit>,
     /// It begins with the first input channels of a tap.
@@ -47,7 +47,7 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     /// One for each 32-bit beat of a word; the last beat writes the word, so it must come last.
     pub write_lane: Vec<Signal<In, Bit>>,
     /// Word that the last beat writes.
-    pub write_address: Signal<In, Bits<20>>,
+    pub write_address: Signal<In, Bits<23>>,
     /// The beat; the third of a 72-bit word uses the lowest 8 bits.
     pub write_data: Signal<In, Bits<32>>,
 
@@ -88,7 +88,7 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     /// A word has an error that was detected and not corrected.
     pub detected: Signal<Out, Bit>,
     /// Address of that word.
-    pub detected_address: Signal<Out, Bits<20>>,
+    pub detected_address: Signal<Out, Bits<23>>,
     /// A word was disturbed.
     pub disturbed: Signal<Out, Bit>,
     /// How many of its bits were flipped; zero when no word was.
@@ -107,7 +107,7 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     write_word: Signal<Local, Bits<N>>,
     flush: Signal<Local, Bit>,
     read: Signal<Local, Bit>,
-    read_address: DFF<Bits<20>>,
+    read_address: DFF<Bits<23>>,
     read_valid: DFF<Bit>,
     read_word: DFF<Bits<N>>,
     held_valid: DFF<Bit>,
@@ -119,7 +119,7 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     counted: DFF<Bit>,
     decoding: DFF<Bit>,
     decoded: DFF<Bit>,
-    decoded_address: DFF<Bits<20>>,
+    decoded_address: DFF<Bits<23>>,
     has_faults: Constant<Bit>,
     has_decoder: Constant<Bit>,
     _held: usize,

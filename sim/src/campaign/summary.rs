@@ -29,10 +29,11 @@ pub struct PointSummary {
     pub policy: String,
     /// Images run.
     pub images: usize,
-    /// Share of images that the RTL classified right.
-    pub accuracy_rtl: f64,
-    /// Share of images that the golden model classified right.
-    pub accuracy_golden: f64,
+    /// Share of images that the RTL classified right; `None` where the results are a map, which
+    /// has no class.
+    pub accuracy_rtl: Option<f64>,
+    /// Share of images that the golden model classified right; `None` likewise.
+    pub accuracy_golden: Option<f64>,
     /// Code words read.
     pub words_read: u64,
     /// Words that were read with a flipped bit: of the fault emulation, or of a map's cells.
@@ -94,7 +95,8 @@ impl Campaign<'_> {
         mismatch: &Option<Mismatch>,
     ) -> PointSummary {
         let configuration = self.simulator.configuration();
-        let share = |n: usize| n as f64 / sums.images.max(1) as f64;
+        let has_classes = self.model.classes().is_some();
+        let share = |n: usize| has_classes.then(|| n as f64 / sums.images.max(1) as f64);
         let c = &sums.counters;
         let (disturbed, flipped) = match (point.mode, point.map) {
             // What is written already with its flips is nothing that the hardware counts.

@@ -296,7 +296,8 @@ impl<L: Link> Driver<L> {
     /// Runs one image up to a layer, not the last, and reads back what that layer wrote.
     ///
     /// The map has every channel that the columns wrote: those beyond the
-    /// layer's own are padding and must be zero. A concat is there when its last part is.
+    /// layer's own are padding and must be zero; there are none where parts of a concatenated map
+    /// lie side by side within a tile of columns. A concat is there when its last part is.
     ///
     /// # Errors
     /// When the image has another size, the pass does not end, or the wire fails.
@@ -311,9 +312,12 @@ impl<L: Link> Driver<L> {
         let columns = self.configuration.columns;
         let output = self.program()?.outputs[layer];
         let map = output.shape;
-        let shape = Shape {
-            channels: map.channels.next_multiple_of(columns),
-            ..map
+        let shape = match output.padded {
+            true => Shape {
+                channels: map.channels.next_multiple_of(columns),
+                ..map
+            },
+            false => map,
         };
         let (_, predicted) = self.start(image, output.step as u32)?;
         let clocks = PATIENCE * predicted;
@@ -383,10 +387,7 @@ impl<L: Link> Driver<L> {
     fn start(&mut self, image: &[i8], stop_after: u32) -> Result<(usize, u64), DriverError> {
         let Loaded { program, predicted } = self.loaded.as_ref().ok_or(DriverError::NoProgram)?;
         let (input, predicted) = (program.input, *predicted);
-        let results = program
-            .steps
-            .last()
-            .map_or(0, |step| step.shapes.output.channels);
+        let results = program.results();
         check_size("the image", "values", image.len(), input.volume())?;
         let beats = beats::activations(&self.configuration, input, image);
         self.fill(LoadTarget::Activations, &beats)?;

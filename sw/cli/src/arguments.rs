@@ -21,7 +21,7 @@ use brownout_golden::evaluate::MOST_RATE;
 use brownout_golden::network::Builtin;
 use brownout_golden::quantize::Granularity;
 use brownout_spec::code::{CodeName, Policy};
-use brownout_spec::config::WeightBits;
+use brownout_spec::config::{WEIGHT_ADDRESS_BITS, WeightBits};
 use brownout_spec::fault::FaultMode;
 use brownout_spec::quantity::{BitErrorRate, Lane, Millivolts, WordAddress};
 use brownout_spec::serial::Board;
@@ -411,12 +411,13 @@ fn place(text: &str) -> Result<Place, String> {
 
 fn cell(text: &str) -> Result<(WordAddress, Lane), String> {
     let [address, lane] = numbers(text, "ADDRESS,LANE")?;
-    let address = u32::try_from(address).ok().filter(|a| *a < 1 << 20);
+    let last = (1 << WEIGHT_ADDRESS_BITS) - 1;
+    let address = u32::try_from(address).ok().filter(|a| *a <= last);
     let lane = u8::try_from(lane).ok().filter(|lane| *lane < 72);
     match (address, lane) {
         (Some(address), Some(lane)) => Ok((WordAddress(address), Lane(lane))),
         _ => Err(format!(
-            "{text:?} is beyond any memory; allowed are addresses up to 1048575 and lanes up to 71"
+            "{text:?} is beyond any memory; allowed are addresses up to {last} and lanes up to 71"
         )),
     }
 }
@@ -442,7 +443,7 @@ mod tests {
         assert!(board("ice40").unwrap_err().contains("ulx3s and arty-a7"));
         assert!(place("0,1").unwrap_err().contains("LAYER,INDEX,BIT"));
         assert!(place("0,1,8").unwrap_err().contains("bits 0 to 7"));
-        assert!(cell("1048576,0").unwrap_err().contains("1048575"));
+        assert!(cell("8388608,0").unwrap_err().contains("8388607"));
         assert!(cell("0,72").unwrap_err().contains("up to 71"));
         assert!(cell("-1,0").unwrap_err().contains("whole numbers"));
     }

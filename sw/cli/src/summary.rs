@@ -143,7 +143,7 @@ impl Summary {
             row.extend(modes.then(|| point.mode.clone()));
             row.extend(policies.then(|| point.policy.clone()));
             row.extend([
-                percent(point.accuracy_rtl),
+                point.accuracy_rtl.map_or("-".to_owned(), percent),
                 per_image(point.corrected),
                 per_image(point.detected),
                 per_image(point.miscorrected + point.undetected),

@@ -192,6 +192,7 @@ mod tests {
                 accumulators: 1024,
                 parameters: 64,
                 layers: 8,
+                results: Depths::RESULTS,
             },
             voltage_model: VoltageModelChoice::Fdx22nm,
             vmin_mv: None,

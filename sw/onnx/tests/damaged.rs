@@ -284,7 +284,7 @@ fn in_integers(network: &Network) -> bool {
     let model = IntegerNetwork::undisturbed(&read);
     let mut workspace = model.workspace();
     model.run(&image, &mut workspace);
-    assert_eq!(workspace.logits().len(), read.classes());
+    assert_eq!(workspace.logits().len(), read.results().volume());
     true
 }
 

@@ -7,23 +7,26 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
 
-/// Width of a weight address; the weight memory has at most 2²⁰ words.
-pub const WEIGHT_ADDRESS_BITS: u32 = 20;
+/// Width of a weight address; the weight memory has at most 2²³ words.
+pub const WEIGHT_ADDRESS_BITS: u32 = 23;
 /// Width of an activation address; a buffer has at most 2¹⁶ words.
 pub const ACTIVATION_ADDRESS_BITS: u32 = 16;
-/// Width of an accumulator address; a layer has at most 2¹⁴ output pixels.
-pub const ACCUMULATOR_ADDRESS_BITS: u32 = 14;
+/// Width of an accumulator address; a layer has at most 2¹⁶ output pixels.
+pub const ACCUMULATOR_ADDRESS_BITS: u32 = 16;
+/// Width of a result's number; a program gives at most 2¹⁰ results.
+pub const RESULT_ADDRESS_BITS: u32 = 10;
 /// Width of a parameter address; a program has at most 2¹² output tiles.
 pub const PARAMETER_ADDRESS_BITS: u32 = 12;
 /// Most steps a program may have (8-bit number).
 pub const MAX_LAYERS: usize = 255;
 /// Largest depth of each memory, by the field that states it, in their order.
-const MOST_DEPTHS: [(&str, usize); 5] = [
+const MOST_DEPTHS: [(&str, usize); 6] = [
     ("depths.weights", Depths::DEEPEST.weights),
     ("depths.activations", Depths::DEEPEST.activations),
     ("depths.accumulators", Depths::DEEPEST.accumulators),
     ("depths.parameters", Depths::DEEPEST.parameters),
     ("depths.layers", Depths::DEEPEST.layers),
+    ("depths.results", Depths::DEEPEST.results),
 ];
 
 /// Largest value of a field that states a memory's depth; `None` of any other field.
@@ -34,9 +37,6 @@ pub fn most_depth(field: &str) -> Option<usize> {
 
 /// Most tables of a column (5 bits of GEOMETRY and of a descriptor).
 pub const MAX_TABLES: usize = 31;
-
-/// Depth of the result FIFO, and so the largest number of results a program gives.
-pub const RESULT_FIFO_DEPTH: usize = 256;
 
 /// Bits of a stored weight, two's complement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,6 +54,18 @@ impl WeightBits {
         match self {
             Self::Four => 4,
             Self::Eight => 8,
+        }
+    }
+
+    /// What a message adds where a weight is too large for so few bits, as those of 8-bit layers
+    /// before and behind 4-bit ones are; else nothing.
+    pub fn hint(self, value: i8) -> &'static str {
+        let (low, high) = self.range();
+        match (low..=high).contains(&value) {
+            true => "",
+            false => {
+                "; a network with some layers of 8 bits and others of 4 runs with weight_bits = 8"
+            }
         }
     }
 
@@ -119,12 +131,12 @@ pub struct VoltagePoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Depths {
-    /// Code words of the weight memory, 1 to 2²⁰.
+    /// Code words of the weight memory, 1 to 2²³.
     pub weights: usize,
     /// Words of each of the three activation buffers, 1 to 2¹⁶; a word has max(rows, columns) bytes.
     /// Tensors that wait lie beside what a step reads or writes.
     pub activations: usize,
-    /// Partial sums per column, 1 to 2¹⁴: the largest number of output pixels of a layer.
+    /// Partial sums per column, 1 to 2¹⁶: the largest number of output pixels of a layer.
     pub accumulators: usize,
     /// Output tiles of a whole program, 1 to 2¹²: each column keeps (m, b) for every one, and for
     /// every set of an average pool whose divisor varies.
@@ -132,9 +144,22 @@ pub struct Depths {
     /// Steps of a program, 1 to 255: its layers, but for concats that are free, and copies of
     /// tensors.
     pub layers: usize,
+    /// Results that are kept for the host, 1 to 2¹⁰: the values of the last layer's map.
+    #[serde(default = "usual_results", skip_serializing_if = "is_usual")]
+    pub results: usize,
+}
+
+fn usual_results() -> usize {
+    Depths::RESULTS
+}
+
+fn is_usual(results: &usize) -> bool {
+    *results == Depths::RESULTS
 }
 
 impl Depths {
+    /// Results that are kept where a configuration does not say how many.
+    pub const RESULTS: usize = 256;
     /// The deepest memories that there are.
     pub const DEEPEST: Self = Self {
         weights: 1 << WEIGHT_ADDRESS_BITS,
@@ -142,6 +167,7 @@ impl Depths {
         accumulators: 1 << ACCUMULATOR_ADDRESS_BITS,
         parameters: 1 << PARAMETER_ADDRESS_BITS,
         layers: MAX_LAYERS,
+        results: 1 << RESULT_ADDRESS_BITS,
     };
 }
 
@@ -309,6 +335,7 @@ impl Configuration {
             d.accumulators,
             d.parameters,
             d.layers,
+            d.results,
         ];
         for ((field, most), value) in MOST_DEPTHS.into_iter().zip(values) {
             if !(1..=most).contains(&value) {
@@ -373,6 +400,7 @@ mod tests {
                 accumulators: 1024,
                 parameters: 64,
                 layers: 16,
+                results: Depths::RESULTS,
             },
             voltage_model: VoltageModelChoice::Fdx22nm,
             vmin_mv: None,
@@ -404,9 +432,22 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_keeps_256_results_unless_it_says_so() {
+        let mut configuration = example();
+        let usual = configuration.to_toml();
+        assert!(!usual.contains("results"), "{usual}");
+        configuration.depths.results = 1000;
+        let text = configuration.to_toml();
+        assert!(text.contains("results = 1000"), "{text}");
+        assert_eq!(Configuration::from_toml(&text), Ok(configuration));
+        let read = Configuration::from_toml(&usual).unwrap();
+        assert_eq!(read.depths.results, 256);
+    }
+
+    #[test]
     fn each_refusal_names_the_field_and_what_is_allowed() {
         type Change = fn(&mut Configuration);
-        let cases: [(Change, &str); 9] = [
+        let cases: [(Change, &str); 10] = [
             (|c| c.rows = 12, "rows is 12"),
             (|c| c.columns = 128, "columns is 128"),
             (
@@ -418,7 +459,14 @@ mod tests {
                 "weight_bits is 8; allowed is 4",
             ),
             (|c| c.depths.weights = 0, "depths.weights is 0"),
-            (|c| c.depths.accumulators = 1 << 15, "depths.accumulators"),
+            (
+                |c| c.depths.accumulators = (1 << 16) + 1,
+                "depths.accumulators",
+            ),
+            (
+                |c| c.depths.results = 1025,
+                "depths.results is 1025; allowed is 1 to 1024",
+            ),
             (|c| c.tables = 32, "tables is 32; allowed is 0 to 31"),
             (|c| c.name = "8bit".into(), "name is \"8bit\""),
             (

@@ -1,20 +1,23 @@
 //! How long a pass takes: a closed formula of configuration and program.
 //!
 //! ```text
-//! cycles = Σ steps (F + tiles · P + D) + W
+//! cycles = Σ steps (F + (tiles − outputs) · P + outputs · P′ + D) + W
 //!   F = 14                              descriptor fetch and set-up
-//!   P = max(M, A, L [convolution], C [last layer])
+//!   P = max(M, A, L [convolution])      a tile
+//!   P′ = max(S · M, A, L [convolution]) the last one of each tile of outputs
 //!   D = R + C + 13                      last pixel issued .. written; 2 more with tables
 //!   W = max(0, prime + L − F − pools)   first tile's weights, before the first convolution
-//!     + Σ max(0, L − P′ − D − F − pools)  and before each that follows one of period P′
+//!     + Σ max(0, L − P′ − D − F − pools)  and before each that follows one of last period P′
 //! ```
 //!
 //! A step is a layer, or a copy of a tensor; a concat whose parts are written into it is none.
-//! R rows, C columns, M output pixels, L clocks of a load: the words per tile, but
+//! R rows, C columns, M output pixels, S clocks that a pixel takes where its sum is complete: C in
+//! the last layer, whose results leave one by one, 2 where outputs are written across a tile of
+//! lanes, else 1; L clocks of a load: the words per tile, but
 //! min(R, C) / rows per word in a depthwise layer, whose words give a weight to each of as many
 //! rows; A = 4 the accumulator's read-modify-write latency, `pools` the time of the steps in front
-//! that have no weights, `prime` the depth of the weight path; tiles = ceil(outputs / C) · taps,
-//! times the tiles of rows that an output tile reads in a convolution; an addition has two taps,
+//! that have no weights, `prime` the depth of the weight path; outputs = ceil(output channels / C),
+//! tiles = outputs · taps, times the tiles of rows that an output tile reads in a convolution; an addition has two taps,
 //! one of each tensor. `cycles` counts from the clock after the start command to the one in which
 //! the last result is in the result FIFO, so stalls of either stream cannot change it.
 
@@ -38,17 +41,26 @@ pub const TABLE_LATENCY: usize = 2;
 pub const WRITE_LATENCY: usize = 1;
 
 /// The shortest time a tile may take, whatever its pixels: with the clocks of its load, 0 in a pool.
-pub fn shortest_period(configuration: &Configuration, load: usize, wide: bool) -> usize {
-    let mut period = ACCUMULATOR_LATENCY.max(load);
-    if wide {
-        period = period.max(configuration.columns);
-    }
-    period
+pub fn shortest_period(load: usize) -> usize {
+    ACCUMULATOR_LATENCY.max(load)
 }
 
-/// P: clocks from one tile of a layer to the next.
-pub fn tile_period(configuration: &Configuration, step: &Step) -> usize {
-    shortest_period(configuration, step.clocks_per_load(), step.wide).max(step.pixels())
+/// P: clocks from one tile of a layer to the next, but for the last one of an output tile.
+pub fn tile_period(step: &Step) -> usize {
+    shortest_period(step.clocks_per_load()).max(step.pixels())
+}
+
+/// P′: clocks of the last tile of an output tile, whose sums are complete.
+pub fn last_period(configuration: &Configuration, step: &Step) -> usize {
+    let pixels = step.pixels() * step.spacing(configuration.columns);
+    shortest_period(step.clocks_per_load()).max(pixels)
+}
+
+/// Clocks in which a step streams its tiles.
+fn streaming(configuration: &Configuration, step: &Step) -> u64 {
+    let last = step.output_tiles;
+    let others = (step.tiles() - last) * tile_period(step);
+    (others + last * last_period(configuration, step)) as u64
 }
 
 /// D: clocks from the last pixel's decision to its result in memory.
@@ -87,8 +99,7 @@ pub fn weight_latency(configuration: &Configuration) -> usize {
 
 /// Clocks of one step, without the wait for the first weights.
 pub fn layer_cycles(configuration: &Configuration, step: &Step) -> u64 {
-    let period = tile_period(configuration, step) as u64;
-    FETCH as u64 + step.tiles() as u64 * period + drain(configuration) as u64
+    FETCH as u64 + streaming(configuration, step) + drain(configuration) as u64
 }
 
 /// Clocks of a whole pass.
@@ -100,8 +111,8 @@ pub fn program_cycles(configuration: &Configuration, program: &Program) -> u64 {
         if step.convolution {
             let ready = loading + step.clocks_per_load() as u64;
             total += ready.saturating_sub(total + FETCH as u64);
-            let before_last = (step.tiles() - 1) * tile_period(configuration, step);
-            loading = total + (FETCH + before_last) as u64;
+            let last = last_period(configuration, step) as u64;
+            loading = total + FETCH as u64 + streaming(configuration, step) - last;
         }
         total += layer_cycles(configuration, step);
     }

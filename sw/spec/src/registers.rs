@@ -69,7 +69,7 @@ registers! {
     CONTROL = 3, 1, Write, false, "bit 0: start a pass; ignored while one is running or results wait in the result stream";
     STATUS = 4, 2, Read, false, "bit 0: running; bit 1: a pass has ended since the last start";
     POLICY = 5, 2, ReadWrite, false, "word with a detected error: 0 keep, 1 zero, 2 zero the constrained weights";
-    WEIGHT_WORDS = 6, 20, ReadWrite, false, "code words that a pass reads - 1";
+    WEIGHT_WORDS = 6, 23, ReadWrite, false, "code words that a pass reads - 1";
     STOP_AFTER_LAYER = 7, 8, ReadWrite, false, "the pass ends after this step of the program; 255: after the last one";
     LOAD_TARGET = 8, 3, ReadWrite, false, "memory that the input stream fills: 0 weights, 1 program, 2 parameters, 3 activation buffer 0, 4 tables (without tables, bit 2 is absent); writing restarts at its first word";
     DEBUG_ADDRESS = 9, 22, ReadWrite, false, "word address in bits 15..0, activation buffer in 17..16, group of four lanes in 21..18";
@@ -92,7 +92,7 @@ registers! {
     CORRECTED_HIGH = 39, 32, Read, false, "high half of CORRECTED, latched";
     DETECTED_LOW = 40, 32, Read, false, "words with a detected, uncorrected error";
     DETECTED_HIGH = 41, 32, Read, false, "high half of DETECTED, latched";
-    LAST_DETECTED = 42, 20, Read, false, "address of the last detected word; kept until the next start";
+    LAST_DETECTED = 42, 23, Read, false, "address of the last detected word; kept until the next start";
     DISTURBED_LOW = 44, 32, Read, true, "words in which at least one bit was flipped";
     DISTURBED_HIGH = 45, 32, Read, true, "high half of DISTURBED, latched";
     FLIPPED_LOW = 46, 32, Read, true, "bits flipped";
@@ -142,7 +142,8 @@ pub fn geometry(configuration: &Configuration) -> u32 {
 ///
 /// 2.0: the memory may hold a coset of the code, where words for 1.0 are errors. 3.0: descriptors
 /// have other fields, and STOP_AFTER_LAYER counts steps. 4.0: descriptors have 15 words, with zero
-/// points and tables.
+/// points, tables and lanes, WEIGHT_WORDS and LAST_DETECTED have 23 bits, and a map may be the
+/// result.
 pub const VERSION_VALUE: u32 = 0x0004_0000;
 /// Value of [`STOP_AFTER_LAYER`] that lets a pass run to its end.
 pub const RUN_TO_THE_END: u32 = 255;
@@ -180,8 +181,8 @@ Activations: four lanes a beat, the lowest in bits 7..0; a word has max(rows, co
 Tables, where GEOMETRY says that there are some: for each pointwise layer in order, its 256 \
 entries from that of -128 to that of 127, one a beat in bits 7..0; all columns take the same.
 2. Write WEIGHT_WORDS, POLICY and, with fault emulation, the fault registers.
-3. For each image load the activations, write CONTROL, and take the int32 results in channel \
-order from the result stream (`output_valid`, `output_ready`). STATUS shows the pass from the \
+3. For each image load the activations, write CONTROL, and take the int32 results \
+from the result stream: pixel by pixel of the last layer's map, row by row, and channel by channel in each (`output_valid`, `output_ready`). STATUS shows the pass from the \
 clock after the command on. Then read the counters.
 
 Every layer ends in y = clamp((acc * m + b + ((r * mr) << (s - sr))) >> s, low, high), which a \

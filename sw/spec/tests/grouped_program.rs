@@ -23,6 +23,7 @@ fn configuration(rows: usize, columns: usize, bits: WeightBits, code: CodeName) 
             accumulators: 4096,
             parameters: 4096,
             layers: 16,
+            results: Depths::RESULTS,
         },
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,
@@ -80,7 +81,7 @@ fn depthwise_3_x_3_on_16_x_16_takes_a_clock_for_each_pixel_where_there_are_as_ma
             (step.output_tiles, step.input_tiles, step.tiles()),
             (3, 1, 27)
         );
-        assert_eq!(tile_period(&c, step), period);
+        assert_eq!(tile_period(step), period);
         let clocks = (FETCH + 27 * period + drain(&c)) as u64;
         assert_eq!(layer_cycles(&c, step), clocks);
         assert_eq!(program.steps[3].weight_base, 27 * 2);

@@ -325,6 +325,27 @@ fn a_weight_out_of_range_is_refused_with_layer_place_value_and_range() {
 }
 
 #[test]
+fn an_8_bit_weight_in_a_4_bit_memory_is_refused_with_what_to_do() {
+    let shapes = vec![LayerShape {
+        name: "first".into(),
+        output_channels: 1,
+        input_channels: 1,
+        groups: 1,
+        kernel_height: 1,
+        kernel_width: 1,
+    }];
+    let (bits, code) = (WeightBits::Four, CodeName::None);
+    let layout = Layout::for_array(4, 4, bits, code, Storage::Coset, shapes).unwrap();
+    let message = WeightImage::encode(layout, &[[100]])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        message,
+        "layer \"first\", weight [0][0][0][0] is 100; allowed for this output channel is -8 to 7 with code none; a network with some layers of 8 bits and others of 4 runs with weight_bits = 8"
+    );
+}
+
+#[test]
 fn tensors_that_do_not_match_the_layout_are_refused() {
     let mut tensors = random_tensors(&small_layout(), 3);
     tensors[1].pop();
@@ -391,7 +412,7 @@ fn shapes_without_a_layout_are_refused_by_name() {
         "{message}"
     );
     let message = refuse(vec![shape("vast", [65_535; 4])]);
-    assert!(message.contains("depths.weights is 1048576"), "{message}");
+    assert!(message.contains("depths.weights is 8388608"), "{message}");
     let message = refuse(vec![shape("one", [1; 4]); 256]);
     assert!(message.contains("256 layers"), "{message}");
     let message = refuse(vec![shape(&"x".repeat(256), [1; 4])]);

@@ -33,6 +33,7 @@ pub fn accelerator(side: usize, fault_emulation: bool) -> Configuration {
             accumulators: 1024,
             parameters: 64,
             layers: 16,
+            results: Depths::RESULTS,
         },
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,

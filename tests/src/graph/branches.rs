@@ -2,6 +2,7 @@
 
 use super::Builder;
 use brownout_spec::arithmetic::ResidualScale;
+use brownout_spec::config::Depths;
 use brownout_spec::program::{Operation, Padding, Residual, Shape, Steps, Window};
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
@@ -146,16 +147,21 @@ impl<R: Rng> Builder<'_, R> {
         self.push_reading(&reads, Operation::Add { scale });
     }
 
-    /// Two or three parts side by side, which may be the source itself, or lie in two concats.
+    /// Two or three parts side by side, which may be the source itself, or lie in two concats. In
+    /// two of three, parts begin anywhere, else at multiples of the columns.
     pub(super) fn concatenation(&mut self) {
         let from = self.tensors.len() - 1;
         let columns = self.configuration.columns;
+        let anywhere = self.random.random_bool(0.67);
         let mut parts = Vec::new();
         for _ in 0..self.random.random_range(1..=2) {
-            let channels = columns * self.random.random_range(1..=2);
+            let channels = match anywhere {
+                true => self.random.random_range(1..=2 * columns + 1),
+                false => columns * self.random.random_range(1..=2),
+            };
             let source = self.tensors[from].channels;
             let part = match self.random.random_range(0..6) {
-                0 if source.is_multiple_of(columns) => Some(from),
+                0 if anywhere || source.is_multiple_of(columns) => Some(from),
                 _ => self.branch(from, channels),
             };
             parts.extend(part);
@@ -178,7 +184,7 @@ impl<R: Rng> Builder<'_, R> {
                 let operation = Operation::convolution(window, channels).with_residual(residual);
                 self.push_reading(&[parts[0], whole], operation);
             }
-            1 if channels.is_multiple_of(columns) => {
+            1 if anywhere || channels.is_multiple_of(columns) => {
                 if let Some(other) = self.branch(whole, columns) {
                     self.push_reading(&[whole, other], Operation::Concat);
                 }
@@ -198,12 +204,48 @@ impl<R: Rng> Builder<'_, R> {
         let from = self.tensors.len() - 1;
         let map = self.shape();
         let columns = self.configuration.columns;
-        let outputs = [columns, self.random.random_range(1..=columns)];
+        let first = match self.random.random() {
+            true => columns,
+            false => self.random.random_range(1..=2 * columns),
+        };
+        let outputs = [first, self.random.random_range(1..=columns)];
         if outputs
             .iter()
             .all(|&channels| self.push_reading(&[from], Operation::dense(map, channels)))
         {
             self.push_reading(&[from + 1, from + 2], Operation::Concat);
+        }
+    }
+
+    /// Results of a whole map: of any operation, many over several tiles of columns, and many more
+    /// than are kept where a configuration does not say how many.
+    pub(super) fn results_of_a_map(&mut self) {
+        let from = self.tensors.len() - 1;
+        let columns = self.configuration.columns;
+        let most = match self.random.random() {
+            true => columns,
+            false => 3 * columns,
+        };
+        let pixels = self.shape().pixels();
+        let (least, kept) = (
+            Depths::RESULTS / pixels + 1,
+            self.configuration.depths.results / pixels,
+        );
+        let channels = match least <= kept && self.random.random() {
+            true => self.random.random_range(least..=kept.min(least + columns)),
+            false => self.random.random_range(1..=most),
+        };
+        match self.random.random_range(0..12) {
+            0 => self.max_pool(),
+            1 => self.average_pool(),
+            2 => self.addition(),
+            3 => self.concatenation(),
+            4 => self.resize(),
+            5 => self.groups(true),
+            6 => self.rectangle(),
+            _ => {
+                self.branch(from, channels);
+            }
         }
     }
 

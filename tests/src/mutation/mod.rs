@@ -6,6 +6,7 @@
 //! random graphs and codes ([`battery`]), then the proofs of its module ([`proofs`]).
 
 pub mod battery;
+pub mod cases;
 pub mod equivalence;
 pub mod page;
 pub mod proofs;

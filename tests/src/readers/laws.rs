@@ -171,7 +171,7 @@ pub fn onnx(network: &Network) {
     let names = ("fuzzed", "fuzzed");
     if let Ok(made) = brownout_onnx::integers::integers(network, names, pixels) {
         let results = network.tensors[network.output].shape.len();
-        assert_eq!(made.model.classes(), results);
+        assert_eq!(made.model.results().volume(), results);
         assert!(made.model.to_bytes().is_ok(), "a valid model");
     }
 }

@@ -37,6 +37,7 @@ pub fn datasheet_configuration(code: CodeName, fault_emulation: bool) -> Configu
             accumulators: 1024,
             parameters: 64,
             layers: 16,
+            results: Depths::RESULTS,
         },
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,

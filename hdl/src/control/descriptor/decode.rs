@@ -163,6 +163,24 @@ impl Logic for DescriptorRegisters {
                     .get_bits::<{ field::DESTINATION_TILE.bits }>(lsb);
             }
         }
+        for word in field::DESTINATION_LANE.word..(field::DESTINATION_LANE.word + 1) {
+            for lsb in field::DESTINATION_LANE.lsb..(field::DESTINATION_LANE.lsb + 1) {
+                self.destination_lane.next = self.words[word]
+                    .q
+                    .val()
+                    .get_bits::<{ field::DESTINATION_LANE.bits }>(lsb);
+            }
+        }
+        for word in field::SPLIT.word..(field::SPLIT.word + 1) {
+            for lsb in field::SPLIT.lsb..(field::SPLIT.lsb + 1) {
+                self.split.next = self.words[word].q.val().get_bit(lsb);
+            }
+        }
+        for word in field::KEEP.word..(field::KEEP.word + 1) {
+            for lsb in field::KEEP.lsb..(field::KEEP.lsb + 1) {
+                self.keep.next = self.words[word].q.val().get_bit(lsb);
+            }
+        }
         for word in field::KERNEL_HEIGHT.word..(field::KERNEL_HEIGHT.word + 1) {
             for lsb in field::KERNEL_HEIGHT.lsb..(field::KERNEL_HEIGHT.lsb + 1) {
                 self.kernel_height.next = self.words[word]

@@ -181,6 +181,7 @@ impl Logic for Sequencer {
         self.position.layer_start.next = self.layer_start.val();
         self.position.weights_ready.next = self.weights_ready.val();
         self.position.wide.next = self.layer_wide.val();
+        self.position.split.next = self.layer_split.val();
         self.position.pool.next = self.layer_pool.val();
         self.position.diagonal.next = self.layer_diagonal.val();
         self.position.output_width.next = self.layer_output_width.val();

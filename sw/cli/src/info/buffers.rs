@@ -24,7 +24,8 @@ pub fn step_name(model: &IntegerModel, step: &Step) -> String {
     }
 }
 
-fn tensor_name(model: &IntegerModel, tensor: usize) -> String {
+/// What a tensor is called: a layer's output by the layer's name.
+pub fn tensor_name(model: &IntegerModel, tensor: usize) -> String {
     match tensor {
         0 => "the input".to_owned(),
         k => model.network.layers[k - 1].name.clone(),

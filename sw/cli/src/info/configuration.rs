@@ -80,6 +80,7 @@ fn memories(configuration: &Configuration) -> Vec<Memory> {
         memory("accumulators", columns, depths.accumulators, 32),
         memory("parameters", columns, depths.parameters, 64),
         memory("program", 1, depths.layers * descriptor::WORDS, 32),
+        memory("results", 1, depths.results, 32),
     ];
     let entries = configuration.tables * TABLE_ENTRIES;
     memories.extend((entries > 0).then(|| memory("tables", columns, entries, 8)));

@@ -2,6 +2,7 @@
 
 mod buffers;
 mod code;
+mod concats;
 mod configuration;
 mod image;
 mod model;

@@ -1,6 +1,7 @@
 //! A model, and how it runs on an accelerator.
 
 use super::buffers::{self, StayReport, step_name};
+use super::concats::{self, PartReport};
 use super::image::{LayerReport, answer, layer_reports, render_layers};
 use super::place;
 use super::{Content, bits};
@@ -33,6 +34,8 @@ struct Report<'a> {
     bits: usize,
     steps: Vec<StepReport>,
     buffers: Vec<StayReport>,
+    /// How the parts of concatenated maps come to lie side by side.
+    concats: Vec<PartReport>,
     /// The most words of each activation buffer in use at a time.
     peak_words: [usize; BUFFERS],
     /// Words of each activation buffer.
@@ -98,6 +101,7 @@ pub fn explain(
         bits: layout.words() * layout.code().n(),
         steps: steps(&model, configuration, &program),
         buffers: buffers::stays(&model, &program),
+        concats: concats::parts(&model, &program),
         peak_words: program.peaks(),
         buffer_words: configuration.depths.activations,
         weight_layers: layer_reports(layout),
@@ -224,12 +228,13 @@ fn render(report: &Report<'_>, code: &Code) -> String {
         ),
     ]);
     format!(
-        "{}: model\n\n{head}\non {}, code {}\n\n{body}\n{}\n{}\n{}",
+        "{}: model\n\n{head}\non {}, code {}\n\n{body}\n{}\n{}{}\n{}",
         report.file,
         report.configuration,
         report.configuration_code,
         render_steps(report),
         buffers::render(&report.buffers),
+        concats::render(&report.concats),
         render_layers(&report.weight_layers)
     )
 }

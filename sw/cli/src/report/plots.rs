@@ -108,7 +108,7 @@ impl Over {
             let point = |point: &SimulatedPoint| {
                 Some(PlotPoint {
                     x: (self.simulated)(point)?,
-                    y: 100.0 * point.accuracy_rtl,
+                    y: 100.0 * point.accuracy_rtl?,
                     interval: None,
                 })
             };

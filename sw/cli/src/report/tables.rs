@@ -54,8 +54,8 @@ const SIMULATED: [Column<SimulatedPoint>; 14] = [
     ("=code", |p| Some(p.code.clone())),
     ("=mode", |p| Some(p.mode.clone())),
     ("=policy", |p| Some(p.policy.clone())),
-    (">accuracy RTL", |p| Some(percent(p.accuracy_rtl))),
-    (">accuracy golden", |p| Some(percent(p.accuracy_golden))),
+    (">accuracy RTL", |p| p.accuracy_rtl.map(percent)),
+    (">accuracy golden", |p| p.accuracy_golden.map(percent)),
     (">corrected", |p| Some(average(p.corrected, p.images))),
     (">detected", |p| Some(average(p.detected, p.images))),
     (">silently wrong", |p| {

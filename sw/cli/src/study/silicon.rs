@@ -114,8 +114,9 @@ fn point(
         policy: point.policy.clone(),
         ber_applied: point.ber_applied,
         images: point.images,
-        accuracy_rtl: point.accuracy_rtl,
-        accuracy_golden: point.accuracy_golden,
+        // The networks of a study are trained, and so have classes.
+        accuracy_rtl: point.accuracy_rtl.unwrap_or_default(),
+        accuracy_golden: point.accuracy_golden.unwrap_or_default(),
         logits_compared: point.logits_compared,
         mismatches: point.mismatches,
         corrected: point.corrected,

@@ -35,3 +35,5 @@ mod tests;
 
 #[cfg(test)]
 mod prefix_tests;
+#[cfg(test)]
+mod refusal_tests;

@@ -56,6 +56,16 @@ pub enum EvaluateError {
         /// Classes that the network tells apart.
         classes: usize,
     },
+    /// No value of the results stands for a class.
+    #[error(
+        "network {network} gives a map of {results}, so no image is classified right or wrong; allowed are networks that give one value a class (simulate compares maps value by value)"
+    )]
+    NoClasses {
+        /// Name of the network.
+        network: String,
+        /// Its results.
+        results: Shape,
+    },
 }
 
 /// What was measured on one chip at one operating point.
@@ -148,6 +158,14 @@ pub fn evaluate(
     plan: &Plan,
     mut progress: impl FnMut(),
 ) -> Result<Evaluation, EvaluateError> {
+    if let Subject::Integer(model) = subject
+        && model.classes().is_none()
+    {
+        return Err(EvaluateError::NoClasses {
+            network: subject.network().to_owned(),
+            results: model.results(),
+        });
+    }
     plan.validate()?;
     if data.is_empty() || !subject.takes(data.shape()) || data.classes > subject.classes() {
         return Err(EvaluateError::Data {

@@ -101,10 +101,10 @@ impl Subject {
         }
     }
 
-    /// How many classes it tells apart.
+    /// How many classes it tells apart; none if it gives a map.
     pub fn classes(&self) -> usize {
         match self {
-            Self::Integer(model) => model.classes(),
+            Self::Integer(model) => model.classes().unwrap_or(0),
             Self::Quantized(network) => network.model.architecture.classes(),
         }
     }

@@ -233,8 +233,8 @@ impl<'m> IntegerNetwork<'m> {
                 .map(|tensor| vec![0; self.tensor_shape(tensor).volume()])
                 .collect(),
             padded,
-            accumulators: vec![0; most],
-            results: vec![0; self.shapes[last].output.channels],
+            accumulators: vec![0; most.max(self.shapes[last].output.volume())],
+            results: vec![0; self.shapes[last].output.volume()],
         }
     }
 
@@ -360,7 +360,7 @@ impl<'m> IntegerNetwork<'m> {
         concat(parts, self.shapes[layer].output.channels, output);
     }
 
-    /// The last layer, whose one pixel is as wide as the accumulators.
+    /// The last layer, whose values are as wide as the accumulators.
     fn run_last(&self, layer: usize, workspace: &mut Workspace) {
         let this = &self.model.network.layers[layer];
         let Workspace {
@@ -369,6 +369,7 @@ impl<'m> IntegerNetwork<'m> {
             accumulators,
             results,
         } = workspace;
+        let map = self.shapes[layer].output;
         let accumulators = &mut accumulators[..results.len()];
         match &self.steps[layer] {
             Step::Convolution {
@@ -378,7 +379,12 @@ impl<'m> IntegerNetwork<'m> {
                 let target = Target::Accumulators(accumulators);
                 convolution.run(&tensors[this.source()], &mut padded[*number], target);
             }
-            Step::Pixels { .. } => self.accumulate(layer, tensors, (0, 0), accumulators),
+            Step::Pixels { .. } => {
+                for (pixel, sums) in accumulators.chunks_exact_mut(map.channels).enumerate() {
+                    let place = (pixel / map.width, pixel % map.width);
+                    self.accumulate(layer, tensors, place, sums);
+                }
+            }
             Step::Concat => {
                 let mut values = vec![0; results.len()];
                 self.concat(layer, tensors, &mut values);
@@ -387,19 +393,42 @@ impl<'m> IntegerNetwork<'m> {
                 return;
             }
         }
+        let operand = self.operand(layer, tensors);
+        let pixels = results.chunks_exact_mut(map.channels);
+        let sums = accumulators.chunks_exact(map.channels);
+        for (pixel, (results, sums)) in pixels.zip(sums).enumerate() {
+            let (row, column) = (pixel / map.width, pixel % map.width);
+            let set = match &self.steps[layer] {
+                Step::Pixels { divisors, .. } => {
+                    divisors.set((row, column), (map.height, map.width))
+                }
+                _ => 0,
+            };
+            let operand = operand.map_or(&[][..], |o| o.pixel(row, column));
+            self.widen(layer, set, sums, operand, results);
+        }
+    }
+
+    /// Results of one pixel of the last layer, with one set of its parameters.
+    fn widen(
+        &self,
+        layer: usize,
+        set: usize,
+        accumulators: &[i32],
+        operand: &[i8],
+        results: &mut [i32],
+    ) {
         let Epilogue {
             channels,
             output,
             second,
             ..
-        } = &self.epilogues[layer][0];
-        let operand = self.operand(layer, tensors);
-        let operand = operand.map_or(&[][..], |o| o.pixel(0, 0));
+        } = &self.epilogues[layer][set];
         let operand = operand
             .iter()
             .map(|&q| i16::from(q) - i16::from(second.zero));
         let operand = operand.chain(std::iter::repeat(0));
-        let values = results.iter_mut().zip(&*accumulators).zip(channels);
+        let values = results.iter_mut().zip(accumulators).zip(channels);
         for (((y, &acc), &channel), r) in values.zip(operand) {
             let sum = sum(acc, channel, output.shift, r, second.scale);
             *y = match &self.model.layers[layer].table {

@@ -4,6 +4,7 @@ use super::{IntegerModel, LayerTensors};
 use crate::infer::graph_tests::random_graph;
 use crate::infer::reference::{convolution, mean, random_model, shape};
 use brownout_spec::arithmetic::ChannelParameters;
+use brownout_spec::config::WeightBits;
 use brownout_spec::program::{Operation, Padding, Window};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -46,6 +47,32 @@ fn graphs_of_all_operators_survive_their_files_and_no_damage_to_one_panics() {
 fn chain(operation: Operation) -> IntegerModel {
     let nodes = [(operation, Vec::new()), mean(), convolution(2, 1, 1, 0)];
     random_model(shape(8, 8, 3), &nodes, 1)
+}
+
+#[test]
+fn a_map_as_result_has_no_class() {
+    let model = random_model(shape(8, 8, 3), &[convolution(2, 3, 1, 0)], 1);
+    assert_eq!((model.results(), model.classes()), (shape(6, 6, 2), None));
+    let one = chain(pool(Padding::NONE));
+    assert_eq!((one.results(), one.classes()), (shape(1, 1, 2), Some(2)));
+}
+
+#[test]
+fn an_8_bit_layer_of_a_4_bit_model_is_refused_with_what_to_do() {
+    let mut model = chain(pool(Padding::NONE));
+    for layer in &mut model.layers {
+        if let Some(weights) = &mut layer.weights {
+            weights.integers.fill(3);
+        }
+    }
+    model.weight_bits = WeightBits::Four;
+    assert!(model.validate().is_ok());
+    if let Some(weights) = &mut model.layers[2].weights {
+        weights.integers.fill(99);
+    }
+    let message = model.validate().unwrap_err().to_string();
+    let expected = "is 99; allowed is -8 to 7 with code none and 4-bit weights; a network with some layers of 8 bits and others of 4 runs with weight_bits = 8";
+    assert!(message.contains(expected), "{message}");
 }
 
 fn pool(counted: Padding) -> Operation {

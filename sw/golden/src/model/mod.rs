@@ -123,10 +123,21 @@ impl IntegerModel {
         self.layers.iter().filter_map(|l| l.table).collect()
     }
 
-    /// Number of results: channels of the last layer.
-    pub fn classes(&self) -> usize {
+    /// The map that the last layer gives; of one pixel, if its channels are classes.
+    pub fn results(&self) -> Shape {
         let shapes = self.network.shapes().unwrap_or_default();
-        shapes.last().map_or(0, |shapes| shapes.output.channels)
+        let nothing = Shape {
+            channels: 0,
+            ..self.network.input
+        };
+        shapes.last().map_or(nothing, |shapes| shapes.output)
+    }
+
+    /// Number of classes: channels of the last layer. None where it gives a map, since no value of
+    /// one stands for a class.
+    pub fn classes(&self) -> Option<usize> {
+        let results = self.results();
+        (results.pixels() == 1).then_some(results.channels)
     }
 
     /// Whether it takes images of a shape: its input's, or for a flat input any of as many values.

@@ -60,7 +60,8 @@ pub enum ModelError {
     },
     /// A weight is outside what its place can store.
     #[error(
-        "layer {layer} ({name}): weight {index} of output channel {channel} is {value}; allowed is {lowest} to {highest} with code {code} and {bits}-bit weights"
+        "layer {layer} ({name}): weight {index} of output channel {channel} is {value}; allowed is {lowest} to {highest} with code {code} and {bits}-bit weights{hint}",
+        hint = bits.hint(*value)
     )]
     Weight {
         /// Index of the layer.

@@ -82,6 +82,7 @@ impl Architecture {
             });
         }
         let shapes = network.shapes()?;
+        check_results(&network, &shapes)?;
         check_layers(&network, &shapes, &styles)?;
         Ok(Self {
             name: name.to_owned(),
@@ -167,6 +168,25 @@ impl Architecture {
         let layer = &self.network.layers[layer];
         Some((layer.operand()?, layer.operation.residual()?.stride))
     }
+}
+
+/// Refuses a map as result, which has no class: what is trained and evaluated here gives one value
+/// for each.
+fn check_results(network: &Network, shapes: &[LayerShapes]) -> Result<(), ArchitectureError> {
+    let Some((layer, last)) = network.layers.iter().zip(shapes).next_back() else {
+        return Ok(());
+    };
+    if last.output.pixels() == 1 {
+        return Ok(());
+    }
+    Err(ArchitectureError::Layer {
+        layer: shapes.len() - 1,
+        name: layer.name.clone(),
+        problem: format!(
+            "output is {}; allowed is one pixel, a value for each class, as a dense layer or a pool of the whole image gives it",
+            last.output
+        ),
+    })
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub struct FaultMapError {
 impl FaultMap {
     /// Reads the text of a file; see [`FaultMap`] for its format.
     ///
-    /// Addresses are below 2²⁰ and lanes below 72; a cell may be listed once.
+    /// Addresses are below 2²³ and lanes below 72; a cell may be listed once.
     pub fn from_text(text: &str) -> Result<Self, FaultMapError> {
         let mut map = Self::default();
         let mut header_allowed = true;
@@ -241,7 +241,7 @@ mod tests {
         for (text, expected) in [
             ("1 2 flip\n1 2", "line 2 of the fault map has 2 fields"),
             ("1 2 flip 4", "4 fields"),
-            ("1048576 0 flip", "allowed is 0 to 1048575"),
+            ("8388608 0 flip", "allowed is 0 to 8388607"),
             ("-1 0 flip", "the address \"-1\""),
             ("+1 0 flip", "the address \"+1\""),
             ("0 72 0", "allowed is 0 to 71"),

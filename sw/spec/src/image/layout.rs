@@ -119,7 +119,7 @@ impl Layout {
     /// The layout on an array whose memory is as deep as addresses allow.
     ///
     /// # Errors
-    /// When the array or a shape is not allowed, or the weights exceed 2²⁰ words.
+    /// When the array or a shape is not allowed, or the weights exceed 2²³ words.
     pub fn for_array(
         rows: usize,
         columns: usize,

@@ -4,6 +4,7 @@ use super::cells::WordWeights;
 use super::layout::Layout;
 use super::shape::Coordinates;
 use crate::code::{CodeName, Codeword, Decoded, Outcome, Policy};
+use crate::config::WeightBits;
 use crate::quantity::WordAddress;
 use std::ops::AddAssign;
 use thiserror::Error;
@@ -38,8 +39,8 @@ pub enum EncodeImageError {
     },
     /// A weight is outside what its place can store.
     #[error(
-        "layer {layer:?}, weight [{}][{}][{}][{}] is {value}; allowed for this output channel is {lowest} to {highest} with code {code}",
-        at.output, at.input, at.kernel_row, at.kernel_column
+        "layer {layer:?}, weight [{}][{}][{}][{}] is {value}; allowed for this output channel is {lowest} to {highest} with code {code}{hint}",
+        at.output, at.input, at.kernel_row, at.kernel_column, hint = bits.hint(*value)
     )]
     Range {
         /// Name of the layer.
@@ -54,6 +55,8 @@ pub enum EncodeImageError {
         highest: i8,
         /// The code.
         code: CodeName,
+        /// Bits of a weight.
+        bits: WeightBits,
     },
 }
 
@@ -252,6 +255,7 @@ fn encode_word(
                 lowest,
                 highest,
                 code: code.name(),
+                bits: code.weight_bits(),
             });
         }
         weights[position] = value;

@@ -27,6 +27,9 @@ pub(super) fn describe(configuration: &Configuration, step: &Step) -> Descriptor
     d.set(field::DESTINATION, step.destination.buffer);
     d.set(field::DESTINATION_BASE, step.destination.base);
     d.set(field::DESTINATION_TILE, step.destination.lane / columns);
+    d.set(field::DESTINATION_LANE, step.destination.lane % columns);
+    d.set(field::SPLIT, usize::from(step.split));
+    d.set(field::KEEP, usize::from(step.keep));
     describe_window(step, &mut d);
     d.set(field::INPUT_HEIGHT, s.input.height);
     d.set(field::INPUT_WIDTH, s.input.width);

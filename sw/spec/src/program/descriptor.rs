@@ -51,7 +51,7 @@ fields! {
     DESTINATION: 1, 10, 2, "activation buffer that is written";
     OPERAND_SOURCE: 1, 12, 2, "activation buffer of the residual operand";
     OPERAND_STRIDE: 1, 14, 2, "pixels between residual operands in a row: 1 or 2";
-    DESTINATION_BASE: 1, 16, 16, "address of the output's first word";
+    DESTINATION_BASE: 1, 16, 16, "address of the output's first word; with wide results, those of a pixel: all channels";
     KERNEL_HEIGHT: 2, 0, 6, "window rows - 1";
     KERNEL_WIDTH: 2, 6, 6, "window columns - 1";
     STRIDE_ROWS: 2, 12, 3, "rows from one window to the next";
@@ -92,6 +92,9 @@ fields! {
     TABLE: 13, 22, 5, "which table";
     SOURCE_ZERO: 14, 0, 8, "zero point of what the array reads, or the taps of a pool, two's complement";
     OPERAND_ZERO: 14, 8, 8, "zero point of the residual operand, two's complement";
+    DESTINATION_LANE: 14, 16, 6, "lane of that tile of columns in which column 0 is written";
+    SPLIT: 14, 22, 1, "1: what reaches beyond a tile of columns is written in a clock of its own, so the last tile of each output tile gives a pixel every two clocks";
+    KEEP: 14, 23, 1, "1: lanes beyond the layer's channels are left as they are; 0: they are written as zero";
 }
 
 /// A descriptor as it is written to the program memory.

@@ -3,7 +3,7 @@
 use super::Shape;
 use super::network::{MAX_CHANNELS, MAX_SIDE};
 use crate::arithmetic::OverflowError;
-use crate::config::{MAX_LAYERS, RESULT_FIFO_DEPTH};
+use crate::config::MAX_LAYERS;
 use thiserror::Error;
 
 /// Why a network cannot run: one sentence naming the layer or the field.
@@ -58,9 +58,4 @@ pub enum ProgramError {
         "the network has no convolution or dense layer, so there is nothing to keep in the weight memory; allowed are networks with at least one"
     )]
     NoWeights,
-    /// The last layer gives more results than are kept for the host.
-    #[error(
-        "the last layer gives {0} results; every accelerator keeps at most {RESULT_FIFO_DEPTH} for the host, so allowed are networks of at most {RESULT_FIFO_DEPTH} classes"
-    )]
-    Results(usize),
 }

@@ -37,6 +37,7 @@ pub fn fit(
         accumulators: pixels.unwrap_or(1),
         parameters: program.parameter_tiles,
         layers: program.steps.len(),
+        results: program.results(),
         ..fitted.depths
     };
     // What maps need together is found by trying, since their places depend on the depth.

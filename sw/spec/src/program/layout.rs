@@ -3,7 +3,7 @@
 use super::place::{Place, Spot, map_words};
 use super::placement::Output;
 use super::plan::{Action, Problem, Task};
-use super::slices::{Copied, Slices};
+use super::slices::{Copied, Part, Slices};
 use super::{LayerShapes, Network, Operation, Origin, ProgramError, Shape};
 use crate::config::Configuration;
 
@@ -18,6 +18,8 @@ pub(super) struct Run {
     pub operand: Option<Place>,
     /// What it writes; none if it gives the results.
     pub destination: Option<Place>,
+    /// Whether lanes beyond its channels are another part's of the same map.
+    pub keep: bool,
 }
 
 /// A map in a buffer, from the step that writes it to the last one that reads it there.
@@ -47,6 +49,8 @@ pub(super) struct Layout {
     pub outputs: Vec<Output>,
     /// What lies in the buffers.
     pub stays: Vec<Stay>,
+    /// How parts of concatenated tensors come there.
+    pub parts: Vec<Part>,
 }
 
 /// What a task of the plan is.
@@ -62,7 +66,7 @@ impl Layout {
     /// Finds places for everything.
     ///
     /// # Errors
-    /// When a concat cannot be made, or the buffers are too small.
+    /// When the buffers are too small.
     pub fn new(
         configuration: &Configuration,
         network: &Network,
@@ -70,7 +74,7 @@ impl Layout {
     ) -> Result<Self, ProgramError> {
         let outputs = shapes.iter().map(|shapes| shapes.output);
         let tensors: Vec<Shape> = std::iter::once(network.input).chain(outputs).collect();
-        let slices = Slices::new(configuration, network, &tensors)?;
+        let slices = Slices::new(configuration, network, &tensors);
         let jobs = jobs(network, &slices);
         let problem = Problem {
             words: tensors
@@ -106,6 +110,7 @@ impl Layout {
             outputs: writer.outputs(),
             runs: writer.runs,
             stays: writer.stays,
+            parts: slices.parts(configuration.columns, network, &tensors),
         })
     }
 }
@@ -266,6 +271,7 @@ impl Writer<'_> {
             source: from.place(self.configuration, map, 0),
             operand: None,
             destination: Some(to.place(self.configuration, map, 0)),
+            keep: false,
         });
     }
 
@@ -287,6 +293,7 @@ impl Writer<'_> {
             Job::Results(_) => {}
         }
         let place = |tensor: usize, spot: Spot| self.place(tensor, spot, 0);
+        let columns = self.configuration.columns;
         let run = match job {
             Job::Layer(index) => {
                 let tensors = self.network.layers[index].reads.iter();
@@ -296,6 +303,9 @@ impl Writer<'_> {
                     source: places.next().expect("every pass reads a map"),
                     operand: places.next(),
                     destination: writes.map(|spot| place(index + 1, spot)),
+                    keep: self
+                        .slices
+                        .keeps(columns, self.tensors, index + 1, 0, index + 1),
                 }
             }
             Job::Part(part) => {
@@ -305,6 +315,11 @@ impl Writer<'_> {
                     source: place(part.tensor, reads[0]),
                     operand: None,
                     destination: writes.map(to),
+                    keep: {
+                        let (layer, tensor) = (part.layer + 1, part.tensor);
+                        self.slices
+                            .keeps(columns, self.tensors, layer, part.channel, tensor)
+                    },
                 }
             }
             Job::Results(index) => Run {
@@ -312,6 +327,7 @@ impl Writer<'_> {
                 source: place(index + 1, reads[0]),
                 operand: None,
                 destination: None,
+                keep: false,
             },
         };
         self.runs.push(run);
@@ -342,7 +358,16 @@ impl Writer<'_> {
                 let Stay { buffer, base, .. } = self.stays[stay];
                 let place = self.place(index + 1, Spot { buffer, base }, 0);
                 let shape = self.tensors[index + 1];
-                Output { step, place, shape }
+                let columns = self.configuration.columns;
+                let padded = self
+                    .slices
+                    .is_padded(columns, self.network, self.tensors, index + 1);
+                Output {
+                    step,
+                    place,
+                    shape,
+                    padded,
+                }
             })
             .collect()
     }

@@ -34,5 +34,6 @@ pub use operation::{Operation, Residual};
 pub use place::{BUFFERS, Place, map_words};
 pub use placement::{Output, Program};
 pub use shape::Shape;
+pub use slices::Part;
 pub use step::{Operand, Origin, Step};
 pub use window::{Padding, Steps, Window};

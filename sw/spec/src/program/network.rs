@@ -41,15 +41,6 @@ impl Network {
     /// The first layer that is not allowed, with the field, what was found and what is allowed.
     pub fn shapes(&self) -> Result<Vec<LayerShapes>, ProgramError> {
         let shapes = self.maps()?;
-        let last = shapes[shapes.len() - 1].output;
-        if last.pixels() != 1 {
-            return Err(self.refuse(
-                self.layers.len() - 1,
-                "output",
-                last,
-                "one pixel, since the last layer gives the results, as a dense layer or a pool of the whole image does",
-            ));
-        }
         let index = self.layers.len() - 1;
         if self.layers[index].operation.residual().is_some() {
             return Err(self.refuse(

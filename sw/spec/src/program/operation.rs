@@ -17,8 +17,8 @@
 //! | pad | x − zx; 0 in the padding | |
 //!
 //! zx is the zero point of the tensor that is read, and r is x − z of the operand's own. Padding
-//! of any kind is 0 at that point, and never wins in a max pool. The last layer has one pixel and
-//! is wide: its results are the same sums shifted, without bounds, saturated to int32; those of a
+//! of any kind is 0 at that point, and never wins in a max pool. The last layer is wide:
+//! its results are the same sums shifted, without bounds, saturated to int32; those of a
 //! pointwise layer are its table's values, and those of a concat its values as they are.
 
 use super::{Divisors, Padding, Shape, Steps, Window};

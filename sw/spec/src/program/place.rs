@@ -16,8 +16,8 @@ pub struct Place {
     pub buffer: usize,
     /// Address of its first word.
     pub base: usize,
-    /// Lane of its first channel in that word, a multiple of the columns; 0 but in a slice of a
-    /// concatenated tensor.
+    /// Lane of its first channel in that word; 0 but in a slice of a concatenated tensor, and in
+    /// one that is read a multiple of the columns.
     pub lane: usize,
 }
 

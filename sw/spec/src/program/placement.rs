@@ -4,11 +4,12 @@ use super::describe::{describe, describe_load};
 use super::descriptor::Descriptor;
 use super::layout::{Layout, Run, Stay, writes};
 use super::place::{BUFFERS, Place, map_words};
+use super::slices::Part;
 use super::{
     Layer, LayerShapes, Network, Operand, Operation, Origin, ProgramError, Shape, Step, Window,
 };
 use crate::arithmetic::{OutputScale, check_accumulator};
-use crate::config::{Configuration, RESULT_FIFO_DEPTH};
+use crate::config::Configuration;
 use crate::image::{Grid, Tiling};
 
 /// Where a layer's output lies, and from when on.
@@ -20,6 +21,9 @@ pub struct Output {
     pub place: Place,
     /// Its shape.
     pub shape: Shape,
+    /// Whether the lanes up to the next multiple of the columns are zero behind its last channel:
+    /// of a part that another one follows within them, or that begins within, they are not.
+    pub padded: bool,
 }
 
 /// A network placed on a configuration.
@@ -31,6 +35,8 @@ pub struct Program {
     pub outputs: Vec<Output>,
     /// What lies where in the buffers, and during which steps.
     pub stays: Vec<Stay>,
+    /// How the parts of concatenated tensors come into their slices.
+    pub parts: Vec<Part>,
     /// Words of the weight memory in use; each is read once a pass.
     pub weight_words: usize,
     /// Parameter addresses in use: output tiles of all steps and sets.
@@ -67,6 +73,7 @@ impl Program {
             steps: Vec::with_capacity(layout.runs.len()),
             outputs: layout.outputs,
             stays: layout.stays,
+            parts: layout.parts,
             weight_words: 0,
             parameter_tiles: 0,
             input: network.input,
@@ -96,10 +103,12 @@ impl Program {
             program.parameter_tiles,
             "the program (output tiles of all layers)",
         )?;
-        let results = shapes[shapes.len() - 1].output.channels;
-        if results > RESULT_FIFO_DEPTH {
-            return Err(ProgramError::Results(results));
-        }
+        let last = shapes[shapes.len() - 1].output;
+        let results = match last.pixels() {
+            1 => "the last layer (results, one a class)".to_owned(),
+            _ => format!("the last layer (results, a map of {last})"),
+        };
+        check_depth("depths.results", depths.results, last.volume(), &results)?;
         Ok(program)
     }
 
@@ -115,6 +124,9 @@ impl Program {
             Origin::Layer(layer) => compute(network, shapes, layer, run),
         };
         step.output_tiles = step.shapes.output.channels.div_ceil(configuration.columns);
+        let lane = step.destination.lane % configuration.columns;
+        let reach = lane + step.shapes.output.channels;
+        step.split = lane > 0 && reach > configuration.columns;
         step.weight_base = self.weight_words;
         step.parameter_base = self.parameter_tiles;
         self.parameter_tiles += step.parameter_tiles();
@@ -148,6 +160,12 @@ impl Program {
                 describe_load(configuration, &tiling, &mut step.descriptor);
             }
         }
+    }
+
+    /// Results that a pass gives, pixel by pixel, channels inside.
+    pub fn results(&self) -> usize {
+        let last = self.steps.last();
+        last.map_or(0, |step| step.shapes.output.volume())
     }
 
     /// The 32-bit words of the program memory, [`WORDS`] a step.
@@ -217,7 +235,12 @@ fn weightless(shapes: LayerShapes, run: &Run) -> Step {
         wide: run.destination.is_none(),
         source: run.source,
         source_zero: 0,
-        destination: run.destination.unwrap_or(NOWHERE),
+        split: false,
+        keep: run.keep,
+        destination: run.destination.unwrap_or(Place {
+            base: shapes.output.channels,
+            ..NOWHERE
+        }),
         operand: None,
         output: COPY_SCALE,
         table: None,

@@ -1,9 +1,11 @@
 //! Concatenated tensors: which of their parts are written straight into their slices.
 //!
-//! A concat is free where its parts' producers write into it: each slice begins at a multiple of
-//! the columns, and the part lies nowhere else. What cannot be written so is copied by a pass.
+//! A concat takes no pass where its parts' producers write into it and the part lies nowhere else.
+//! It is free where each slice begins at a multiple of the columns; elsewhere columns are written
+//! from a lane of their tile on, and what reaches beyond it in a clock of its own. What cannot be
+//! written so is copied by a pass.
 
-use super::{Network, Operation, ProgramError, Shape};
+use super::{Network, Operation, Shape};
 use crate::config::Configuration;
 
 /// A tensor as a range of channels of the map that it is stored in.
@@ -26,6 +28,22 @@ pub(super) struct Copied {
     pub channel: usize,
 }
 
+/// How a part of a concatenated tensor comes into its slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The concat.
+    pub layer: usize,
+    /// The tensor that it reads.
+    pub tensor: usize,
+    /// Where in the concatenated tensor it begins.
+    pub channel: usize,
+    /// Whether a pass copies it; else who makes it writes it there.
+    pub copied: bool,
+    /// Lane of a tile of columns in which it begins; from another one than 0 on, a pixel takes two
+    /// clocks where it reaches beyond the tile.
+    pub lane: usize,
+}
+
 /// How every tensor of a network is stored.
 #[derive(Clone, Debug)]
 pub(super) struct Slices {
@@ -39,14 +57,7 @@ pub(super) struct Slices {
 
 impl Slices {
     /// Decides it for a network whose tensors have these shapes.
-    ///
-    /// # Errors
-    /// For a part whose slice does not begin at a multiple of the columns.
-    pub fn new(
-        configuration: &Configuration,
-        network: &Network,
-        tensors: &[Shape],
-    ) -> Result<Self, ProgramError> {
+    pub fn new(configuration: &Configuration, network: &Network, tensors: &[Shape]) -> Self {
         let whole = |root| Slice { root, channel: 0 };
         let mut slices = Self {
             of: (0..tensors.len()).map(whole).collect(),
@@ -56,12 +67,11 @@ impl Slices {
         // From the last one back, so that what a concat is itself a part of is known.
         for layer in (0..network.layers.len()).rev() {
             if network.layers[layer].operation == Operation::Concat {
-                check(configuration, network, tensors, layer)?;
                 slices.join(configuration, network, tensors, layer);
             }
         }
         slices.copied.sort_by_key(|part| (part.layer, part.channel));
-        Ok(slices)
+        slices
     }
 
     fn join(
@@ -95,6 +105,67 @@ impl Slices {
     /// Whether a tensor is a part of a concat that needs no copy.
     pub fn is_part(&self, concat: usize, tensor: usize) -> bool {
         self.joined[tensor] == Some(concat)
+    }
+
+    /// Every part of every concat, in the order of the layers and of what they read.
+    pub fn parts(&self, columns: usize, network: &Network, tensors: &[Shape]) -> Vec<Part> {
+        let mut parts = Vec::new();
+        for (layer, this) in network.layers.iter().enumerate() {
+            if this.operation != Operation::Concat {
+                continue;
+            }
+            let mut channel = 0;
+            for &tensor in &this.reads {
+                parts.push(Part {
+                    layer,
+                    tensor,
+                    channel,
+                    copied: !self.is_part(layer, tensor),
+                    lane: (self.of[layer + 1].channel + channel) % columns,
+                });
+                channel += tensors[tensor].channels;
+            }
+        }
+        parts
+    }
+
+    /// Whether who writes `part` so many channels behind the first one of a tensor must leave the
+    /// lanes beyond it as they are: another part of the map may lie there, or the map may end.
+    pub fn keeps(
+        &self,
+        columns: usize,
+        tensors: &[Shape],
+        tensor: usize,
+        channel: usize,
+        part: usize,
+    ) -> bool {
+        let slice = self.of[tensor];
+        let first = slice.channel + channel;
+        let end = first + tensors[part].channels;
+        let within = |channel: usize| !channel.is_multiple_of(columns);
+        within(first) || (within(end) && end < tensors[slice.root].channels)
+    }
+
+    /// Whether lanes beyond a tensor's channels, up to the next multiple of the columns, are zero.
+    pub fn is_padded(
+        &self,
+        columns: usize,
+        network: &Network,
+        tensors: &[Shape],
+        tensor: usize,
+    ) -> bool {
+        let layer = tensor.checked_sub(1).map(|layer| &network.layers[layer]);
+        match layer.filter(|layer| layer.operation == Operation::Concat) {
+            None => !self.keeps(columns, tensors, tensor, 0, tensor),
+            Some(concat) => {
+                let last = concat.reads[concat.reads.len() - 1];
+                let channel = tensors[tensor].channels - tensors[last].channels;
+                match self.is_part(tensor - 1, last) {
+                    true => self.is_padded(columns, network, tensors, last),
+                    false => !self.keeps(columns, tensors, tensor, channel, last),
+                }
+            }
+        }
     }
 
     /// Whether a tensor can lie in a slice of another one and nowhere else.
@@ -139,33 +210,6 @@ impl Slices {
             }
         })
     }
-}
-
-/// Refuses a concat that no accelerator makes.
-fn check(
-    configuration: &Configuration,
-    network: &Network,
-    tensors: &[Shape],
-    layer: usize,
-) -> Result<(), ProgramError> {
-    let this = &network.layers[layer];
-    let columns = configuration.columns;
-    let mut channel = 0usize;
-    for &tensor in &this.reads {
-        if !channel.is_multiple_of(columns) {
-            return Err(ProgramError::Field {
-                layer,
-                name: this.name.clone(),
-                field: "concat",
-                value: format!("tensor {tensor} from channel {channel} on"),
-                allowed: format!(
-                    "parts that begin at a multiple of the {columns} columns, on this accelerator"
-                ),
-            });
-        }
-        channel += tensors[tensor].channels;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

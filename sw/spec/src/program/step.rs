@@ -46,11 +46,17 @@ pub struct Step {
     pub operand_tap: bool,
     /// Whether it is the last layer, whose results are int32.
     pub wide: bool,
+    /// Whether its output begins within a tile of columns and reaches into the next one, so that
+    /// each pixel of an output tile is written in two clocks.
+    pub split: bool,
+    /// Whether lanes beyond its channels are left as they are: a part of a concatenated tensor
+    /// lies there. Else they are written as zero.
+    pub keep: bool,
     /// What is read.
     pub source: Place,
     /// The zero point that is taken off what is read; 0 of a copy, which leaves what is stored.
     pub source_zero: i8,
-    /// What is written; means nothing in the last layer.
+    /// What is written; in the last layer nothing, and then `base` is its number of channels.
     pub destination: Place,
     /// What is added.
     pub operand: Option<Operand>,
@@ -93,6 +99,16 @@ impl Step {
     /// Clocks in which the weights of a tile are loaded; 0 without an array.
     pub fn clocks_per_load(&self) -> usize {
         self.tiling.map_or(0, |tiling| tiling.clocks_per_load())
+    }
+
+    /// Clocks that a pixel takes in the last tile of each output tile: one, two where it is
+    /// written in two parts, or one for each of so many columns where results leave one by one.
+    pub fn spacing(&self, columns: usize) -> usize {
+        match (self.wide, self.split) {
+            (true, _) => columns,
+            (false, true) => 2,
+            (false, false) => 1,
+        }
     }
 
     /// M: output pixels, streamed once per tile.

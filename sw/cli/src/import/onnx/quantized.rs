@@ -96,8 +96,16 @@ pub fn run(
     };
     let images = data.as_ref().map(|(_, data)| data.shape());
     let image = image(settings, (made.image, model.network.input), images)?;
+    let results = model.results().volume();
     if let Some((source, data)) = &data {
-        check_images(source, data, (image, model.classes()), "the network's own")?;
+        if model.classes().is_none() {
+            let allowed = format!(
+                "nothing for a network whose results are a map of {}",
+                model.results()
+            );
+            return Err(Error::flag("--data", source, allowed));
+        }
+        check_images(source, data, (image, results), "the network's own")?;
     }
     let measured = data.map(|(_, data)| {
         let spinner = output.spinner("measuring on held-out images");
@@ -110,7 +118,7 @@ pub fn run(
             loss: f64::NAN,
             measure: Measure::CrossEntropy,
         };
-        let level = guessing::level(&data, model.classes());
+        let level = guessing::level(&data, results);
         let is_guessing = guessing::is_guessing(score, level);
         if is_guessing {
             let assumed = settings.input.is_none();
@@ -127,7 +135,7 @@ pub fn run(
         form: "integers",
         network: name,
         image,
-        classes: model.classes(),
+        classes: results,
         input_map: model.input,
         layers: model.network.layers.len(),
         weights,

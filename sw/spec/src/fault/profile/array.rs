@@ -2,6 +2,7 @@
 
 use super::fit::{Margins, Reading, fit};
 use super::{PROFILE_COLUMNS, Pattern, Profile};
+use crate::config::WEIGHT_ADDRESS_BITS;
 use crate::fault::cipher::{PLANES, States, TRANSIENT_TAG, WARM_UP_ROUNDS};
 use crate::fault::{CellFault, FaultMap};
 use crate::quantity::{ChipSeed, Lane, Pass, WordAddress};
@@ -12,6 +13,8 @@ const GROUP: usize = 64;
 const COLUMN_ADDRESS: u32 = 1 << 23;
 /// Addresses beyond those, where the cells' polarities are drawn.
 const POLARITY_ADDRESS: u32 = COLUMN_ADDRESS + (1 << 20);
+// No group of cells of a memory has an address of the columns.
+const _: () = assert!(WEIGHT_ADDRESS_BITS <= COLUMN_ADDRESS.trailing_zeros());
 /// Standard deviation of the columns' offsets, in the units of the cells' margins.
 ///
 /// Fitted to the alignment of chip 2's two published segments of 64 x 128 cells: 9.10
@@ -120,10 +123,12 @@ impl ProfiledArray {
     /// around; it then meets the same weak cells again, each time with its own noise.
     ///
     /// # Panics
-    /// If words have no or more than 72 lanes, or there are more than 2²⁰ of them, or
+    /// If words have no or more than 72 lanes, or there are more than 2²³ of them, or
     /// `offset` is beyond the array.
     pub fn fault_map(&self, words: usize, word_bits: usize, offset: usize, read: Pass) -> FaultMap {
-        assert!((1..=crate::fault::LANES).contains(&word_bits) && words <= 1 << 20);
+        assert!(
+            (1..=crate::fault::LANES).contains(&word_bits) && words <= 1 << WEIGHT_ADDRESS_BITS
+        );
         assert!(offset < self.cells());
         let end = offset + words * word_bits;
         let mut map = FaultMap::default();

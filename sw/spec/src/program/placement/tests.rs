@@ -3,7 +3,7 @@ use crate::arithmetic::ResidualScale;
 use crate::code::{CodeName, Storage};
 use crate::config::{Depths, VoltageModelChoice, WeightBits};
 use crate::program::descriptor as field;
-use crate::program::{Layer, Residual, Window};
+use crate::program::{Layer, Residual, Window, fit};
 
 pub(super) fn configuration() -> Configuration {
     Configuration {
@@ -19,6 +19,7 @@ pub(super) fn configuration() -> Configuration {
             accumulators: 1024,
             parameters: 64,
             layers: 16,
+            results: Depths::RESULTS,
         },
         voltage_model: VoltageModelChoice::Fdx22nm,
         vmin_mv: None,
@@ -194,11 +195,10 @@ fn as_many_results_as_labels_of_a_byte_are_placed_and_one_more_is_refused() {
         assert!(with(results).is_ok(), "{results}");
     }
     let refused = with(257).unwrap_err();
-    assert_eq!(refused, ProgramError::Results(257));
     let message = refused.to_string();
-    assert!(message.contains("gives 257 results"), "{message}");
-    assert!(message.contains("at most 256 classes"), "{message}");
-    assert!(!message.contains("depths"), "{message}");
+    let expected =
+        "depths.results is 256, but the last layer (results, one a class) needs 257: 1 more";
+    assert_eq!(message, expected);
 }
 
 #[test]
@@ -272,13 +272,27 @@ fn a_dense_layer_one_input_above_the_accumulator_limit_is_refused_by_name() {
 }
 
 #[test]
-fn a_last_layer_with_more_than_one_pixel_is_refused() {
+fn a_map_as_result_takes_a_result_for_each_of_its_values() {
     let mut open = network(vec![convolution(3, 4, None)]);
     open.layers.truncate(1);
-    let message = Program::new(&configuration(), &open)
-        .unwrap_err()
-        .to_string();
-    assert!(message.contains("one pixel"), "{message}");
+    let map = open.shapes().unwrap()[0].output;
+    assert!(map.pixels() > 1);
+    let with = |results| {
+        let mut configuration = configuration();
+        configuration.depths.results = results;
+        Program::new(&configuration, &open)
+    };
+    let program = with(map.volume()).unwrap();
+    assert_eq!(program.results(), map.volume());
+    let message = with(map.volume() - 1).unwrap_err().to_string();
+    let expected = format!(
+        "depths.results is {}, but the last layer (results, a map of {map}) needs {}: 1 more",
+        map.volume() - 1,
+        map.volume()
+    );
+    assert_eq!(message, expected);
+    let fitted = fit(&configuration(), &open).unwrap().0;
+    assert_eq!(fitted.depths.results, map.volume());
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn slices(network: &Network) -> Slices {
     let shapes = network.shapes().unwrap();
     let outputs = shapes.iter().map(|shapes| shapes.output);
     let tensors: Vec<Shape> = std::iter::once(network.input).chain(outputs).collect();
-    Slices::new(&configuration(), network, &tensors).unwrap()
+    Slices::new(&configuration(), network, &tensors)
 }
 
 fn slice(root: usize, channel: usize) -> Slice {
@@ -152,18 +152,44 @@ fn a_concat_of_a_concat_is_one_map() {
 }
 
 #[test]
-fn a_slice_that_begins_beside_the_columns_is_refused_by_name() {
+fn a_slice_may_begin_in_any_lane_and_leaves_those_of_others_as_they_are() {
     let network = network(vec![
         convolution(0, 6),
+        convolution(0, 5),
+        convolution(0, 1),
         convolution(0, 4),
-        (Operation::Concat, vec![1, 2]),
+        (Operation::Concat, vec![1, 2, 3, 4]),
     ]);
-    let message = Program::new(&configuration(), &network)
-        .unwrap_err()
-        .to_string();
-    assert!(message.contains("layer 2 (l2)"), "{message}");
-    assert!(message.contains("tensor 2 from channel 6 on"), "{message}");
-    assert!(message.contains("multiple of the 4 columns"), "{message}");
+    let found = slices(&network);
+    assert_eq!(found.copied, []);
+    let program = Program::new(&configuration(), &network).unwrap();
+    let written = |step: &crate::program::Step| (step.destination.lane, step.split, step.keep);
+    let steps: Vec<_> = program.steps[..4].iter().map(written).collect();
+    // Channels 6 to 10 reach from lane 6 of the first word into the second one, 11 fills a tile,
+    // and 12 to 15 are one.
+    let expected = [
+        (0, false, true),
+        (6, true, true),
+        (3, false, true),
+        (4, false, false),
+    ];
+    assert_eq!(steps, expected);
+    let padded: Vec<_> = program.outputs.iter().map(|output| output.padded).collect();
+    assert_eq!(padded, [false, false, false, true, true]);
+}
+
+#[test]
+fn a_concat_whose_last_part_begins_within_a_tile_ends_with_lanes_that_nobody_wrote() {
+    let network = network(vec![
+        convolution(0, 5),
+        convolution(0, 2),
+        (Operation::Concat, vec![1, 2]),
+        convolution(3, 3),
+    ]);
+    let program = Program::new(&configuration(), &network).unwrap();
+    let padded: Vec<_> = program.outputs.iter().map(|output| output.padded).collect();
+    assert_eq!(padded, [false, false, false, true]);
+    assert!(!program.steps[1].split, "two channels fill the tile");
 }
 
 #[test]
