@@ -218,6 +218,9 @@ impl<const AB: usize> Logic for Column<AB> {
         self.requantizer.value.next = self.accumulator.value.val();
         self.complete.d.next = self.valid.q.val() && self.last.q.val();
         self.residual.d.next = self.operand.val();
+        if !self.adds_residual.val() {
+            self.residual.d.next = 0.into();
+        }
         self.requantizer.valid.next = self.complete.q.val();
         self.requantizer.operand.next = self.residual.q.val();
         self.requantizer.bias_low.next = self.parameters.read_data[0].val();

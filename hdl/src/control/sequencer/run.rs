@@ -271,7 +271,8 @@ impl Logic for Sequencer {
         }
         if self.layer_pool.val() && !self.residual_slot.val() {
             self.operand_address_register.d.next = self.window_walk.address.val();
-            self.operand_enable_register.d.next = self.window_walk.in_map.val();
+            self.operand_enable_register.d.next =
+                self.window_walk.in_map.val() && self.position.issue.val();
         }
         if self.reset.val() {
             self.state.d.next = SequencerState::Idle;
