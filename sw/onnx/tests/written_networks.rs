@@ -147,7 +147,10 @@ fn agree(name: &str, model: &IntegerModel, data: &Dataset) {
     };
     for judge in ["runtime", "optimized", "qonnx"] {
         let results = judges::floats(&path.join(format!("net.{judge}.results")));
-        let found: Vec<u16> = results.chunks(model.results().channels).map(class).collect();
+        let found: Vec<u16> = results
+            .chunks(model.results().channels)
+            .map(class)
+            .collect();
         let same = found.iter().zip(&classes).filter(|(a, b)| a == b).count();
         let (own, theirs) = (right(&classes[..found.len()]), right(&found));
         println!(

@@ -249,7 +249,7 @@ impl Graph<'_> {
         let outputs = self.random.random_range(1..=20);
         let window = Window::square(1, 1, 0);
         let factors = Steps::ONE;
-        let operations = [
+        let mut operations = vec![
             Operation::convolution(window, outputs),
             Operation::convolution(window, outputs),
             Operation::MaxPool { window },
@@ -267,6 +267,10 @@ impl Graph<'_> {
                 padding: Padding::NONE,
             },
         ];
+        // A concat copies, and results have no zero point.
+        if self.network.zero(last) != 0 {
+            operations.retain(|operation| *operation != Operation::Concat);
+        }
         let operation = *operations.choose(self.random).unwrap();
         let reads = match operation {
             Operation::Add { .. } | Operation::Concat => vec![last, last],

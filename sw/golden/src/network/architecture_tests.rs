@@ -215,7 +215,14 @@ fn a_graph_that_says_something_impossible_is_refused_and_not_panicked_at() {
             &|layers| layers[1].operation = grouped(Window::square(3, 1, 1), 3, 8),
             "groups",
         ),
-        (&|layers| layers[16].reads = vec![15], "one pixel"),
+        (
+            &|layers| {
+                layers[15].operation = Operation::MaxPool {
+                    window: Window::square(1, 1, 0),
+                };
+            },
+            "one pixel",
+        ),
     ];
     for (what, found) in changes {
         let message = change(what);
