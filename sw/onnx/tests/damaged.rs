@@ -305,7 +305,8 @@ fn lowered(network: &Network, image: &[f32], expected: &[f32]) {
     if !quantized && largest < 1e6 {
         for (found, expected) in found.iter().zip(expected) {
             let apart = (found - expected).abs() / largest;
-            assert!(apart < 1e-3, "{found} for {expected}");
+            let no_numbers = found.is_nan() && expected.is_nan();
+            assert!(apart < 1e-3 || no_numbers, "{found} for {expected}");
         }
     }
 }

@@ -459,3 +459,45 @@ fn groups_and_tables_are_told_of() {
     let layers = made(&network).expect("integers").model.network.layers;
     assert!(matches!(layers[1].operation, Operation::Add { .. }));
 }
+
+#[test]
+fn a_clip_of_bytes_behind_a_quantizer_is_a_width_below_eight_bits() {
+    // Brevitas writes four unsigned and three signed bits so, and reads the first twice.
+    let around = [ints("pads", &[1, 1, 1, 1]), ints("kernel_shape", &[3, 3])];
+    let clipped = |model: Model, of: &str, name: &str| {
+        let [s, z, q, n, d] = ["s", "z", "q", "n", "d"].map(|end| format!("{name}_{end}"));
+        let [low, high] = ["low", "high"].map(|end| format!("{name}_{end}"));
+        model
+            .node("QuantizeLinear", &[of, &s, &z], &q, &[])
+            .node("Clip", &[&q, &low, &high], &n, &[])
+            .node("DequantizeLinear", &[&n, &s, &z], &d, &[])
+    };
+    let narrow = quantized()
+        .weights("w", &[2, 2, 3, 3], 0.02, &some(36))
+        .node("Conv", &["x_d", "w_d"], "c", &around)
+        .node("Relu", &["c"], "r", &[])
+        .step("a", 0.011, 0, U8)
+        .integers("a_low", &[], U8, &[0])
+        .integers("a_high", &[], U8, &[15]);
+    let narrow = clipped(narrow, "r", "a")
+        .node("Conv", &["a_d", "w_d"], "e", &around)
+        .step("b", 0.0017, 0, I8)
+        .integers("b_low", &[], I8, &[-4])
+        .integers("b_high", &[], I8, &[3]);
+    let narrow = clipped(narrow, "e", "b").node("Add", &["a_d", "b_d"], "s", &[]);
+    let narrow = narrow.step("s", 0.012, 0, I8).rounded("s", "s");
+    let made = check(&ended(narrow, "s_d"), 0.0);
+    let layers = &made.model.network.layers;
+    let bounds: Vec<_> = layers
+        .iter()
+        .map(|l| (l.output.low, l.output.high))
+        .collect();
+    // The sum is not rounded in front of its quantizer, and no layer stands for a clip.
+    assert_eq!(
+        layers.len(),
+        4,
+        "{}",
+        made.explain(&network(&ended(quantized(), "x_d")))
+    );
+    assert_eq!(bounds[..2], [(-128, -113), (-4, 3)]);
+}

@@ -56,11 +56,10 @@ impl<'n> Building<'n> {
             Operator::Quantizer(form) => {
                 let target = Target::new(form)?;
                 // Brevitas writes widths below 8 bits as a clip of bytes.
-                let target = match self.clipped[layer.writes] {
-                    Some(ends) => target.narrowed(ends),
-                    None => target,
-                };
-                self.quantize(value, &target, layer.writes)
+                let narrow = self.clipped[layer.writes]
+                    .and_then(|clip| Some((target.narrowed(clip.ends)?, clip.writes)));
+                let (target, said) = narrow.unwrap_or((target, layer.writes));
+                self.quantize(value, &target, said)
             }
         }
     }

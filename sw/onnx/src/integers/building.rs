@@ -27,14 +27,21 @@ pub(super) struct Building<'n> {
     pub image: Shape,
     pub first: Option<First>,
     pub remarks: Vec<String>,
-    /// For each tensor the ends of a clip that alone reads it.
-    pub clipped: Vec<Option<(f32, f32)>>,
+    /// For each tensor a clip that alone reads it.
+    pub clipped: Vec<Option<Clipped>>,
     /// Channels that have waited for a quantizer so far.
     waited: usize,
 }
 
-/// For each tensor of a network the ends of a clip that alone reads it.
-fn clipped(network: &Network) -> Vec<Option<(f32, f32)>> {
+/// A clip's ends, and the tensor that it makes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clipped {
+    pub ends: (f32, f32),
+    pub writes: TensorId,
+}
+
+/// For each tensor of a network a clip that alone reads it.
+fn clipped(network: &Network) -> Vec<Option<Clipped>> {
     let mut readers = vec![0usize; network.tensors.len()];
     for &read in network.layers.iter().flat_map(|layer| &layer.reads) {
         readers[read] += 1;
@@ -45,7 +52,10 @@ fn clipped(network: &Network) -> Vec<Option<(f32, f32)>> {
         if let (Operator::Clip(low, high), [read]) = (&layer.operator, &layer.reads[..])
             && readers[*read] == 1
         {
-            clipped[*read] = Some((*low, *high));
+            clipped[*read] = Some(Clipped {
+                ends: (*low, *high),
+                writes: layer.writes,
+            });
         }
     }
     clipped

@@ -243,18 +243,18 @@ impl Target {
         }
     }
 
-    /// With no other integers than those between the ends of a clip of what the node writes; as it
-    /// was if there are none, or if what it writes are not the integers themselves.
-    pub fn narrowed(mut self, (low, high): (f32, f32)) -> Self {
-        let integers = matches!(self.form, QuantizedForm::Quantize(_));
+    /// With no other integers than those between the ends of a clip of what the node writes; none
+    /// if there are no such, or if what it writes are not the integers themselves.
+    pub fn narrowed(&self, (low, high): (f32, f32)) -> Option<Self> {
         let recentred = self.recentred as f64;
         let low = (f64::from(low).ceil() - recentred).max(f64::from(self.bounds.0));
         let high = (f64::from(high).floor() - recentred).min(f64::from(self.bounds.1));
-        if integers && low <= high {
+        let are_integers = matches!(self.form, QuantizedForm::Quantize(_));
+        (are_integers && low <= high).then(|| Self {
             // Between the bounds of bytes, so that both casts are exact.
-            self.bounds = (low as i8, high as i8);
-        }
-        self
+            bounds: (low as i8, high as i8),
+            ..self.clone()
+        })
     }
 
     /// The stored integer of a number, as the file's own arithmetic has it.
