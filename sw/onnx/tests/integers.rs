@@ -487,17 +487,9 @@ fn a_clip_of_bytes_behind_a_quantizer_is_a_width_below_eight_bits() {
     let narrow = clipped(narrow, "e", "b").node("Add", &["a_d", "b_d"], "s", &[]);
     let narrow = narrow.step("s", 0.012, 0, I8).rounded("s", "s");
     let made = check(&ended(narrow, "s_d"), 0.0);
-    let layers = &made.model.network.layers;
-    let bounds: Vec<_> = layers
-        .iter()
-        .map(|l| (l.output.low, l.output.high))
-        .collect();
-    // The sum is not rounded in front of its quantizer, and no layer stands for a clip.
-    assert_eq!(
-        layers.len(),
-        4,
-        "{}",
-        made.explain(&network(&ended(quantized(), "x_d")))
-    );
+    let layers = made.model.network.layers.iter();
+    let bounds: Vec<_> = layers.map(|l| (l.output.low, l.output.high)).collect();
+    // No layer stands for a clip.
+    assert_eq!(bounds.len(), 4);
     assert_eq!(bounds[..2], [(-128, -113), (-4, 3)]);
 }

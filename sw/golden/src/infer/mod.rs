@@ -15,10 +15,12 @@ mod network;
 mod prefix;
 #[cfg(test)]
 pub(crate) mod reference;
+mod tensors;
 mod workspace;
 
 pub use kernel::Instructions;
 pub use memory::{Memory, MemoryError, Reading, Truth};
-pub use network::{IntegerNetwork, TensorError};
+pub use network::IntegerNetwork;
 pub use prefix::{Prefix, first_difference};
+pub use tensors::TensorError;
 pub use workspace::Workspace;

@@ -5,35 +5,10 @@ use super::kernel::{
     Accumulate, Convolution, Epilogue, Frame, Instructions, Operand, Second, Target, concat,
     requantize,
 };
+use super::tensors::{TensorError, check_tensors};
 use crate::model::{IntegerModel, LayerTensors, accumulator_bound};
 use brownout_spec::arithmetic::{self, TABLE_ENTRIES, lookup, sum, widen};
 use brownout_spec::program::{Divisors, LayerShapes, Operation, Shape, Window};
-use thiserror::Error;
-
-/// Weight tensors that do not belong to the model.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum TensorError {
-    /// The number of tensors differs.
-    #[error("the model has {expected} layers with weights, and {found} tensors were given")]
-    Count {
-        /// Layers with weights.
-        expected: usize,
-        /// Tensors given.
-        found: usize,
-    },
-    /// A tensor has the wrong size.
-    #[error("layer {layer} ({name}) has {expected} weights, and its tensor {found}")]
-    Length {
-        /// Index of the layer.
-        layer: usize,
-        /// Name of the layer.
-        name: String,
-        /// Weights of the layer.
-        expected: usize,
-        /// Weights given.
-        found: usize,
-    },
-}
 
 /// A model with the weights that it multiplies with, ready to run images.
 #[derive(Clone, Debug)]
@@ -470,37 +445,6 @@ fn in_one_row(shapes: &LayerShapes) -> LayerShapes {
         output: row(shapes.output),
         ..*shapes
     }
-}
-
-/// Refuses tensors that are not one of the right size for each layer with weights.
-fn check_tensors<T: AsRef<[i8]>>(
-    model: &IntegerModel,
-    shapes: &[LayerShapes],
-    weights: &[T],
-) -> Result<(), TensorError> {
-    let layers = model.network.layers.iter().zip(shapes).enumerate();
-    let with_weights: Vec<_> = layers
-        .filter(|(_, (layer, _))| layer.operation.has_weights())
-        .collect();
-    if weights.len() != with_weights.len() {
-        return Err(TensorError::Count {
-            expected: with_weights.len(),
-            found: weights.len(),
-        });
-    }
-    for ((index, (layer, s)), tensor) in with_weights.into_iter().zip(weights) {
-        let expected = s.weights();
-        let found = tensor.as_ref().len();
-        if found != expected {
-            return Err(TensorError::Length {
-                layer: index,
-                name: layer.name.clone(),
-                expected,
-                found,
-            });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
