@@ -129,3 +129,25 @@ fn a_channel_without_a_form_is_named_and_nothing_is_written() {
     assert!(answer.err.contains("-127"), "{}", answer.err);
     assert!(!sandbox.names().contains(&"model.onnx".to_owned()));
 }
+
+#[test]
+fn no_result_replaces_the_images_that_are_read() {
+    let sandbox = trained();
+    let file = "images.npz";
+    sandbox.write(file, b"somebody's images");
+    let data = format!("npz,hold=all:{file}");
+    for line in [
+        format!("export model.float --data {data} --onnx {file}"),
+        format!("export model.float --data {data} --out {file}"),
+        format!("train --data {data} --out {file}"),
+        format!("evaluate model.safetensors --data {data} --rates 0 --out-csv {file}"),
+        format!("import --onnx model.onnx --data {data} --out {file}"),
+    ] {
+        sandbox.write("model.onnx", b"");
+        let words: Vec<&str> = line.split(' ').collect();
+        let answer = sandbox.run(&words);
+        assert_eq!(answer.status, Some(2), "{line}: {}", answer.err);
+        assert!(answer.err.contains(file), "{line}: {}", answer.err);
+        assert_eq!(read(&sandbox, file), b"somebody's images", "{line}");
+    }
+}

@@ -45,16 +45,18 @@ pub fn read_network(path: &Path) -> Result<Network, OnnxError> {
     normalize::normalize(&graph).map_err(|sentence| OnnxError::new(path, sentence))
 }
 
-/// The network of a file as [`read_network`] has it, and the integer model that it was written from.
+/// What a file says: its network as [`read_network`] has it, or why it is none that is read, and the
+/// integer model that it was written from. Not all that is written is also read, as tables are.
 ///
 /// # Errors
-/// As [`read_network`].
-pub fn read_written(path: &Path) -> Result<(Network, Restored), OnnxError> {
+/// A file that cannot be read: a sentence with the file.
+pub fn read_written(path: &Path) -> Result<(Result<Network, OnnxError>, Restored), OnnxError> {
     let model = read::model_of_file(path)?;
     let restored = write::restore(&model);
-    let graph = read::graph_of_model(model, path)?;
-    let network = normalize::normalize(&graph);
-    let network = network.map_err(|sentence| OnnxError::new(path, sentence))?;
+    let network = read::graph_of_model(model, path).and_then(|graph| {
+        let network = normalize::normalize(&graph);
+        network.map_err(|sentence| OnnxError::new(path, sentence))
+    });
     Ok((network, restored))
 }
 

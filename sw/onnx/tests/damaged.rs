@@ -279,7 +279,7 @@ fn in_integers(network: &Network) -> bool {
     };
     let bytes = made.model.to_bytes().expect("a valid model");
     let read = IntegerModel::from_bytes(&bytes, Path::new("model")).expect("its own file");
-    assert!(read == made.model && !made.explain(network).is_empty());
+    assert!(read == made.model && !made.explain(Some(network)).is_empty());
     let image = vec![made.model.network.input_zero; made.model.network.input.volume()];
     let model = IntegerNetwork::undisturbed(&read);
     let mut workspace = model.workspace();

@@ -2,98 +2,12 @@
 
 mod support;
 
-use brownout_golden::infer::IntegerNetwork;
-use brownout_golden::model::{InputMap, IntegerModel, Normalization};
-use brownout_onnx::integers::{Integers, integers, is_quantized};
-use brownout_onnx::network::{Network, Operator, QuantizedForm};
-use brownout_onnx::{network_of, reference};
+use brownout_onnx::integers::is_quantized;
 use brownout_spec::config::WeightBits;
 use brownout_spec::program::Operation;
-use std::path::Path;
+use support::integers::{check, image, made, model, network, run};
 use support::model::{Model, float, int, ints, text};
 use support::quantized::{I8, U8, residual, some};
-
-fn network(model: &Model) -> Network {
-    network_of(model.bytes(), Path::new("net.onnx")).unwrap_or_else(|problem| panic!("{problem}"))
-}
-
-fn made(network: &Network) -> Result<Integers, String> {
-    let pixels = InputMap::Normalize(Normalization::UNIT);
-    integers(network, ("net", "net.onnx"), pixels)
-}
-
-fn model(of: &Model) -> IntegerModel {
-    let made = made(&network(of)).unwrap_or_else(|problem| panic!("{problem}"));
-    made.model
-}
-
-/// Activations of every layer and the results for integers of the image, channels last.
-fn run(model: &IntegerModel, input: &[i8]) -> (Vec<Vec<i8>>, Vec<i32>) {
-    let network = IntegerNetwork::undisturbed(model);
-    let mut workspace = network.workspace();
-    network.run(input, &mut workspace);
-    let layers = 0..model.network.layers.len() - 1;
-    let activations = layers.map(|layer| workspace.activations(layer).unwrap_or_default().to_vec());
-    (activations.collect(), workspace.logits().to_vec())
-}
-
-/// Some image of numbers from −1.5 to 1.5, channels first.
-fn image(count: usize, seed: usize) -> Vec<f32> {
-    (0..count)
-        .map(|at| ((at * 37 + seed * 101) % 61) as f32 / 20.0 - 1.5)
-        .collect()
-}
-
-/// Every integer of every quantizer is what the operators' own definitions give, of some images;
-/// values that lie within `ties` of a half may be one off.
-fn check(of: &Model, ties: f32) -> Integers {
-    let network = network(of);
-    let made = made(&network).unwrap_or_else(|problem| panic!("{problem}"));
-    let shape = made.image;
-    for seed in 0..8 {
-        let image = image(shape.volume(), seed);
-        let tensors = reference::tensors(&network, &image).expect("an image of its size");
-        let last = |values: &[f32], order: &[usize], pixels: usize| -> Vec<f32> {
-            let place = |at: usize| order[at % order.len()] * pixels + at / order.len();
-            (0..values.len()).map(|at| values[place(at)]).collect()
-        };
-        let plain: Vec<usize> = (0..shape.channels).collect();
-        let moved = last(&image, &plain, shape.pixels());
-        let input = made
-            .model
-            .quantize(brownout_golden::data::Pixels::Reals(&moved));
-        let (layers, _) = run(&made.model, &input);
-        for (layer, (found, said)) in layers.iter().zip(&made.tensors).enumerate() {
-            let Some(said) = said else { continue };
-            let wanted = &tensors[said.tensor];
-            let quantizer = network.layers.iter().find(|l| l.writes == said.tensor);
-            let steps = match quantizer.map(|l| &l.operator) {
-                Some(Operator::Quantizer(QuantizedForm::IntQuant(q))) => {
-                    (q.scale.clone(), q.zero_point[0])
-                }
-                Some(Operator::Quantizer(QuantizedForm::Bipolar(q))) => (q.scale.clone(), 0.0),
-                Some(Operator::Quantizer(QuantizedForm::Trunc(q))) => {
-                    let second = q.second.as_ref().expect("version 2");
-                    (second.scale_out.clone(), 0.0)
-                }
-                _ => (vec![1.0], 0.0),
-            };
-            let pixels = wanted.len() / said.order.len();
-            let wanted = last(wanted, &said.order, pixels);
-            for (at, (&found, wanted)) in found.iter().zip(wanted).enumerate() {
-                let channel = said.order[at % said.order.len()];
-                let scale = steps.0[channel.min(steps.0.len() - 1)];
-                let integer = wanted / scale + steps.1 - said.recentred as f32;
-                assert!(
-                    (f32::from(found) - integer).abs() < 1e-3 + ties,
-                    "layer {layer} value {at}: {found} for {integer}\n{}",
-                    made.explain(&network)
-                );
-            }
-        }
-    }
-    made
-}
 
 /// An image of integers, and its numbers.
 fn quantized() -> Model {
@@ -114,6 +28,28 @@ fn refused(model: &Model, parts: &[&str]) {
     for part in parts {
         assert!(refusal.contains(part), "{refusal}\nlacks {part}");
     }
+}
+
+#[test]
+fn factors_of_channels_find_them_behind_channels_of_zeros() {
+    let padded = quantized()
+        .list("pads", &[0, 1, 0, 0, 0, 1, 0, 0])
+        .node("Pad", &["x_d", "pads"], "p", &[])
+        .floats("f", &[1, 4, 1, 1], &[9.0, 0.5, 2.0, 9.0])
+        .node("Mul", &["p", "f"], "m", &[])
+        .step("m", 0.031, 0, I8)
+        .rounded("m", "m")
+        .weights("w", &[2, 4, 1, 1], 0.02, &some(8))
+        .node("Conv", &["m_d", "w_d"], "c", &[])
+        .step("c", 0.0017, 0, I8)
+        .rounded("c", "c");
+    check(&ended(padded, "c_d"), 0.0);
+}
+
+#[test]
+fn a_vector_of_a_map_with_channels_first_is_no_result() {
+    let flat = quantized().node("Flatten", &["x_d"], "y", &[]);
+    refused(&flat, &["a map of 4x4x2", "channels first", "allowed"]);
 }
 
 #[test]
@@ -447,7 +383,7 @@ fn a_clip_between_equal_quantizers_is_a_bound_unless_somebody_reads_what_is_clip
 #[test]
 fn groups_and_tables_are_told_of() {
     let network = network(&residual());
-    let told = made(&network).expect("integers").explain(&network);
+    let told = made(&network).expect("integers").explain(Some(&network));
     for part in [
         "weights of 4 bits, 5 tensors with a zero point, 1 tables",
         "steps of 0.05, zero point -11",

@@ -373,7 +373,7 @@ fn random_quantized_networks_have_the_integers_that_onnxruntime_gives() {
         if let Err(problem) = oracle.compare(&input, &mut counts) {
             problems.push(format!(
                 "network {number}: {problem}\n{}",
-                made.explain(&network)
+                made.explain(Some(&network))
             ));
         }
         if number < 40 {

@@ -8,6 +8,7 @@
 mod support;
 
 use brownout_golden::model::IntegerModel;
+use brownout_onnx::read_written;
 use brownout_onnx::schema::ModelProto;
 use brownout_onnx::write::{Dialect, Restored, restore, write};
 use brownout_spec::program::{Layer, Operation, Window};
@@ -60,7 +61,11 @@ fn case(folder: &Path, seed: u64) -> Case {
         let same = restored == Restored::Model(Box::new(model.clone()));
         assert!(same, "{seed} {dialect}: {restored:?}");
         unit = written.unit;
-        write_file(&format!("{dialect}.onnx"), &written.bytes);
+        let name = format!("{dialect}.onnx");
+        write_file(&name, &written.bytes);
+        // Also where a node of the file is none that is read from anybody.
+        let read = read_written(&folder.join(format!("{seed}.{name}")));
+        assert_eq!(read.expect("a file").1, restored, "{seed} {dialect}");
     }
     Case {
         model,

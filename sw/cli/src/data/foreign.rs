@@ -2,6 +2,7 @@
 
 use brownout_golden::data::{DataError, Dataset, Split};
 use brownout_spec::program::Shape;
+use std::path::PathBuf;
 
 /// The kinds of such sources.
 pub const KINDS: [&str; 3] = ["npz", "npy", "images"];
@@ -10,6 +11,12 @@ pub const KINDS: [&str; 3] = ["npz", "npy", "images"];
 pub use brownout_images::Source;
 #[cfg(not(feature = "foreign"))]
 pub use without::Source;
+
+/// The file or folder of a source.
+#[cfg(feature = "foreign")]
+pub fn path(source: &Source) -> &PathBuf {
+    source.path()
+}
 
 /// Training and test images.
 #[cfg(feature = "foreign")]
@@ -36,7 +43,7 @@ pub fn test(source: &Source, input: Option<Shape>) -> Result<Dataset, DataError>
 }
 
 #[cfg(not(feature = "foreign"))]
-pub use without::{split, test, training};
+pub use without::{path, split, test, training};
 
 #[cfg(not(feature = "foreign"))]
 mod without {
@@ -64,6 +71,10 @@ mod without {
         fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
             match *self {}
         }
+    }
+
+    pub fn path(source: &Source) -> &PathBuf {
+        match *source {}
     }
 
     pub fn split(source: &Source, _: Option<Shape>) -> Result<Split, DataError> {

@@ -238,6 +238,15 @@ impl DataSource {
         Ok(images)
     }
 
+    /// The file or folder that it is read from, which no result may replace.
+    pub fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Glyphs { .. } => None,
+            Self::Idx(_, folder) | Self::Emnist(folder) | Self::Cifar(_, folder) => Some(folder),
+            Self::Foreign(source) => Some(foreign::path(source)),
+        }
+    }
+
     /// The file of labels of a part, if it is one of its own.
     fn label_file(&self, part: Part) -> Option<PathBuf> {
         let form: Result<_, DataError> = match self {

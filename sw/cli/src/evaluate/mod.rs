@@ -110,11 +110,13 @@ fn check_outputs(
         ("--out-csv", &settings.out_csv),
         ("--out-json", &settings.out_json),
     ];
+    let images = settings.data.as_ref().and_then(|source| source.path());
     let mut taken = vec![
         Some(file),
         settings.config.as_deref(),
         settings.map.as_deref(),
         recipe,
+        images.map(|path| path.as_path()),
     ];
     for (flag, path) in outputs {
         let Some(path) = path else { continue };

@@ -193,6 +193,8 @@ fn check_files(arguments: &ExportArguments) -> Result<(), Error> {
         ("--state-dict", &arguments.state_dict),
     ];
     let mut known = vec![(&arguments.checkpoint, "the checkpoint".to_owned())];
+    let images = arguments.data.as_ref().and_then(|source| source.path());
+    known.extend(images.map(|images| (images, "the images".to_owned())));
     for (flag, path) in written {
         let Some(path) = path else {
             continue;

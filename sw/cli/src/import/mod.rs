@@ -140,7 +140,8 @@ pub fn run(arguments: &ImportArguments, output: Output) -> Result<(), Error> {
     let state_dict = state_dict.ok_or_else(|| needed("--state-dict FILE or --onnx FILE"))?;
     let out = settings.out.clone();
     let out = out.ok_or_else(|| needed("--out FILE"))?;
-    let mut read = [Some(state_dict), arguments.config.as_ref()]
+    let images = settings.data.as_ref().and_then(|source| source.path());
+    let mut read = [Some(state_dict), arguments.config.as_ref(), images]
         .into_iter()
         .flatten();
     if read.any(|path| files::are_same(path, &out)) {

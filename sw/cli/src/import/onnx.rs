@@ -13,6 +13,7 @@ use brownout_golden::float::{FloatModel, Form};
 use brownout_golden::model::{InputMap, Normalization};
 use brownout_onnx::integers::{integers, is_quantized};
 use brownout_onnx::network::Network;
+use brownout_onnx::write::Restored;
 use brownout_onnx::{explain::explain, lower, read_written};
 use brownout_spec::program::Shape;
 use brownout_spec::text::printable;
@@ -88,7 +89,9 @@ impl ImportSettings {
 pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(), Error> {
     check_flags(settings)?;
     if let Some(out) = &settings.out {
-        if files::are_same(path, out) {
+        let images = settings.data.as_ref().and_then(|source| source.path());
+        let mut read = std::iter::once(path).chain(images.map(|images| images.as_path()));
+        if read.any(|read| files::are_same(read, out)) {
             let allowed = "a file that is not read";
             return Err(Error::flag("--out", out.display(), allowed));
         }
@@ -102,6 +105,13 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
         name if name.is_empty() => "network".to_owned(),
         name => name,
     };
+    let restored = match (restored, settings.form) {
+        (Restored::Model(model), None | Some(ImportForm::Integers)) => {
+            return quantized::restored(settings, (path, name), *model, network.ok(), output);
+        }
+        (other, _) => other,
+    };
+    let network = network.map_err(|problem| refused(problem.to_string()))?;
     let read = Read {
         path,
         explanation: settings.explain.then(|| explain(&network)),

@@ -144,7 +144,7 @@ impl Recipe {
         }
         let network = self.network.as_deref().unwrap_or("cnn").parse()?;
         let data = self.data.as_deref().unwrap_or("glyphs");
-        let data = data.parse().map_err(Error::Recipe)?;
+        let data: DataSource = data.parse().map_err(Error::Recipe)?;
         self.training
             .validate()
             .map_err(|e| Error::Train(e.into()))?;
@@ -162,7 +162,8 @@ impl Recipe {
         fn given<'a>(paths: &[&'a Option<PathBuf>]) -> Vec<&'a Path> {
             paths.iter().filter_map(|path| path.as_deref()).collect()
         }
-        let inputs = given(&[&self.from, &arguments.config]);
+        let mut inputs = given(&[&self.from, &arguments.config]);
+        inputs.extend(data.path().map(|path| path.as_path()));
         let outputs = given(&[&self.out, &self.checkpoint, &self.state]);
         check_outputs(&inputs, &outputs)?;
         Ok(Plan {

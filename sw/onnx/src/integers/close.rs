@@ -60,6 +60,7 @@ impl<'n> Building<'n> {
                 self.committed(Value::Parts(made, flat))?
             }
             other => {
+                let other = self.aligned(other, target.steps.len())?;
                 let open = self.opened(other, &self.network.tensors[said].name)?;
                 self.close(open, target)?
             }
@@ -139,10 +140,14 @@ impl<'n> Building<'n> {
                 let node = &self.nodes[k - 1];
                 let moves = matches!(
                     node.operation,
-                    Operation::MaxPool { .. } | Operation::Resize { .. } | Operation::Pad { .. }
+                    Operation::MaxPool { .. } | Operation::Resize { .. }
                 );
                 match (moves, &node.table) {
                     (true, _) => self.bounds(node.reads[0]),
+                    _ if matches!(node.operation, Operation::Pad { .. }) => {
+                        let (low, high) = self.bounds(node.reads[0]);
+                        (low.min(node.zero), high.max(node.zero))
+                    }
                     (_, Some(table)) => {
                         let ends = (table.iter().min(), table.iter().max());
                         (

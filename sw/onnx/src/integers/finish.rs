@@ -103,6 +103,16 @@ impl<'n> Building<'n> {
 
     /// The node that gives the results, as wide as they come.
     fn results(&mut self, value: Value<'n>) -> Result<usize, String> {
+        let map = match &value {
+            Value::Stored(stored) => stored.view.viewed(self.shape(stored.tensor)),
+            Value::Open(open) => open.view.viewed(open.sum.shape),
+            Value::Image(_) | Value::Parts(..) => self.input,
+        };
+        if value.flat() == Some(false) && map.pixels() > 1 && map.channels > 1 {
+            return Err(format!(
+                "the results are a map of {map} as a vector with its channels first; allowed are values of one pixel, a map as it is, or a vector with channels last"
+            ));
+        }
         match value {
             Value::Open(open) => {
                 let plain = open.view.is_plain() || open.sum.shape.pixels() == 1;

@@ -58,7 +58,7 @@ impl Integers {
             image: model.network.input,
             tensors: vec![None; model.network.layers.len()],
             remarks: vec![
-                "Brownout wrote the file: weights, multipliers and pixel map are those of the model that it was written from"
+                "Brownout wrote the file: its weights are taken as they are, and multipliers and pixel map from its metadata"
                     .to_owned(),
             ],
             model,

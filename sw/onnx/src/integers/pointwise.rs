@@ -31,6 +31,21 @@ impl<'n> Building<'n> {
         }
     }
 
+    /// A value of which so many numbers find their channels: behind channels of zeros those of the
+    /// tensor have other places.
+    pub fn aligned(&mut self, value: Value<'n>, each: usize) -> Result<Value<'n>, String> {
+        match value {
+            Value::Stored(stored) if each > 1 && stored.view.zeros != [0; 2] => {
+                Ok(Value::Stored(self.committed(Value::Stored(stored))?))
+            }
+            Value::Open(open) if each > 1 && open.view.zeros != [0; 2] => Err(format!(
+                "it has a number for each channel behind channels of zeros that {} does not compute; {MISSING}",
+                open.sum.name
+            )),
+            other => Ok(other),
+        }
+    }
+
     /// A factor and a summand.
     pub fn affine(
         &mut self,
@@ -49,7 +64,7 @@ impl<'n> Building<'n> {
             [one] => *one,
             all => all.get(channel).copied().unwrap_or_default(),
         };
-        match value {
+        match self.aligned(value, each)? {
             Value::Image(mut image) => {
                 let count = each.max(image.factor.len());
                 let channels = 0..count;

@@ -194,6 +194,17 @@ impl Target {
             zero: -recentred,
         };
         let steps: Vec<f64> = steps;
+        let ratio = |channel: usize| {
+            steps.get(channel).or(steps.first()).copied().unwrap_or(1.0)
+                / f64::from(of_channel(&trunc.scale, channel))
+        };
+        let channels = steps.len().max(trunc.scale.len());
+        if (1..channels).any(|channel| ratio(channel) != ratio(0)) {
+            return Err(
+                "it drops another number of bits from channel to channel; allowed in an integer model is one for all"
+                    .to_owned(),
+            );
+        }
         // Sums are rounded to whole steps of the finer kind first.
         let finer = f64::from(of_channel(&trunc.scale, 0)) / steps.first().copied().unwrap_or(1.0);
         let mut made = Self::made(form, steps, -recentred, ends, recentred, meaning)?;

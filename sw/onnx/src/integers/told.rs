@@ -21,8 +21,8 @@ impl Integers {
         tables.filter(|layer| layer.table.is_some()).count()
     }
 
-    /// One line for the input and one for each layer; `network` is what it was made of.
-    pub fn explain(&self, network: &Network) -> String {
+    /// One line for the input and one for each layer; `network` is what it was made of, if it was.
+    pub fn explain(&self, network: Option<&Network>) -> String {
         let model = &self.model;
         let mut text = String::new();
         // Writing to a text cannot fail.
@@ -67,7 +67,7 @@ impl Integers {
             if layer.zero != 0 {
                 let _ = write!(text, ", zero point {}", layer.zero);
             }
-            if let Some(said) = &self.tensors[index] {
+            if let (Some(said), Some(network)) = (&self.tensors[index], network) {
                 let name = &network.tensors[said.tensor].name;
                 let _ = write!(text, ", tensor {name:?}");
                 if said.recentred != 0 {

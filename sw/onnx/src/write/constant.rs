@@ -35,12 +35,6 @@ impl Rounding {
         twice as f64 / (2 * unit) as f64
     }
 
-    /// Whether a channel's constant is a rounding half and a zero point, and nothing else.
-    pub fn is_plain(&self, channel: ChannelParameters) -> bool {
-        let unit = 1i64 << self.shift;
-        channel.bias == unit / 2 + i64::from(self.zero) * unit
-    }
-
     /// The same of a layer whose output is not rounded.
     pub fn wide(&self, channel: ChannelParameters) -> f64 {
         channel.bias as f64 / (1i64 << self.shift) as f64
@@ -120,5 +114,11 @@ mod tests {
             bias: (7 << 14) + 9000,
         };
         assert_eq!(rounding.constant(channel), 7.0);
+        // A mean of four: what would be a tie lies an eighth above it, as hardware rounds.
+        let mean = ChannelParameters {
+            multiplier: 1 << 12,
+            bias: 1 << 13,
+        };
+        assert_eq!(rounding.constant(mean), 0.125);
     }
 }

@@ -5,7 +5,7 @@ use super::file::model_proto;
 use super::metadata::{DIALECT_KEY, LAYERS_KEY, LayerMetadata, MODEL_KEY, from_hex};
 use crate::error::quoted;
 use crate::schema::tensor_proto::DataType;
-use crate::schema::{GraphProto, ModelProto, NodeProto, TensorProto};
+use crate::schema::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use brownout_golden::model::{IntegerModel, LayerTensors, LayerWeights};
 use brownout_spec::arithmetic::{ChannelParameters, TABLE_ENTRIES};
 use brownout_spec::program::{LayerShapes, Network};
@@ -69,6 +69,22 @@ fn checked(
     let again = model_proto(&model, dialect)?.0;
     let again = again.graph.unwrap_or_default();
     same_nodes(&graph.node, &again.node)?;
+    let names = |values: &[ValueInfoProto]| -> Vec<String> {
+        values.iter().map(|value| value.name.clone()).collect()
+    };
+    for (which, file, again) in [
+        ("inputs", &graph.input, &again.input),
+        ("outputs", &graph.output, &again.output),
+    ] {
+        let (found, given) = (names(file), names(again));
+        if found != given {
+            return Err(format!(
+                "its {which} are {}; its metadata give {}",
+                quoted(&found.join(", ")),
+                quoted(&given.join(", "))
+            ));
+        }
+    }
     for constant in &again.initializer {
         let same = constants.get(&constant.name[..]) == Some(&constant);
         if !same {

@@ -200,7 +200,7 @@ impl<'m> Writer<'m> {
         self.shifted(index, value, sets, flat)
     }
 
-    /// With each channel's constant, unless all are rounding halves.
+    /// With each channel's constant, unless all are 0.
     pub fn shifted(
         &mut self,
         index: usize,
@@ -213,7 +213,6 @@ impl<'m> Writer<'m> {
         let channels = self.model.layers[index].channels.iter();
         let constants = channels.map(|&channel| match last {
             true => rounding.wide(channel),
-            false if rounding.is_plain(channel) => 0.0,
             false => rounding.constant(channel),
         });
         let constants: Vec<f64> = constants.map(|units| units * step).collect();

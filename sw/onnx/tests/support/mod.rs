@@ -6,6 +6,7 @@
 pub mod arithmetic;
 pub mod compare;
 pub mod exact;
+pub mod integers;
 pub mod judges;
 pub mod model;
 pub mod quantized;

@@ -8,12 +8,15 @@ use crate::error::Error;
 use crate::output::Output;
 use crate::table::percent;
 use brownout_golden::infer::IntegerNetwork;
-use brownout_golden::model::InputMap;
+use brownout_golden::model::{InputMap, IntegerModel};
 use brownout_golden::network::{Measure, Score};
+use brownout_onnx::explain::explain;
 use brownout_onnx::integers::{Integers, integers};
+use brownout_onnx::network::Network;
 use brownout_onnx::write::Restored;
 use brownout_spec::program::Shape;
 use serde::Serialize;
+use std::path::Path;
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -56,23 +59,11 @@ pub fn run(
         explanation,
     } = read;
     let mut remarks = network.warnings.clone();
-    let (pixels, made) = match restored {
-        Restored::Model(model) => {
-            let own = model.input;
-            if let Some(given) = settings.input.filter(|given| *given != own) {
-                let allowed = format!("{own}, which the file's metadata say");
-                return Err(Error::flag("--input", given, allowed));
-            }
-            (own, Ok(Integers::restored(*model)))
-        }
-        foreign => {
-            if let Restored::Changed(reason) = foreign {
-                remarks.push(format!("it has metadata of Brownout that are not believed, since {reason}: it is read as anybody's file"));
-            }
-            let pixels = settings.pixels(&mut remarks);
-            (pixels, integers(&network, (&name, &origin), pixels))
-        }
-    };
+    if let Restored::Changed(reason) = restored {
+        remarks.push(format!("it has metadata of Brownout that are not believed, since {reason}: it is read as anybody's file"));
+    }
+    let pixels = settings.pixels(&mut remarks);
+    let made = integers(&network, (&name, &origin), pixels);
     if let (Err(_), Some(explanation)) = (&made, &explanation) {
         // What was understood helps most where something was not.
         output.remark(explanation);
@@ -83,7 +74,44 @@ pub fn run(
             path.display()
         ))
     })?;
-    let explanation = explanation.map(|text| format!("{text}{}", made.explain(&network)));
+    let explanation = explanation.map(|text| format!("{text}{}", made.explain(Some(&network))));
+    finish(settings, (name, explanation), (made, remarks), output)
+}
+
+/// Runs the command for a file that was written from a model; `network` is what its graph is
+/// understood as, if it is.
+///
+/// # Errors
+/// When a flag says something else than the model.
+pub fn restored(
+    settings: &ImportSettings,
+    (path, name): (&Path, String),
+    model: IntegerModel,
+    network: Option<Network>,
+    output: Output,
+) -> Result<(), Error> {
+    let own = model.input;
+    if let Some(given) = settings.input
+        && ![own, own.meaning()].contains(&given)
+    {
+        let allowed = format!("{own}, which the metadata of {} say", path.display());
+        return Err(Error::flag("--input", given, allowed));
+    }
+    let made = Integers::restored(model);
+    let nodes = network.as_ref().map(explain).unwrap_or_default();
+    let explanation = settings
+        .explain
+        .then(|| format!("{nodes}{}", made.explain(network.as_ref())));
+    finish(settings, (name, explanation), (made, Vec::new()), output)
+}
+
+/// Measures a model, writes it and tells of it.
+fn finish(
+    settings: &ImportSettings,
+    (name, explanation): (String, Option<String>),
+    (made, mut remarks): (Integers, Vec<String>),
+    output: Output,
+) -> Result<(), Error> {
     remarks.extend(made.remarks.iter().cloned());
     let model = &made.model;
     let data = match &settings.data {
@@ -122,7 +150,11 @@ pub fn run(
         let is_guessing = guessing::is_guessing(score, level);
         if is_guessing {
             let assumed = settings.input.is_none();
-            remarks.push(guessing::remark_on_map(score, level, (pixels, assumed)));
+            remarks.push(guessing::remark_on_map(
+                score,
+                level,
+                (model.input, assumed),
+            ));
         }
         Measured::in_integers(score, level, is_guessing)
     });
