@@ -15,7 +15,7 @@ use brownout_onnx::network::Network;
 use brownout_onnx::read_network;
 use brownout_spec::program::{LayerShapes, Operation, Shape};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use support::arithmetic::{Place, layer};
 
@@ -65,26 +65,6 @@ const LEAST: usize = 10;
 /// What single precision adds to the distance from a half: sums of some hundred products that are
 /// some ten steps each.
 const SINGLE: f64 = 2e-4;
-
-fn python() -> Option<PathBuf> {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/bin/onnx-python");
-    if tools.exists() {
-        return Some(tools);
-    }
-    assert!(
-        std::env::var_os("BROWNOUT_SKIP_ONNX").is_some(),
-        "{} is missing: run `make tools`, or set BROWNOUT_SKIP_ONNX=1",
-        tools.display()
-    );
-    eprintln!("skipped: BROWNOUT_SKIP_ONNX is set");
-    None
-}
-
-fn floats(path: &Path) -> Vec<f32> {
-    let bytes = std::fs::read(path).expect("the script has written it");
-    let words = bytes.as_chunks::<4>().0.iter();
-    words.map(|word| f32::from_le_bytes(*word)).collect()
-}
 
 /// Channels first to channels last.
 fn channels_last<T: Copy>(values: &[T], shape: Shape, order: &[usize]) -> Vec<T> {
@@ -312,7 +292,7 @@ fn clear_class(outputs: &[f32]) -> Option<usize> {
 
 #[test]
 fn random_quantized_networks_have_the_integers_that_onnxruntime_gives() {
-    let Some(python) = python() else {
+    let Some(python) = support::python() else {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -367,7 +347,7 @@ fn random_quantized_networks_have_the_integers_that_onnxruntime_gives() {
         };
         let shape = made.model.network.input;
         let plain: Vec<usize> = (0..made.image.channels).collect();
-        let image = channels_last(&floats(&file("input")), made.image, &plain);
+        let image = channels_last(&support::floats(&file("input")), made.image, &plain);
         let input = made.model.quantize(Pixels::Reals(&image));
         assert_eq!(input.len(), shape.volume());
         if let Err(problem) = oracle.compare(&input, &mut counts) {
@@ -380,7 +360,7 @@ fn random_quantized_networks_have_the_integers_that_onnxruntime_gives() {
             let (found, all) = oracle.found_out(&input);
             (found_out, wrong) = (found_out + found, wrong + all);
         }
-        let outputs = floats(&file("output"));
+        let outputs = support::floats(&file("output"));
         let results = oracle.run(&input);
         if let Some(class) = clear_class(&outputs) {
             compared += 1;

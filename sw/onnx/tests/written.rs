@@ -104,7 +104,7 @@ fn check_features(cases: &[Case]) {
 
 #[test]
 fn random_models_give_the_integers_of_hardware_but_for_values_between_two() {
-    let Some(python) = judges::python() else {
+    let Some(python) = support::python() else {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -102,7 +102,7 @@ fn class(results: &[f32]) -> u16 {
 
 /// Has both files run on all images and, layer by layer, on the first.
 fn agree(name: &str, model: &IntegerModel, data: &Dataset) {
-    let Some(python) = judges::python() else {
+    let Some(python) = support::python() else {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -146,7 +146,7 @@ fn agree(name: &str, model: &IntegerModel, data: &Dataset) {
         100.0 * pairs.filter(|(a, b)| a == b).count() as f64 / classes.len() as f64
     };
     for judge in ["runtime", "optimized", "qonnx"] {
-        let results = judges::floats(&path.join(format!("net.{judge}.results")));
+        let results = support::floats(&path.join(format!("net.{judge}.results")));
         let found: Vec<u16> = results
             .chunks(model.results().channels)
             .map(class)

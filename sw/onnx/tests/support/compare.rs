@@ -2,7 +2,6 @@
 //! judge's own integers in front of it.
 
 use super::exact::{Quotient, Tensor, quotient};
-use super::judges;
 use brownout_golden::model::IntegerModel;
 use std::path::Path;
 
@@ -20,7 +19,7 @@ impl Answer {
         let bytes = std::fs::read(folder.join(name)).ok()?;
         Some(Self {
             integers: bytes.iter().map(|&b| b as i8).collect(),
-            results: judges::floats(&folder.join(format!("{name}.output"))),
+            results: super::floats(&folder.join(format!("{name}.output"))),
         })
     }
 }
