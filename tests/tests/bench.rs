@@ -4,9 +4,14 @@
 use brownout_tests::bench::{
     Aim, BenchError, Figure, Report, Shape3x3, accelerator, confirm, quick_accelerator, utilization,
 };
+use brownout_tests::limited::within;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
+
+/// Half a minute is usual; a machine that is twenty times as slow still has the time.
+const LONGEST: Duration = Duration::from_secs(600);
 
 fn report(folder: &Path, topic: &str) -> Report {
     let path = folder.join(format!("{topic}.json"));
@@ -32,15 +37,21 @@ fn check(figure: &Figure) {
 #[test]
 fn every_figure_is_measured_and_stored_with_its_origin() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let output = Command::new(env!("CARGO_BIN_EXE_bench"))
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_bench"));
+    bench
         .env_remove("BROWNOUT_BENCH_COMMAND")
         // The same figures whether PyTorch and onnxruntime are installed or not.
         .env("BROWNOUT_PYTHON", "no-such-python")
         .env("BROWNOUT_SKIP_ONNX", "1")
         .args(["--quick", "--repetitions", "2", "--out"])
-        .arg(folder.path())
-        .output()
-        .expect("the program starts");
+        .arg(folder.path());
+    let ended = within(LONGEST, &mut bench).expect("the program starts");
+    let output = ended.unwrap_or_else(|late| {
+        panic!(
+            "not over after {LONGEST:?}; it printed\n{}\nand its threads were\n{}",
+            late.said, late.doing
+        )
+    });
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{complaint}");
     let printed = String::from_utf8_lossy(&output.stdout);

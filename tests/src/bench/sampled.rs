@@ -12,8 +12,9 @@ use brownout_sim::toolchain::Toolchain;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 use tempfile::TempDir;
 
 const SAMPLER: &str = include_str!("sampler.cpp");
@@ -27,6 +28,11 @@ const SMALL: f64 = 1.0;
 /// How long samples are taken: a hundred a second.
 const SECONDS: f64 = 20.0;
 const SECONDS_QUICK: f64 = 1.0;
+/// How much longer than asked for the last run is meant to be, so that it is long enough.
+const MARGIN: f64 = 1.1;
+/// How many times as often the session is played from one run to the next, at most: a short run
+/// says little about how long one of many sessions takes.
+const MOST_GROWTH: u64 = 10;
 
 /// Shares of the modules in the processor time of a session in C++.
 pub fn measure(
@@ -91,20 +97,18 @@ impl<'a> Program<'a> {
         Ok(program)
     }
 
-    /// Runs for about `seconds` of processor time; returns how many samples there are at each address.
+    /// Runs for `seconds` at least; returns how many samples there are at each address.
     fn samples(&self, seconds: f64) -> Result<BTreeMap<String, u64>, BenchError> {
         let (record, profile) = (self.path("record"), self.path("profile"));
         self.session.stimulus().write(&record)?;
-        let play = |times: u64| {
-            let mut command = Command::new(self.path("program"));
-            command.arg(&record).arg(times.to_string());
-            ended_well("be run for the profile", command.env("PROFILE", &profile))
-        };
-        // What the program prints begins with its processor time.
-        let printed = String::from_utf8_lossy(&play(1)?.stdout).into_owned();
-        let nanoseconds = printed.split(' ').next().unwrap_or_default();
-        let once = nanoseconds.parse::<u64>().unwrap_or(0).max(1);
-        play((seconds * 1e9 / once as f64).ceil() as u64)?;
+        // More and more often, until the time of a run says how often it has to be: one session
+        // may be shorter than the steps in which a machine counts processor time.
+        let (mut times, mut took) = (1, self.time(&record, &profile, 1)?);
+        while took < seconds {
+            let wanted = (times as f64 * MARGIN * seconds / took).ceil();
+            times = (wanted as u64).min(times * MOST_GROWTH);
+            took = self.time(&record, &profile, times)?;
+        }
         let text = fs::read_to_string(&profile).map_err(BenchError::file(&profile))?;
         let mut taken = BTreeMap::new();
         for (address, count) in text.lines().flat_map(|line| line.split_once(' ')) {
@@ -115,6 +119,16 @@ impl<'a> Program<'a> {
             return Err(BenchError::Harness { action, complaint });
         }
         Ok(taken)
+    }
+
+    /// Plays the session so many times; the seconds that it took, by the clock on the wall: the
+    /// program's own time is only that of the last session's images.
+    fn time(&self, record: &Path, profile: &Path, times: u64) -> Result<f64, BenchError> {
+        let mut command = Command::new(self.path("program"));
+        command.arg(record).arg(times.to_string());
+        let start = Instant::now();
+        ended_well("be run for the profile", command.env("PROFILE", profile))?;
+        Ok(start.elapsed().as_secs_f64())
     }
 
     /// Samples of each module.

@@ -9,13 +9,12 @@
 //! The other direction does not hold: inputs that never meet in the design
 //! count as well.
 
+use crate::limited::within;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 /// What Yosys says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,54 +91,20 @@ pub fn prove(pair: &Pair, limit: Duration) -> Result<Proof, String> {
 
 /// Runs the script in `folder`.
 fn ask(folder: &Path, limit: Duration) -> Result<Proof, String> {
-    let mut child = Command::new("yosys")
-        .args(["-q", "-s", "prove.ys"])
-        .current_dir(folder)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
+    let mut yosys = Command::new("yosys");
+    yosys.args(["-q", "-s", "prove.ys"]).current_dir(folder);
+    let ended = within(limit, &mut yosys)
         .map_err(|e| format!("yosys cannot be run ({e}): run `make tools`"))?;
-    let Some((success, text)) = wait(&mut child, limit)? else {
+    let Ok(output) = ended else {
         return Ok(Proof::Unknown);
     };
-    match success {
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    match output.status.success() {
         true => Ok(Proof::Equivalent),
         false if text.contains("proof did fail") => Ok(Proof::Differs),
-        false => Err(text),
+        false => Err(text.into_owned()),
     }
-}
-
-/// Whether the child succeeded, and what it said; `None` and its end after `limit`.
-fn wait(child: &mut Child, limit: Duration) -> Result<Option<(bool, String)>, String> {
-    let out = child.stdout.take().map(drain);
-    let err = child.stderr.take().map(drain);
-    let end = Instant::now() + limit;
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
-            break Some(status);
-        }
-        if Instant::now() > end {
-            child.kill().map_err(|e| e.to_string())?;
-            child.wait().map_err(|e| e.to_string())?;
-            break None;
-        }
-        thread::sleep(Duration::from_millis(20));
-    };
-    let text: String = [out, err]
-        .into_iter()
-        .flatten()
-        .filter_map(|reader| reader.join().ok())
-        .collect();
-    Ok(status.map(|status| (status.success(), text)))
-}
-
-fn drain(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What cannot be read is missing from the message, no more.
-        let _ = from.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
 }
 
 #[cfg(test)]
