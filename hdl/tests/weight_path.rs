@@ -39,8 +39,8 @@ const CONTROLS: [&str; 19] = [
     "load_restart",
     "load_diagonal",
     "load_group_inputs",
-    "load_group_columns",
-    "load_first_columns",
+    "load_group_outputs",
+    "load_columns_left",
     "load_first_row",
 ];
 /// First of the inputs that stay for a whole pass.
@@ -120,8 +120,8 @@ impl PassPlan {
                 1,
                 0,
                 16_383,
-                c.columns as u64,
-                c.columns as u64,
+                c.columns as u64 - 1,
+                c.columns as u64 - 1,
                 0,
             ],
             fields: Vec::new(),

@@ -132,8 +132,8 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
         self.weight_path.load_restart.next = self.sequencer.load_restart.val();
         self.weight_path.load_diagonal.next = self.sequencer.load_diagonal.val();
         self.weight_path.load_group_inputs.next = self.sequencer.load_group_inputs.val();
-        self.weight_path.load_group_columns.next = self.sequencer.load_group_columns.val();
-        self.weight_path.load_first_columns.next = self.sequencer.load_first_columns.val();
+        self.weight_path.load_group_outputs.next = self.sequencer.load_group_outputs.val();
+        self.weight_path.load_columns_left.next = self.sequencer.load_columns_left.val();
         self.weight_path.load_first_row.next = self.sequencer.load_first_row.val();
         for b in 0..self._beats {
             self.weight_path.write_lane[b].next = self.loader.weight_lane[b].val();

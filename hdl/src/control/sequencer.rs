@@ -57,10 +57,10 @@ pub struct Sequencer {
     pub load_diagonal: Signal<Out, Bit>,
     /// Inputs of their groups - 1.
     pub load_group_inputs: Signal<Out, Bits<14>>,
-    /// Columns of their groups, at most those of the array.
-    pub load_group_columns: Signal<Out, Bits<7>>,
-    /// Columns of the tap's first group.
-    pub load_first_columns: Signal<Out, Bits<7>>,
+    /// Outputs of their groups - 1.
+    pub load_group_outputs: Signal<Out, Bits<14>>,
+    /// Columns that the tap's first group still has, less one.
+    pub load_columns_left: Signal<Out, Bits<14>>,
     /// Row of its first input.
     pub load_first_row: Signal<Out, Bits<6>>,
     /// The program memory's word: the first one of the next layer, but while one is fetched.
@@ -211,10 +211,7 @@ pub struct Sequencer {
     last_drain_clock_but_one: Fixed<Bits<8>>,
     takes_first: Signal<Local, Bit>,
     load_next_layer: Signal<Local, Bit>,
-    load_group_outputs: Signal<Local, Bits<14>>,
-    load_columns_left: Signal<Local, Bits<14>>,
     last_shifted_word: Fixed<Bits<5>>,
-    columns_wide: Fixed<Bits<14>>,
     rows: Fixed<Bits<7>>,
     columns: Fixed<Bits<7>>,
 }
@@ -231,7 +228,6 @@ impl Sequencer {
             last_drain_clock_but_one: Fixed::new(cycles::drain(configuration) - 2),
             group_walk: GroupWalk::new(configuration),
             last_shifted_word: Fixed::new(cycles::FETCH - 2),
-            columns_wide: Fixed::new(configuration.columns),
             rows: Fixed::new(configuration.rows),
             columns: Fixed::new(configuration.columns),
             ..Self::default()

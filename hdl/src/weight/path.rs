@@ -35,10 +35,10 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     pub load_diagonal: Signal<In, Bit>,
     /// Inputs of its groups - 1.
     pub load_group_inputs: Signal<In, Bits<14>>,
-    /// Columns of its groups, at most those of the array.
-    pub load_group_columns: Signal<In, Bits<7>>,
-    /// Columns of its first group.
-    pub load_first_columns: Signal<In, Bits<7>>,
+    /// Outputs of its groups - 1.
+    pub load_group_outputs: Signal<In, Bits<14>>,
+    /// Columns that its first group still has, less one.
+    pub load_columns_left: Signal<In, Bits<14>>,
     /// Row of that group's first input.
     pub load_first_row: Signal<In, Bits<6>>,
     /// The last word of the tile is popped in this clock or was before.
@@ -149,8 +149,8 @@ impl<const N: usize, const WB: usize> WeightPath<N, WB> {
             load_restart: Default::default(),
             load_diagonal: Default::default(),
             load_group_inputs: Default::default(),
-            load_group_columns: Default::default(),
-            load_first_columns: Default::default(),
+            load_group_outputs: Default::default(),
+            load_columns_left: Default::default(),
             load_first_row: Default::default(),
             load_ready: Default::default(),
             write_lane: (0..beats).map(|_| Default::default()).collect(),
@@ -398,8 +398,8 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         self.walk.reopens.next = self.loader.reopens.val();
         self.walk.load_diagonal.next = self.load_diagonal.val();
         self.walk.load_group_inputs.next = self.load_group_inputs.val();
-        self.walk.load_group_columns.next = self.load_group_columns.val();
-        self.walk.load_first_columns.next = self.load_first_columns.val();
+        self.walk.load_group_outputs.next = self.load_group_outputs.val();
+        self.walk.load_columns_left.next = self.load_columns_left.val();
         self.walk.load_first_row.next = self.load_first_row.val();
         self.walk.valid.next = self.loader.weight_valid.val();
         self.weight_row.next = self.walk.weight_row.val();

@@ -23,10 +23,10 @@ pub struct BlockWalk {
     pub load_diagonal: Signal<In, Bit>,
     /// Inputs of a group - 1.
     pub load_group_inputs: Signal<In, Bits<14>>,
-    /// Columns of a group, at most those of the array.
-    pub load_group_columns: Signal<In, Bits<7>>,
-    /// Columns of the first group.
-    pub load_first_columns: Signal<In, Bits<7>>,
+    /// Outputs of a group - 1.
+    pub load_group_outputs: Signal<In, Bits<14>>,
+    /// Columns that the first group still has, less one; more than the array's are all of these.
+    pub load_columns_left: Signal<In, Bits<14>>,
     /// Row of its first input.
     pub load_first_row: Signal<In, Bits<6>>,
     /// A word is loaded.
@@ -45,8 +45,8 @@ pub struct BlockWalk {
     reopened: DFF<Bit>,
     diagonal: DFF<Bit>,
     group_inputs: DFF<Bits<14>>,
-    group_columns: DFF<Bits<7>>,
-    first_columns: DFF<Bits<7>>,
+    group_outputs: DFF<Bits<14>>,
+    columns_left: DFF<Bits<14>>,
     first_row: DFF<Bits<6>>,
     row: DFF<Bits<6>>,
     column_group: DFF<Bits<4>>,
@@ -57,6 +57,9 @@ pub struct BlockWalk {
     row_now: Signal<Local, Bits<6>>,
     column_group_now: Signal<Local, Bits<4>>,
     end_of_row: Signal<Local, Bit>,
+    // Columns of a group and of the first one, at most those of the array.
+    group_columns: Signal<Local, Bits<7>>,
+    first_columns: Signal<Local, Bits<7>>,
     // The state before the first row of a word, and behind each of its rows.
     skip_at: Vec<Signal<Local, Bits<6>>>,
     from_at: Vec<Signal<Local, Bits<7>>>,
@@ -65,6 +68,7 @@ pub struct BlockWalk {
     // Columns behind those of the row.
     room: Vec<Signal<Local, Bits<7>>>,
     columns: Fixed<Bits<7>>,
+    columns_wide: Fixed<Bits<14>>,
     last_group: Fixed<Bits<4>>,
     grouped: Fixed<Bit>,
     _rows_per_word: usize,
@@ -87,8 +91,8 @@ impl BlockWalk {
             reopens: Default::default(),
             load_diagonal: Default::default(),
             load_group_inputs: Default::default(),
-            load_group_columns: Default::default(),
-            load_first_columns: Default::default(),
+            load_group_outputs: Default::default(),
+            load_columns_left: Default::default(),
             load_first_row: Default::default(),
             valid: Default::default(),
             weight_row: Default::default(),
@@ -100,8 +104,8 @@ impl BlockWalk {
             reopened: Default::default(),
             diagonal: Default::default(),
             group_inputs: Default::default(),
-            group_columns: Default::default(),
-            first_columns: Default::default(),
+            group_outputs: Default::default(),
+            columns_left: Default::default(),
             first_row: Default::default(),
             row: Default::default(),
             column_group: Default::default(),
@@ -112,12 +116,15 @@ impl BlockWalk {
             row_now: Default::default(),
             column_group_now: Default::default(),
             end_of_row: Default::default(),
+            group_columns: Default::default(),
+            first_columns: Default::default(),
             skip_at: many(rows_per_word + 1),
             from_at: many(rows_per_word + 1),
             to_at: many(rows_per_word + 1),
             left_at: many(rows_per_word + 1),
             room: many(rows_per_word),
             columns: Fixed::new(configuration.columns),
+            columns_wide: Fixed::new(configuration.columns),
             last_group: Fixed::new(groups - 1),
             grouped: Fixed::flag(groups > 1),
             _rows_per_word: rows_per_word,
@@ -144,8 +151,8 @@ impl Logic for BlockWalk {
             reopened,
             diagonal,
             group_inputs,
-            group_columns,
-            first_columns,
+            group_outputs,
+            columns_left,
             first_row,
             row,
             column_group,
@@ -159,9 +166,19 @@ impl Logic for BlockWalk {
         if self.reopens.val() {
             self.diagonal.d.next = self.load_diagonal.val();
             self.group_inputs.d.next = self.load_group_inputs.val();
-            self.group_columns.d.next = self.load_group_columns.val();
-            self.first_columns.d.next = self.load_first_columns.val();
+            self.group_outputs.d.next = self.load_group_outputs.val();
+            self.columns_left.d.next = self.load_columns_left.val();
             self.first_row.d.next = self.load_first_row.val();
+        }
+
+        comment!("behind the registers, since a layer's word comes late out of the program memory");
+        self.group_columns.next = self.columns.val();
+        if self.group_outputs.q.val() < self.columns_wide.val() {
+            self.group_columns.next = self.group_outputs.q.val().get_bits::<7>(0) + 1;
+        }
+        self.first_columns.next = self.columns.val();
+        if self.columns_left.q.val() < self.columns_wide.val() {
+            self.first_columns.next = self.columns_left.q.val().get_bits::<7>(0) + 1;
         }
 
         comment!("where the word is, which may be the first one of its tile or tap");
@@ -187,7 +204,7 @@ impl Logic for BlockWalk {
                 self.skip_at[0].next = 0.into();
             }
             self.from_at[0].next = 0.into();
-            self.to_at[0].next = self.first_columns.q.val();
+            self.to_at[0].next = self.first_columns.val();
             self.left_at[0].next = self.group_inputs.q.val();
         }
         if self.diagonal.q.val() {
@@ -209,8 +226,8 @@ impl Logic for BlockWalk {
             if !self.left_at[k].val().any() {
                 self.left_at[k + 1].next = self.group_inputs.q.val();
                 self.from_at[k + 1].next = self.to_at[k].val();
-                self.to_at[k + 1].next = self.to_at[k].val() + self.group_columns.q.val();
-                if self.group_columns.q.val() > self.room[k].val() {
+                self.to_at[k + 1].next = self.to_at[k].val() + self.group_columns.val();
+                if self.group_columns.val() > self.room[k].val() {
                     self.to_at[k + 1].next = self.columns.val();
                 }
             }

@@ -168,14 +168,6 @@ impl Logic for Sequencer {
             self.load_columns_left.next = self.load_group_outputs.val();
             self.load_first_row.next = 0.into();
         }
-        self.load_group_columns.next = self.columns.val();
-        if self.load_group_outputs.val() < self.columns_wide.val() {
-            self.load_group_columns.next = self.load_group_outputs.val().get_bits::<7>(0) + 1;
-        }
-        self.load_first_columns.next = self.columns.val();
-        if self.load_columns_left.val() < self.columns_wide.val() {
-            self.load_first_columns.next = self.load_columns_left.val().get_bits::<7>(0) + 1;
-        }
 
         self.position.stream.next = self.state.q.val() == SequencerState::Stream;
         self.position.layer_start.next = self.layer_start.val();
