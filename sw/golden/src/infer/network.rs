@@ -3,7 +3,7 @@
 use super::Workspace;
 use super::kernel::{
     Accumulate, Convolution, Epilogue, Frame, Instructions, Operand, Second, Target, concat,
-    requantize,
+    neighbours, requantize,
 };
 use super::tensors::{TensorError, check_tensors};
 use crate::model::{IntegerModel, LayerTensors, accumulator_bound};
@@ -149,13 +149,13 @@ impl<'m> IntegerNetwork<'m> {
         let bits = self.model.weight_bits;
         let bound = accumulator_bound(&layer.operation, shapes, bits, source);
         let channels = shapes.output.channels;
-        let group = match &self.steps[index] {
-            Step::Convolution { convolution, .. } => convolution.block_group(),
-            _ => channels,
+        let lanes = match &self.steps[index] {
+            Step::Convolution { convolution, .. } => convolution.lanes(),
+            _ => neighbours(channels, channels),
         };
         let sets = self.model.layers[index].channels.chunks(channels);
         let second = second.unwrap_or_default();
-        sets.map(|set| Epilogue::new(set, group, layer.output, second, bound))
+        sets.map(|set| Epilogue::new(set, &lanes, layer.output, second, bound))
             .collect()
     }
 

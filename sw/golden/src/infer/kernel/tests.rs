@@ -298,7 +298,8 @@ fn every_activation_is_the_specification_s_with_all_instructions() {
             zero,
         };
         let bound = accs.iter().map(|&acc| i64::from(acc).abs()).max().unwrap();
-        let epilogue = Epilogue::new(&parameters, channels, output, second, bound);
+        let lanes = neighbours(channels, channels);
+        let epilogue = Epilogue::new(&parameters, &lanes, output, second, bound);
         halved += usize::from(epilogue.halves.is_some());
         for instructions in Instructions::available() {
             let mut found = vec![77; channels];
@@ -376,8 +377,8 @@ fn what_leaves_every_convolution_is_scaled_and_in_its_place_with_all_instruction
         let bound = shapes.inputs() as i64 * 128 * 255;
         for instructions in Instructions::available() {
             let convolution = Convolution::new(instructions, shapes, *zero, &case.tensor);
-            let group = convolution.block_group();
-            let epilogue = Epilogue::new(&parameters, group, scale, second, bound);
+            let lanes = convolution.lanes();
+            let epilogue = Epilogue::new(&parameters, &lanes, scale, second, bound);
             halved += usize::from(epilogue.halves.is_some());
             let mut found = vec![77; output.volume()];
             let target = Target::Activations {
