@@ -13,6 +13,7 @@
 //! The specification's formula for activations is written here a second and a third time,
 //! in vectors; tests prove each equal to it, and [`portable`] calls it.
 
+mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod blocked;
@@ -25,6 +26,7 @@ mod portable;
 mod vnni;
 mod window;
 
+pub use aligned::Aligned;
 pub use epilogue::{Epilogue, Operand, Second, Target, neighbours};
 pub use instructions::Instructions;
 pub use pixels::{Accumulate, concat};
@@ -63,7 +65,7 @@ enum Kernel {
 #[derive(Clone, Debug)]
 pub enum Padded {
     /// For products of bytes.
-    Bytes(Vec<u8>),
+    Bytes(Aligned<u8>),
     /// For products of 16 bits.
     Words(Vec<i16>),
 }
@@ -121,7 +123,7 @@ impl Convolution {
         let length = self.frame.length;
         match self.frame.bytes {
             #[cfg(target_arch = "x86_64")]
-            true => Padded::Bytes(vec![vnni::offset(self.zero); length]),
+            true => Padded::Bytes(Aligned::new(vnni::offset(self.zero), length)),
             _ => Padded::Words(vec![self.zero.into(); length]),
         }
     }

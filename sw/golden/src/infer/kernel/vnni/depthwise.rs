@@ -14,7 +14,7 @@ use super::super::epilogue::Target;
 use super::super::packed::{Group, LANES};
 use super::{GROUP, OFFSET, load};
 use brownout_spec::program::Window;
-use outlet::Outlet;
+use outlet::{Outlet, Store};
 use planes::{REGISTERS, Strips};
 use std::arch::x86_64::*;
 
@@ -62,7 +62,8 @@ impl Weights {
         // The tap of each byte of each quad.
         let (form, bytes): (Form, Vec<[Option<usize>; GROUP]>) = match is_usual(window) {
             true => {
-                let shifts = (0..COLUMNS).flat_map(|c| (0..ROWS).map(move |shift| (c, shift)));
+                let shared = ROWS / window.stride.rows;
+                let shifts = (0..COLUMNS).flat_map(|c| (0..shared).map(move |shift| (c, shift)));
                 let quad = |(column, shift): (usize, usize)| {
                     std::array::from_fn(|row| {
                         let row = row.checked_sub(shift).filter(|&row| row < window.height);
@@ -135,43 +136,58 @@ pub fn convolve(
         Form::Any(quads) => quads.iter().flatten().copied().max().unwrap_or(0),
     };
     let end = (output.height - 1) * geometry.step() + last + strips.end();
-    assert!(end <= padded.len());
-    for block in 0..strips.blocks {
-        let quads = &weights.quads[block][..];
-        let starts = &weights.starts[block];
-        let all = All {
-            geometry,
-            quads,
-            starts,
-            block,
+    assert!(geometry.lead + end <= padded.len());
+    let padded = &padded[geometry.lead..];
+    match &mut outlet {
+        Outlet::Vectors(vectors) => blocks(geometry, weights, padded, vectors),
+        Outlet::Registers(registers) => blocks(geometry, weights, padded, registers),
+    }
+}
+
+/// All blocks of channels, whose operands are in `padded`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn blocks(geometry: &Planes, weights: &Weights, padded: &[u8], outlet: &mut impl Store) {
+    let strips = geometry.strips();
+    for number in 0..strips.blocks {
+        let block = Block {
+            number,
+            line: geometry.line,
+            height: geometry.output.height,
+            strips: &strips,
+            quads: &weights.quads[number],
+            starts: &weights.starts[number],
         };
-        // SAFETY: all operands of all outputs are in `padded` (asserted above), and the block's
-        // vectors lie in the rows of the output.
+        // SAFETY: all operands of all outputs are in `padded` (asserted above), and the strips lie
+        // in the output; there are as many quads as their form has (asserted below).
         unsafe {
-            match (&weights.form, geometry.window.stride.rows) {
-                (Form::Three(columns), 1) => {
-                    assert_eq!(quads.len(), COLUMNS * ROWS);
-                    all.three::<1>(&strips, columns, padded, &mut outlet);
+            let quads = block.quads.len();
+            match &weights.form {
+                Form::Three(columns) if quads == COLUMNS * ROWS => {
+                    block.three::<1>(columns, padded, outlet);
                 }
-                (Form::Three(columns), _) => {
-                    assert_eq!(quads.len(), COLUMNS * ROWS);
-                    all.three::<2>(&strips, columns, padded, &mut outlet);
+                Form::Three(columns) => {
+                    assert_eq!(quads, COLUMNS);
+                    block.three::<2>(columns, padded, outlet);
                 }
-                (Form::Any(offsets), _) => all.any(&strips, offsets, padded, &mut outlet),
+                Form::Any(offsets) => block.any(offsets, geometry.step(), padded, outlet),
             }
         }
     }
 }
 
 /// What a block of channels is computed with.
-struct All<'a> {
-    geometry: &'a Planes,
+struct Block<'a> {
+    number: usize,
+    /// Values of one line.
+    line: usize,
+    /// Rows of outputs.
+    height: usize,
+    strips: &'a Strips,
     quads: &'a [Quad],
     starts: &'a [[i32; LANES]; REGISTERS],
-    block: usize,
 }
 
-impl All<'_> {
+impl Block<'_> {
     /// The accumulators as they start.
     #[target_feature(enable = "avx512f")]
     #[inline]
@@ -184,104 +200,128 @@ impl All<'_> {
     ///
     /// # Safety
     /// All operands of the strips and a row below them must be in `padded`, and the strips in the
-    /// outlet's output; there must be [`ROWS`] quads for each column.
+    /// outlet's output; there must be a quad for each column, with a step of 1 [`ROWS`] of them.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     unsafe fn three<const STEP: usize>(
         &self,
-        strips: &Strips,
         columns: &[usize; COLUMNS],
         padded: &[u8],
-        outlet: &mut Outlet,
+        outlet: &mut impl Store,
     ) {
-        let (line, height) = (self.geometry.line, self.geometry.output.height);
         let start = self.start();
-        for number in 0..strips.count {
-            let begin = strips.begin(self.block, number);
-            let place = |row| (row, begin);
+        for number in 0..self.strips.count {
+            let begin = self.strips.begin(self.number, number);
             // SAFETY: the caller's promise.
             unsafe {
-                let mut operands = padded.as_ptr().add(begin);
+                let operands = padded
+                    .as_ptr()
+                    .add(self.strips.operands(self.number, number));
                 let mut above = [[_mm512_setzero_si512(); 2]; COLUMNS];
                 for (above, &column) in above.iter_mut().zip(columns) {
-                    *above = pair(operands.add(column), line);
+                    *above = pair(operands.add(column), self.line);
                 }
-                let mut row = 0;
-                while STEP == 1 && row + ROWS <= height {
-                    let mut sums = [start; ROWS];
-                    operands = operands.add(2 * line);
-                    self.columns(columns, operands, &mut above, &mut sums);
-                    outlet.store(self.block, place(row), &sums[0]);
-                    outlet.store(self.block, place(row + 1), &sums[1]);
-                    row += ROWS;
+                let mut strip = Strip {
+                    block: self,
+                    columns,
+                    start,
+                    operands: operands.add(2 * self.line),
+                    above,
+                    place: (0, begin),
+                };
+                // With a step of 1 two rows are enough to share what is read.
+                while STEP == 2 && strip.place.0 + 4 <= self.height {
+                    strip.rows::<STEP, 4>(outlet);
                 }
-                while row < height {
-                    let mut sums = [start];
-                    operands = operands.add(2 * line);
-                    self.columns(columns, operands, &mut above, &mut sums);
-                    outlet.store(self.block, place(row), &sums[0]);
-                    row += 1;
+                while STEP == 1 && strip.place.0 + 2 <= self.height {
+                    strip.rows::<STEP, 2>(outlet);
+                }
+                match self.height - strip.place.0 {
+                    3 => strip.rows::<STEP, 3>(outlet),
+                    2 => strip.rows::<STEP, 2>(outlet),
+                    1 => strip.rows::<STEP, 1>(outlet),
+                    _ => {}
                 }
             }
         }
     }
 
-    /// Adds the products of neighbouring rows of outputs with the two rows `above` and the two
-    /// below, which will be those above.
-    ///
-    /// # Safety
-    /// At `operands` and a line below, a vector of every column must be readable; there must be
-    /// [`ROWS`] quads for each column.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    #[inline]
-    unsafe fn columns<const OUTPUTS: usize>(
-        &self,
-        columns: &[usize; COLUMNS],
-        operands: *const u8,
-        above: &mut [[__m512i; 2]; COLUMNS],
-        sums: &mut [[__m512i; REGISTERS]; OUTPUTS],
-    ) {
-        for (column, above) in above.iter_mut().enumerate() {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let below = pair(operands.add(columns[column]), self.geometry.line);
-                let x = interleaved(*above, below);
-                for (shift, sums) in sums.iter_mut().enumerate() {
-                    multiply(x, self.quads.get_unchecked(column * ROWS + shift), sums);
-                }
-                *above = below;
-            }
-        }
-    }
-
-    /// The outputs of any window.
+    /// The outputs of any window, whose rows are so many values apart.
     ///
     /// # Safety
     /// All operands of the strips must be in `padded`, and the strips in the outlet's output.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     unsafe fn any(
         &self,
-        strips: &Strips,
         offsets: &[[usize; GROUP]],
+        step: usize,
         padded: &[u8],
-        outlet: &mut Outlet,
+        outlet: &mut impl Store,
     ) {
         let start = self.start();
-        for row in 0..self.geometry.output.height {
-            for number in 0..strips.count {
-                let begin = strips.begin(self.block, number);
+        for row in 0..self.height {
+            for number in 0..self.strips.count {
+                let begin = self.strips.begin(self.number, number);
+                let operands = row * step + self.strips.operands(self.number, number);
                 let mut sums = start;
                 // SAFETY: the caller's promise.
                 unsafe {
-                    let operands = padded.as_ptr().add(row * self.geometry.step() + begin);
+                    let operands = padded.as_ptr().add(operands);
                     for (offsets, quad) in offsets.iter().zip(self.quads) {
                         let first = bytes(operands.add(offsets[0]), operands.add(offsets[1]));
                         let second = bytes(operands.add(offsets[2]), operands.add(offsets[3]));
                         multiply(interleaved(first, second), quad, &mut sums);
                     }
-                    outlet.store(self.block, (row, begin), &sums);
+                    outlet.store(self.number, (row, begin), &[sums]);
                 }
             }
         }
+    }
+}
+
+/// The outputs below each other of a usual window, of which some are computed.
+struct Strip<'a> {
+    block: &'a Block<'a>,
+    columns: &'a [usize; COLUMNS],
+    start: [__m512i; REGISTERS],
+    /// Below the two lines that were read.
+    operands: *const u8,
+    /// Those, interleaved.
+    above: [[__m512i; 2]; COLUMNS],
+    /// The next row, and where it begins in it.
+    place: (usize, usize),
+}
+
+impl Strip<'_> {
+    /// Computes the next `OUTPUTS` rows, whose windows are `STEP` rows apart.
+    ///
+    /// # Safety
+    /// As [`Block::three`]; there must be so many rows.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    #[inline]
+    unsafe fn rows<const STEP: usize, const OUTPUTS: usize>(&mut self, outlet: &mut impl Store) {
+        let line = self.block.line;
+        let shared = ROWS / STEP;
+        let mut sums = [self.start; OUTPUTS];
+        // SAFETY: the caller's promise.
+        unsafe {
+            for (column, above) in self.above.iter_mut().enumerate() {
+                let mut operands = self.operands.add(self.columns[column]);
+                for sums in sums.chunks_mut(shared) {
+                    let below = pair(operands, line);
+                    let x = interleaved(*above, below);
+                    for (shift, sums) in sums.iter_mut().enumerate() {
+                        let quad = self.block.quads.get_unchecked(column * shared + shift);
+                        multiply(x, quad, sums);
+                    }
+                    *above = below;
+                    operands = operands.add(2 * line);
+                }
+            }
+            outlet.store(self.block.number, self.place, &sums);
+        }
+        // No further than the lines that were read.
+        self.operands = self.operands.wrapping_add(STEP * OUTPUTS * line);
+        self.place.0 += OUTPUTS;
     }
 }
 

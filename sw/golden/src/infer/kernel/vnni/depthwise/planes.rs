@@ -12,8 +12,9 @@ pub const VECTOR: usize = 64;
 /// Registers of their sums.
 pub const REGISTERS: usize = VECTOR / LANES;
 
-/// The padded input `[row][plane][column][channel]`: as many planes as a step has columns, each of
-/// every so many columns. A tap of all outputs of a row lies in one plane, one after the other.
+/// The padded input `[row][plane][column][channel]`: where a vector has several pixels, as many
+/// planes as a step has columns, each of every so many columns, so that a tap of all outputs of a
+/// row lies in one plane, one after the other; otherwise one.
 #[derive(Clone, Debug)]
 pub struct Planes {
     input: Shape,
@@ -22,10 +23,13 @@ pub struct Planes {
     /// The window.
     pub window: Window,
     zero: i8,
+    planes: usize,
     /// Values of one plane of one line.
     plane: usize,
     /// Values of one line.
     pub line: usize,
+    /// Values before the first line.
+    pub lead: usize,
     /// Values of the buffer.
     length: usize,
 }
@@ -35,8 +39,20 @@ impl Planes {
     pub fn new(shapes: &LayerShapes, zero: i8) -> Self {
         let (input, window) = (shapes.input, shapes.window);
         let width = input.width + window.padding.left + window.padding.right;
-        let plane = width.div_ceil(window.stride.columns) * input.channels;
-        let line = window.stride.columns * plane;
+        let planes = match input.channels < VECTOR {
+            true => window.stride.columns,
+            false => 1,
+        };
+        // Lines begin alike in the cache lines: of one plane, where the input's first column is.
+        let plane = (width.div_ceil(planes) * input.channels).next_multiple_of(VECTOR);
+        let line = planes * plane;
+        let lead = match planes {
+            1 => {
+                (window.padding.left * input.channels).next_multiple_of(VECTOR)
+                    - window.padding.left * input.channels
+            }
+            _ => 0,
+        };
         // A line and a vector that are read and multiplied by nothing.
         let lines = input.height + window.padding.top + window.padding.bottom + 1;
         Self {
@@ -44,9 +60,11 @@ impl Planes {
             output: shapes.output,
             window,
             zero,
+            planes,
             plane,
             line,
-            length: lines * line + VECTOR,
+            lead,
+            length: lead + lines * line + VECTOR,
         }
     }
 
@@ -56,7 +74,7 @@ impl Planes {
             input: self.input,
             padding: self.window.padding,
             zero: self.zero,
-            order: Order::Planes(self.window.stride.columns),
+            order: Order::Planes(self.planes),
             bytes: true,
             length: self.length,
         }
@@ -64,8 +82,7 @@ impl Planes {
 
     /// Where a padded column begins in its line.
     fn column(&self, column: usize) -> usize {
-        let planes = self.window.stride.columns;
-        column % planes * self.plane + column / planes * self.input.channels
+        column % self.planes * self.plane + column / self.planes * self.input.channels
     }
 
     /// Values from the first operand of an output to that of a tap.
@@ -88,6 +105,7 @@ impl Planes {
                 let lanes = step.min(width * channels);
                 Strips {
                     channels,
+                    stride: 1,
                     blocks: 1,
                     count: (width * channels).div_ceil(step),
                     step,
@@ -97,6 +115,7 @@ impl Planes {
             }
             false => Strips {
                 channels,
+                stride: self.window.stride.columns,
                 blocks: channels.div_ceil(VECTOR),
                 count: width,
                 step: channels,
@@ -112,8 +131,8 @@ impl Planes {
         let Shape {
             width, channels, ..
         } = self.input;
-        let (padding, planes) = (self.window.padding, self.window.stride.columns);
-        let lines = padded[padding.top * self.line..].chunks_exact_mut(self.line);
+        let (padding, planes) = (self.window.padding, self.planes);
+        let lines = padded[self.lead + padding.top * self.line..].chunks_exact_mut(self.line);
         for (row, line) in source.chunks_exact(width * channels).zip(lines) {
             if planes == 1 {
                 copy(row, &mut line[padding.left * channels..][..row.len()]);
@@ -138,6 +157,8 @@ impl Planes {
 #[derive(Clone, Copy, Debug)]
 pub struct Strips {
     channels: usize,
+    /// Values from the operands of an output to those of the next, over outputs between them.
+    stride: usize,
     /// Blocks of channels.
     pub blocks: usize,
     /// Vectors of one block in a row.
@@ -155,13 +176,19 @@ impl Strips {
         self.first(block) + (number * self.step).min(self.last)
     }
 
+    /// Where a vector's operands at the first tap begin in a line.
+    #[inline]
+    pub fn operands(&self, block: usize, number: usize) -> usize {
+        self.first(block) + (number * self.step).min(self.last) * self.stride
+    }
+
     fn first(&self, block: usize) -> usize {
         (block * VECTOR).min(self.channels.saturating_sub(VECTOR))
     }
 
-    /// One past the last value of a row that is read.
+    /// One past the last value of a line that is read at the first tap.
     pub fn end(&self) -> usize {
-        self.begin(self.blocks - 1, self.count - 1) + VECTOR
+        self.operands(self.blocks - 1, self.count - 1) + VECTOR
     }
 
     /// The channel of each lane of each register of each block: interleaving bytes twice leaves
