@@ -114,7 +114,7 @@ impl Convolution {
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2Depthwise(geometry, _) => all(geometry),
             #[cfg(target_arch = "x86_64")]
-            Kernel::VnniDepthwise(geometry, _) => geometry.strips().channels(),
+            Kernel::VnniDepthwise(geometry, _) => geometry.strips.channels(),
         }
     }
 

@@ -87,7 +87,7 @@ impl Weights {
                 (Form::Any(offsets.collect()), bytes.collect())
             }
         };
-        let channels = geometry.strips().channels();
+        let channels = geometry.strips.channels();
         let blocks = channels.as_chunks::<REGISTERS>().0;
         let weight = |channel: Option<usize>, tap: Option<usize>| match (channel, tap) {
             (Some(channel), Some(tap)) => tensor[channel * taps.len() + tap],
@@ -128,8 +128,8 @@ pub fn convolve(
     target: &mut Target,
 ) {
     geometry.place(source, padded);
-    let (strips, output) = (geometry.strips(), geometry.output);
-    let mut outlet = Outlet::new(target, &strips, output);
+    let (strips, output) = (&geometry.strips, geometry.output);
+    let mut outlet = Outlet::new(target, strips, output);
     // A usual window of three rows is read as one of four.
     let last = match &weights.form {
         Form::Three(columns) => 3 * geometry.line + columns.iter().max().unwrap_or(&0),
@@ -147,13 +147,13 @@ pub fn convolve(
 /// All blocks of channels, whose operands are in `padded`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn blocks(geometry: &Planes, weights: &Weights, padded: &[u8], outlet: &mut impl Store) {
-    let strips = geometry.strips();
+    let strips = &geometry.strips;
     for number in 0..strips.blocks {
         let block = Block {
             number,
             line: geometry.line,
             height: geometry.output.height,
-            strips: &strips,
+            strips,
             quads: &weights.quads[number],
             starts: &weights.starts[number],
         };

@@ -3,7 +3,7 @@
 use super::super::super::epilogue::Lanes;
 use super::super::super::packed::LANES;
 use super::super::super::window::{Frame, Order};
-use super::super::{GROUP, OFFSET};
+use super::super::{GROUP, OFFSET, load};
 use brownout_spec::program::{LayerShapes, Shape, Window};
 use std::arch::x86_64::*;
 
@@ -32,6 +32,10 @@ pub struct Planes {
     pub lead: usize,
     /// Values of the buffer.
     length: usize,
+    /// How a row of the input is parted, where that is done in vectors.
+    parts: Option<Parts>,
+    /// The vectors of a row of outputs.
+    pub strips: Strips,
 }
 
 impl Planes {
@@ -55,7 +59,7 @@ impl Planes {
         };
         // A line and a vector that are read and multiplied by nothing.
         let lines = input.height + window.padding.top + window.padding.bottom + 1;
-        Self {
+        let mut planes = Self {
             input,
             output: shapes.output,
             window,
@@ -65,7 +69,11 @@ impl Planes {
             line,
             lead,
             length: lead + lines * line + VECTOR,
-        }
+            parts: None,
+            strips: Strips::new(shapes),
+        };
+        planes.parts = Parts::new(&planes);
+        planes
     }
 
     /// The frame of a buffer.
@@ -96,54 +104,22 @@ impl Planes {
         self.window.stride.rows * self.line
     }
 
-    /// The vectors of a row of outputs.
-    pub fn strips(&self) -> Strips {
-        let (channels, width) = (self.output.channels, self.output.width);
-        match channels < VECTOR {
-            true => {
-                let step = VECTOR / channels * channels;
-                let lanes = step.min(width * channels);
-                Strips {
-                    channels,
-                    stride: 1,
-                    blocks: 1,
-                    count: (width * channels).div_ceil(step),
-                    step,
-                    last: width * channels - lanes,
-                    lanes,
-                }
-            }
-            false => Strips {
-                channels,
-                stride: self.window.stride.columns,
-                blocks: channels.div_ceil(VECTOR),
-                count: width,
-                step: channels,
-                last: (width - 1) * channels,
-                lanes: VECTOR,
-            },
-        }
-    }
-
     /// Copies the input into a buffer whose borders hold the converted zero point already.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     pub fn place(&self, source: &[i8], padded: &mut [u8]) {
         let Shape {
             width, channels, ..
         } = self.input;
-        let (padding, planes) = (self.window.padding, self.planes);
+        let padding = self.window.padding;
         let lines = padded[self.lead + padding.top * self.line..].chunks_exact_mut(self.line);
         for (row, line) in source.chunks_exact(width * channels).zip(lines) {
-            if planes == 1 {
+            if self.planes == 1 {
                 copy(row, &mut line[padding.left * channels..][..row.len()]);
                 continue;
             }
-            let mut done = 0;
-            if planes == 2 && [8, 16, 32].contains(&channels) {
-                let (even, odd) = (self.column(padding.left), self.column(padding.left + 1));
-                done = part(row, [even, odd], channels, line) / channels;
-            }
-            let pixels = row.chunks_exact(channels).enumerate().skip(done);
+            let done = self.parts.as_ref().map_or(0, |parts| parts.copy(row, line));
+            let pixels = row.chunks_exact(channels).enumerate();
+            let pixels = pixels.skip(done / channels);
             for (column, pixel) in pixels {
                 let at = self.column(padding.left + column);
                 copy(pixel, &mut line[at..at + channels]);
@@ -170,6 +146,34 @@ pub struct Strips {
 }
 
 impl Strips {
+    fn new(shapes: &LayerShapes) -> Self {
+        let (channels, width) = (shapes.output.channels, shapes.output.width);
+        match channels < VECTOR {
+            true => {
+                let step = VECTOR / channels * channels;
+                let lanes = step.min(width * channels);
+                Self {
+                    channels,
+                    stride: 1,
+                    blocks: 1,
+                    count: (width * channels).div_ceil(step),
+                    step,
+                    last: width * channels - lanes,
+                    lanes,
+                }
+            }
+            false => Self {
+                channels,
+                stride: shapes.window.stride.columns,
+                blocks: channels.div_ceil(VECTOR),
+                count: width,
+                step: channels,
+                last: (width - 1) * channels,
+                lanes: VECTOR,
+            },
+        }
+    }
+
     /// Where a vector begins in a row of outputs.
     #[inline]
     pub fn begin(&self, block: usize, number: usize) -> usize {
@@ -245,33 +249,49 @@ fn copy(source: &[i8], target: &mut [u8]) {
     }
 }
 
-/// Copies the first values of a row of pixels of 8, 16 or 32 `channels` to where the even and the
-/// odd ones begin: as many as fill pairs of vectors. Returns how many.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-#[inline]
-fn part(row: &[i8], begins: [usize; 2], channels: usize, line: &mut [u8]) -> usize {
-    let pairs = row.as_chunks::<{ 2 * VECTOR }>().0;
-    let words = channels / 8;
-    let order = |odd: usize| -> __m512i {
-        let of = |at: usize| ((2 * (at / words) + odd) * words + at % words) as i64;
-        let [a, b, c, d, e, f, g, h] = std::array::from_fn(of);
-        _mm512_setr_epi64(a, b, c, d, e, f, g, h)
-    };
-    let orders = [order(0), order(1)];
-    for begin in begins {
-        assert!(begin + pairs.len() * VECTOR <= line.len());
+/// Where the even and the odd columns of a row go, and how they are taken out of two vectors.
+#[derive(Clone, Debug)]
+struct Parts {
+    begins: [usize; 2],
+    orders: [[i64; 8]; 2],
+}
+
+impl Parts {
+    /// `None` unless there are two planes, and pixels of 8, 16 or 32 channels.
+    fn new(planes: &Planes) -> Option<Self> {
+        let (channels, left) = (planes.input.channels, planes.window.padding.left);
+        let words = channels / 8;
+        let order = |odd: usize| {
+            let of = |at: usize| ((2 * (at / words) + odd) * words + at % words) as i64;
+            std::array::from_fn(of)
+        };
+        (planes.planes == 2 && [8, 16, 32].contains(&channels)).then(|| Self {
+            begins: [planes.column(left), planes.column(left + 1)],
+            orders: [order(0), order(1)],
+        })
     }
-    for (number, pair) in pairs.iter().enumerate() {
-        // SAFETY: a pair has two vectors, and there is place for one of each kind, as asserted.
-        unsafe {
-            let first = converted(_mm512_loadu_si512(pair.as_ptr().cast()));
-            let second = converted(_mm512_loadu_si512(pair.as_ptr().add(VECTOR).cast()));
-            for (begin, order) in begins.into_iter().zip(orders) {
-                let x = _mm512_permutex2var_epi64(first, order, second);
-                let at = line.as_mut_ptr().add(begin + number * VECTOR);
-                _mm512_storeu_si512(at.cast(), x);
+
+    /// Copies the first values of a row, as many as fill pairs of vectors. Returns how many.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    #[inline]
+    fn copy(&self, row: &[i8], line: &mut [u8]) -> usize {
+        let pairs = row.as_chunks::<{ 2 * VECTOR }>().0;
+        let orders = [load(&self.orders[0]), load(&self.orders[1])];
+        for begin in self.begins {
+            assert!(begin + pairs.len() * VECTOR <= line.len());
+        }
+        for (number, pair) in pairs.iter().enumerate() {
+            // SAFETY: a pair has two vectors, and there is place for one of each kind, as asserted.
+            unsafe {
+                let first = converted(_mm512_loadu_si512(pair.as_ptr().cast()));
+                let second = converted(_mm512_loadu_si512(pair.as_ptr().add(VECTOR).cast()));
+                for (begin, order) in self.begins.into_iter().zip(orders) {
+                    let x = _mm512_permutex2var_epi64(first, order, second);
+                    let at = line.as_mut_ptr().add(begin + number * VECTOR);
+                    _mm512_storeu_si512(at.cast(), x);
+                }
             }
         }
+        pairs.len() * 2 * VECTOR
     }
-    pairs.len() * 2 * VECTOR
 }
