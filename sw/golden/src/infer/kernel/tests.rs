@@ -57,7 +57,57 @@ fn exact(pairs: &[(i16, i8)]) -> i32 {
         .sum()
 }
 
-/// Random shapes, a third of them depthwise and a third in other groups; operands and weights are
+/// Depthwise convolutions, most of them usual ones, whose channels fill vectors of 64 bytes, or
+/// leave some lanes, or are more; some maps are computed in parts.
+fn depthwise() -> Vec<LayerShapes> {
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let mut draw = |values: &[usize]| *values.choose(&mut random).unwrap();
+    let mut shapes = Vec::new();
+    while shapes.len() < 150 {
+        let channels = draw(&[2, 8, 16, 24, 32, 33, 63, 64, 65, 96, 128, 130]);
+        let side = draw(&[3, 3, 3, 5]);
+        let stride = draw(&[1, 2, 2, 3]);
+        let window = program::Window {
+            height: side,
+            width: draw(&[side, side, side, 2]),
+            padding: program::Padding {
+                top: draw(&[0, 1]),
+                bottom: draw(&[0, 1, 2]),
+                left: draw(&[0, 1, 1, 2]),
+                right: draw(&[0, 1]),
+            },
+            stride: program::Steps {
+                rows: stride,
+                columns: draw(&[stride, stride, 1, 2]),
+            },
+            dilation: program::Steps {
+                rows: draw(&[1, 1, 1, 2]),
+                columns: draw(&[1, 1, 1, 2, 3]),
+            },
+        };
+        let input = Shape {
+            height: draw(&[2, 3, 4, 5, 6, 7, 9, 14, 25]),
+            width: draw(&[1, 3, 6, 7, 9, 12, 16, 31]),
+            channels,
+        };
+        if let Some((height, width)) = window.positions(input) {
+            let output = Shape {
+                height,
+                width,
+                channels,
+            };
+            shapes.push(LayerShapes {
+                input,
+                output,
+                window,
+                groups: channels,
+            });
+        }
+    }
+    shapes
+}
+
+/// Random shapes, a third of them depthwise and a third in other groups, and more depthwise ones; operands and weights are
 /// random, or both at an end of their range.
 fn cases() -> Vec<Case> {
     let mut random = ChaCha8Rng::seed_from_u64(5);
@@ -120,6 +170,7 @@ fn cases() -> Vec<Case> {
             groups,
         });
     }
+    shapes.extend(depthwise());
     let case = |(number, shapes): (usize, LayerShapes)| {
         let mut values = |count: usize| -> Vec<i8> {
             let end = *[-128, 127].choose(&mut random).unwrap();
