@@ -58,7 +58,7 @@ fn exact(pairs: &[(i16, i8)]) -> i32 {
 }
 
 /// Depthwise convolutions, most of them usual ones, whose channels fill vectors of 64 bytes, or
-/// leave some lanes, or are more; some maps are computed in parts.
+/// leave some lanes, or are more.
 fn depthwise() -> Vec<LayerShapes> {
     let mut random = ChaCha8Rng::seed_from_u64(6);
     let mut draw = |values: &[usize]| *values.choose(&mut random).unwrap();
@@ -107,8 +107,8 @@ fn depthwise() -> Vec<LayerShapes> {
     shapes
 }
 
-/// Random shapes, a third of them depthwise and a third in other groups, and more depthwise ones; operands and weights are
-/// random, or both at an end of their range.
+/// Random shapes, a third of them depthwise and a third in other groups, and more depthwise ones;
+/// operands and weights are random, or both at an end of their range.
 fn cases() -> Vec<Case> {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let mut draw = |values: &[usize]| *values.choose(&mut random).unwrap();

@@ -17,7 +17,6 @@ use brownout_spec::program::Window;
 use outlet::{Outlet, Store};
 use planes::{REGISTERS, Strips};
 use std::arch::x86_64::*;
-use std::ops::Range;
 
 /// Weights of four taps of a vector of outputs.
 type Quad = [Group<i8, GROUP>; REGISTERS];
@@ -119,7 +118,7 @@ impl Weights {
     }
 }
 
-/// Convolves `source`, which is copied into `padded` on the way.
+/// Convolves `source`, which is copied into `padded` first.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 pub fn convolve(
     geometry: &Planes,
@@ -128,6 +127,7 @@ pub fn convolve(
     padded: &mut [u8],
     target: &mut Target,
 ) {
+    geometry.place(source, padded);
     let (strips, output) = (&geometry.strips, geometry.output);
     let mut outlet = Outlet::new(target, strips, output);
     // A usual window of three rows is read as one of four.
@@ -137,42 +137,28 @@ pub fn convolve(
     };
     let end = (output.height - 1) * geometry.step() + last + strips.end();
     assert!(geometry.lead + end <= padded.len());
-    let mut placed = 0;
-    let band = geometry.band();
-    for first in (0..output.height).step_by(band) {
-        let rows = first..output.height.min(first + band);
-        let read = geometry.read(rows.end);
-        geometry.place(source, padded, placed..read);
-        placed = read;
-        let all = (geometry, weights, rows);
-        let padded = &padded[geometry.lead..];
-        match &mut outlet {
-            Outlet::Vectors(vectors) => blocks(all, padded, vectors),
-            Outlet::Registers(registers) => blocks(all, padded, registers),
-        }
+    let padded = &padded[geometry.lead..];
+    match &mut outlet {
+        Outlet::Vectors(vectors) => blocks(geometry, weights, padded, vectors),
+        Outlet::Registers(registers) => blocks(geometry, weights, padded, registers),
     }
 }
 
-/// Some rows of all blocks of channels, whose operands are in `padded`.
+/// All blocks of channels, whose operands are in `padded`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn blocks(
-    (geometry, weights, rows): (&Planes, &Weights, Range<usize>),
-    padded: &[u8],
-    outlet: &mut impl Store,
-) {
+fn blocks(geometry: &Planes, weights: &Weights, padded: &[u8], outlet: &mut impl Store) {
     let strips = &geometry.strips;
     for number in 0..strips.blocks {
         let block = Block {
             number,
             line: geometry.line,
-            step: geometry.step(),
-            rows: rows.clone(),
+            height: geometry.output.height,
             strips,
             quads: &weights.quads[number],
             starts: &weights.starts[number],
         };
-        // SAFETY: all operands of all outputs are in `padded` (the caller asserted), and the strips
-        // lie in the output; there are as many quads as their form has (asserted below).
+        // SAFETY: all operands of all outputs are in `padded` (asserted above), and the strips lie
+        // in the output; there are as many quads as their form has (asserted below).
         unsafe {
             let quads = block.quads.len();
             match &weights.form {
@@ -183,7 +169,7 @@ fn blocks(
                     assert_eq!(quads, COLUMNS);
                     block.three::<2>(columns, padded, outlet);
                 }
-                Form::Any(offsets) => block.any(offsets, padded, outlet),
+                Form::Any(offsets) => block.any(offsets, geometry.step(), padded, outlet),
             }
         }
     }
@@ -194,10 +180,8 @@ struct Block<'a> {
     number: usize,
     /// Values of one line.
     line: usize,
-    /// Values from the operands of one row of outputs to those of the next.
-    step: usize,
-    /// Rows of outputs that are computed.
-    rows: Range<usize>,
+    /// Rows of outputs.
+    height: usize,
     strips: &'a Strips,
     quads: &'a [Quad],
     starts: &'a [[i32; LANES]; REGISTERS],
@@ -229,9 +213,9 @@ impl Block<'_> {
             let begin = self.strips.begin(self.number, number);
             // SAFETY: the caller's promise.
             unsafe {
-                let operands =
-                    self.rows.start * self.step + self.strips.operands(self.number, number);
-                let operands = padded.as_ptr().add(operands);
+                let operands = padded
+                    .as_ptr()
+                    .add(self.strips.operands(self.number, number));
                 let mut above = [[_mm512_setzero_si512(); 2]; COLUMNS];
                 for (above, &column) in above.iter_mut().zip(columns) {
                     *above = pair(operands.add(column), self.line);
@@ -242,16 +226,16 @@ impl Block<'_> {
                     start,
                     operands: operands.add(2 * self.line),
                     above,
-                    place: (self.rows.start, begin),
+                    place: (0, begin),
                 };
                 // With a step of 1 two rows are enough to share what is read.
-                while STEP == 2 && strip.place.0 + 4 <= self.rows.end {
+                while STEP == 2 && strip.place.0 + 4 <= self.height {
                     strip.rows::<STEP, 4>(outlet);
                 }
-                while STEP == 1 && strip.place.0 + 2 <= self.rows.end {
+                while STEP == 1 && strip.place.0 + 2 <= self.height {
                     strip.rows::<STEP, 2>(outlet);
                 }
-                match self.rows.end - strip.place.0 {
+                match self.height - strip.place.0 {
                     3 => strip.rows::<STEP, 3>(outlet),
                     2 => strip.rows::<STEP, 2>(outlet),
                     1 => strip.rows::<STEP, 1>(outlet),
@@ -261,17 +245,23 @@ impl Block<'_> {
         }
     }
 
-    /// The outputs of any window.
+    /// The outputs of any window, whose rows are so many values apart.
     ///
     /// # Safety
     /// All operands of the strips must be in `padded`, and the strips in the outlet's output.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    unsafe fn any(&self, offsets: &[[usize; GROUP]], padded: &[u8], outlet: &mut impl Store) {
+    unsafe fn any(
+        &self,
+        offsets: &[[usize; GROUP]],
+        step: usize,
+        padded: &[u8],
+        outlet: &mut impl Store,
+    ) {
         let start = self.start();
-        for row in self.rows.clone() {
+        for row in 0..self.height {
             for number in 0..self.strips.count {
                 let begin = self.strips.begin(self.number, number);
-                let operands = row * self.step + self.strips.operands(self.number, number);
+                let operands = row * step + self.strips.operands(self.number, number);
                 let mut sums = start;
                 // SAFETY: the caller's promise.
                 unsafe {

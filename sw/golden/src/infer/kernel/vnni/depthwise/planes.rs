@@ -6,12 +6,9 @@ use super::super::super::window::{Frame, Order};
 use super::super::{GROUP, OFFSET, load};
 use brownout_spec::program::{LayerShapes, Shape, Window};
 use std::arch::x86_64::*;
-use std::ops::Range;
 
 /// Outputs that are computed together.
 pub const VECTOR: usize = 64;
-/// Values of a buffer that is too large for the first-level cache, with what goes in and out.
-const LARGE: usize = 16 << 10;
 /// Registers of their sums.
 pub const REGISTERS: usize = VECTOR / LANES;
 
@@ -107,40 +104,24 @@ impl Planes {
         self.window.stride.rows * self.line
     }
 
-    /// Rows of outputs that are computed after each other as their operands come, a multiple of
-    /// what the kernel computes together: of large maps, operands are read while they are near.
-    pub fn band(&self) -> usize {
-        match self.length <= LARGE {
-            true => self.output.height,
-            false => (LARGE / 2 / self.step() / 4 * 4).max(4),
-        }
-    }
-
-    /// How many rows of the input the first rows of outputs need.
-    pub fn read(&self, rows: usize) -> usize {
-        let window = &self.window;
-        let below = (window.height - 1) * window.dilation.rows;
-        let lines = (rows - 1) * window.stride.rows + below + 1;
-        let rows = lines.saturating_sub(window.padding.top);
-        rows.min(self.input.height)
-    }
-
-    /// Copies some rows of the input into a buffer whose borders hold the converted zero point already.
+    /// Copies the input into a buffer whose borders hold the converted zero point already.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    pub fn place(&self, source: &[i8], padded: &mut [u8], rows: Range<usize>) {
+    pub fn place(&self, source: &[i8], padded: &mut [u8]) {
         let Shape {
             width, channels, ..
         } = self.input;
         let padding = self.window.padding;
-        let first = self.lead + (padding.top + rows.start) * self.line;
-        let lines = padded[first..].chunks_exact_mut(self.line);
-        let source = &source[rows.start * width * channels..rows.end * width * channels];
+        let lines = padded[self.lead + padding.top * self.line..].chunks_exact_mut(self.line);
         for (row, line) in source.chunks_exact(width * channels).zip(lines) {
             if self.planes == 1 {
                 copy(row, &mut line[padding.left * channels..][..row.len()]);
                 continue;
             }
             let done = self.parts.as_ref().map_or(0, |parts| parts.copy(row, line));
+            // Before divisions that would cost as much as the copy.
+            if done == row.len() {
+                continue;
+            }
             let pixels = row.chunks_exact(channels).enumerate();
             let pixels = pixels.skip(done / channels);
             for (column, pixel) in pixels {
