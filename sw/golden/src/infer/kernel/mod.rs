@@ -58,7 +58,7 @@ enum Kernel {
     #[cfg(target_arch = "x86_64")]
     Vnni(Window, Packed<i8, { vnni::GROUP }>),
     #[cfg(target_arch = "x86_64")]
-    VnniDepthwise(vnni::depthwise::Planes, vnni::depthwise::Weights),
+    VnniDepthwise(Box<vnni::depthwise::Planes>, vnni::depthwise::Weights),
 }
 
 /// A buffer for a padded input. Convolutions of the same frame can share it.
@@ -200,7 +200,7 @@ impl Kernel {
             Instructions::Avx512Vnni => {
                 let geometry = vnni::depthwise::Planes::new(shapes, zero);
                 let weights = vnni::depthwise::Weights::new(&geometry, tensor, zero);
-                Self::VnniDepthwise(geometry, weights)
+                Self::VnniDepthwise(Box::new(geometry), weights)
             }
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2 => {

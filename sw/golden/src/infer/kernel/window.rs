@@ -29,7 +29,7 @@ pub enum Order {
     /// `[block][row][column][lane]`: the channels of a pixel in blocks.
     Blocks,
     /// `[row][plane][column][channel]`: every so many columns in a plane.
-    Planes(usize),
+    Planes(u16),
 }
 
 /// Where the operands of each output pixel lie in the padded input.

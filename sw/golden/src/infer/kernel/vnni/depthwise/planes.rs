@@ -82,7 +82,7 @@ impl Planes {
             input: self.input,
             padding: self.window.padding,
             zero: self.zero,
-            order: Order::Planes(self.planes),
+            order: Order::Planes(u16::try_from(self.planes).unwrap_or(u16::MAX)),
             bytes: true,
             length: self.length,
         }
