@@ -2,8 +2,8 @@
 
 use super::Workspace;
 use super::kernel::{
-    Accumulate, Convolution, Epilogue, Frame, Instructions, Operand, Second, Target, concat,
-    requantize,
+    Accumulate, Aligned, Convolution, Epilogue, Frame, Instructions, Operand, Second, Target,
+    concat, neighbours, requantize,
 };
 use super::tensors::{TensorError, check_tensors};
 use crate::model::{IntegerModel, LayerTensors, accumulator_bound};
@@ -149,13 +149,13 @@ impl<'m> IntegerNetwork<'m> {
         let bits = self.model.weight_bits;
         let bound = accumulator_bound(&layer.operation, shapes, bits, source);
         let channels = shapes.output.channels;
-        let group = match &self.steps[index] {
-            Step::Convolution { convolution, .. } => convolution.block_group(),
-            _ => channels,
+        let lanes = match &self.steps[index] {
+            Step::Convolution { convolution, .. } => convolution.lanes(),
+            _ => neighbours(channels, channels),
         };
         let sets = self.model.layers[index].channels.chunks(channels);
         let second = second.unwrap_or_default();
-        sets.map(|set| Epilogue::new(set, group, layer.output, second, bound))
+        sets.map(|set| Epilogue::new(set, &lanes, layer.output, second, bound))
             .collect()
     }
 
@@ -205,7 +205,7 @@ impl<'m> IntegerNetwork<'m> {
         }
         Workspace {
             tensors: (0..=last)
-                .map(|tensor| vec![0; self.tensor_shape(tensor).volume()])
+                .map(|tensor| Aligned::new(0, self.tensor_shape(tensor).volume()))
                 .collect(),
             padded,
             accumulators: vec![0; most.max(self.shapes[last].output.volume())],
@@ -272,7 +272,7 @@ impl<'m> IntegerNetwork<'m> {
     }
 
     /// The second operand of a layer that has one.
-    fn operand<'t>(&self, layer: usize, tensors: &'t [Vec<i8>]) -> Option<Operand<'t>> {
+    fn operand<'t>(&self, layer: usize, tensors: &'t [Aligned<i8>]) -> Option<Operand<'t>> {
         let this = &self.model.network.layers[layer];
         this.operation.operand_scale().map(|_| Operand {
             tensor: &tensors[this.reads[1]],
@@ -285,7 +285,7 @@ impl<'m> IntegerNetwork<'m> {
     fn run_pixels(
         &self,
         layer: usize,
-        tensors: &[Vec<i8>],
+        tensors: &[Aligned<i8>],
         accumulators: &mut [i32],
         output: &mut [i8],
     ) {
@@ -318,7 +318,7 @@ impl<'m> IntegerNetwork<'m> {
     fn accumulate(
         &self,
         layer: usize,
-        tensors: &[Vec<i8>],
+        tensors: &[Aligned<i8>],
         place: (usize, usize),
         accumulators: &mut [i32],
     ) {
@@ -329,7 +329,7 @@ impl<'m> IntegerNetwork<'m> {
         }
     }
 
-    fn concat(&self, layer: usize, tensors: &[Vec<i8>], output: &mut [i8]) {
+    fn concat(&self, layer: usize, tensors: &[Aligned<i8>], output: &mut [i8]) {
         let reads = self.model.network.layers[layer].reads.iter();
         let parts = reads.map(|&t| (&tensors[t][..], self.tensor_shape(t).channels));
         concat(parts, self.shapes[layer].output.channels, output);

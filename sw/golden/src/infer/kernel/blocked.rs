@@ -1,7 +1,7 @@
 //! A depthwise convolution's geometry: channels in blocks, each with a padded map of its own.
 
 use super::packed::LANES;
-use super::window::{Block, Frame};
+use super::window::{Block, Frame, Order};
 use brownout_spec::program::{LayerShapes, Shape, Window};
 
 /// Where the operands of each output pixel lie in the padded input `[block][row][column][lane]`.
@@ -17,14 +17,11 @@ pub struct Blocked {
     pub line: usize,
     /// Values of one block.
     map: usize,
-    /// Columns behind the last window's last tap that are read all the same.
-    beyond: usize,
 }
 
 impl Blocked {
-    /// The geometry of a convolution with as many groups as input and output channels, which
-    /// reads some columns `beyond` a window's last tap.
-    pub fn new(shapes: &LayerShapes, zero: i8, beyond: usize) -> Self {
+    /// The geometry of a convolution with as many groups as input and output channels.
+    pub fn new(shapes: &LayerShapes, zero: i8) -> Self {
         let (input, padding) = (shapes.input, shapes.window.padding);
         let line = (input.width + padding.left + padding.right) * LANES;
         Self {
@@ -34,19 +31,18 @@ impl Blocked {
             zero,
             line,
             map: (input.height + padding.top + padding.bottom) * line,
-            beyond,
         }
     }
 
     /// The frame of a buffer.
-    pub fn frame(&self, bytes: bool) -> Frame {
+    pub fn frame(&self) -> Frame {
         Frame {
             input: self.input,
             padding: self.window.padding,
             zero: self.zero,
-            blocked: true,
-            bytes,
-            length: self.blocks() * self.map + self.beyond * LANES,
+            order: Order::Blocks,
+            bytes: false,
+            length: self.blocks() * self.map,
         }
     }
 

@@ -7,6 +7,21 @@ use brownout_spec::arithmetic::{
 };
 use brownout_spec::program::Shape;
 
+/// The output channel of each lane of a block, if there is one.
+pub type Lanes = [Option<usize>; LANES];
+
+/// Blocks of neighbouring channels, which begin anew every `group` of so many `channels`.
+pub fn neighbours(channels: usize, group: usize) -> Vec<Lanes> {
+    let groups = (0..channels).step_by(group);
+    let blocks = groups.flat_map(|first| {
+        let end = (first + group).min(channels);
+        (first..end).step_by(LANES).map(move |first| {
+            std::array::from_fn(|lane| Some(first + lane).filter(|&channel| channel < end))
+        })
+    });
+    blocks.collect()
+}
+
 /// The parameters of [`LANES`] output channels as multiplications of whole registers want them;
 /// a residual operand's zero point is in b.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,6 +29,8 @@ use brownout_spec::program::Shape;
 pub struct LaneParameters {
     /// m of every channel.
     pub multipliers: [i32; LANES],
+    /// (m, 0) and (0, m) of every channel, in halves of 16 bits.
+    pub factors: [[i32; LANES]; 2],
     /// b of the channels with even, then of those with odd numbers.
     pub biases: [[i64; LANES / 2]; 2],
     /// b of every channel: the lower 16 bits, and what is above them.
@@ -34,7 +51,7 @@ pub struct Second {
 pub struct Epilogue {
     /// Multiplier and constant of each output channel.
     pub channels: Vec<ChannelParameters>,
-    /// The same in blocks of at most [`LANES`]; channels beyond a block's last have zeros.
+    /// The same in blocks of [`LANES`]; lanes without a channel have zeros.
     pub lanes: Vec<LaneParameters>,
     /// Shift and bounds.
     pub output: OutputScale,
@@ -88,11 +105,14 @@ impl Halves {
 }
 
 impl Epilogue {
-    /// The epilogue of a layer whose blocks of outputs begin anew every `group` channels and whose
-    /// accumulators are at most `bound`.
+    /// The epilogue of a layer whose blocks of outputs have these `lanes` and whose accumulators
+    /// are at most `bound`.
+    ///
+    /// # Panics
+    /// If a lane has a channel that is not there.
     pub fn new(
         channels: &[ChannelParameters],
-        group: usize,
+        lanes: &[Lanes],
         output: OutputScale,
         second: Second,
         bound: i64,
@@ -101,17 +121,19 @@ impl Epilogue {
         let offset =
             (i64::from(zero) * i64::from(scale.multiplier)) << (output.shift - scale.shift);
         let folded: Vec<i64> = channels.iter().map(|c| c.bias - offset).collect();
-        let blocks = channels.chunks(group).zip(folded.chunks(group));
-        let blocks = blocks.flat_map(|(c, b)| c.chunks(LANES).zip(b.chunks(LANES)));
-        let lanes = blocks.map(|(channels, biases)| {
-            let mut lanes = LaneParameters::default();
-            for (lane, (channel, &bias)) in channels.iter().zip(biases).enumerate() {
-                lanes.multipliers[lane] = channel.multiplier.into();
-                lanes.biases[lane % 2][lane / 2] = bias;
-                lanes.parts[0][lane] = i32::from(bias as u16);
-                lanes.parts[1][lane] = (bias >> HALF) as i32;
+        let lanes = lanes.iter().map(|lanes| {
+            let mut parameters = LaneParameters::default();
+            for (lane, &channel) in lanes.iter().enumerate() {
+                let Some(channel) = channel else { continue };
+                let (multiplier, bias) = (channels[channel].multiplier, folded[channel]);
+                parameters.multipliers[lane] = multiplier.into();
+                parameters.factors[0][lane] = i32::from(multiplier as u16);
+                parameters.factors[1][lane] = i32::from(multiplier) << HALF;
+                parameters.biases[lane % 2][lane / 2] = bias;
+                parameters.parts[0][lane] = i32::from(bias as u16);
+                parameters.parts[1][lane] = (bias >> HALF) as i32;
             }
-            lanes
+            parameters
         });
         Self {
             lanes: lanes.collect(),

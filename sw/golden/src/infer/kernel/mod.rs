@@ -13,6 +13,7 @@
 //! The specification's formula for activations is written here a second and a third time,
 //! in vectors; tests prove each equal to it, and [`portable`] calls it.
 
+mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod blocked;
@@ -25,13 +26,15 @@ mod portable;
 mod vnni;
 mod window;
 
-pub use epilogue::{Epilogue, Operand, Second, Target};
+pub use aligned::Aligned;
+pub use epilogue::{Epilogue, Operand, Second, Target, neighbours};
 pub use instructions::Instructions;
 pub use pixels::{Accumulate, concat};
 pub use window::Frame;
 
 use blocked::Blocked;
 use brownout_spec::program::LayerShapes;
+use epilogue::Lanes;
 use packed::Packed;
 use window::Window;
 
@@ -55,14 +58,14 @@ enum Kernel {
     #[cfg(target_arch = "x86_64")]
     Vnni(Window, Packed<i8, { vnni::GROUP }>),
     #[cfg(target_arch = "x86_64")]
-    VnniDepthwise(Blocked, vnni::depthwise::Weights),
+    VnniDepthwise(Box<vnni::depthwise::Planes>, vnni::depthwise::Weights),
 }
 
 /// A buffer for a padded input. Convolutions of the same frame can share it.
 #[derive(Clone, Debug)]
 pub enum Padded {
     /// For products of bytes.
-    Bytes(Vec<u8>),
+    Bytes(Aligned<u8>),
     /// For products of 16 bits.
     Words(Vec<i16>),
 }
@@ -96,17 +99,22 @@ impl Convolution {
         &self.frame
     }
 
-    /// Output channels after which blocks of channels begin anew.
-    pub fn block_group(&self) -> usize {
+    /// The output channels of its blocks.
+    pub fn lanes(&self) -> Vec<Lanes> {
+        let of = |window: &Window| neighbours(window.output.channels, window.group_outputs());
+        let all = |geometry: &Blocked| {
+            let channels = geometry.output.channels;
+            neighbours(channels, channels)
+        };
         match &self.kernel {
-            Kernel::Portable(window, _) => window.group_outputs(),
+            Kernel::Portable(window, _) => of(window),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2(window, _) | Kernel::Vnni(window, _) => window.group_outputs(),
-            Kernel::PortableDepthwise(geometry, _) => geometry.output.channels,
+            Kernel::Avx2(window, _) | Kernel::Vnni(window, _) => of(window),
+            Kernel::PortableDepthwise(geometry, _) => all(geometry),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2Depthwise(geometry, _) | Kernel::VnniDepthwise(geometry, _) => {
-                geometry.output.channels
-            }
+            Kernel::Avx2Depthwise(geometry, _) => all(geometry),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::VnniDepthwise(geometry, _) => geometry.strips.channels(),
         }
     }
 
@@ -115,7 +123,7 @@ impl Convolution {
         let length = self.frame.length;
         match self.frame.bytes {
             #[cfg(target_arch = "x86_64")]
-            true => Padded::Bytes(vec![vnni::offset(self.zero); length]),
+            true => Padded::Bytes(Aligned::new(vnni::offset(self.zero), length)),
             _ => Padded::Words(vec![self.zero.into(); length]),
         }
     }
@@ -189,19 +197,19 @@ impl Kernel {
     ) -> Self {
         match instructions {
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512Vnni if vnni::depthwise::takes(shapes) => Self::VnniDepthwise(
-                vnni::depthwise::geometry(shapes, zero),
-                vnni::depthwise::Weights::new(shapes, tensor, zero),
-            ),
-            // A machine with AVX-512 has AVX2.
+            Instructions::Avx512Vnni => {
+                let geometry = vnni::depthwise::Planes::new(shapes, zero);
+                let weights = vnni::depthwise::Weights::new(&geometry, tensor, zero);
+                Self::VnniDepthwise(Box::new(geometry), weights)
+            }
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 | Instructions::Avx512Vnni => {
-                let geometry = Blocked::new(shapes, zero, 0);
+            Instructions::Avx2 => {
+                let geometry = Blocked::new(shapes, zero);
                 let weights = avx2::depthwise::Weights::new(&geometry, tensor, zero);
                 Self::Avx2Depthwise(geometry, weights)
             }
             _ => {
-                let geometry = Blocked::new(shapes, zero, 0);
+                let geometry = Blocked::new(shapes, zero);
                 let weights = portable::depthwise::Weights::new(&geometry, tensor, zero);
                 Self::PortableDepthwise(geometry, weights)
             }
@@ -211,15 +219,15 @@ impl Kernel {
     fn frame(&self) -> Frame {
         match self {
             Self::Portable(window, _) => window.frame(portable::GROUP, false),
-            Self::PortableDepthwise(geometry, _) => geometry.frame(false),
+            Self::PortableDepthwise(geometry, _) => geometry.frame(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(window, _) => window.frame(portable::GROUP, false),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2Depthwise(geometry, _) => geometry.frame(false),
+            Self::Avx2Depthwise(geometry, _) => geometry.frame(),
             #[cfg(target_arch = "x86_64")]
             Self::Vnni(window, _) => window.frame(vnni::GROUP, true),
             #[cfg(target_arch = "x86_64")]
-            Self::VnniDepthwise(geometry, _) => geometry.frame(true),
+            Self::VnniDepthwise(geometry, _) => geometry.frame(),
         }
     }
 }

@@ -57,8 +57,58 @@ fn exact(pairs: &[(i16, i8)]) -> i32 {
         .sum()
 }
 
-/// Random shapes, a third of them depthwise and a third in other groups; operands and weights are
-/// random, or both at an end of their range.
+/// Depthwise convolutions, most of them usual ones, whose channels fill vectors of 64 bytes, or
+/// leave some lanes, or are more.
+fn depthwise() -> Vec<LayerShapes> {
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let mut draw = |values: &[usize]| *values.choose(&mut random).unwrap();
+    let mut shapes = Vec::new();
+    while shapes.len() < 150 {
+        let channels = draw(&[2, 8, 16, 24, 32, 33, 63, 64, 65, 96, 128, 130]);
+        let side = draw(&[3, 3, 3, 5]);
+        let stride = draw(&[1, 2, 2, 3]);
+        let window = program::Window {
+            height: side,
+            width: draw(&[side, side, side, 2]),
+            padding: program::Padding {
+                top: draw(&[0, 1]),
+                bottom: draw(&[0, 1, 2]),
+                left: draw(&[0, 1, 1, 2]),
+                right: draw(&[0, 1]),
+            },
+            stride: program::Steps {
+                rows: stride,
+                columns: draw(&[stride, stride, 1, 2]),
+            },
+            dilation: program::Steps {
+                rows: draw(&[1, 1, 1, 2]),
+                columns: draw(&[1, 1, 1, 2, 3]),
+            },
+        };
+        let input = Shape {
+            height: draw(&[2, 3, 4, 5, 6, 7, 9, 14, 25]),
+            width: draw(&[1, 3, 6, 7, 9, 12, 16, 31]),
+            channels,
+        };
+        if let Some((height, width)) = window.positions(input) {
+            let output = Shape {
+                height,
+                width,
+                channels,
+            };
+            shapes.push(LayerShapes {
+                input,
+                output,
+                window,
+                groups: channels,
+            });
+        }
+    }
+    shapes
+}
+
+/// Random shapes, a third of them depthwise and a third in other groups, and more depthwise ones;
+/// operands and weights are random, or both at an end of their range.
 fn cases() -> Vec<Case> {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let mut draw = |values: &[usize]| *values.choose(&mut random).unwrap();
@@ -120,6 +170,7 @@ fn cases() -> Vec<Case> {
             groups,
         });
     }
+    shapes.extend(depthwise());
     let case = |(number, shapes): (usize, LayerShapes)| {
         let mut values = |count: usize| -> Vec<i8> {
             let end = *[-128, 127].choose(&mut random).unwrap();
@@ -298,7 +349,8 @@ fn every_activation_is_the_specification_s_with_all_instructions() {
             zero,
         };
         let bound = accs.iter().map(|&acc| i64::from(acc).abs()).max().unwrap();
-        let epilogue = Epilogue::new(&parameters, channels, output, second, bound);
+        let lanes = neighbours(channels, channels);
+        let epilogue = Epilogue::new(&parameters, &lanes, output, second, bound);
         halved += usize::from(epilogue.halves.is_some());
         for instructions in Instructions::available() {
             let mut found = vec![77; channels];
@@ -376,8 +428,8 @@ fn what_leaves_every_convolution_is_scaled_and_in_its_place_with_all_instruction
         let bound = shapes.inputs() as i64 * 128 * 255;
         for instructions in Instructions::available() {
             let convolution = Convolution::new(instructions, shapes, *zero, &case.tensor);
-            let group = convolution.block_group();
-            let epilogue = Epilogue::new(&parameters, group, scale, second, bound);
+            let lanes = convolution.lanes();
+            let epilogue = Epilogue::new(&parameters, &lanes, scale, second, bound);
             halved += usize::from(epilogue.halves.is_some());
             let mut found = vec![77; output.volume()];
             let target = Target::Activations {

@@ -13,12 +13,23 @@ pub struct Frame {
     pub padding: Padding,
     /// The input's integer that stands for 0, which padding holds.
     pub zero: i8,
-    /// Whether the channels of a pixel lie in blocks, each a map of its own.
-    pub blocked: bool,
+    /// How values lie in it.
+    pub order: Order,
     /// Whether values have eight bits.
     pub bytes: bool,
     /// Values of the buffer, those that are read but multiplied by nothing included.
     pub length: usize,
+}
+
+/// The order of a padded buffer's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// `[row][column][channel]`.
+    Pixels,
+    /// `[block][row][column][lane]`: the channels of a pixel in blocks.
+    Blocks,
+    /// `[row][plane][column][channel]`: every so many columns in a plane.
+    Planes(u16),
 }
 
 /// Where the operands of each output pixel lie in the padded input.
@@ -84,7 +95,7 @@ impl Window {
             input: self.input,
             padding: self.padding,
             zero: self.zero,
-            blocked: false,
+            order: Order::Pixels,
             bytes,
             length: rows * self.line + group - 1,
         }

@@ -1,312 +1,372 @@
-//! Depthwise convolution with VNNI: four neighbouring columns of sixteen channels an instruction.
+//! Depthwise convolution with VNNI: four taps of sixty-four neighbouring outputs at a time.
 //!
-//! Sixteen channels of four columns are 64 neighbouring bytes; two shuffles bring the columns of
-//! each channel together. With a stride of one two output pixels share them: the weights of the
-//! second are shifted by a column.
+//! Neighbouring outputs of a row read neighbouring bytes at each tap, whatever the channels are.
+//! Interleaving 64 bytes of four taps gives four registers, each lane with the four operands of an
+//! output; packing the sums as bytes puts them back in order. Of the usual windows of three rows,
+//! four rows of a column are interleaved, going down, and two rows of outputs share them.
 
-use super::super::blocked::{self, Blocked};
+mod outlet;
+mod planes;
+
+pub use planes::Planes;
+
 use super::super::epilogue::Target;
 use super::super::packed::{Group, LANES};
-use super::sink::Sink;
 use super::{GROUP, OFFSET, load};
-use brownout_spec::program::{LayerShapes, Steps};
+use brownout_spec::program::Window;
+use outlet::{Outlet, Store};
+use planes::{REGISTERS, Strips};
 use std::arch::x86_64::*;
-use std::hint::black_box;
 
-/// Output columns that are computed together.
-const COLUMNS: usize = 2;
+/// Weights of four taps of a vector of outputs.
+type Quad = [Group<i8, GROUP>; REGISTERS];
 
-/// Weights of four columns of taps.
+/// Weights in the order in which a window's form reads them.
 #[derive(Clone, Debug)]
 pub struct Weights {
-    /// Groups of four columns in each kernel row.
-    quads: usize,
-    /// `[block][column of the output][kernel row][quad]`.
-    groups: Vec<[Vec<Group<i8, GROUP>>; COLUMNS]>,
-    starts: Vec<[i32; LANES]>,
+    form: Form,
+    /// Quads of each block.
+    quads: Vec<Vec<Quad>>,
+    /// Where the accumulators of each block start.
+    starts: Vec<[[i32; LANES]; REGISTERS]>,
 }
 
-/// Whether the kernel has a form for this window: its columns of taps are neighbours.
-pub fn takes(shapes: &LayerShapes) -> bool {
-    shapes.window.dilation.columns == 1
+/// How taps are put together.
+#[derive(Clone, Debug)]
+enum Form {
+    /// 3 × 3 taps: for each column the three rows, and the same shifted by a row for the outputs
+    /// below. So many values from an output's first operand to those of the columns.
+    Three([usize; COLUMNS]),
+    /// Four by four as they come: so many values from an output's first operand to each.
+    Any(Vec<[usize; GROUP]>),
 }
 
-/// Groups of four columns that one kernel row needs.
-fn quads(shapes: &LayerShapes) -> usize {
-    let shift = usize::from(is_shared(shapes.window.stride));
-    (shapes.window.width + shift).div_ceil(GROUP)
-}
+/// Columns of a usual window.
+const COLUMNS: usize = 3;
+/// Rows of outputs that share interleaved rows where their step is one.
+const ROWS: usize = 2;
 
-/// Whether neighbouring output pixels are computed from the same columns.
-fn is_shared(stride: Steps) -> bool {
-    stride.columns == 1
-}
-
-/// The geometry of such a convolution.
-pub fn geometry(shapes: &LayerShapes, zero: i8) -> Blocked {
-    // Of a single column of windows a second one is computed, and left.
-    let beyond = GROUP * quads(shapes) + shapes.window.stride.columns;
-    Blocked::new(shapes, zero, beyond)
+/// Whether a window is a usual one, whose rows of outputs are one or two rows of the input apart.
+fn is_usual(window: &Window) -> bool {
+    let sizes = (window.height, window.width, window.dilation.rows);
+    sizes == (3, COLUMNS, 1) && [1, 2].contains(&window.stride.rows)
 }
 
 impl Weights {
     /// Packs a flattened tensor `[channel][kernel row][kernel column]`.
-    pub fn new(shapes: &LayerShapes, tensor: &[i8], zero: i8) -> Self {
-        let (window, quads) = (shapes.window, quads(shapes));
-        let lanes = blocked::lanes(tensor, window.taps());
-        let shift = usize::from(is_shared(window.stride));
-        let block = |taps: &Vec<[i8; LANES]>| {
-            std::array::from_fn(|column| {
-                let mut groups = vec![Group([[0; GROUP]; LANES]); window.height * quads];
-                for (tap, weights) in taps.iter().enumerate() {
-                    let (row, at) = (tap / window.width, tap % window.width + shift * column);
-                    let group = &mut groups[row * quads + at / GROUP];
-                    for (lane, &weight) in group.0.iter_mut().zip(weights) {
-                        lane[at % GROUP] = weight;
-                    }
-                }
-                groups
-            })
+    pub fn new(geometry: &Planes, tensor: &[i8], zero: i8) -> Self {
+        let window = &geometry.window;
+        let taps: Vec<_> = (0..window.taps())
+            .map(|tap| (tap / window.width, tap % window.width))
+            .collect();
+        // The tap of each byte of each quad.
+        let (form, bytes): (Form, Vec<[Option<usize>; GROUP]>) = match is_usual(window) {
+            true => {
+                let shared = ROWS / window.stride.rows;
+                let shifts = (0..COLUMNS).flat_map(|c| (0..shared).map(move |shift| (c, shift)));
+                let quad = |(column, shift): (usize, usize)| {
+                    std::array::from_fn(|row| {
+                        let row = row.checked_sub(shift).filter(|&row| row < window.height);
+                        row.map(|row| row * COLUMNS + column)
+                    })
+                };
+                let columns = std::array::from_fn(|column| geometry.tap(0, column));
+                (Form::Three(columns), shifts.map(quad).collect())
+            }
+            false => {
+                let quads = (0..taps.len()).step_by(GROUP);
+                let bytes = quads.clone().map(|first| {
+                    std::array::from_fn(|i| Some(first + i).filter(|&tap| tap < taps.len()))
+                });
+                let offsets = quads.map(|first| {
+                    std::array::from_fn(|i| {
+                        let (row, column) = taps[(first + i).min(taps.len() - 1)];
+                        geometry.tap(row, column)
+                    })
+                });
+                (Form::Any(offsets.collect()), bytes.collect())
+            }
+        };
+        let channels = geometry.strips.channels();
+        let blocks = channels.as_chunks::<REGISTERS>().0;
+        let weight = |channel: Option<usize>, tap: Option<usize>| match (channel, tap) {
+            (Some(channel), Some(tap)) => tensor[channel * taps.len() + tap],
+            _ => 0,
+        };
+        let start = |channel: Option<usize>| {
+            let weights = channel.map_or(&[][..], |c| &tensor[c * taps.len()..][..taps.len()]);
+            let sum: i32 = weights.iter().map(|&w| i32::from(w)).sum();
+            -(i32::from(zero) + OFFSET) * sum
+        };
+        let quads = |block: &[[Option<usize>; LANES]; REGISTERS]| {
+            let quads = bytes.iter().map(|taps| {
+                block.map(|lanes| Group(lanes.map(|channel| taps.map(|tap| weight(channel, tap)))))
+            });
+            quads.collect()
         };
         Self {
-            quads,
-            groups: lanes.iter().map(block).collect(),
-            starts: blocked::starts(&lanes, i32::from(zero) + OFFSET),
+            form,
+            quads: blocks.iter().map(quads).collect(),
+            starts: blocks.iter().map(|b| b.map(|l| l.map(start))).collect(),
         }
     }
-}
 
-impl Weights {
     /// Starts every accumulator at zero, which is wrong.
     #[cfg(test)]
     pub fn forget_offsets(&mut self) {
-        self.starts.fill([0; LANES]);
+        self.starts.fill([[0; LANES]; REGISTERS]);
     }
 }
 
 /// Convolves `source`, which is copied into `padded` first.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 pub fn convolve(
-    geometry: &Blocked,
+    geometry: &Planes,
     weights: &Weights,
     source: &[i8],
     padded: &mut [u8],
     target: &mut Target,
 ) {
-    geometry.place(source, padded, offsets);
-    let window = &geometry.window;
-    let usual = (window.height, weights.quads, window.dilation.rows) == (3, 1, 1);
-    for number in 0..geometry.blocks() {
-        let all = (geometry, weights, number);
-        match (window.stride.rows, window.stride.columns) {
-            (1, 1) if usual => match geometry.output.height {
-                8.. => tiles::<8, true, true>(all, padded, target),
-                4..8 => tiles::<4, true, true>(all, padded, target),
-                2..4 => tiles::<2, true, true>(all, padded, target),
-                _ => tiles::<1, true, true>(all, padded, target),
-            },
-            (2, 2) if usual => match geometry.output.height {
-                4.. => tiles::<4, true, false>(all, padded, target),
-                2..4 => tiles::<2, true, false>(all, padded, target),
-                _ => tiles::<1, true, false>(all, padded, target),
-            },
-            (_, 1) => tiles::<1, false, true>(all, padded, target),
-            _ => tiles::<1, false, false>(all, padded, target),
-        }
-    }
-}
-
-/// Sixteen activations as the kernel reads them: one by one they would not be vectorized.
-#[inline]
-fn offsets(activations: [i8; LANES]) -> [u8; LANES] {
-    let mut bytes = [0; LANES];
-    // SAFETY: every x86-64 has these; both arrays have 16 bytes.
-    unsafe {
-        let x = _mm_loadu_si128(activations.as_ptr().cast());
-        let x = _mm_xor_si128(x, _mm_set1_epi8(i8::MIN));
-        _mm_storeu_si128(bytes.as_mut_ptr().cast(), x);
-    }
-    bytes
-}
-
-/// All output pixels of a block of channels, `ROWS` × [`COLUMNS`] at a time; where the window is
-/// the `USUAL` one of 3 × 3 with one stride in both directions, 1 if columns are `SHARED`, else 2.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn tiles<const ROWS: usize, const USUAL: bool, const SHARED: bool>(
-    (geometry, weights, number): (&Blocked, &Weights, usize),
-    padded: &[u8],
-    target: &mut Target,
-) {
-    let (output, window) = (geometry.output, &geometry.window);
-    let block = geometry.block(number);
-    let shuffles = black_box(SHUFFLES);
-    let kernel = Kernel {
-        groups: &weights.groups[number],
-        quads: weights.quads,
-        line: window.dilation.rows * geometry.line,
-        stride: window.stride.columns * LANES,
-        shuffles: [load(&shuffles[0]), load(&shuffles[1])],
+    geometry.place(source, padded);
+    let (strips, output) = (&geometry.strips, geometry.output);
+    let mut outlet = Outlet::new(target, strips, output);
+    // A usual window of three rows is read as one of four.
+    let last = match &weights.form {
+        Form::Three(columns) => 3 * geometry.line + columns.iter().max().unwrap_or(&0),
+        Form::Any(quads) => quads.iter().flatten().copied().max().unwrap_or(0),
     };
-    let last = geometry.begin(output.height - 1, output.width.max(COLUMNS) - 1);
-    let end = block.base + last + (window.height - 1) * kernel.line;
-    assert!(end + weights.quads * GROUP * LANES <= padded.len());
-    let groups = window.height * weights.quads;
-    assert!(kernel.groups.iter().all(|column| column.len() == groups));
-    let mut sink = Sink::new(target, number, [block], output);
-    let start = load(&weights.starts[number]);
-    for row in (0..output.height).step_by(ROWS) {
-        let row = row.min(output.height - ROWS);
-        for column in (0..output.width).step_by(COLUMNS) {
-            let column = column.min(output.width.saturating_sub(COLUMNS));
-            let mut sums = [[start; COLUMNS]; ROWS];
-            let begin = block.base + geometry.begin(row, column);
-            // SAFETY: the tile lies in the output, whose last window with all columns that are
-            // read is in `padded`, and there is a group for each of its rows and quads (asserted
-            // above); the usual window has three rows and one quad.
-            unsafe {
-                let operands = padded.as_ptr().add(begin);
-                if USUAL {
-                    kernel.three::<ROWS, SHARED>(operands, &mut sums);
-                } else {
-                    kernel.any::<SHARED>(operands, window.height, &mut sums[0]);
+    let end = (output.height - 1) * geometry.step() + last + strips.end();
+    assert!(geometry.lead + end <= padded.len());
+    let padded = &padded[geometry.lead..];
+    match &mut outlet {
+        Outlet::Vectors(vectors) => blocks(geometry, weights, padded, vectors),
+        Outlet::Registers(registers) => blocks(geometry, weights, padded, registers),
+    }
+}
+
+/// All blocks of channels, whose operands are in `padded`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn blocks(geometry: &Planes, weights: &Weights, padded: &[u8], outlet: &mut impl Store) {
+    let strips = &geometry.strips;
+    for number in 0..strips.blocks {
+        let block = Block {
+            number,
+            line: geometry.line,
+            height: geometry.output.height,
+            strips,
+            quads: &weights.quads[number],
+            starts: &weights.starts[number],
+        };
+        // SAFETY: all operands of all outputs are in `padded` (asserted above), and the strips lie
+        // in the output; there are as many quads as their form has (asserted below).
+        unsafe {
+            let quads = block.quads.len();
+            match &weights.form {
+                Form::Three(columns) if quads == COLUMNS * ROWS => {
+                    block.three::<1>(columns, padded, outlet);
                 }
-                sink.store_rectangle((row, column), &sums);
+                Form::Three(columns) => {
+                    assert_eq!(quads, COLUMNS);
+                    block.three::<2>(columns, padded, outlet);
+                }
+                Form::Any(offsets) => block.any(offsets, geometry.step(), padded, outlet),
             }
         }
     }
 }
 
-/// What a block of channels multiplies with.
-struct Kernel<'w> {
-    groups: &'w [Vec<Group<i8, GROUP>>; COLUMNS],
-    quads: usize,
-    /// Bytes from one kernel row's operands to the next one's.
+/// What a block of channels is computed with.
+struct Block<'a> {
+    number: usize,
+    /// Values of one line.
     line: usize,
-    /// Bytes from one output column's operands to the next one's.
-    stride: usize,
-    /// Indices of doublewords, then of bytes in lanes of 128 bits.
-    shuffles: [__m512i; 2],
+    /// Rows of outputs.
+    height: usize,
+    strips: &'a Strips,
+    quads: &'a [Quad],
+    starts: &'a [[i32; LANES]; REGISTERS],
 }
 
-impl Kernel<'_> {
-    /// Adds the products of [`COLUMNS`] windows of any height and width.
+impl Block<'_> {
+    /// The accumulators as they start.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn start(&self) -> [__m512i; REGISTERS] {
+        let [a, b, c, d] = self.starts;
+        [load(a), load(b), load(c), load(d)]
+    }
+
+    /// The outputs of a usual window with a step of `STEP` rows, going down.
     ///
     /// # Safety
-    /// From `operands` on, the quads of `height` rows of all windows must be readable, and there
-    /// must be a group for each.
+    /// All operands of the strips and a row below them must be in `padded`, and the strips in the
+    /// outlet's output; there must be a quad for each column, with a step of 1 [`ROWS`] of them.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    #[inline]
-    unsafe fn any<const SHARED: bool>(
+    unsafe fn three<const STEP: usize>(
         &self,
-        operands: *const u8,
-        height: usize,
-        sums: &mut [__m512i; COLUMNS],
+        columns: &[usize; COLUMNS],
+        padded: &[u8],
+        outlet: &mut impl Store,
     ) {
-        for row in 0..height {
-            for quad in 0..self.quads {
-                let at = row * self.line + quad * GROUP * LANES;
-                let group = row * self.quads + quad;
+        let start = self.start();
+        for number in 0..self.strips.count {
+            let begin = self.strips.begin(self.number, number);
+            // SAFETY: the caller's promise.
+            unsafe {
+                let operands = padded
+                    .as_ptr()
+                    .add(self.strips.operands(self.number, number));
+                let mut above = [[_mm512_setzero_si512(); 2]; COLUMNS];
+                for (above, &column) in above.iter_mut().zip(columns) {
+                    *above = pair(operands.add(column), self.line);
+                }
+                let mut strip = Strip {
+                    block: self,
+                    columns,
+                    start,
+                    operands: operands.add(2 * self.line),
+                    above,
+                    place: (0, begin),
+                };
+                // With a step of 1 two rows are enough to share what is read.
+                while STEP == 2 && strip.place.0 + 4 <= self.height {
+                    strip.rows::<STEP, 4>(outlet);
+                }
+                while STEP == 1 && strip.place.0 + 2 <= self.height {
+                    strip.rows::<STEP, 2>(outlet);
+                }
+                match self.height - strip.place.0 {
+                    3 => strip.rows::<STEP, 3>(outlet),
+                    2 => strip.rows::<STEP, 2>(outlet),
+                    1 => strip.rows::<STEP, 1>(outlet),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// The outputs of any window, whose rows are so many values apart.
+    ///
+    /// # Safety
+    /// All operands of the strips must be in `padded`, and the strips in the outlet's output.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    unsafe fn any(
+        &self,
+        offsets: &[[usize; GROUP]],
+        step: usize,
+        padded: &[u8],
+        outlet: &mut impl Store,
+    ) {
+        let start = self.start();
+        for row in 0..self.height {
+            for number in 0..self.strips.count {
+                let begin = self.strips.begin(self.number, number);
+                let operands = row * step + self.strips.operands(self.number, number);
+                let mut sums = start;
                 // SAFETY: the caller's promise.
                 unsafe {
-                    let x = self.pair::<SHARED>(operands.add(at));
-                    for column in 0..COLUMNS {
-                        let w = weights(&self.groups[column], group);
-                        sums[column] = _mm512_dpbusd_epi32(sums[column], x[column], w);
+                    let operands = padded.as_ptr().add(operands);
+                    for (offsets, quad) in offsets.iter().zip(self.quads) {
+                        let first = bytes(operands.add(offsets[0]), operands.add(offsets[1]));
+                        let second = bytes(operands.add(offsets[2]), operands.add(offsets[3]));
+                        multiply(interleaved(first, second), quad, &mut sums);
                     }
+                    outlet.store(self.number, (row, begin), &[sums]);
                 }
             }
         }
-    }
-
-    /// Adds the products of `ROWS` × [`COLUMNS`] windows of 3 × 3 taps, 1 row and column apart
-    /// where columns are `SHARED`, else 2: each row of operands is read once.
-    ///
-    /// # Safety
-    /// As [`Kernel::any`], of all rows of windows.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    #[inline]
-    unsafe fn three<const ROWS: usize, const SHARED: bool>(
-        &self,
-        operands: *const u8,
-        sums: &mut [[__m512i; COLUMNS]; ROWS],
-    ) {
-        let stride = if SHARED { 1 } else { 2 };
-        let mut w = [[_mm512_setzero_si512(); COLUMNS]; 3];
-        for (row, w) in w.iter_mut().enumerate() {
-            for (column, w) in w.iter_mut().enumerate() {
-                // SAFETY: the caller's promise.
-                *w = unsafe { weights(&self.groups[column], row) };
-            }
-        }
-        for line in 0..(ROWS - 1) * stride + 3 {
-            // SAFETY: the caller's promise.
-            let x = unsafe { self.pair::<SHARED>(operands.add(line * self.line)) };
-            for (row, sums) in sums.iter_mut().enumerate() {
-                if row * stride <= line && line < row * stride + 3 {
-                    for column in 0..COLUMNS {
-                        let w = w[line - row * stride][column];
-                        sums[column] = _mm512_dpbusd_epi32(sums[column], x[column], w);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The operands of neighbouring windows in one quad of columns.
-    ///
-    /// # Safety
-    /// The quads of all of them must be readable.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    #[inline]
-    unsafe fn pair<const SHARED: bool>(&self, operands: *const u8) -> [__m512i; COLUMNS] {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let first = self.columns(operands);
-            match SHARED {
-                true => [first; COLUMNS],
-                false => [first, self.columns(operands.add(self.stride))],
-            }
-        }
-    }
-
-    /// Four columns of sixteen channels, those of each channel together.
-    ///
-    /// # Safety
-    /// 64 bytes must be readable.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    #[inline]
-    unsafe fn columns(&self, operands: *const u8) -> __m512i {
-        // SAFETY: the caller's promise.
-        let x = unsafe { _mm512_loadu_si512(operands.cast()) };
-        _mm512_shuffle_epi8(
-            _mm512_permutexvar_epi32(self.shuffles[0], x),
-            self.shuffles[1],
-        )
     }
 }
 
-/// Channels 4k to 4k + 3 of all columns into lane k of 128 bits, then a transpose in each lane.
-///
-/// Behind a [`black_box`] where they are used: what LLVM makes of shuffles that it knows is slower.
-const SHUFFLES: [[u32; LANES]; 2] = {
-    let mut shuffles = [[0; LANES]; 2];
-    let mut at = 0;
-    while at < LANES {
-        let (lane, column) = (at as u32 / 4, at as u32 % 4);
-        shuffles[0][at] = column * 4 + lane;
-        shuffles[1][at] = 0x0c08_0400 + column * 0x0101_0101;
-        at += 1;
-    }
-    shuffles
-};
+/// The outputs below each other of a usual window, of which some are computed.
+struct Strip<'a> {
+    block: &'a Block<'a>,
+    columns: &'a [usize; COLUMNS],
+    start: [__m512i; REGISTERS],
+    /// Below the two lines that were read.
+    operands: *const u8,
+    /// Those, interleaved.
+    above: [[__m512i; 2]; COLUMNS],
+    /// The next row, and where it begins in it.
+    place: (usize, usize),
+}
 
-/// One group of weights.
+impl Strip<'_> {
+    /// Computes the next `OUTPUTS` rows, whose windows are `STEP` rows apart.
+    ///
+    /// # Safety
+    /// As [`Block::three`]; there must be so many rows.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    #[inline]
+    unsafe fn rows<const STEP: usize, const OUTPUTS: usize>(&mut self, outlet: &mut impl Store) {
+        let line = self.block.line;
+        let shared = ROWS / STEP;
+        let mut sums = [self.start; OUTPUTS];
+        // SAFETY: the caller's promise.
+        unsafe {
+            for (column, above) in self.above.iter_mut().enumerate() {
+                let mut operands = self.operands.add(self.columns[column]);
+                for sums in sums.chunks_mut(shared) {
+                    let below = pair(operands, line);
+                    let x = interleaved(*above, below);
+                    for (shift, sums) in sums.iter_mut().enumerate() {
+                        let quad = self.block.quads.get_unchecked(column * shared + shift);
+                        multiply(x, quad, sums);
+                    }
+                    *above = below;
+                    operands = operands.add(2 * line);
+                }
+            }
+            outlet.store(self.block.number, self.place, &sums);
+        }
+        // No further than the lines that were read.
+        self.operands = self.operands.wrapping_add(STEP * OUTPUTS * line);
+        self.place.0 += OUTPUTS;
+    }
+}
+
+/// A vector interleaved with the one a line below, the lower and the upper eight of every sixteen.
 ///
 /// # Safety
-/// There must be so many groups.
-#[target_feature(enable = "avx512f")]
+/// Both must be readable.
+#[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-unsafe fn weights(groups: &[Group<i8, GROUP>], group: usize) -> __m512i {
-    // SAFETY: the caller's promise; a group has 64 bytes and is aligned to them.
-    unsafe { _mm512_load_si512(groups.get_unchecked(group).0.as_ptr().cast()) }
+unsafe fn pair(operands: *const u8, line: usize) -> [__m512i; 2] {
+    // SAFETY: the caller's promise.
+    unsafe { bytes(operands, operands.add(line)) }
+}
+
+/// Two vectors interleaved, the lower and the upper eight of every sixteen.
+///
+/// # Safety
+/// Both must be readable.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+unsafe fn bytes(a: *const u8, b: *const u8) -> [__m512i; 2] {
+    // SAFETY: the caller's promise.
+    let (a, b) = unsafe { (_mm512_loadu_si512(a.cast()), _mm512_loadu_si512(b.cast())) };
+    [_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b)]
+}
+
+/// Two interleaved pairs of vectors interleaved: four operands in each lane.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn interleaved(a: [__m512i; 2], b: [__m512i; 2]) -> [__m512i; REGISTERS] {
+    [
+        _mm512_unpacklo_epi16(a[0], b[0]),
+        _mm512_unpackhi_epi16(a[0], b[0]),
+        _mm512_unpacklo_epi16(a[1], b[1]),
+        _mm512_unpackhi_epi16(a[1], b[1]),
+    ]
+}
+
+/// Adds the products of one quad.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[inline]
+fn multiply(x: [__m512i; REGISTERS], quad: &Quad, sums: &mut [__m512i; REGISTERS]) {
+    for ((sum, x), weights) in sums.iter_mut().zip(x).zip(quad) {
+        // SAFETY: a group has 64 bytes and is aligned to them.
+        let weights = unsafe { _mm512_load_si512(weights.0.as_ptr().cast()) };
+        *sum = _mm512_dpbusd_epi32(*sum, x, weights);
+    }
 }

@@ -67,7 +67,7 @@ pub const HALF: usize = LANES / 2;
 /// Sums in two parts of 32 bits, as [`Halves`] says.
 pub struct Halved {
     /// (m, 0) and (0, m) of every channel.
-    multipliers: [__m512i; 2],
+    factors: [__m512i; 2],
     biases: [__m512i; 2],
     residual: [__m512i; 2],
     /// What channels that the operand lacks read as.
@@ -89,16 +89,10 @@ impl Halved {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     #[inline]
     pub fn new(epilogue: &Epilogue, halves: Halves, block: usize) -> Self {
-        let LaneParameters {
-            multipliers, parts, ..
-        } = &epilogue.lanes[block];
-        let multipliers = load(multipliers);
+        let LaneParameters { factors, parts, .. } = &epilogue.lanes[block];
         let word = |value: i16| _mm512_set1_epi32(i32::from(value as u16));
         Self {
-            multipliers: [
-                _mm512_and_si512(multipliers, _mm512_set1_epi32(0xffff)),
-                _mm512_slli_epi32::<16>(multipliers),
-            ],
+            factors: [load(&factors[0]), load(&factors[1])],
             biases: [load(&parts[0]), load(&parts[1])],
             residual: [word(halves.residual[0]), word(halves.residual[1])],
             zero: _mm_set1_epi8(epilogue.second.zero),
@@ -150,8 +144,8 @@ impl Halved {
         // The upper half of acc + 2^15 is (acc − l) / 2^16 for the lower half l with its sign.
         let upper = _mm512_add_epi32(sums, _mm512_set1_epi32(1 << 15));
         [
-            _mm512_dpwssd_epi32(self.biases[0], sums, self.multipliers[0]),
-            _mm512_dpwssd_epi32(self.biases[1], upper, self.multipliers[1]),
+            _mm512_dpwssd_epi32(self.biases[0], sums, self.factors[0]),
+            _mm512_dpwssd_epi32(self.biases[1], upper, self.factors[1]),
         ]
     }
 
@@ -175,18 +169,6 @@ impl Halved {
             _mm512_castsi512_si128(self.low),
         );
         write(_mm_min_epi8(y, _mm512_castsi512_si128(self.high)), output);
-    }
-
-    /// Two pixels and the two below them, as bytes one after the other.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    #[inline]
-    pub fn rectangle(&self, above: [__m512i; 2], below: [__m512i; 2]) -> __m512i {
-        self.narrowed([
-            self.shifted(above[0]),
-            self.shifted(above[1]),
-            self.shifted(below[0]),
-            self.shifted(below[1]),
-        ])
     }
 
     /// Four registers of shifted sums as bytes, one after the other, between the bounds; of a layer
