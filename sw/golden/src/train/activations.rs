@@ -46,11 +46,6 @@ impl ActivationOptions {
         )
     }
 
-    /// Whether the hardware has these integers.
-    pub fn is_exportable(&self) -> bool {
-        self.quantize && self.codes.bounds(self.bits).1 <= i16::from(i8::MAX)
-    }
-
     /// The grids of all tensors whose largest values are these; tensors that share one have that
     /// of its owner ([`Architecture::grid_owners`]), and the logits have none.
     pub fn grids(
