@@ -153,8 +153,9 @@ fn differences(
             let read = read[layer + 1].iter().cycle();
             let pairs = integers.iter().zip(floating).zip(read);
             let compared = pairs.filter(|(_, read)| **read);
-            let apart =
-                |&((&q, y), _): &((&i8, &f32), &bool)| (f32::from(q) - zero - y / step).abs() > STEPS;
+            let apart = |&((&q, y), _): &((&i8, &f32), &bool)| {
+                (f32::from(q) - zero - y / step).abs() > STEPS
+            };
             let (mut count, mut different) = (0, 0);
             for pair in compared {
                 count += 1;

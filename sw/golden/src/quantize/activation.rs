@@ -150,7 +150,10 @@ mod tests {
                 grid.validate().unwrap();
                 let zero = i16::from(grid.zero());
                 let (first, last) = grid.stored();
-                assert_eq!((i16::from(first) - zero, i16::from(last) - zero), (low, high));
+                assert_eq!(
+                    (i16::from(first) - zero, i16::from(last) - zero),
+                    (low, high)
+                );
                 let signed = low >= -128 && high <= 127;
                 assert_eq!(signed, zero == 0);
             }

@@ -118,6 +118,15 @@ impl<'n> Building<'n> {
         }
     }
 
+    /// What a step of a tensor of the integer network stands for; none where that differs from
+    /// channel to channel.
+    pub fn step(&self, tensor: usize) -> Option<f64> {
+        match tensor {
+            0 => self.first.as_ref().map(First::unit),
+            k => self.nodes[k - 1].meaning.step,
+        }
+    }
+
     /// The zero point of a tensor of the integer network.
     pub fn zero(&self, tensor: usize) -> i8 {
         match tensor {
@@ -149,6 +158,7 @@ impl<'n> Building<'n> {
                     expression: Some(Arc::new(Expression::X)),
                     is_line: true,
                     view,
+                    norm: None,
                     sum: Sum {
                         name: name.to_owned(),
                         operation: Operation::AveragePool {
@@ -208,6 +218,7 @@ impl<'n> Sum<'n> {
             expression: None,
             is_line: true,
             view: View::PLAIN,
+            norm: None,
         }))
     }
 }
