@@ -20,9 +20,10 @@ use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::{Accuracy, FileError, IntegerModel};
 use brownout_golden::network::{Builtin, Precision};
 use brownout_golden::quantize::{BitWidth, Placement};
+use brownout_golden::quantized::QuantizedNetwork;
 #[cfg(feature = "simulate")]
 use brownout_golden::train::train;
-use brownout_golden::train::{QuantizerName, Trained, TrainingOptions};
+use brownout_golden::train::{QuantizerName, Start, Trained, TrainingOptions};
 use brownout_spec::code::CodeName;
 pub use recipe::Plan;
 use recipe::Recipe;
@@ -135,23 +136,22 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
         let text = toml::to_string(&recipe).map_err(|e| Error::Recipe(e.to_string()))?;
         return output.result(&recipe, &text);
     }
-    let plan = recipe.plan(arguments)?;
-    let from = plan.from.as_deref().map(FloatModel::read).transpose()?;
-    let input = from.as_ref().map(|model| model.image);
+    let mut plan = recipe.plan(arguments)?;
+    let from = plan.from.clone();
+    let from = from.map(|path| begun(&path, &mut plan)).transpose()?;
+    let input = from.as_ref().map(|start| start.model.image);
     let split = plan.data.split(plan.train_images, input, output)?;
     let start = match from {
-        Some(model) => model,
-        None => fresh(
-            (plan.network, plan.classes),
-            &plan.data,
-            &split,
-            &plan.options,
-        )?,
+        Some(start) => start,
+        None => {
+            let network = (plan.network, plan.classes);
+            fresh(network, &plan.data, &split, &plan.options)?.into()
+        }
     };
-    let outputs = (start.architecture.classes(), "the checkpoint's");
+    let outputs = (start.model.architecture.classes(), "the checkpoint's");
     check_labels(&plan.data, &split.train, Part::Training, outputs)?;
     if plan.out.is_some() {
-        check_start(&start, &plan.options)?;
+        check_start(&start.model, &plan.options)?;
     }
     let (done, judgement) = complete(start, &split, &plan, output)?;
     let name = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
@@ -171,6 +171,24 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
     Ok(())
 }
 
+/// What a run from a checkpoint begins with; of its own grids, if it goes on from them, the plan
+/// takes what they say.
+fn begun(path: &Path, plan: &mut Plan) -> Result<Start, Error> {
+    if !plan.own_grids {
+        return Ok(FloatModel::read(path)?.into());
+    }
+    let network = QuantizedNetwork::read(path)?;
+    let grids = &network.quantization;
+    let options = &mut plan.options;
+    options.weight_bits = grids.width;
+    options.granularity = grids.granularity();
+    if plan.any_code {
+        options.code = grids.code;
+    }
+    options.validate().map_err(|e| Error::Train(e.into()))?;
+    Ok(network.into())
+}
+
 /// Trains a network, and writes what the plan asks for.
 ///
 /// # Errors
@@ -178,7 +196,7 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
 /// has none, or one that loses too much. The checkpoint is written all the same, beside the
 /// model's file if no other one was asked for: training is not done in vain.
 pub fn complete(
-    start: FloatModel,
+    start: Start,
     split: &Split,
     plan: &Plan,
     output: Output,
@@ -320,13 +338,8 @@ fn announce(start: &FloatModel, split: &Split, options: &TrainingOptions, output
 }
 
 /// Trains from the beginning, or from a state that is there already.
-fn train_model(
-    start: FloatModel,
-    split: &Split,
-    plan: &Plan,
-    output: Output,
-) -> Result<Run, Error> {
-    announce(&start, split, &plan.options, output);
+fn train_model(start: Start, split: &Split, plan: &Plan, output: Output) -> Result<Run, Error> {
+    announce(&start.model, split, &plan.options, output);
     let time = Instant::now();
     let (trained, steps) = match &plan.state {
         None => {

@@ -22,6 +22,9 @@ pub struct Recipe {
     /// Checkpoint to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
+    /// Whether its own grids are gone on from.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own_grids: bool,
     /// Images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
@@ -51,6 +54,10 @@ pub struct Plan {
     pub network: Builtin,
     /// The checkpoint whose network is trained.
     pub from: Option<PathBuf>,
+    /// Whether its own grids are gone on from.
+    pub own_grids: bool,
+    /// Whether nobody has said which code the weights are for.
+    pub any_code: bool,
     /// On which images.
     pub data: DataSource,
     /// On how many.
@@ -104,12 +111,14 @@ impl Recipe {
         if let Some(network) = &arguments.network {
             recipe.network = Some(network.to_string());
             recipe.from = None;
+            recipe.own_grids = false;
         }
         if let Some(from) = &arguments.from {
             recipe.from = Some(from.clone());
             recipe.network = None;
             recipe.classes = None;
         }
+        recipe.own_grids |= arguments.own_grids;
         if let Some(data) = &arguments.data {
             recipe.data = Some(data.to_string());
         }
@@ -142,6 +151,11 @@ impl Recipe {
                 "both classes and from are given; allowed is one of them, since a checkpoint has its own outputs".to_owned(),
             ));
         }
+        if self.own_grids && self.from.is_none() {
+            return Err(Error::Recipe(
+                "own_grids is given without from; allowed is it with the checkpoint that has the grids".to_owned(),
+            ));
+        }
         let network = self.network.as_deref().unwrap_or("cnn").parse()?;
         let data = self.data.as_deref().unwrap_or("glyphs");
         let data: DataSource = data.parse().map_err(Error::Recipe)?;
@@ -169,6 +183,8 @@ impl Recipe {
         Ok(Plan {
             network,
             from: self.from,
+            own_grids: self.own_grids,
+            any_code: arguments.weights.code.is_none() && arguments.config.is_none(),
             data,
             train_images: self.train_images,
             classes: self.classes,
