@@ -17,12 +17,6 @@ use std::process::Command;
 
 /// Networks of a run.
 const NETWORKS: usize = 150;
-/// What may be refused, and how often at most.
-const REFUSALS: [&str; 3] = [
-    "steps of",
-    "multiples of its tensors",
-    "step for each channel",
-];
 
 /// Integers above the zero point of every layer but the last, and the results.
 fn run(model: &IntegerModel, image: &[f32]) -> (Vec<Vec<i32>>, Vec<i32>) {

@@ -124,7 +124,7 @@ pub struct ImportSettings {
     /// Number of its classes [default: outputs of its last layer]
     #[arg(long, value_name = "N")]
     pub classes: Option<usize>,
-    /// How its pixels were normalised: unit (pixel / 255), mnist, cifar10, imagenet, halve, centre, or
+    /// How its pixels were normalised: bytes (0 to 255 as they are), unit (pixel / 255), mnist, cifar10, imagenet, halve, centre, or
     /// means and deviations, all means first, one pair for each channel or one for all, of a
     /// pixel / 255 or of pixels from 0 to 255, to eight digits [default: that of the file's
     /// metadata; else what is usual for --data; without it cifar10 in colour, halve in grey]

@@ -116,9 +116,16 @@ impl Shown<'_> {
 }
 
 impl ImportSettings {
-    /// What pixels mean; what is assumed is remarked on.
-    fn pixels(&self, remarks: &mut Vec<String>) -> InputMap {
+    /// What pixels mean to a network; what is assumed is remarked on.
+    fn pixels(&self, network: &Network, remarks: &mut Vec<String>) -> InputMap {
         self.input.unwrap_or_else(|| {
+            if network.casts_bytes {
+                remarks.push(
+                    "its input are bytes that it casts to numbers: pixels are taken as they are, from 0 to 255 (bytes)"
+                        .to_owned(),
+                );
+                return InputMap::Bytes;
+            }
             remarks.push(
                 "nobody says what its pixels mean: unit (pixel / 255) is assumed (--input says another map)"
                     .to_owned(),
@@ -191,7 +198,7 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
     } = read;
     let refused = |problem: String| Error::Recipe(problem);
     let mut assumed = Vec::new();
-    let pixels = settings.pixels(&mut assumed);
+    let pixels = settings.pixels(&network, &mut assumed);
     let made = match settings.form {
         Some(ImportForm::Grids) => with_grids(&network, (&name, &origin), pixels),
         _ => lowered(&network, (&name, &origin), pixels),

@@ -20,7 +20,6 @@ use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::{Accuracy, FileError, IntegerModel};
 use brownout_golden::network::{Builtin, Precision};
 use brownout_golden::quantize::{BitWidth, Placement};
-use brownout_golden::quantized::QuantizedNetwork;
 #[cfg(feature = "simulate")]
 use brownout_golden::train::train;
 use brownout_golden::train::{QuantizerName, Start, Trained, TrainingOptions};
@@ -138,7 +137,7 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
     }
     let mut plan = recipe.plan(arguments)?;
     let from = plan.from.clone();
-    let from = from.map(|path| begun(&path, &mut plan)).transpose()?;
+    let from = from.map(|path| plan.begin(&path)).transpose()?;
     let input = from.as_ref().map(|start| start.model.image);
     let split = plan.data.split(plan.train_images, input, output)?;
     let start = match from {
@@ -169,24 +168,6 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
         }
     }
     Ok(())
-}
-
-/// What a run from a checkpoint begins with; of its own grids, if it goes on from them, the plan
-/// takes what they say.
-fn begun(path: &Path, plan: &mut Plan) -> Result<Start, Error> {
-    if !plan.own_grids {
-        return Ok(FloatModel::read(path)?.into());
-    }
-    let network = QuantizedNetwork::read(path)?;
-    let grids = &network.quantization;
-    let options = &mut plan.options;
-    options.weight_bits = grids.width;
-    options.granularity = grids.granularity();
-    if plan.any_code {
-        options.code = grids.code;
-    }
-    options.validate().map_err(|e| Error::Train(e.into()))?;
-    Ok(network.into())
 }
 
 /// Trains a network, and writes what the plan asks for.

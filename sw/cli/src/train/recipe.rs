@@ -5,9 +5,11 @@ use crate::data::DataSource;
 use crate::error::Error;
 use crate::files;
 use crate::recipe;
+use brownout_golden::float::FloatModel;
 use brownout_golden::network::Builtin;
 use brownout_golden::quantize::{ActivationCodes, BitWidth};
-use brownout_golden::train::{Perturbation, Scheme, TrainingOptions};
+use brownout_golden::quantized::QuantizedNetwork;
+use brownout_golden::train::{Perturbation, Scheme, Start, TrainingOptions};
 use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -74,6 +76,29 @@ pub struct Plan {
     pub options: TrainingOptions,
     /// Whether an integer model is written whatever it loses.
     pub accept: bool,
+}
+
+impl Plan {
+    /// What a run from a checkpoint begins with; of its own grids, if it goes on from them, the plan
+    /// takes what they say.
+    ///
+    /// # Errors
+    /// When the checkpoint cannot be read or has no grids, or its grids are not for the code.
+    pub fn begin(&mut self, path: &Path) -> Result<Start, Error> {
+        if !self.own_grids {
+            return Ok(FloatModel::read(path)?.into());
+        }
+        let network = QuantizedNetwork::read(path)?;
+        let grids = &network.quantization;
+        let options = &mut self.options;
+        options.weight_bits = grids.width;
+        options.granularity = grids.granularity();
+        if self.any_code {
+            options.code = grids.code;
+        }
+        options.validate().map_err(|e| Error::Train(e.into()))?;
+        Ok(network.into())
+    }
 }
 
 /// Refuses outputs that are an input or another output.

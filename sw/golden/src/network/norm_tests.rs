@@ -145,22 +145,17 @@ fn a_norm_where_values_only_move_and_an_offset_without_one_are_refused() {
 
 #[test]
 fn gains_beside_weights_have_right_gradients() {
-    let scaled = |bounds| Style {
+    let scaled = || Style {
         norm: Norm::Affine,
-        bounds,
         ..Style::default()
     };
     for statistics in [Statistics::Batch, Statistics::Running] {
         let architecture = Builder::new("test", input(5, 6, 4))
-            .layer("a", convolution(4, (3, 3), 1, 1), scaled(Bounds::NONE))
-            .layer("b", convolution(6, (1, 1), 1, 0), scaled(Bounds::RELU))
+            .layer("a", convolution(4, (3, 3), 1, 1), scaled())
+            .layer("b", convolution(6, (1, 1), 1, 0), scaled())
             .layer("whole", convolution(8, (3, 3), 1, 0), PLAIN)
             .layer("mean", Operation::GlobalAveragePool, PLAIN)
-            .layer(
-                "logits",
-                Operation::dense(input(1, 1, 8), 3),
-                scaled(Bounds::NONE),
-            )
+            .layer("logits", Operation::dense(input(1, 1, 8), 3), scaled())
             .build()
             .unwrap();
         let mut case = Case::new(architecture, statistics);

@@ -50,8 +50,17 @@ pub struct ActivationGrid {
 impl ActivationGrid {
     /// The hardware's 8 bits, −128 to 127, with this step.
     pub fn hardware(step: f32) -> Self {
+        Self::of_bytes(step, 0)
+    }
+
+    /// The hardware's 8 bits, −128 to 127, with this step and zero point.
+    pub fn of_bytes(step: f32, zero: i8) -> Self {
         let (low, high) = ActivationCodes::Signed.bounds(BitWidth::EIGHT);
-        Self { step, low, high }
+        Self {
+            step,
+            low: low - i16::from(zero),
+            high: high - i16::from(zero),
+        }
     }
 
     /// The grid whose largest integer stands for `range`; a tensor that is never positive

@@ -58,7 +58,7 @@ impl ActivationOptions {
             return vec![None; ranges.len()];
         }
         let grid = |owner: usize| match owner {
-            0 => ActivationGrid::hardware(input.step()),
+            0 => ActivationGrid::of_bytes(input.step(), input.zero()),
             owner => ActivationGrid::of_range(ranges[owner], self.bits, self.codes),
         };
         let owners = architecture.grid_owners().into_iter();

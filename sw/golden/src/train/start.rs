@@ -128,3 +128,7 @@ impl Quantization {
 pub(super) fn own_grid(grids: &Option<Quantization>, layer: usize) -> Option<&WeightGrid> {
     grids.as_ref()?.grids.get(layer)?.as_ref()
 }
+
+#[cfg(test)]
+#[path = "start_tests.rs"]
+mod tests;

@@ -9,9 +9,7 @@ use super::{Integers, Said};
 use crate::network::Weights;
 use crate::quantization::of_channel;
 use brownout_golden::export::{RealScale, fitted};
-use brownout_golden::model::{
-    InputMap, IntegerModel, LayerTensors, LayerWeights, Origin, accumulator_bound,
-};
+use brownout_golden::model::{IntegerModel, LayerTensors, LayerWeights, Origin, accumulator_bound};
 use brownout_spec::arithmetic::{ChannelParameters, OutputScale};
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
@@ -62,17 +60,18 @@ impl<'n> Building<'n> {
     }
 
     /// The model.
-    pub fn finish(
-        mut self,
-        (name, origin): (&str, &str),
-        pixels: InputMap,
-    ) -> Result<Integers, String> {
+    pub fn finish(mut self, (name, origin): (&str, &str)) -> Result<Integers, String> {
         let Ordered {
             first,
             orders,
             mut network,
             shapes,
         } = self.ordered()?;
+        if let Some(name) = &self.rounded_results {
+            self.remarks.push(format!(
+                "the results of {name} are in the steps of the quantizer behind it, but in 32 bits: its bounds and its zero point are left out"
+            ));
+        }
         let bits = self.weight_bits();
         let count = self.nodes.len();
         let mut layers = Vec::with_capacity(count);
@@ -104,7 +103,7 @@ impl<'n> Building<'n> {
             })
         });
         let tensors = said.collect();
-        let input = self.input_map(&first, pixels)?;
+        let input = self.input_map(&first)?;
         let model = IntegerModel {
             origin: Origin {
                 name: name.to_owned(),
@@ -186,10 +185,7 @@ impl<'n> Building<'n> {
                 if let Some((_, more)) = &mut node.said {
                     *more += i64::from(zero);
                 }
-                self.remarks.push(format!(
-                    "the results of {} are in the steps of the quantizer behind it, but in 32 bits: its bounds and its zero point are left out",
-                    node.name
-                ));
+                self.rounded_results = Some(node.name.clone());
                 Ok(tensor)
             }
             (_, Some(_)) if !read => {

@@ -9,11 +9,11 @@
 use super::OnGrids;
 use super::building::Building;
 use super::finish::{Ordered, weights};
-use super::first::First;
 use super::node::Node;
+use super::plain::input_grid;
 use crate::lower::function::function;
 use brownout_golden::float::{FloatModel, Form};
-use brownout_golden::model::{InputMap, InputQuantizer};
+use brownout_golden::model::InputMap;
 use brownout_golden::network::{
     Architecture, Bounds, Epsilon, LayerParameters, Norm, Parameters, Style,
 };
@@ -37,14 +37,18 @@ struct Made {
 
 impl Building<'_> {
     /// The network.
-    pub fn on_grids(
-        mut self,
-        (name, origin): (&str, &str),
-        pixels: InputMap,
-    ) -> Result<OnGrids, String> {
+    ///
+    /// # Errors
+    /// What has no integer form, or none that can be trained.
+    pub fn on_grids(mut self, (name, origin): (&str, &str)) -> Result<OnGrids, String> {
         let ordered = self.ordered()?;
+        if let Some(name) = &self.rounded_results {
+            self.remarks.push(format!(
+                "the results of {name} are as they come: the quantizer behind it is left out, and outputs that it makes equal are told apart"
+            ));
+        }
         let width = BitWidth::from(self.weight_bits());
-        let input = self.plain_map(&ordered.first, pixels)?;
+        let input = self.plain_map(&ordered.first)?;
         let count = self.nodes.len();
         let mut made = Vec::with_capacity(count);
         let mut activations = vec![Some(input_grid(&ordered.first))];
@@ -108,59 +112,6 @@ impl Building<'_> {
             },
             remarks: self.remarks,
         })
-    }
-
-    /// The map from pixels with nothing in front of the first quantizer: what stands there is part
-    /// of what pixels mean.
-    fn plain_map(&self, first: &First, pixels: InputMap) -> Result<InputQuantizer, String> {
-        let InputMap::Quantize(own) = self.input_map(first, pixels)? else {
-            return Err("its image has no quantizer; allowed is one".to_owned());
-        };
-        if first.is_uniform() && first.factor[0] > 0.0 && first.offset[0] == 0.0 {
-            return Ok(own);
-        }
-        let refused = || {
-            format!(
-                "what stands in front of the first quantizer makes {} of pixels as {pixels}, which are no means and deviations that a map from pixels can have; allowed on the file's grids are such with which every pixel becomes the file's integer",
-                InputMap::Quantize(own).formula()
-            )
-        };
-        let channels = own.pixels().channels().len().max(first.factor.len());
-        let spread = InputMap::Normalize(own.pixels()).for_channels(channels)?;
-        let InputMap::Normalize(spread) = spread else {
-            return Err(refused());
-        };
-        let of =
-            |values: &[f64], channel: usize| values[if values.len() == 1 { 0 } else { channel }];
-        let moments = spread
-            .channels()
-            .iter()
-            .enumerate()
-            .map(|(channel, moments)| {
-                let (factor, offset) = (of(&first.factor, channel), of(&first.offset, channel));
-                let deviation = moments.deviation.get();
-                // (pixel/255 − mean)/deviation · factor + offset, in units of the first factor.
-                (
-                    moments.mean.get() - offset / factor * deviation,
-                    deviation * first.factor[0] / factor,
-                )
-            });
-        let (means, deviations): (Vec<f64>, Vec<f64>) = moments.unzip();
-        let text = |values: &[f64]| -> Vec<String> {
-            values.iter().map(|value| format!("{value:.8}")).collect()
-        };
-        let text = [text(&means), text(&deviations)].concat().join(",");
-        let Ok(InputMap::Normalize(moments)) = text.parse() else {
-            return Err(refused());
-        };
-        let steps = (first.unit() as f32, first.zero, first.bounds);
-        let made = InputQuantizer::new(moments, (&[1.0], &[0.0]), steps)?;
-        let integer =
-            |map: InputQuantizer, pixel, channel| InputMap::Quantize(map).quantize(pixel, channel);
-        let same = (0..channels).all(|channel| {
-            (0..=255).all(|pixel| integer(made, pixel, channel) == integer(own, pixel, channel))
-        });
-        same.then_some(made).ok_or_else(refused)
     }
 
     /// The grid of what a layer writes, with those in front of it.
@@ -453,16 +404,6 @@ const MISSING_STEP: &str = "it reads or writes a tensor with a step for each cha
 
 fn step_of(node: &Node<'_>) -> Result<f64, String> {
     node.meaning.step.ok_or_else(|| MISSING_STEP.to_owned())
-}
-
-/// The grid of the image's integers.
-fn input_grid(first: &First) -> ActivationGrid {
-    let zero = i16::from(first.zero);
-    ActivationGrid {
-        step: first.unit() as f32,
-        low: i16::from(first.bounds.0) - zero,
-        high: i16::from(first.bounds.1) - zero,
-    }
 }
 
 /// What the file clips a layer's numbers to; a quantizer whose least integer is the zero implies a

@@ -13,7 +13,7 @@
 //! goes from layer to layer, of which [`linear`], [`join`], [`windows`] and [`pointwise`] know the
 //! kinds. [`fold`] leaves clips out that are bounds, [`order`] says which channel goes where,
 //! [`finish`] makes the model, and [`told`] tells of it; [`grids`] makes a network in floating point
-//! with the same grids instead.
+//! with the same grids instead, and [`plain`] its map from pixels.
 
 mod build;
 mod building;
@@ -28,6 +28,7 @@ mod join;
 mod linear;
 mod node;
 mod order;
+mod plain;
 mod pointwise;
 mod target;
 mod term;
@@ -109,9 +110,9 @@ pub fn integers(
     (name, origin): (&str, &str),
     pixels: InputMap,
 ) -> Result<Integers, String> {
-    let mut building = Building::new(network);
+    let mut building = Building::new(network, pixels);
     building.all_layers()?;
-    building.finish((name, origin), pixels)
+    building.finish((name, origin))
 }
 
 /// A quantized network in floating point on the file's own grids: weights are steps times the
@@ -126,7 +127,7 @@ pub fn on_grids(
     (name, origin): (&str, &str),
     pixels: InputMap,
 ) -> Result<OnGrids, String> {
-    let mut building = Building::new(network);
+    let mut building = Building::new(network, pixels);
     building.all_layers()?;
-    building.on_grids((name, origin), pixels)
+    building.on_grids((name, origin))
 }
