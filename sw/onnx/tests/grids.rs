@@ -2,7 +2,7 @@
 
 mod support;
 
-use brownout_golden::data::{Dataset, Pixels, cifar, idx_forms};
+use brownout_golden::data::{Dataset, cifar, idx_forms};
 use brownout_golden::export::export;
 use brownout_golden::float::Checkpoint;
 use brownout_golden::infer::IntegerNetwork;
@@ -12,10 +12,10 @@ use brownout_golden::quantize::ActivationGrid;
 use brownout_golden::quantized::QuantizedNetwork;
 use brownout_onnx::integers::{OnGrids, integers, on_grids};
 use brownout_onnx::network::Network;
-use brownout_onnx::{lower, read_network, reference};
+use brownout_onnx::read_network;
 use std::path::Path;
 use support::integers::network;
-use support::model::{Model, float, int};
+use support::model::Model;
 use support::quantized::{I8, U8, residual, some};
 use support::{npz, shared};
 
@@ -233,55 +233,4 @@ fn what_keeps_a_sign_alone_has_no_grid_to_train_on() {
     for part in ["sign alone", "two bits or more", "--form checkpoint"] {
         assert!(refusal.contains(part), "{refusal}");
     }
-}
-
-/// A network of bytes that are cast: what onnxruntime takes from 0 to 255.
-fn casting() -> Model {
-    Model::new(&[1, 2, 4, 4])
-        .taking(2, &[1, 2, 4, 4])
-        .node("Cast", &["x"], "f", &[int("to", 1)])
-        .floats(
-            "w",
-            &[3, 2, 3, 3],
-            &some(54)
-                .iter()
-                .map(|&w| w as f32 / 50.0)
-                .collect::<Vec<_>>(),
-        )
-        .node("Conv", &["f", "w"], "c", &[])
-        .node("LeakyRelu", &["c"], "r", &[float("alpha", 0.5)])
-        .node("GlobalAveragePool", &["r"], "y", &[])
-}
-
-#[test]
-fn bytes_that_are_cast_are_the_numbers_that_they_are() {
-    let network = network(&casting());
-    assert!(network.casts_bytes);
-    let lowered = lower::lower(&network, "net").expect("it is a network");
-    let model = brownout_golden::float::FloatModel {
-        network: brownout_golden::float::Form::Graph("net".to_owned()),
-        image: lowered.image,
-        input: InputMap::Bytes,
-        origin: "test".to_owned(),
-        parameters: lowered.parameters,
-        architecture: lowered.architecture,
-    };
-    let bytes: Vec<u8> = (0..32).map(|at| (at * 37 % 256) as u8).collect();
-    let numbers: Vec<f32> = (0..32)
-        .map(|at| f32::from(bytes[at % 16 * 2 + at / 16]))
-        .collect();
-    let wanted = reference::run(&network, &numbers).expect("an image of its size");
-    let found = model.logits(Pixels::Bytes(&bytes));
-    for (found, wanted) in found.iter().zip(&wanted) {
-        assert!(
-            (found - wanted).abs() <= 1e-4 * wanted.abs().max(1.0),
-            "{found} {wanted}"
-        );
-    }
-    // What is cast behind a quantizer are no bytes of an image.
-    let quantized = Model::new(&[1, 2, 4, 4])
-        .step("x", 0.1, 0, U8)
-        .rounded("x", "x")
-        .node("GlobalAveragePool", &["x_d"], "y", &[]);
-    assert!(!support::integers::network(&quantized).casts_bytes);
 }

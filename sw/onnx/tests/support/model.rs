@@ -49,12 +49,6 @@ impl Model {
         Self(model).opset("", 13)
     }
 
-    /// The same with an input of another type.
-    pub fn taking(mut self, element: i32, extents: &[i64]) -> Self {
-        self.graph().input = vec![value("x", element, extents)];
-        self
-    }
-
     pub fn graph(&mut self) -> &mut GraphProto {
         self.0.graph.get_or_insert_default()
     }
