@@ -154,7 +154,9 @@ fn no_result_replaces_the_images_that_are_read() {
 
 #[test]
 fn a_quantized_file_comes_back_on_its_own_grids_and_training_goes_on_from_them() {
-    let sandbox = trained();
+    let sandbox = Sandbox::new();
+    let line = "train --out model.safetensors --checkpoint model.float --train-images 320 --epochs 1 --weight-bits 4 --code inplace-32-26 --quiet";
+    sandbox.ok(&line.split(' ').collect::<Vec<_>>());
     sandbox.ok(&["export", "model.safetensors", "--onnx", "model.onnx"]);
     let answer = sandbox.ok(&[
         "import",
@@ -169,7 +171,7 @@ fn a_quantized_file_comes_back_on_its_own_grids_and_training_goes_on_from_them()
         "--json",
     ]);
     let report: Value = serde_json::from_str(&answer.out).unwrap();
-    assert_eq!(report["grids"]["weight_bits"], 8);
+    assert_eq!(report["grids"]["weight_bits"], 4);
     let model = |name: &str| IntegerModel::read(&sandbox.path(name)).unwrap();
     sandbox.ok(&[
         "export",
@@ -206,12 +208,26 @@ fn a_quantized_file_comes_back_on_its_own_grids_and_training_goes_on_from_them()
     };
     // The code is its own too, where none is given.
     assert_eq!(grids("trained.float"), grids("own.float"));
+    let robust = train(&[
+        "--own-grids",
+        "--code",
+        "inplace-32-26",
+        "--quantizer",
+        "wcat",
+        "--noise",
+        "0.01",
+        "--out",
+        "robust.safetensors",
+        "--accept",
+    ]);
+    assert_eq!(robust.status, Some(0), "{}", robust.err);
+    assert_eq!(model("robust.safetensors").code, CodeName::Inplace32_26);
     for (more, part) in [
         (
             &[
                 "--own-grids",
                 "--weight-bits",
-                "4",
+                "8",
                 "--checkpoint",
                 "x.float",
             ][..],

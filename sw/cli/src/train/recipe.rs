@@ -184,9 +184,12 @@ impl Recipe {
         let network = self.network.as_deref().unwrap_or("cnn").parse()?;
         let data = self.data.as_deref().unwrap_or("glyphs");
         let data: DataSource = data.parse().map_err(Error::Recipe)?;
-        self.training
-            .validate()
-            .map_err(|e| Error::Train(e.into()))?;
+        if !self.own_grids {
+            // Else once it is known what these say.
+            self.training
+                .validate()
+                .map_err(|e| Error::Train(e.into()))?;
+        }
         if self.out.is_none() && self.checkpoint.is_none() {
             return Err(Error::Recipe(
                 "nothing is to be written; allowed is --out FILE, an integer model, or --checkpoint FILE".to_owned(),

@@ -26,7 +26,7 @@ fn options(quantizer: QuantizerName) -> TrainingOptions {
 /// A network on grids that nobody would choose: odd steps, narrow integers, zero points.
 fn start(data: &Dataset) -> QuantizedNetwork {
     let images = (data.shape(), data.classes);
-    let model = FloatModel::random(Builtin::Cnn, images, InputMap::Bytes, 1).unwrap();
+    let model = FloatModel::random(Builtin::Cnn, images, InputMap::Halve, 1).unwrap();
     let mut network = model
         .calibrate(data, &options(QuantizerName::LeastError))
         .unwrap();
@@ -40,15 +40,11 @@ fn start(data: &Dataset) -> QuantizedNetwork {
         });
         *grid = WeightGrid::channels(odd.collect());
     }
-    let hidden = network
-        .quantization
-        .activations
-        .iter_mut()
-        .flatten()
-        .skip(1);
-    for (place, grid) in hidden.enumerate() {
-        grid.step *= 0.05;
-        (grid.low, grid.high) = (-(place as i16), 255 - place as i16);
+    // Much of what was seen is beyond them.
+    let activations = &mut network.quantization.activations;
+    for grid in activations.iter_mut().flatten().skip(1) {
+        grid.step *= 0.1;
+        (grid.low, grid.high) = (-9, 246);
     }
     network
 }
