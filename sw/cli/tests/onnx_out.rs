@@ -151,3 +151,105 @@ fn no_result_replaces_the_images_that_are_read() {
         assert_eq!(read(&sandbox, file), b"somebody's images", "{line}");
     }
 }
+
+#[test]
+fn a_quantized_file_comes_back_on_its_own_grids_and_training_goes_on_from_them() {
+    let sandbox = Sandbox::new();
+    let line = "train --out model.safetensors --checkpoint model.float --train-images 320 --epochs 1 --weight-bits 4 --code inplace-32-26 --quiet";
+    sandbox.ok(&line.split(' ').collect::<Vec<_>>());
+    sandbox.ok(&["export", "model.safetensors", "--onnx", "model.onnx"]);
+    let answer = sandbox.ok(&[
+        "import",
+        "--onnx",
+        "model.onnx",
+        "--form",
+        "grids",
+        "--input",
+        "unit",
+        "--out",
+        "own.float",
+        "--json",
+    ]);
+    let report: Value = serde_json::from_str(&answer.out).unwrap();
+    assert_eq!(report["grids"]["weight_bits"], 4);
+    let model = |name: &str| IntegerModel::read(&sandbox.path(name)).unwrap();
+    sandbox.ok(&[
+        "export",
+        "own.float",
+        "--data",
+        "glyphs",
+        "--out",
+        "own.safetensors",
+        "--accept",
+        "--quiet",
+    ]);
+    let (before, own) = (model("model.safetensors"), model("own.safetensors"));
+    assert_eq!(own.weight_tensors(), before.weight_tensors());
+    let train = |more: &[&str]| {
+        let usual = [
+            "train",
+            "--from",
+            "own.float",
+            "--train-images",
+            "64",
+            "--epochs",
+            "1",
+            "--quiet",
+            "--learning-rate",
+            "0.0001",
+        ];
+        sandbox.run(&[&usual[..], more].concat())
+    };
+    let trained = train(&["--own-grids", "--checkpoint", "trained.float"]);
+    assert_eq!(trained.status, Some(0), "{}", trained.err);
+    let grids = |name: &str| {
+        let network = brownout_golden::quantized::QuantizedNetwork::read(&sandbox.path(name));
+        network.unwrap().quantization
+    };
+    // The code is its own too, where none is given.
+    assert_eq!(grids("trained.float"), grids("own.float"));
+    let robust = train(&[
+        "--own-grids",
+        "--code",
+        "inplace-32-26",
+        "--quantizer",
+        "wcat",
+        "--noise",
+        "0.01",
+        "--out",
+        "robust.safetensors",
+        "--accept",
+    ]);
+    assert_eq!(robust.status, Some(0), "{}", robust.err);
+    assert_eq!(model("robust.safetensors").code, CodeName::Inplace32_26);
+    for (more, part) in [
+        (
+            &[
+                "--own-grids",
+                "--weight-bits",
+                "8",
+                "--checkpoint",
+                "x.float",
+            ][..],
+            "--weight-bits",
+        ),
+        (
+            &[
+                "--own-grids",
+                "--quantizer",
+                "symmetric",
+                "--checkpoint",
+                "x.float",
+            ],
+            "quantizer is symmetric",
+        ),
+    ] {
+        let refused = train(more);
+        assert_eq!(refused.status, Some(2), "{}", refused.err);
+        assert!(refused.err.contains(part), "{}", refused.err);
+        assert!(!sandbox.path("x.float").exists());
+    }
+    let missing = sandbox.run(&["train", "--own-grids", "--out", "x.float"]);
+    assert_eq!(missing.status, Some(2), "{}", missing.err);
+    assert!(missing.err.contains("--from"), "{}", missing.err);
+}

@@ -14,10 +14,15 @@ pub fn explain(network: &Network) -> String {
     } else {
         ""
     };
+    let bytes = if network.casts_bytes {
+        ", bytes from 0 to 255 that are cast to numbers"
+    } else {
+        ""
+    };
     // Writing to a text cannot fail.
     let _ = writeln!(
         text,
-        "input {:?}: {}{last}",
+        "input {:?}: {}{last}{bytes}",
         input.name,
         extents(input.shape)
     );

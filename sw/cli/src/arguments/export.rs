@@ -21,8 +21,9 @@ use std::path::PathBuf;
   brownout export trained.safetensors --onnx trained.onnx
   brownout export r20.float --data cifar10:DIR --onnx r20.onnx --dialect qonnx
 
-A checkpoint that `train` wrote keeps its grids and its code, unless a flag asks for others. Codes
-that constrain weights cost accuracy here; `train --from` lets the network adapt to them.
+A checkpoint that `train` or `import --form grids` wrote keeps its grids and its code, unless a flag
+asks for others. Codes that constrain weights cost accuracy here; `train --from` lets the network
+adapt to them.
 
 A state dict has the names, shapes and F32 values that `import` reads: what was imported leaves as
 it came. Of a quantized network it has the weights that the network computes with. Those before

@@ -26,6 +26,7 @@ use std::str::FromStr;
   brownout import --onnx mine.onnx --explain
   brownout import --onnx quantized.onnx --data cifar10:DIR --input imagenet --out mine.safetensors
   brownout import --onnx quantized.onnx --form checkpoint --out mine.float
+  brownout import --onnx quantized.onnx --form grids --out mine.float
   brownout import --config r20.toml
 
 What no tensor says (network, shape of images, classes, pixel map, epsilon) is read from the
@@ -42,7 +43,9 @@ An ONNX file brings its layers, parameters and epsilons; what its pixels mean is
 A quantized network (QDQ, QLinear operators, QONNX) becomes an integer model with exactly its own
 integers, scales and zero points, which evaluate, simulate and info take. As a checkpoint (--form),
 its weights are what their integers stand for, and quantizers of activations are left out but for
-what they clip, since training rounds by its own grids.
+what they clip, since training rounds by its own grids. With --form grids the checkpoint has the
+file's own instead: `export` makes the file's integers of it, `evaluate` rounds as the file does, and
+`train --from FILE --own-grids` goes on from there.
 
 A recipe is a TOML file with these settings, with _ for - in their names.")]
 pub struct ImportArguments {
@@ -60,6 +63,8 @@ pub enum ImportForm {
     Integers,
     /// A network in floating point.
     Checkpoint,
+    /// A network in floating point on the file's own grids.
+    Grids,
 }
 
 impl FromStr for ImportForm {
@@ -69,7 +74,10 @@ impl FromStr for ImportForm {
         match text {
             "integers" => Ok(Self::Integers),
             "checkpoint" => Ok(Self::Checkpoint),
-            other => Err(format!("{other:?}; allowed are integers and checkpoint")),
+            "grids" => Ok(Self::Grids),
+            other => Err(format!(
+                "{other:?}; allowed are integers, checkpoint and grids"
+            )),
         }
     }
 }
@@ -79,6 +87,7 @@ impl fmt::Display for ImportForm {
         f.write_str(match self {
             Self::Integers => "integers",
             Self::Checkpoint => "checkpoint",
+            Self::Grids => "grids",
         })
     }
 }
@@ -97,8 +106,9 @@ pub struct ImportSettings {
     #[arg(long)]
     pub explain: bool,
     /// What becomes of the ONNX file: integers (an integer model with exactly the file's integers,
-    /// scales and zero points) or checkpoint (floating point, to be trained) [default: integers of a
-    /// quantized network, else checkpoint]
+    /// scales and zero points), checkpoint (floating point, to be trained) or grids (a checkpoint
+    /// whose weights and activations are rounded to exactly the file's steps) [default: integers of
+    /// a quantized network, else checkpoint]
     #[arg(long, value_name = "FORM")]
     #[serde(deserialize_with = "from_text")]
     pub form: Option<ImportForm>,
@@ -114,7 +124,7 @@ pub struct ImportSettings {
     /// Number of its classes [default: outputs of its last layer]
     #[arg(long, value_name = "N")]
     pub classes: Option<usize>,
-    /// How its pixels were normalised: unit (pixel / 255), mnist, cifar10, imagenet, halve, centre, or
+    /// How its pixels were normalised: bytes (0 to 255 as they are), unit (pixel / 255), mnist, cifar10, imagenet, halve, centre, or
     /// means and deviations, all means first, one pair for each channel or one for all, of a
     /// pixel / 255 or of pixels from 0 to 255, to eight digits [default: that of the file's
     /// metadata; else what is usual for --data; without it cifar10 in colour, halve in grey]

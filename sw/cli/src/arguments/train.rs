@@ -21,9 +21,10 @@ use std::path::PathBuf;
   brownout train --quantizer wcat --weight-bits 4 --noise 0.005 --out robust.safetensors
   brownout train --randbet 0.01 --through-decoder --out through.safetensors
   brownout train --from r20.float --data cifar10:DIR --config recipe.toml --state run.state --out r20.safetensors
+  brownout train --from imported.float --own-grids --data mnist:DIR --noise 0.001 --out own.safetensors
   brownout train --randbet 0.01 --print-config > recipe.toml
 
-A recipe is a TOML file with network, from, data, train_images, classes, out, checkpoint and state,
+A recipe is a TOML file with network, from, own_grids, data, train_images, classes, out, checkpoint and state,
 and a table [training] with everything else; --print-config prints the one that is in force. Ctrl-C
 ends a run after its present step; with --state the same command goes on from there.
 
@@ -72,6 +73,15 @@ pub struct TrainArguments {
     /// Start from this checkpoint, whose network it is that is trained
     #[arg(long, value_name = "FILE", conflicts_with = "network")]
     pub from: Option<PathBuf>,
+    /// Go on from the checkpoint's own grids of weights and activations instead of looking for new
+    /// ones: with quantizer least-error they stay, wcat and lsq learn from there. Weight bits and
+    /// scale are then the checkpoint's, and so is the code where none is given
+    #[arg(
+        long,
+        requires = "from",
+        conflicts_with_all = ["weight_bits", "scale", "activation_bits", "float_activations"]
+    )]
+    pub own_grids: bool,
     /// Images: glyphs, glyphs:SEED, mnist:DIR, idx:DIR, emnist:DIR, qmnist:DIR, cifar10:DIR,
     /// cifar100:DIR, cifar100-coarse:DIR, npz:FILE, npy:DIR or images:DIR; see below [default: glyphs]
     #[arg(long, value_name = "SOURCE")]

@@ -89,7 +89,8 @@ impl Measured {
         }
     }
 
-    fn render(&self) -> String {
+    /// The accuracy in some arithmetic.
+    fn render(&self, arithmetic: &str) -> String {
         let name = self.measure.name();
         let loss = match self.loss.filter(|loss| loss.is_finite()) {
             Some(loss) => format!("{name} {loss:.4}"),
@@ -99,7 +100,7 @@ impl Measured {
             format!(", {} among the first five", percent(share))
         });
         format!(
-            "{} in floating point: {} of {} held-out images{among}, {loss}\n",
+            "{} {arithmetic}: {} of {} held-out images{among}, {loss}\n",
             percent(self.accuracy),
             self.correct,
             self.images,
@@ -209,5 +210,5 @@ fn render(report: &Report<'_>, known: &Known) -> String {
     let Some(measured) = &report.measured else {
         return head;
     };
-    format!("{head}{}", measured.render())
+    format!("{head}{}", measured.render("in floating point"))
 }

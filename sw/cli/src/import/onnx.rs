@@ -9,9 +9,11 @@ use crate::data::{check_images, values_beyond};
 use crate::error::Error;
 use crate::files;
 use crate::output::Output;
-use brownout_golden::float::{FloatModel, Form};
+use brownout_golden::float::{Checkpoint, FloatModel, Form};
 use brownout_golden::model::{InputMap, Normalization};
-use brownout_onnx::integers::{integers, is_quantized};
+use brownout_golden::quantize::{BitWidth, WeightGrid};
+use brownout_golden::quantized::{Quantization, QuantizedNetwork};
+use brownout_onnx::integers::{integers, is_quantized, on_grids};
 use brownout_onnx::network::Network;
 use brownout_onnx::write::Restored;
 use brownout_onnx::{explain::explain, lower, read_written};
@@ -30,11 +32,56 @@ struct Report {
     input_map: InputMap,
     layers: usize,
     parameters: usize,
+    /// How it is rounded; only of a network on the file's grids.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grids: Option<Grids>,
     remarks: Vec<String>,
     /// Node by node what became of the file; null without --explain.
     explanation: Option<String>,
     /// What was measured; null without --data.
     measured: Option<Measured>,
+}
+
+/// The grids of a file.
+#[derive(Debug, Serialize)]
+struct Grids {
+    weight_bits: BitWidth,
+    /// Whether each output channel has a step of its own.
+    per_channel: bool,
+    /// Tensors that are rounded, the image among them.
+    tensors: usize,
+    /// Of these, how many have a zero point where they are stored as bytes with a sign.
+    zero_points: usize,
+}
+
+impl Grids {
+    fn of(quantization: &Quantization) -> Self {
+        let grids = quantization.grids.iter().flatten();
+        let activations = quantization.activations.iter().flatten();
+        Self {
+            weight_bits: quantization.width,
+            per_channel: grids.map(WeightGrid::len).any(|steps| steps > 1),
+            tensors: activations.clone().count(),
+            zero_points: activations.filter(|grid| grid.zero() != 0).count(),
+        }
+    }
+
+    fn render(&self) -> String {
+        format!(
+            "on the file's grids: weights of {} bits with a step for each {}, {} tensors of activations, {} with a zero point\n",
+            self.weight_bits,
+            if self.per_channel { "channel" } else { "layer" },
+            self.tensors,
+            self.zero_points
+        )
+    }
+}
+
+/// What becomes a checkpoint.
+struct Made {
+    model: FloatModel,
+    quantization: Option<Quantization>,
+    remarks: Vec<String>,
 }
 
 /// A file that was read.
@@ -69,9 +116,16 @@ impl Shown<'_> {
 }
 
 impl ImportSettings {
-    /// What pixels mean; what is assumed is remarked on.
-    fn pixels(&self, remarks: &mut Vec<String>) -> InputMap {
+    /// What pixels mean to a network; what is assumed is remarked on.
+    fn pixels(&self, network: &Network, remarks: &mut Vec<String>) -> InputMap {
         self.input.unwrap_or_else(|| {
+            if network.casts_bytes {
+                remarks.push(
+                    "its input are bytes that it casts to numbers: pixels are taken as they are, from 0 to 255 (bytes)"
+                        .to_owned(),
+                );
+                return InputMap::Bytes;
+            }
             remarks.push(
                 "nobody says what its pixels mean: unit (pixel / 255) is assumed (--input says another map)"
                     .to_owned(),
@@ -120,14 +174,16 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
         name,
     };
     match (settings.form, is_quantized(&read.network)) {
-        (Some(ImportForm::Integers), false) => {
+        (Some(form @ (ImportForm::Integers | ImportForm::Grids)), false) => {
             let allowed = "checkpoint: no node of the file quantizes activations, and `export` makes an integer model of a checkpoint";
-            Err(Error::flag("--form", ImportForm::Integers, allowed))
+            Err(Error::flag("--form", form, allowed))
         }
         (Some(ImportForm::Integers) | None, true) => {
             quantized::run(settings, read, restored, output)
         }
-        (Some(ImportForm::Checkpoint), _) | (None, false) => checkpoint(settings, read, output),
+        (Some(ImportForm::Checkpoint | ImportForm::Grids), _) | (None, false) => {
+            checkpoint(settings, read, output)
+        }
     }
 }
 
@@ -141,25 +197,31 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
         explanation,
     } = read;
     let refused = |problem: String| Error::Recipe(problem);
-    let lowered = lower::lower(&network, &name);
-    if let (Err(_), Some(explanation)) = (&lowered, &explanation) {
+    let mut assumed = Vec::new();
+    let pixels = settings.pixels(&network, &mut assumed);
+    let made = match settings.form {
+        Some(ImportForm::Grids) => with_grids(&network, (&name, &origin), pixels),
+        _ => lowered(&network, (&name, &origin), pixels),
+    };
+    if let (Err(_), Some(explanation)) = (&made, &explanation) {
         // What was understood helps most where something was not.
         output.remark(explanation);
     }
-    let lowered = lowered.map_err(|problem| refused(format!("{}: {problem}", path.display())))?;
-    let mut assumed = Vec::new();
-    let pixels = settings.pixels(&mut assumed);
-    let input = own_quantizer(&network, pixels).unwrap_or(pixels);
+    let made = made.map_err(|problem| refused(format!("{}: {problem}", path.display())))?;
     let mut remarks = network.warnings.clone();
     // The file in it is as large as the network.
     drop(network);
-    remarks.extend(lowered.remarks);
+    let Made {
+        mut model,
+        quantization,
+        remarks: made,
+    } = made;
+    remarks.extend(made);
     remarks.append(&mut assumed);
-    let architecture = lowered.architecture;
     let data = match &settings.data {
         None => None,
         Some(source) => {
-            let input = Some(lowered.image).filter(|image| image.pixels() > 1);
+            let input = Some(model.image).filter(|image| image.pixels() > 1);
             Some((
                 source,
                 source.test_images(1, settings.image.or(input), output)?,
@@ -167,30 +229,32 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
         }
     };
     let images = data.as_ref().map(|(_, data)| data.shape());
-    let image = image(
-        settings,
-        (lowered.image, architecture.network.input),
-        images,
-    )?;
-    let input = input
-        .for_channels(image.channels)
-        .map_err(|problem| refused(format!("--input: {problem}")))?;
-    let model = FloatModel {
-        network: Form::Graph(name),
-        image,
-        input,
-        origin,
-        parameters: lowered.parameters,
-        architecture,
-    };
+    let own = (model.image, model.architecture.network.input);
+    model.image = image(settings, own, images)?;
+    let input = model.input.for_channels(model.image.channels);
+    model.input = input.map_err(|problem| refused(format!("--input: {problem}")))?;
     if let Some((source, data)) = &data {
         let whose = "the network's own";
-        check_images(source, data, (image, model.architecture.classes()), whose)?;
+        check_images(
+            source,
+            data,
+            (model.image, model.architecture.classes()),
+            whose,
+        )?;
         remarks.extend(values_beyond(data, model.input));
     }
     let measured = data.map(|(_, data)| {
         let spinner = output.spinner("measuring on held-out images");
-        let score = model.score(&data);
+        let score = match &quantization {
+            Some(quantization) => {
+                let network = QuantizedNetwork {
+                    model: model.clone(),
+                    quantization: quantization.clone(),
+                };
+                network.score(&network.stored(), &data)
+            }
+            None => model.score(&data),
+        };
         spinner.finish_and_clear();
         let level = guessing::level(&data, model.architecture.classes());
         let is_guessing = guessing::is_guessing(score, level);
@@ -205,16 +269,21 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
         Measured::new(score, model.architecture.classes(), level, is_guessing)
     });
     if let Some(out) = &settings.out {
-        files::write(out, &model.to_bytes())?;
+        let checkpoint = Checkpoint {
+            model: model.clone(),
+            quantization: quantization.clone(),
+        };
+        files::write(out, &checkpoint.to_bytes())?;
     }
     let report = Report {
         file: settings.out.as_ref().map(|out| out.display().to_string()),
         network: model.network.to_string(),
-        image,
+        image: model.image,
         classes: model.architecture.classes(),
         input_map: model.input,
         layers: model.architecture.network.layers.len(),
         parameters: model.parameters.count(),
+        grids: quantization.as_ref().map(Grids::of),
         remarks,
         explanation,
         measured,
@@ -227,6 +296,37 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
     output.result(&report, &shown.text)?;
     shown.remark(output);
     Ok(())
+}
+
+/// The network in floating point, without the file's grids.
+fn lowered(
+    network: &Network,
+    (name, origin): (&str, &str),
+    pixels: InputMap,
+) -> Result<Made, String> {
+    let lowered = lower::lower(network, name)?;
+    Ok(Made {
+        model: FloatModel {
+            network: Form::Graph(name.to_owned()),
+            image: lowered.image,
+            input: own_quantizer(network, pixels).unwrap_or(pixels),
+            origin: origin.to_owned(),
+            parameters: lowered.parameters,
+            architecture: lowered.architecture,
+        },
+        quantization: None,
+        remarks: lowered.remarks,
+    })
+}
+
+/// The network in floating point on the file's grids.
+fn with_grids(network: &Network, of: (&str, &str), pixels: InputMap) -> Result<Made, String> {
+    let made = on_grids(network, of, pixels)?;
+    Ok(Made {
+        model: made.network.model,
+        quantization: Some(made.network.quantization),
+        remarks: made.remarks,
+    })
 }
 
 /// The map from pixels that a quantized network brings, where activations can be trained in its
@@ -291,8 +391,12 @@ fn render(report: &Report) -> String {
         report.classes,
         report.input_map
     );
-    let Some(measured) = &report.measured else {
-        return head;
+    let grids = report.grids.as_ref();
+    let (grids, arithmetic) = match grids {
+        Some(grids) => (grids.render(), "on the file's grids"),
+        None => (String::new(), "in floating point"),
     };
-    format!("{head}{}", measured.render())
+    let measured = report.measured.as_ref();
+    let measured = measured.map_or(String::new(), |measured| measured.render(arithmetic));
+    format!("{head}{grids}{measured}")
 }

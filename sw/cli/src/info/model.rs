@@ -181,7 +181,7 @@ fn render(report: &Report<'_>, code: &Code) -> String {
             report.input_map.formula(),
             1.0 / report.input_map.step()
         ),
-        InputMap::Quantize(_) => report.input_map.formula(),
+        InputMap::Bytes | InputMap::Quantize(_) => report.input_map.formula(),
     };
     let head = facts(&[
         (

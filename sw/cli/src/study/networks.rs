@@ -206,6 +206,8 @@ impl Work<'_> {
             // What is trained is `start`; of a graph there is no other.
             network: start.network.builtin().unwrap_or(Builtin::Cnn),
             from: None,
+            own_grids: false,
+            any_code: false,
             data: self.source()?.clone(),
             train_images: self.study.train_images,
             classes: self.study.classes,
@@ -216,7 +218,7 @@ impl Work<'_> {
             accept: self.accept,
         };
         let output = self.output;
-        let (done, _) = train::complete(start, self.split()?, &plan, output)?;
+        let (done, _) = train::complete(start.into(), self.split()?, &plan, output)?;
         Ok(NetworkResult::Trained(done))
     }
 

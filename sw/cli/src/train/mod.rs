@@ -22,7 +22,7 @@ use brownout_golden::network::{Builtin, Precision};
 use brownout_golden::quantize::{BitWidth, Placement};
 #[cfg(feature = "simulate")]
 use brownout_golden::train::train;
-use brownout_golden::train::{QuantizerName, Trained, TrainingOptions};
+use brownout_golden::train::{QuantizerName, Start, Trained, TrainingOptions};
 use brownout_spec::code::CodeName;
 pub use recipe::Plan;
 use recipe::Recipe;
@@ -135,23 +135,22 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
         let text = toml::to_string(&recipe).map_err(|e| Error::Recipe(e.to_string()))?;
         return output.result(&recipe, &text);
     }
-    let plan = recipe.plan(arguments)?;
-    let from = plan.from.as_deref().map(FloatModel::read).transpose()?;
-    let input = from.as_ref().map(|model| model.image);
+    let mut plan = recipe.plan(arguments)?;
+    let from = plan.from.clone();
+    let from = from.map(|path| plan.begin(&path)).transpose()?;
+    let input = from.as_ref().map(|start| start.model.image);
     let split = plan.data.split(plan.train_images, input, output)?;
     let start = match from {
-        Some(model) => model,
-        None => fresh(
-            (plan.network, plan.classes),
-            &plan.data,
-            &split,
-            &plan.options,
-        )?,
+        Some(start) => start,
+        None => {
+            let network = (plan.network, plan.classes);
+            fresh(network, &plan.data, &split, &plan.options)?.into()
+        }
     };
-    let outputs = (start.architecture.classes(), "the checkpoint's");
+    let outputs = (start.model.architecture.classes(), "the checkpoint's");
     check_labels(&plan.data, &split.train, Part::Training, outputs)?;
     if plan.out.is_some() {
-        check_start(&start, &plan.options)?;
+        check_start(&start.model, &plan.options)?;
     }
     let (done, judgement) = complete(start, &split, &plan, output)?;
     let name = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
@@ -178,7 +177,7 @@ pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Resul
 /// has none, or one that loses too much. The checkpoint is written all the same, beside the
 /// model's file if no other one was asked for: training is not done in vain.
 pub fn complete(
-    start: FloatModel,
+    start: Start,
     split: &Split,
     plan: &Plan,
     output: Output,
@@ -320,13 +319,8 @@ fn announce(start: &FloatModel, split: &Split, options: &TrainingOptions, output
 }
 
 /// Trains from the beginning, or from a state that is there already.
-fn train_model(
-    start: FloatModel,
-    split: &Split,
-    plan: &Plan,
-    output: Output,
-) -> Result<Run, Error> {
-    announce(&start, split, &plan.options, output);
+fn train_model(start: Start, split: &Split, plan: &Plan, output: Output) -> Result<Run, Error> {
+    announce(&start.model, split, &plan.options, output);
     let time = Instant::now();
     let (trained, steps) = match &plan.state {
         None => {

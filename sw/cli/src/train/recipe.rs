@@ -5,9 +5,11 @@ use crate::data::DataSource;
 use crate::error::Error;
 use crate::files;
 use crate::recipe;
+use brownout_golden::float::FloatModel;
 use brownout_golden::network::Builtin;
 use brownout_golden::quantize::{ActivationCodes, BitWidth};
-use brownout_golden::train::{Perturbation, Scheme, TrainingOptions};
+use brownout_golden::quantized::QuantizedNetwork;
+use brownout_golden::train::{Perturbation, Scheme, Start, TrainingOptions};
 use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,9 @@ pub struct Recipe {
     /// Checkpoint to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
+    /// Whether its own grids are gone on from.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own_grids: bool,
     /// Images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
@@ -51,6 +56,10 @@ pub struct Plan {
     pub network: Builtin,
     /// The checkpoint whose network is trained.
     pub from: Option<PathBuf>,
+    /// Whether its own grids are gone on from.
+    pub own_grids: bool,
+    /// Whether nobody has said which code the weights are for.
+    pub any_code: bool,
     /// On which images.
     pub data: DataSource,
     /// On how many.
@@ -67,6 +76,29 @@ pub struct Plan {
     pub options: TrainingOptions,
     /// Whether an integer model is written whatever it loses.
     pub accept: bool,
+}
+
+impl Plan {
+    /// What a run from a checkpoint begins with; of its own grids, if it goes on from them, the plan
+    /// takes what they say.
+    ///
+    /// # Errors
+    /// When the checkpoint cannot be read or has no grids, or its grids are not for the code.
+    pub fn begin(&mut self, path: &Path) -> Result<Start, Error> {
+        if !self.own_grids {
+            return Ok(FloatModel::read(path)?.into());
+        }
+        let network = QuantizedNetwork::read(path)?;
+        let grids = &network.quantization;
+        let options = &mut self.options;
+        options.weight_bits = grids.width;
+        options.granularity = grids.granularity();
+        if self.any_code {
+            options.code = grids.code;
+        }
+        options.validate().map_err(|e| Error::Train(e.into()))?;
+        Ok(network.into())
+    }
 }
 
 /// Refuses outputs that are an input or another output.
@@ -104,12 +136,14 @@ impl Recipe {
         if let Some(network) = &arguments.network {
             recipe.network = Some(network.to_string());
             recipe.from = None;
+            recipe.own_grids = false;
         }
         if let Some(from) = &arguments.from {
             recipe.from = Some(from.clone());
             recipe.network = None;
             recipe.classes = None;
         }
+        recipe.own_grids |= arguments.own_grids;
         if let Some(data) = &arguments.data {
             recipe.data = Some(data.to_string());
         }
@@ -142,12 +176,20 @@ impl Recipe {
                 "both classes and from are given; allowed is one of them, since a checkpoint has its own outputs".to_owned(),
             ));
         }
+        if self.own_grids && self.from.is_none() {
+            return Err(Error::Recipe(
+                "own_grids is given without from; allowed is it with the checkpoint that has the grids".to_owned(),
+            ));
+        }
         let network = self.network.as_deref().unwrap_or("cnn").parse()?;
         let data = self.data.as_deref().unwrap_or("glyphs");
         let data: DataSource = data.parse().map_err(Error::Recipe)?;
-        self.training
-            .validate()
-            .map_err(|e| Error::Train(e.into()))?;
+        if !self.own_grids {
+            // Else once it is known what these say.
+            self.training
+                .validate()
+                .map_err(|e| Error::Train(e.into()))?;
+        }
         if self.out.is_none() && self.checkpoint.is_none() {
             return Err(Error::Recipe(
                 "nothing is to be written; allowed is --out FILE, an integer model, or --checkpoint FILE".to_owned(),
@@ -169,6 +211,8 @@ impl Recipe {
         Ok(Plan {
             network,
             from: self.from,
+            own_grids: self.own_grids,
+            any_code: arguments.weights.code.is_none() && arguments.config.is_none(),
             data,
             train_images: self.train_images,
             classes: self.classes,

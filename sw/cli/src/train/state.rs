@@ -4,8 +4,8 @@ use crate::error::{self, Error};
 use crate::files;
 use crate::output::{self, Output};
 use brownout_golden::data::Dataset;
-use brownout_golden::float::{FloatModel, MAX_FILE_BYTES};
-use brownout_golden::train::{Run, Trained, TrainingOptions};
+use brownout_golden::float::MAX_FILE_BYTES;
+use brownout_golden::train::{Run, Start, Trained, TrainingOptions};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,14 +57,14 @@ pub fn without(mut run: Run<'_>) -> Result<(Trained, usize), Error> {
 /// When the state is another run's or cannot be written, or training diverges or is interrupted.
 pub fn with(
     path: &Path,
-    start: FloatModel,
+    start: Start,
     data: &Dataset,
     options: &TrainingOptions,
     output: Output,
 ) -> Result<(Trained, usize), Error> {
     let mut run = if path.exists() {
         let bytes = files::read_up_to(path, MAX_FILE_BYTES)?;
-        let run = Run::resume(&bytes, &start, data, options).map_err(Error::content(path))?;
+        let run = Run::resume(&bytes, start, data, options).map_err(Error::content(path))?;
         output.remark(format!(
             "going on after {} of {} steps, from {}",
             run.steps_taken(),

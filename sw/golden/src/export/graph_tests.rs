@@ -12,7 +12,7 @@ use brownout_spec::program::{Operation, Padding, Shape, Steps, Window};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-fn graph() -> Architecture {
+pub(super) fn graph() -> Architecture {
     let normalized = |bounds| Style {
         norm: Norm::Batch,
         bounds,

@@ -132,15 +132,20 @@ fn differences(
 ) -> Vec<(usize, usize)> {
     let (mut workspace, mut values) = (network.workspace(), evaluator.values());
     network.run(&model.quantize(image), &mut workspace);
-    let step = |tensor: usize| trained.quantization.activations[tensor].map(|grid| grid.step);
-    let real = |integers: &[i8], step: f32| -> Vec<f32> {
-        integers.iter().map(|&q| f32::from(q) * step).collect()
+    let grid = |tensor: usize| {
+        let grid = trained.quantization.activations[tensor];
+        grid.map(|grid| (grid.step, f32::from(grid.zero())))
     };
-    values.put(0, &real(workspace.input(), step(0).unwrap_or(1.0)));
+    let real = |integers: &[i8], (step, zero): (f32, f32)| -> Vec<f32> {
+        let steps = integers.iter().map(|&q| f32::from(q) - zero);
+        steps.map(|steps| steps * step).collect()
+    };
+    values.put(0, &real(workspace.input(), grid(0).unwrap_or((1.0, 0.0))));
     let layers = places.iter().enumerate();
     layers
         .map(|(layer, &place)| {
-            let (Some(integers), Some(step)) = (workspace.activations(place), step(layer + 1))
+            let (Some(integers), Some((step, zero))) =
+                (workspace.activations(place), grid(layer + 1))
             else {
                 return (0, 0);
             };
@@ -148,15 +153,16 @@ fn differences(
             let read = read[layer + 1].iter().cycle();
             let pairs = integers.iter().zip(floating).zip(read);
             let compared = pairs.filter(|(_, read)| **read);
-            let apart =
-                |&((&q, y), _): &((&i8, &f32), &bool)| (f32::from(q) - y / step).abs() > STEPS;
+            let apart = |&((&q, y), _): &((&i8, &f32), &bool)| {
+                (f32::from(q) - zero - y / step).abs() > STEPS
+            };
             let (mut count, mut different) = (0, 0);
             for pair in compared {
                 count += 1;
                 different += usize::from(apart(&pair));
             }
             // What follows reads what the integer model has.
-            values.put(layer + 1, &real(integers, step));
+            values.put(layer + 1, &real(integers, (step, zero)));
             (count, different)
         })
         .collect()

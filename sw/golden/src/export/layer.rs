@@ -4,7 +4,7 @@ use super::{ExportError, scale};
 use crate::model::{LayerTensors, LayerWeights};
 use crate::quantize::ActivationGrid;
 use crate::quantized::{QuantizedNetwork, StoredWeights};
-use brownout_spec::arithmetic::ACTIVATION_MAGNITUDE;
+use brownout_spec::arithmetic::operand_magnitude;
 use brownout_spec::program::{Divisors, Layer, Operation, Padding, Window};
 use ndarray::Array4;
 
@@ -44,8 +44,24 @@ pub(super) fn computed(
         }
         _ => None,
     };
+    // What is moved, or looked up in a table, keeps its zero point until then.
+    let source_zero = scale::zero(trained, layer.source());
     let scaled = match real {
         Some(real) => scale::scaled(trained, index, &real)?,
+        None if source_zero != 0 && layer.operation != Operation::Concat => {
+            // A table is read at the integer itself.
+            let zero = match layer.operation {
+                Operation::Pointwise => source_zero,
+                _ => scale::zero(trained, index + 1),
+            };
+            let real = scale::moved(shapes.output.channels, zero);
+            let mut scaled = scale::scaled(trained, index, &real)?;
+            if layer.operation == Operation::Pointwise {
+                // The ends are the table's.
+                (scaled.output.low, scaled.output.high) = (i8::MIN, i8::MAX);
+            }
+            scaled
+        }
         None => scale::identity(shapes.output.channels),
     };
     match &mut layer.operation {
@@ -57,6 +73,7 @@ pub(super) fn computed(
         _ => {}
     }
     layer.output = scaled.output;
+    layer.zero = scale::zero(trained, index + 1);
     let channels = match layer.operation {
         Operation::Concat => Vec::new(),
         _ => scaled.channels,
@@ -79,10 +96,9 @@ pub(super) fn copied(
     let channels = trained.model.architecture.tensor(tensor).channels;
     let from = trained.quantization.activations[tensor].unwrap_or(to);
     let real = scale::copy(from, to, channels);
-    // What is exported has at most 8 bits, as was checked.
-    let end = |value: i16| value.clamp(i8::MIN.into(), i8::MAX.into()) as i8;
-    let ends = (end(to.low), end(to.high));
-    let fitted = scale::fitted(&real, (ACTIVATION_MAGNITUDE, 0), ends, Some(ends));
+    let ends = to.stored();
+    let bound = operand_magnitude(from.zero());
+    let fitted = scale::fitted(&real, (bound, 0), ends, Some(ends));
     let scaled = fitted.ok_or_else(|| ExportError::Scale {
         layer: tensor,
         name: name.clone(),
@@ -97,7 +113,7 @@ pub(super) fn copied(
             counted: Padding::NONE,
         },
         output: scaled.output,
-        zero: 0,
+        zero: to.zero(),
     };
     let tensors = LayerTensors {
         channels: scaled.channels,

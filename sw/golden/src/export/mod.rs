@@ -111,16 +111,6 @@ pub enum ExportError {
         /// Index of the tensor; 0 is the input.
         tensor: usize,
     },
-    /// Activations that need nine bits.
-    #[error(
-        "tensor {tensor} has activations up to {high}; allowed in an exported network is up to 127, so unsigned ones of at most 7 bits"
-    )]
-    Codes {
-        /// Index of the tensor; 0 is the input.
-        tensor: usize,
-        /// Its largest integer.
-        high: i16,
-    },
     /// The result breaks a rule of integer models.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -143,6 +133,7 @@ pub fn export(
     let plan = Plan::new(trained);
     let mut network = Network {
         layers: Vec::with_capacity(plan.steps.len()),
+        input_zero: scale::zero(trained, 0),
         ..architecture.network.clone()
     };
     let mut layers = Vec::with_capacity(plan.steps.len());
@@ -178,17 +169,10 @@ pub fn export(
 fn check_activations(trained: &QuantizedNetwork) -> Result<(), ExportError> {
     let activations = &trained.quantization.activations;
     let hidden = &activations[..activations.len() - 1];
-    for (tensor, grid) in hidden.iter().enumerate() {
-        match grid {
-            None => return Err(ExportError::Activations { tensor }),
-            Some(grid) if grid.high > i16::from(i8::MAX) => {
-                let high = grid.high;
-                return Err(ExportError::Codes { tensor, high });
-            }
-            Some(_) => {}
-        }
+    match hidden.iter().position(Option::is_none) {
+        Some(tensor) => Err(ExportError::Activations { tensor }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Checks, before any training, that the hardware has every layer's kind.
@@ -275,13 +259,8 @@ fn check_options(options: &TrainingOptions) -> Result<(), ExportError> {
     if !options.quantizer.is_symmetric() {
         return Err(ExportError::Quantizer(options.quantizer));
     }
-    let activations = &options.activations;
-    match activations.quantize {
+    match options.activations.quantize {
         false => Err(ExportError::Activations { tensor: 0 }),
-        true if !activations.is_exportable() => Err(ExportError::Codes {
-            tensor: 1,
-            high: activations.codes.bounds(activations.bits).1,
-        }),
         true => Ok(()),
     }
 }
@@ -303,3 +282,5 @@ mod random_network_tests;
 mod resolution_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod zero_point_tests;

@@ -88,7 +88,8 @@ pub(super) fn average(
         let unit = input / output / divisor as f64;
         maps.iter().map(move |(slope, _)| slope * unit)
     });
-    let constants = maps.iter().map(|(_, shift)| shift / output);
+    let zero = f64::from(zero(trained, index + 1));
+    let constants = maps.iter().map(|(_, shift)| shift / output + zero);
     RealScale {
         multipliers: sets.collect(),
         constants: constants
@@ -128,7 +129,16 @@ fn epsilon(trained: &QuantizedNetwork, index: usize) -> Option<f64> {
 pub(super) fn copy(from: ActivationGrid, to: ActivationGrid, channels: usize) -> RealScale {
     RealScale {
         multipliers: vec![f64::from(from.step) / f64::from(to.step); channels],
-        constants: vec![0.0; channels],
+        constants: vec![to.zero().into(); channels],
+        residual: None,
+    }
+}
+
+/// What only moves values, or looks them up, with this constant behind it.
+pub(super) fn moved(channels: usize, constant: i8) -> RealScale {
+    RealScale {
+        multipliers: vec![1.0; channels],
+        constants: vec![constant.into(); channels],
         residual: None,
     }
 }
@@ -143,7 +153,7 @@ pub(super) fn add(trained: &QuantizedNetwork, index: usize) -> RealScale {
     let output = step(trained, index + 1).unwrap_or(first.max(second));
     RealScale {
         multipliers: vec![first / output; channels],
-        constants: vec![0.0; channels],
+        constants: vec![zero(trained, index + 1).into(); channels],
         residual: Some(second / output),
     }
 }
@@ -158,8 +168,10 @@ pub(super) fn table(
     let architecture = &trained.model.architecture;
     let input = step(trained, architecture.source(index)).unwrap_or(1.0);
     let ends = architecture.styles[index].bounds;
+    let from = 128.0 + f64::from(zero(trained, architecture.source(index)));
+    let to = f64::from(zero(trained, index + 1));
     let values: [f64; TABLE_ENTRIES] = std::array::from_fn(|entry| {
-        let value = function.value((entry as f64 - 128.0) * input);
+        let value = function.value((entry as f64 - from) * input);
         value.clamp(ends.low().into(), ends.high().into())
     });
     let most = values.iter().filter(|v| v.is_finite());
@@ -170,8 +182,9 @@ pub(super) fn table(
     });
     let (low, high) = bounds(trained, index);
     values.map(|value| {
-        let steps = (value / output + 0.5).floor();
+        let steps = (value / output + 0.5).floor() + to;
         // What is no number, where the function has none, becomes zero.
+        let steps = if steps.is_nan() { to } else { steps };
         steps.clamp(low.into(), high.into()) as i8
     })
 }
@@ -229,6 +242,8 @@ pub(super) fn convolution(
     });
     let values = multipliers.iter_mut().chain(&mut constants);
     values.for_each(|value| *value /= output);
+    let zero = f64::from(zero(trained, index + 1));
+    constants.iter_mut().for_each(|constant| *constant += zero);
     let residual = trained.model.architecture.residual(index);
     Ok(RealScale {
         multipliers,
@@ -269,18 +284,22 @@ fn step(trained: &QuantizedNetwork, tensor: usize) -> Option<f64> {
     trained.quantization.activations[tensor].map(|grid| f64::from(grid.step))
 }
 
+/// The zero point of a tensor's stored integers; results have none.
+pub(super) fn zero(trained: &QuantizedNetwork, tensor: usize) -> i8 {
+    trained.quantization.activations[tensor].map_or(0, |grid| grid.zero())
+}
+
 /// The smallest and largest integer of a layer's output: what its own bounds become on its grid.
 fn bounds(trained: &QuantizedNetwork, index: usize) -> (i8, i8) {
     let Some(grid) = trained.quantization.activations[index + 1] else {
         let output = trained.model.architecture.network.layers[index].output;
         return (output.low, output.high);
     };
-    // What is exported has at most 8 bits, as was checked.
-    let least = grid.low.max(i16::from(i8::MIN)) as i8;
-    let most = grid.high.min(i16::from(i8::MAX)) as i8;
+    let (least, most) = grid.stored();
+    let zero = f64::from(grid.zero());
     let bounds = trained.model.architecture.styles[index].bounds;
     let on_grid = |end: f32| {
-        let nearest = (f64::from(end) / f64::from(grid.step) + 0.5).floor();
+        let nearest = (f64::from(end) / f64::from(grid.step) + 0.5).floor() + zero;
         nearest.clamp(f64::from(least), f64::from(most)) as i8
     };
     (on_grid(bounds.low()), on_grid(bounds.high()))
@@ -298,12 +317,14 @@ pub(super) fn scaled(
         &layer.operation,
         shapes,
         trained.quantization.width.lane(),
-        0,
+        zero(trained, layer.source()),
     );
+    let second = layer.operation.operand_scale();
+    let second = second.map_or(0, |_| zero(trained, layer.reads[1]));
     let (low, high) = bounds(trained, index);
     // The last layer's results are not clamped.
     let clamped = trained.quantization.activations[index + 1].map(|_| (low, high));
-    fitted(real, (bound, 0), (low, high), clamped).ok_or_else(|| {
+    fitted(real, (bound, second), (low, high), clamped).ok_or_else(|| {
         let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         ExportError::Scale {
             layer: index,

@@ -63,9 +63,9 @@ fn check_style(operation: &Operation, shapes: &LayerShapes, style: &Style) -> Re
             "a layer of kind {kind} has an offset in front of a norm; allowed only in a convolution"
         ));
     }
-    if style.norm == Norm::Affine && operation.has_weights() {
+    if style.offset && style.norm == Norm::Affine {
         return Err(format!(
-            "a layer of kind {kind} has a gain without a norm; allowed only in an average pool, since weights can be scaled"
+            "a layer of kind {kind} has an offset in front of a gain without a norm; allowed is the bias behind it"
         ));
     }
     let is_pointwise = matches!(operation, Operation::Pointwise);

@@ -96,7 +96,7 @@ fn a_scaled_average_is_its_definition_and_a_batch_norm_that_of_its_moments() {
 }
 
 #[test]
-fn a_norm_where_values_only_move_and_a_gain_beside_weights_are_refused() {
+fn a_norm_where_values_only_move_and_an_offset_without_one_are_refused() {
     let pool = Operation::MaxPool {
         window: Window::square(2, 2, 0),
     };
@@ -108,11 +108,6 @@ fn a_norm_where_values_only_move_and_a_gain_beside_weights_are_refused() {
             },
             Norm::Affine,
             "kind pad has a norm",
-        ),
-        (
-            convolution(3, (1, 1), 1, 0),
-            Norm::Affine,
-            "a layer of kind convolution has a gain without a norm",
         ),
     ] {
         let style = Style {
@@ -126,18 +121,45 @@ fn a_norm_where_values_only_move_and_a_gain_beside_weights_are_refused() {
         let problem = built.unwrap_err().to_string();
         assert!(problem.contains(reason), "{problem}");
     }
-    let style = Style {
-        norm: Norm::Batch,
-        offset: true,
+    for (operation, norm, reason) in [
+        (COPY, Norm::Batch, "has an offset in front of a norm"),
+        (
+            convolution(3, (1, 1), 1, 0),
+            Norm::Affine,
+            "has an offset in front of a gain",
+        ),
+    ] {
+        let style = Style {
+            norm,
+            offset: true,
+            ..Style::default()
+        };
+        let built = Builder::new("test", input(4, 4, 3))
+            .layer("a", operation, style)
+            .dense("logits", 2, false)
+            .build();
+        let problem = built.unwrap_err().to_string();
+        assert!(problem.contains(reason), "{problem}");
+    }
+}
+
+#[test]
+fn gains_beside_weights_have_right_gradients() {
+    let scaled = || Style {
+        norm: Norm::Affine,
         ..Style::default()
     };
-    let built = Builder::new("test", input(4, 4, 3))
-        .layer("a", COPY, style)
-        .dense("logits", 2, false)
-        .build();
-    let problem = built.unwrap_err().to_string();
-    assert!(
-        problem.contains("has an offset in front of a norm"),
-        "{problem}"
-    );
+    for statistics in [Statistics::Batch, Statistics::Running] {
+        let architecture = Builder::new("test", input(5, 6, 4))
+            .layer("a", convolution(4, (3, 3), 1, 1), scaled())
+            .layer("b", convolution(6, (1, 1), 1, 0), scaled())
+            .layer("whole", convolution(8, (3, 3), 1, 0), PLAIN)
+            .layer("mean", Operation::GlobalAveragePool, PLAIN)
+            .layer("logits", Operation::dense(input(1, 1, 8), 3), scaled())
+            .build()
+            .unwrap();
+        let mut case = Case::new(architecture, statistics);
+        case.images = 4;
+        case.check();
+    }
 }

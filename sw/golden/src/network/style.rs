@@ -17,8 +17,8 @@ pub enum Norm {
         /// Number of groups, a divisor of the channels.
         groups: usize,
     },
-    /// By nothing that is measured: each channel of an average is multiplied with its gain, and
-    /// its bias is added.
+    /// By nothing that is measured: each channel is multiplied with its gain, and its bias is
+    /// added. Weights have one of either sign where they are on a file's grid.
     Affine,
 }
 

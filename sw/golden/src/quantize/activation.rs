@@ -16,8 +16,8 @@ pub enum ActivationCodes {
     /// −2^(b−1) to 2^(b−1) − 1, the hardware's.
     #[default]
     Signed,
-    /// 0 to 2^b − 1, for values that a ReLU made; PACT's. The hardware has those
-    /// of up to 7 bits.
+    /// 0 to 2^b − 1, for values that a ReLU made; PACT's. The hardware stores those
+    /// of 8 bits with a zero point.
     Unsigned,
 }
 
@@ -33,6 +33,9 @@ impl ActivationCodes {
 }
 
 /// The integers of one tensor's activations, each worth one step.
+///
+/// They are counted from the real zero: what a file's quantizer with a zero point stores from
+/// −128 to 127 is here that range less its zero point.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActivationGrid {
@@ -47,8 +50,17 @@ pub struct ActivationGrid {
 impl ActivationGrid {
     /// The hardware's 8 bits, −128 to 127, with this step.
     pub fn hardware(step: f32) -> Self {
+        Self::of_bytes(step, 0)
+    }
+
+    /// The hardware's 8 bits, −128 to 127, with this step and zero point.
+    pub fn of_bytes(step: f32, zero: i8) -> Self {
         let (low, high) = ActivationCodes::Signed.bounds(BitWidth::EIGHT);
-        Self { step, low, high }
+        Self {
+            step,
+            low: low - i16::from(zero),
+            high: high - i16::from(zero),
+        }
     }
 
     /// The grid whose largest integer stands for `range`; a tensor that is never positive
@@ -77,17 +89,35 @@ impl ActivationGrid {
         self.step * f32::from(self.high)
     }
 
+    /// The zero point of its integers where they are stored as bytes with a sign: 0 where they are
+    /// such themselves, else the one nearest to 0 with which all of a [valid](Self::validate) grid fit.
+    pub fn zero(&self) -> i8 {
+        let below = i16::from(i8::MIN) - self.low;
+        let above = i16::from(i8::MAX) - self.high;
+        // A valid grid is past one end at most.
+        let zero = below.max(0) + above.min(0);
+        zero.clamp(i8::MIN.into(), i8::MAX.into()) as i8
+    }
+
+    /// The smallest and largest integer as they are stored, zero point and all.
+    pub fn stored(&self) -> (i8, i8) {
+        let zero = i16::from(self.zero());
+        let end = |value: i16| (value + zero).clamp(i8::MIN.into(), i8::MAX.into()) as i8;
+        (end(self.low), end(self.high))
+    }
+
     /// Checks a grid that was read from a file.
     ///
     /// # Errors
     /// One sentence with the step or the integers, and what is allowed.
     pub fn validate(&self) -> Result<(), String> {
         check_positive("activation step", self.step).map_err(|e| e.to_string())?;
-        if (-128..=0).contains(&self.low) && (1..=255).contains(&self.high) {
+        let ends = (-255..=0).contains(&self.low) && (1..=255).contains(&self.high);
+        if ends && self.high - self.low <= 255 {
             return Ok(());
         }
         Err(format!(
-            "activations are {} to {}; allowed are -128 to 0, to 1 to 255",
+            "activations are {} to {}; allowed are -255 to 0, to 1 to 255, and 256 of them at most",
             self.low, self.high
         ))
     }
@@ -113,6 +143,29 @@ mod tests {
                 step(ActivationCodes::Unsigned),
             );
             assert!(signed > 2.0 * unsigned, "{signed} against {unsigned}");
+        }
+    }
+
+    #[test]
+    fn every_grid_of_256_integers_is_stored_with_one_zero_point_and_wider_ones_are_refused() {
+        for low in -255..=0i16 {
+            for high in 1..=255i16 {
+                let step = 0.5;
+                let grid = ActivationGrid { step, low, high };
+                if high - low > 255 {
+                    assert!(grid.validate().unwrap_err().contains("256 of them"));
+                    continue;
+                }
+                grid.validate().unwrap();
+                let zero = i16::from(grid.zero());
+                let (first, last) = grid.stored();
+                assert_eq!(
+                    (i16::from(first) - zero, i16::from(last) - zero),
+                    (low, high)
+                );
+                let signed = low >= -128 && high <= 127;
+                assert_eq!(signed, zero == 0);
+            }
         }
     }
 

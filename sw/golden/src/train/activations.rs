@@ -46,11 +46,6 @@ impl ActivationOptions {
         )
     }
 
-    /// Whether the hardware has these integers.
-    pub fn is_exportable(&self) -> bool {
-        self.quantize && self.codes.bounds(self.bits).1 <= i16::from(i8::MAX)
-    }
-
     /// The grids of all tensors whose largest values are these; tensors that share one have that
     /// of its owner ([`Architecture::grid_owners`]), and the logits have none.
     pub fn grids(
@@ -63,7 +58,7 @@ impl ActivationOptions {
             return vec![None; ranges.len()];
         }
         let grid = |owner: usize| match owner {
-            0 => ActivationGrid::hardware(input.step()),
+            0 => ActivationGrid::of_bytes(input.step(), input.zero()),
             owner => ActivationGrid::of_range(ranges[owner], self.bits, self.codes),
         };
         let owners = architecture.grid_owners().into_iter();

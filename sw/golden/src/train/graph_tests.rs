@@ -186,7 +186,7 @@ fn a_run_of_a_graph_goes_on_from_its_state_to_the_same_bits_and_from_no_other_gr
         run.step().unwrap();
     }
     let state = run.to_bytes();
-    let mut run = Run::resume(&state, &start(&data), &data, &options).unwrap();
+    let mut run = Run::resume(&state, start(&data), &data, &options).unwrap();
     while run.steps_taken() < run.steps() {
         run.step().unwrap();
     }

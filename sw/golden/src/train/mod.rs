@@ -8,7 +8,7 @@
 //! exported.
 //!
 //! `options` says what can be chosen, `methods` and `adversarial` what makes weights robust,
-//! `memory` where they are read from meanwhile, `quantizer` what becomes of a layer's weights; `run` is the loop, `step` what
+//! `memory` where they are read from meanwhile, `quantizer` what becomes of a layer's weights; `start` is what a run begins with, `run` the loop, `step` what
 //! happens in it, `state` how a run survives its process.
 
 mod activations;
@@ -23,6 +23,7 @@ mod optimizer;
 mod options;
 mod quantizer;
 mod run;
+mod start;
 mod state;
 mod step;
 
@@ -36,4 +37,5 @@ pub use methods::{Clipping, Combine, Perturbation, Scheme};
 pub use options::{Decay, OptionsError, Schedule, TrainingOptions};
 pub use quantizer::{FirstRange, LayerQuantizer, QuantizerName, WcatOptions};
 pub use run::{Run, Trained, train};
+pub use start::Start;
 pub use state::STATE_VERSION;

@@ -250,6 +250,33 @@ impl LayerQuantizer {
         })
     }
 
+    /// The quantizer of a layer that has a grid already: one that stays, or what is learned begins
+    /// with its steps. Learned ranges and steps use all integers of the width.
+    ///
+    /// # Errors
+    /// A step that no quantizer has.
+    pub(super) fn begin_on(
+        own: &WeightGrid,
+        options: &TrainingOptions,
+    ) -> Result<Self, QuantizeError> {
+        let width = options.weight_bits;
+        let steps = || own.steps(own.len()).unwrap_or_default().into_iter();
+        Ok(match options.quantizer {
+            QuantizerName::Wcat => {
+                let rules = options.wcat.rules();
+                // A step is proportional to its range.
+                let unit = Wcat::new(width, 1.0, rules)?.grid().step();
+                let ranges = steps().map(|step| Wcat::new(width, step / unit, rules));
+                Self::Wcat(ranges.collect::<Result<_, _>>()?)
+            }
+            QuantizerName::Lsq => {
+                let steps = steps().map(|step| Lsq::new(width, step));
+                Self::Lsq(steps.collect::<Result<_, _>>()?)
+            }
+            _ => Self::Fixed(own.clone()),
+        })
+    }
+
     /// The grid for these weights.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use super::gradients::Gradients;
 use super::optimizer::Momentum;
 use super::options::TrainingOptions;
 use super::quantizer::LayerQuantizer;
+use super::start::Start;
 use super::state::StartMark;
 use crate::data::Dataset;
 use crate::float::FloatModel;
@@ -52,7 +53,7 @@ impl Trained {
 /// # Errors
 /// A sentence when a setting, the data or the loss is not usable.
 pub fn train(
-    start: FloatModel,
+    start: impl Into<Start>,
     data: &Dataset,
     options: &TrainingOptions,
 ) -> Result<Trained, TrainError> {
@@ -92,6 +93,8 @@ pub struct Run<'d> {
     pub(super) epoch_loss: f32,
     /// What the run started from.
     pub(super) start: StartMark,
+    /// The network's own grids, if it goes on from them.
+    pub(super) own: Option<Quantization>,
     order: Vec<usize>,
 }
 
@@ -101,11 +104,20 @@ impl<'d> Run<'d> {
     /// # Errors
     /// A sentence when a setting or the data is not usable.
     pub fn new(
-        start: FloatModel,
+        start: impl Into<Start>,
         data: &'d Dataset,
         options: &TrainingOptions,
     ) -> Result<Self, TrainError> {
         options.validate()?;
+        let start = start.into();
+        let mark = StartMark::of(&start);
+        let Start {
+            model: start,
+            grids: own,
+        } = start;
+        if let Some(own) = &own {
+            own.check_options(options)?;
+        }
         check_data(&start, data, options)?;
         let architecture = &start.architecture;
         let layers = architecture.network.layers.len();
@@ -127,14 +139,17 @@ impl<'d> Run<'d> {
             step: 0,
             losses: Vec::new(),
             epoch_loss: 0.0,
-            start: StartMark::of(&start),
+            start: mark,
+            own,
             order: Vec::new(),
             options: options.clone(),
             model: start,
             data,
         };
         run.memory = run.new_memory()?;
-        if run.is_quantized() {
+        if let Some(own) = &run.own {
+            run.ranges = own.ranges();
+        } else if run.is_quantized() {
             let images = data.first(CALIBRATION_IMAGES);
             let model = &run.model;
             let evaluator = Evaluator::exact(&model.architecture, &model.parameters);
@@ -227,8 +242,11 @@ impl<'d> Run<'d> {
         self.step >= self.float_steps()
     }
 
-    /// Steps before quantization begins.
+    /// Steps before quantization begins: none on a network's own grids.
     pub(super) fn float_steps(&self) -> usize {
+        if self.own.is_some() {
+            return 0;
+        }
         (self.options.float_share * self.steps() as f32) as usize
     }
 
@@ -240,6 +258,9 @@ impl<'d> Run<'d> {
     /// Grids of all tensors' activations.
     pub(super) fn activations(&self) -> Vec<Option<ActivationGrid>> {
         let model = &self.model;
+        if let Some(own) = &self.own {
+            return own.moved(&model.architecture.grid_owners(), &self.ranges);
+        }
         let options = &self.options.activations;
         options.grids(&model.architecture, model.input, &self.ranges)
     }

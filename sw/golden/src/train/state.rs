@@ -10,8 +10,9 @@ use super::error::TrainError;
 use super::options::TrainingOptions;
 use super::quantizer::LayerQuantizer;
 use super::run::Run;
+use super::start::Start;
 use crate::data::Dataset;
-use crate::float::{FloatModel, Form, Part, StateParts, Taker, decode, encode};
+use crate::float::{Form, Part, StateParts, Taker, decode, encode};
 use crate::model::InputMap;
 use crate::network::{Epsilon, LayerGradients, LayerParameters, Parameters};
 use crate::quantize::{Granularity, WeightGrid};
@@ -91,12 +92,13 @@ pub(super) struct StartMark {
     classes: usize,
     input: InputMap,
     /// BLAKE3 of its parameters, in hexadecimal; and of its ε, where that is not the usual one, or
-    /// of the layers of a graph.
+    /// of the layers of a graph, and of its own grids, if it goes on from them.
     hash: String,
 }
 
 impl StartMark {
-    pub fn of(model: &FloatModel) -> Self {
+    pub fn of(start: &Start) -> Self {
+        let model = &start.model;
         let mut hasher = blake3::Hasher::new();
         let mut add = |values: &mut dyn Iterator<Item = &f32>| {
             for value in values {
@@ -126,6 +128,9 @@ impl StartMark {
                 let text = serde_json::to_vec(&layers).expect("layers are plain data");
                 hasher.update(&text);
             }
+        }
+        if let Some(grids) = &start.grids {
+            hasher.update(&serde_json::to_vec(grids).expect("grids are plain data"));
         }
         Self {
             network: model.network.to_string(),
@@ -206,15 +211,20 @@ impl<'d> Run<'d> {
     /// A sentence when they are no state, or one of another network, other data or options.
     pub fn resume(
         bytes: &[u8],
-        start: &FloatModel,
+        start: impl Into<Start>,
         data: &'d Dataset,
         options: &TrainingOptions,
     ) -> Result<Self, TrainError> {
+        let start = start.into();
         let (checkpoint, (state, velocities)) = decode(bytes, |text, parameters, taker| {
-            read(text, parameters, taker, (start, data, options))
+            read(text, parameters, taker, (&start, data, options))
         })
         .map_err(TrainError::State)?;
-        let mut run = Self::new(checkpoint.model, data, options)?;
+        let now = Start {
+            model: checkpoint.model,
+            grids: start.grids,
+        };
+        let mut run = Self::new(now, data, options)?;
         let problem = |problem: &str| TrainError::State(problem.to_owned());
         let layers = run.model.parameters.layers.len();
         if state.quantizers.len() != layers
@@ -301,7 +311,7 @@ fn read(
     header: Option<serde_json::Value>,
     parameters: &Parameters,
     taker: &mut Taker<'_, '_>,
-    (start, data, options): (&FloatModel, &Dataset, &TrainingOptions),
+    (start, data, options): (&Start, &Dataset, &TrainingOptions),
 ) -> Result<(State, Velocities), String> {
     let header = header.ok_or("this is a network without the state of its training")?;
     let unreadable = |e: serde_json::Error| {

@@ -76,7 +76,7 @@ fn a_run_broken_off_after_any_step_ends_with_the_same_bits() {
         let mut run = Run::new(start(&data), &data, &options).unwrap();
         for step in 0..run.steps() {
             let bytes = run.to_bytes();
-            let resumed = Run::resume(&bytes, &start(&data), &data, &options).unwrap();
+            let resumed = Run::resume(&bytes, start(&data), &data, &options).unwrap();
             assert!(resumed.to_bytes() == bytes, "step {step}");
             let resumed = finish(resumed);
             let name = options.quantizer;
@@ -97,7 +97,7 @@ fn a_state_of_other_data_options_or_version_is_refused_with_what_differs() {
     }
     let bytes = run.to_bytes();
     let refuse = |bytes: &[u8], data: &Dataset, options: &TrainingOptions| {
-        let error = Run::resume(bytes, &start(data), data, options).unwrap_err();
+        let error = Run::resume(bytes, start(data), data, options).unwrap_err();
         error.to_string()
     };
     let other = TrainingOptions {
@@ -153,7 +153,7 @@ fn a_state_of_another_network_or_other_first_weights_is_refused() {
         let error = Run::resume(&bytes, &other, &data, &options).unwrap_err();
         assert!(error.to_string().contains("another run"), "{error}");
     }
-    assert!(Run::resume(&bytes, &start(&data), &data, &options).is_ok());
+    assert!(Run::resume(&bytes, start(&data), &data, &options).is_ok());
     // A run keeps the epsilon of what it started from, broken off or not.
     let whole = finish(Run::new(epsilon.clone(), &data, &options).unwrap());
     let mut run = Run::new(epsilon.clone(), &data, &options).unwrap();
@@ -178,10 +178,10 @@ fn a_state_whose_quantizers_are_not_those_of_its_run_is_refused() {
         run.step().unwrap();
         let refuse = |change: &dyn Fn(&mut Run<'_>)| {
             let bytes = run.to_bytes();
-            let mut changed = Run::resume(&bytes, &start(&data), &data, &options).unwrap();
+            let mut changed = Run::resume(&bytes, start(&data), &data, &options).unwrap();
             change(&mut changed);
             let bytes = changed.to_bytes();
-            Run::resume(&bytes, &start(&data), &data, &options).is_err()
+            Run::resume(&bytes, start(&data), &data, &options).is_err()
         };
         assert!(refuse(&|run| run.quantizers.fill(None)));
         assert!(refuse(&|run| run.optimizer.learned[0].push(0.0)));

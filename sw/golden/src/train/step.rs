@@ -12,6 +12,7 @@ use super::optimizer::learning_rate;
 use super::options::TrainingOptions;
 use super::quantizer::LayerQuantizer;
 use super::run::Run;
+use super::start::own_grid;
 use crate::data::{Draw, Pixels};
 use crate::model::InputTable;
 use crate::network::{Chunk, LayerParameters, Norm, Prepared, Statistics};
@@ -210,13 +211,15 @@ impl Run<'_> {
             rate: self.options.learning_rate,
         };
         let activations = self.activations();
-        let options = &self.options;
+        let (options, own) = (&self.options, &self.own);
         let layers = self.model.parameters.layers.par_iter_mut();
         let layers: Vec<_> = layers
             .zip(&mut self.quantizers)
-            .map(|(layer, quantizer)| {
+            .enumerate()
+            .map(|(index, (layer, quantizer))| {
                 let weighted = layer.as_mut().filter(|layer| layer.has_weights());
-                let rounded = weighted.map(|layer| round(layer, quantizer, options));
+                let own = own_grid(own, index);
+                let rounded = weighted.map(|layer| round(layer, quantizer, (options, own)));
                 rounded.transpose()
             })
             .collect();
@@ -345,8 +348,9 @@ impl Run<'_> {
         let layers = self.model.parameters.layers.iter().flatten();
         let moment_weight = first(layers.into_iter().any(trained));
         let toward = |old: &mut f32, new: f32, weight: f32| *old += weight * (new - *old);
-        let learned = self.learns_ranges();
-        for tensor in (1..self.ranges.len()).filter(|_| !learned) {
+        // A network's own grids stay, or are learned from.
+        let fixed = self.learns_ranges() || self.own.is_some();
+        for tensor in (1..self.ranges.len()).filter(|_| !fixed) {
             let seen: f32 = self.chunks.iter().map(|c| c.maxima()[tensor] * share).sum();
             toward(&mut self.ranges[tensor], seen, range_weight);
         }
@@ -423,12 +427,17 @@ impl Run<'_> {
 fn round(
     layer: &mut LayerParameters,
     quantizer: &mut Option<LayerQuantizer>,
-    options: &TrainingOptions,
+    (options, own): (&TrainingOptions, Option<&WeightGrid>),
 ) -> Result<(WeightGrid, QuantizedWeights), QuantizeError> {
-    let quantizer = match quantizer {
-        Some(quantizer) => quantizer,
-        None => quantizer.insert(LayerQuantizer::begin(&layer.weight, options)?),
+    let begun = match (&quantizer, own) {
+        (Some(_), _) => None,
+        (None, Some(own)) => Some(LayerQuantizer::begin_on(own, options)?),
+        (None, None) => Some(LayerQuantizer::begin(&layer.weight, options)?),
     };
+    if let Some(begun) = begun {
+        *quantizer = Some(begun);
+    }
+    let quantizer = quantizer.as_ref().expect("it has begun");
     let grid = quantizer.grid(&layer.weight, options)?;
     let ranges = options.allowed();
     grid.throttle(&mut layer.weight, &ranges, quantizer.throttle());

@@ -3,11 +3,22 @@
 use super::building::{Building, MISSING};
 use super::target::Target;
 use super::value::{Value, View};
-use crate::lower::{scale, shape};
+use crate::lower::shape;
 use crate::network::{Operator, QuantizedForm, TensorId};
 use brownout_spec::program::{Operation, Padding, Steps};
 
 impl<'n> Building<'n> {
+    /// What all layers make.
+    pub fn all_layers(&mut self) -> Result<(), String> {
+        let network = self.network;
+        for (index, layer) in network.layers.iter().enumerate() {
+            let made = self.layer(index);
+            let made = made.map_err(|problem| format!("{}: {problem}", layer.name))?;
+            self.values[layer.writes] = Some(made);
+        }
+        Ok(())
+    }
+
     /// What a layer makes.
     pub fn layer(&mut self, index: usize) -> Result<Value<'n>, String> {
         let network = self.network;
@@ -16,7 +27,7 @@ impl<'n> Building<'n> {
         match &layer.operator {
             Operator::Convolution(convolution) => self.convolution(index, convolution),
             Operator::Dense(dense) => self.dense(index, dense),
-            Operator::BatchNorm(norm) => self.affine(value, &scale::folded(norm), &layer.name),
+            Operator::BatchNorm(norm) => self.norm(value, norm, &layer.name),
             Operator::Affine(affine) => self.affine(value, affine, &layer.name),
             Operator::Add => self.add(index),
             Operator::Concat => self.concat(index),

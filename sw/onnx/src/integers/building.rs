@@ -5,6 +5,7 @@ use super::node::Node;
 use super::value::{Image, Open, Stored, Sum, Value, View};
 use crate::lower::shape;
 use crate::network::{Expression, Network, Operator, TensorId};
+use brownout_golden::model::InputMap;
 use brownout_spec::program::{MAX_CHANNELS, Operation, Padding, Shape, Window};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ const MOST_WAITING: usize = 1 << 20;
 /// A network on its way to integers.
 pub(super) struct Building<'n> {
     pub network: &'n Network,
+    /// What a pixel means to the network.
+    pub pixels: InputMap,
     pub values: Vec<Option<Value<'n>>>,
     pub nodes: Vec<Node<'n>>,
     /// Shape of the network's input.
@@ -27,6 +30,8 @@ pub(super) struct Building<'n> {
     pub image: Shape,
     pub first: Option<First>,
     pub remarks: Vec<String>,
+    /// The layer of the results that a quantizer stands behind, where its bounds are left out.
+    pub rounded_results: Option<String>,
     /// For each tensor a clip that alone reads it.
     pub clipped: Vec<Option<Clipped>>,
     /// Channels that have waited for a quantizer so far.
@@ -62,7 +67,7 @@ fn clipped(network: &Network) -> Vec<Option<Clipped>> {
 }
 
 impl<'n> Building<'n> {
-    pub fn new(network: &'n Network) -> Self {
+    pub fn new(network: &'n Network, pixels: InputMap) -> Self {
         let mut values = vec![None; network.tensors.len()];
         values[network.input] = Some(Value::Image(Image {
             factor: vec![1.0],
@@ -72,12 +77,14 @@ impl<'n> Building<'n> {
         let image = shape(network.tensors[network.input].shape);
         Self {
             network,
+            pixels,
             values,
             nodes: Vec::new(),
             input: image,
             image,
             first: None,
             remarks: Vec::new(),
+            rounded_results: None,
             clipped: clipped(network),
             waited: 0,
         }
@@ -118,6 +125,15 @@ impl<'n> Building<'n> {
         }
     }
 
+    /// What a step of a tensor of the integer network stands for; none where that differs from
+    /// channel to channel.
+    pub fn step(&self, tensor: usize) -> Option<f64> {
+        match tensor {
+            0 => self.first.as_ref().map(First::unit),
+            k => self.nodes[k - 1].meaning.step,
+        }
+    }
+
     /// The zero point of a tensor of the integer network.
     pub fn zero(&self, tensor: usize) -> i8 {
         match tensor {
@@ -149,6 +165,7 @@ impl<'n> Building<'n> {
                     expression: Some(Arc::new(Expression::X)),
                     is_line: true,
                     view,
+                    norm: None,
                     sum: Sum {
                         name: name.to_owned(),
                         operation: Operation::AveragePool {
@@ -208,6 +225,7 @@ impl<'n> Sum<'n> {
             expression: None,
             is_line: true,
             view: View::PLAIN,
+            norm: None,
         }))
     }
 }

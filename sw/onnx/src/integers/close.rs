@@ -2,13 +2,14 @@
 
 use super::building::{Building, MISSING};
 use super::first::First;
-use super::node::{Node, WHOLE};
+use super::node::{Meaning, Node, WHOLE};
 use super::target::Target;
 use super::value::{Open, Stored, Value, View};
-use crate::network::TensorId;
+use crate::network::{Expression, Function, TensorId};
 use brownout_golden::export::RealScale;
 use brownout_spec::arithmetic::TABLE_ENTRIES;
 use brownout_spec::program::Operation;
+use std::sync::Arc;
 
 impl<'n> Building<'n> {
     /// The integers that a quantizer makes, which are the file's tensor `said`.
@@ -89,7 +90,7 @@ impl<'n> Building<'n> {
             return Ok(Stored { tensor, grid, view });
         }
         let node = match (target.is_sign, open.is_line, &open.expression) {
-            (true, true, _) => self.sign(&open)?,
+            (true, true, _) => self.sign(&open, target)?,
             (false, true, _) => self.rounded(&open, target)?,
             (_, false, Some(_)) => self.tabled(&open, target)?,
             (_, false, None) => {
@@ -181,6 +182,13 @@ impl<'n> Building<'n> {
             table: None,
             said: None,
             open: None,
+            meaning: Meaning {
+                range: target.bounds,
+                ends: open.ends(),
+                norm: open.norm.clone(),
+                is_sign: target.is_sign,
+                ..Meaning::of(target.uniform_step())
+            },
         }
     }
 
@@ -229,7 +237,7 @@ impl<'n> Building<'n> {
 
     /// Whether sums are at least 0: twice what they are beyond the smallest integer of which that
     /// is so, and one, between −1 and 1.
-    fn sign(&self, open: &Open<'n>) -> Result<Node<'n>, String> {
+    fn sign(&self, open: &Open<'n>, target: &Target) -> Result<Node<'n>, String> {
         if open.operand.is_some() {
             return Err(
                 "it keeps the sign of a sum of two tensors; allowed is one tensor".to_owned(),
@@ -256,20 +264,7 @@ impl<'n> Building<'n> {
             constants,
             residual: None,
         };
-        Ok(Node {
-            name: open.sum.name.clone(),
-            operation: open.sum.operation,
-            reads: open.sum.reads.clone(),
-            learned: open.sum.learned,
-            front: open.sum.front,
-            shape: open.sum.shape,
-            real,
-            zero: 0,
-            bounds: (-1, 1),
-            table: None,
-            said: None,
-            open: None,
-        })
+        Ok(self.node(open, target, real, (-1, 1)))
     }
 
     /// A function of a tensor of 8 bits as its 256 values.
@@ -296,11 +291,34 @@ impl<'n> Building<'n> {
             constants: vec![own; channels],
             residual: None,
         };
+        let mut node = self.node(open, target, real, WHOLE);
+        // Of the source's steps less its zero point, whatever the file sees in its integers.
+        let source = open.sum.reads[0];
+        if let Some(step) = self.step(source) {
+            let summand = (i64::from(self.zero(source)) - grid.zero) as f64 * scale;
+            let line = Expression::of(Function::Affine(scale / step, summand));
+            node.meaning.function = Some(match (scale == step, summand == 0.0) {
+                (true, true) => Arc::clone(expression),
+                _ => expression.after(&Arc::new(line)),
+            });
+        }
         Ok(Node {
             operation: Operation::Pointwise,
             table: Some(table),
-            ..self.node(open, target, real, WHOLE)
+            ..node
         })
+    }
+}
+
+impl Open<'_> {
+    /// What the first channel is clipped to: the others' integers are clipped alike, where they are
+    /// rounded between the same bounds.
+    fn ends(&self) -> (f64, f64) {
+        let first = |ends: &[f64], none: f64| ends.first().copied().unwrap_or(none);
+        (
+            first(&self.low, f64::NEG_INFINITY),
+            first(&self.high, f64::INFINITY),
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! Layers are added, once each.
 
 use super::building::Building;
-use super::node::{Node, WHOLE};
+use super::node::{Meaning, Node, WHOLE};
 use brownout_golden::export::RealScale;
 use brownout_spec::config::MAX_LAYERS;
 use brownout_spec::program::{Operation, Padding, Shape, Window};
@@ -54,7 +54,8 @@ impl<'n> Building<'n> {
         reads: Vec<usize>,
         shape: Shape,
     ) -> Node<'n> {
-        let zero = self.zero(reads[0]);
+        let reads_first = reads[0];
+        let zero = self.zero(reads_first);
         let channels = match operation {
             Operation::Concat => 0,
             _ => shape.channels,
@@ -76,6 +77,7 @@ impl<'n> Building<'n> {
             table: None,
             said: None,
             open: None,
+            meaning: Meaning::of(self.step(reads_first)),
         }
     }
 

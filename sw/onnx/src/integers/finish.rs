@@ -1,16 +1,15 @@
 //! The last step: the results, which channel goes where, and everything as integers.
 
 use super::building::Building;
-use super::node::Node;
+use super::first::First;
+use super::node::{Meaning, Node, WHOLE};
 use super::order::orders;
 use super::value::{Grid, Learned, Open, Stored, Value, View};
 use super::{Integers, Said};
 use crate::network::Weights;
 use crate::quantization::of_channel;
 use brownout_golden::export::{RealScale, fitted};
-use brownout_golden::model::{
-    InputMap, IntegerModel, LayerTensors, LayerWeights, Origin, accumulator_bound,
-};
+use brownout_golden::model::{IntegerModel, LayerTensors, LayerWeights, Origin, accumulator_bound};
 use brownout_spec::arithmetic::{ChannelParameters, OutputScale};
 use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
@@ -22,13 +21,18 @@ use ndarray::Array4;
 /// Integers of four bits.
 const NIBBLE: std::ops::RangeInclusive<i8> = -8..=7;
 
+/// Layers whose channels and shapes are known, and no scale yet.
+pub(super) struct Ordered {
+    pub first: First,
+    /// For each tensor, which channel of the file each channel is.
+    pub orders: Vec<Vec<usize>>,
+    pub network: Network,
+    pub shapes: Vec<LayerShapes>,
+}
+
 impl<'n> Building<'n> {
-    /// The model.
-    pub fn finish(
-        mut self,
-        (name, origin): (&str, &str),
-        pixels: InputMap,
-    ) -> Result<Integers, String> {
+    /// The layers that the results need, in order.
+    pub fn ordered(&mut self) -> Result<Ordered, String> {
         let output = self.value(self.network.output)?;
         let last = self.results(output)?;
         self.fold_clips(last);
@@ -40,12 +44,33 @@ impl<'n> Building<'n> {
             );
         };
         let orders = orders(&self.nodes, self.input.channels)?;
-        let mut network = self.graph(first.zero);
+        let network = self.graph(first.zero);
         let shapes = network.maps().map_err(|problem| problem.to_string())?;
         self.check_shapes(&shapes)?;
         let lengths = orders.iter().skip(1).map(Vec::len);
         if !lengths.eq(shapes.iter().map(|shapes| shapes.output.channels)) {
             return Err("the channels of its layers do not fit together".to_owned());
+        }
+        Ok(Ordered {
+            first,
+            orders,
+            network,
+            shapes,
+        })
+    }
+
+    /// The model.
+    pub fn finish(mut self, (name, origin): (&str, &str)) -> Result<Integers, String> {
+        let Ordered {
+            first,
+            orders,
+            mut network,
+            shapes,
+        } = self.ordered()?;
+        if let Some(name) = &self.rounded_results {
+            self.remarks.push(format!(
+                "the results of {name} are in the steps of the quantizer behind it, but in 32 bits: its bounds and its zero point are left out"
+            ));
         }
         let bits = self.weight_bits();
         let count = self.nodes.len();
@@ -78,7 +103,7 @@ impl<'n> Building<'n> {
             })
         });
         let tensors = said.collect();
-        let input = self.input_map(&first, pixels)?;
+        let input = self.input_map(&first)?;
         let model = IntegerModel {
             origin: Origin {
                 name: name.to_owned(),
@@ -160,10 +185,7 @@ impl<'n> Building<'n> {
                 if let Some((_, more)) = &mut node.said {
                     *more += i64::from(zero);
                 }
-                self.remarks.push(format!(
-                    "the results of {} are in the steps of the quantizer behind it, but in 32 bits: its bounds and its zero point are left out",
-                    node.name
-                ));
+                self.rounded_results = Some(node.name.clone());
                 Ok(tensor)
             }
             (_, Some(_)) if !read => {
@@ -261,7 +283,7 @@ impl<'n> Building<'n> {
     }
 
     /// The narrower width that all weights fit.
-    fn weight_bits(&mut self) -> WeightBits {
+    pub fn weight_bits(&mut self) -> WeightBits {
         let fits = |node: &&Node<'_>| {
             let grid = node.learned.and_then(|learned| learned.weights.grid());
             grid.is_none_or(|grid| {
@@ -332,10 +354,14 @@ fn wide<'n>(open: &Open<'n>) -> Node<'n> {
             residual: open.operand.map(|operand| operand / unit),
         },
         zero: 0,
-        bounds: super::node::WHOLE,
+        bounds: WHOLE,
         table: None,
         said: None,
         open: None,
+        meaning: Meaning {
+            norm: open.norm.clone(),
+            ..Meaning::of(Some(unit))
+        },
     }
 }
 
@@ -392,7 +418,7 @@ impl Node<'_> {
 }
 
 /// Weights in the order of the tensors that a layer reads and writes.
-fn weights(
+pub(super) fn weights(
     learned: &Learned<'_>,
     shapes: &LayerShapes,
     (source, order): (&[usize], &[usize]),

@@ -19,6 +19,11 @@ impl First {
         same(&self.factor) && same(&self.offset)
     }
 
+    /// What a step stands for in front of factor and summand, of several channels in the first.
+    pub fn unit(&self) -> f64 {
+        (self.step / self.factor[0]).abs()
+    }
+
     /// The map from pixels that it is, where pixels mean that.
     pub fn map(&self, pixels: Normalization, channels: usize) -> Result<InputQuantizer, String> {
         let single = |values: &[f64]| values.iter().map(|&v| v as f32).collect::<Vec<_>>();

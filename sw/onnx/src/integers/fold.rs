@@ -27,6 +27,7 @@ impl Building<'_> {
             }
             let (low, high) = self.nodes[index].bounds;
             let said = self.nodes[index].said;
+            let ends = self.nodes[index].meaning.ends;
             let node = &mut self.nodes[source - 1];
             if !computes(node) {
                 continue;
@@ -35,6 +36,8 @@ impl Building<'_> {
                 low.clamp(node.bounds.0, node.bounds.1),
                 high.clamp(node.bounds.0, node.bounds.1),
             );
+            let own = &mut node.meaning.ends;
+            *own = (own.0.max(ends.0), own.1.min(ends.1));
             node.said = said;
             node.open = None;
             becomes[index + 1] = source;

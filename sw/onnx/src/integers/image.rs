@@ -6,11 +6,20 @@ use super::target::RECENTRED;
 use super::value::{Grid, Image, Stored, Value, View};
 use crate::quantization::Linear;
 use crate::tensor::Element;
-use brownout_golden::model::InputMap;
+use brownout_golden::model::{InputMap, Normalization};
+
+/// A pixel of full ink.
+const FULL_INK: f64 = 255.0;
 
 impl<'n> Building<'n> {
-    /// Remembers the first quantizer.
-    pub fn begin(&mut self, first: First) -> Result<(), String> {
+    /// Remembers the first quantizer; of bytes as they are, in shares of full ink.
+    pub fn begin(&mut self, mut first: First) -> Result<(), String> {
+        if self.pixels == InputMap::Bytes {
+            first
+                .factor
+                .iter_mut()
+                .for_each(|factor| *factor *= FULL_INK);
+        }
         match &self.first {
             Some(other) if *other != first => Err(
                 "it quantizes the image in another way than an earlier node does; allowed is one quantizer of the image"
@@ -58,7 +67,10 @@ impl<'n> Building<'n> {
         ));
         // 255 times the share of full ink, less 128, whatever the zero point is.
         self.begin(First {
-            factor: vec![255.0],
+            factor: match self.pixels {
+                InputMap::Bytes => vec![1.0],
+                _ => vec![FULL_INK],
+            },
             offset: vec![-128.0 - f64::from(zero)],
             step: 1.0,
             zero,
@@ -78,10 +90,15 @@ impl<'n> Building<'n> {
     }
 
     /// The map from pixels that the first quantizer is, where pixels mean that.
-    pub fn input_map(&self, first: &First, pixels: InputMap) -> Result<InputMap, String> {
+    pub fn input_map(&self, first: &First) -> Result<InputMap, String> {
+        let pixels = match self.pixels {
+            // Counted in the first quantizer's factors.
+            InputMap::Bytes => InputMap::Normalize(Normalization::UNIT),
+            other => other,
+        };
         let InputMap::Normalize(moments) = pixels else {
             return Err(format!(
-                "pixels as {pixels} have integers of their own, and the network quantizes its image itself; allowed are means and deviations, as unit"
+                "pixels as {pixels} have integers of their own, and the network quantizes its image itself; allowed are bytes, and means and deviations, as unit"
             ));
         };
         // What is the same for all channels is so for any number of them.

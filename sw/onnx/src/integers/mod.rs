@@ -12,7 +12,8 @@
 //! quantizer makes, [`image`] and [`first`] the one of the image, [`close`] all others. [`build`]
 //! goes from layer to layer, of which [`linear`], [`join`], [`windows`] and [`pointwise`] know the
 //! kinds. [`fold`] leaves clips out that are bounds, [`order`] says which channel goes where,
-//! [`finish`] makes the model, and [`told`] tells of it.
+//! [`finish`] makes the model, and [`told`] tells of it; [`grids`] makes a network in floating point
+//! with the same grids instead, and [`plain`] its map from pixels.
 
 mod build;
 mod building;
@@ -21,11 +22,13 @@ mod emit;
 mod finish;
 mod first;
 mod fold;
+mod grids;
 mod image;
 mod join;
 mod linear;
 mod node;
 mod order;
+mod plain;
 mod pointwise;
 mod target;
 mod term;
@@ -35,6 +38,7 @@ mod windows;
 
 use crate::network::{Network, Operator, QuantizedForm, TensorId};
 use brownout_golden::model::{InputMap, IntegerModel};
+use brownout_golden::quantized::QuantizedNetwork;
 use brownout_spec::program::Shape;
 use building::Building;
 
@@ -64,6 +68,15 @@ impl Integers {
             model,
         }
     }
+}
+
+/// A quantized network that can be trained, on exactly the file's grids.
+#[derive(Clone, Debug)]
+pub struct OnGrids {
+    /// The network, with the grids of its weights and activations.
+    pub network: QuantizedNetwork,
+    /// What the user should know: what was left out or moved, and why.
+    pub remarks: Vec<String>,
 }
 
 /// Which tensor of the file a layer writes.
@@ -97,12 +110,24 @@ pub fn integers(
     (name, origin): (&str, &str),
     pixels: InputMap,
 ) -> Result<Integers, String> {
-    let mut building = Building::new(network);
-    for (index, layer) in network.layers.iter().enumerate() {
-        let made = building
-            .layer(index)
-            .map_err(|problem| format!("{}: {problem}", layer.name))?;
-        building.values[layer.writes] = Some(made);
-    }
-    building.finish((name, origin), pixels)
+    let mut building = Building::new(network, pixels);
+    building.all_layers()?;
+    building.finish((name, origin))
+}
+
+/// A quantized network in floating point on the file's own grids: weights are steps times the
+/// file's integers, and each tensor's activations are rounded to the file's steps, counted from its
+/// zero point. Layers are those of [`integers`].
+///
+/// # Errors
+/// What has no integer form, or none that can be trained: a sentence with the node, what was found
+/// and what is allowed.
+pub fn on_grids(
+    network: &Network,
+    (name, origin): (&str, &str),
+    pixels: InputMap,
+) -> Result<OnGrids, String> {
+    let mut building = Building::new(network, pixels);
+    building.all_layers()?;
+    building.on_grids((name, origin))
 }

@@ -1,10 +1,11 @@
 //! Layers of the integer network, while their channels are in the file's order.
 
-use super::value::{Learned, Open};
-use crate::network::TensorId;
+use super::value::{Learned, Normed, Open};
+use crate::network::{Expression, TensorId};
 use brownout_golden::export::RealScale;
 use brownout_spec::arithmetic::TABLE_ENTRIES;
 use brownout_spec::program::{Operation, Shape};
+use std::sync::Arc;
 
 /// A layer whose output is rounded.
 #[derive(Clone, Debug)]
@@ -29,6 +30,38 @@ pub(super) struct Node<'n> {
     pub said: Option<(TensorId, i64)>,
     /// The sums that it rounds, unless it moves values or keeps a sign.
     pub open: Option<Box<Open<'n>>>,
+    pub meaning: Meaning,
+}
+
+/// What stored integers stand for, and how the file came to them.
+#[derive(Clone, Debug)]
+pub(super) struct Meaning {
+    /// What a step stands for; none where that differs from channel to channel.
+    pub step: Option<f64>,
+    /// All integers of the quantizer.
+    pub range: (i8, i8),
+    /// What the file clips numbers to in front of it.
+    pub ends: (f64, f64),
+    /// The norm behind the sums.
+    pub norm: Option<Arc<Normed>>,
+    /// What a table computes of the source's integers less its zero point.
+    pub function: Option<Arc<Expression>>,
+    /// Whether it keeps a sign alone.
+    pub is_sign: bool,
+}
+
+impl Meaning {
+    /// Of integers of a byte in such steps.
+    pub fn of(step: Option<f64>) -> Self {
+        Self {
+            step,
+            range: WHOLE,
+            ends: (f64::NEG_INFINITY, f64::INFINITY),
+            norm: None,
+            function: None,
+            is_sign: false,
+        }
+    }
 }
 
 /// All integers of a byte.

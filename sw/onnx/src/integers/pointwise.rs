@@ -1,9 +1,10 @@
 //! What makes one number of each: factors, clips, functions, and numbers of integers.
 
 use super::building::{Building, MISSING};
-use super::value::{Grid, Moved, Open, Stored, Value};
-use crate::network::{Affine, Expression, Function};
-use crate::quantization::Linear;
+use super::value::{Grid, Moved, Normed, Open, Stored, Value};
+use crate::lower::scale;
+use crate::network::{Affine, BatchNorm, Expression, Function};
+use crate::quantization::{Linear, of_channel};
 use brownout_spec::program::Operation;
 use std::sync::Arc;
 
@@ -131,6 +132,36 @@ impl<'n> Building<'n> {
         }
     }
 
+    /// A norm as factors and summands; of sums of products that nothing else has been done to it is
+    /// remembered that they are one.
+    pub fn norm(
+        &mut self,
+        value: Value<'n>,
+        norm: &BatchNorm,
+        name: &str,
+    ) -> Result<Value<'n>, String> {
+        let before = match &value {
+            Value::Open(open) if open.is_bare() => Some((open.factor.clone(), open.offset.clone())),
+            _ => None,
+        };
+        let mut made = self.affine(value, &scale::folded(norm), name)?;
+        if let (Value::Open(open), Some((factor, offset))) = (&mut made, before) {
+            let channels = offset.len();
+            let each = |values: &[f32]| {
+                let of = |channel| f64::from(of_channel(values, channel));
+                (0..channels).map(of).collect()
+            };
+            open.norm = Some(Arc::new(Normed {
+                factor,
+                offset,
+                mean: each(&norm.mean),
+                variance: each(&norm.variance),
+                epsilon: norm.epsilon,
+            }));
+        }
+        Ok(made)
+    }
+
     /// A clip, which narrows the range that there is.
     pub fn clip(
         &mut self,
@@ -252,6 +283,18 @@ fn behind(of: Option<Arc<Expression>>, function: Function) -> Option<Arc<Express
 }
 
 impl Open<'_> {
+    /// Whether these are sums of products that nothing has been done to.
+    fn is_bare(&self) -> bool {
+        let unclipped = self.low.iter().all(|&low| low == f64::NEG_INFINITY)
+            && self.high.iter().all(|&high| high == f64::INFINITY);
+        self.sum.learned.is_some()
+            && self.is_line
+            && unclipped
+            && self.norm.is_none()
+            && self.operand.is_none()
+            && self.sum.then.is_empty()
+    }
+
     /// Refuses what does not keep the zeros that the view has.
     pub fn check_zeros(&self, keeps: bool) -> Result<(), String> {
         match keeps || !self.view.has_zeros() {

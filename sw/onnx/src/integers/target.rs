@@ -246,6 +246,15 @@ impl Target {
         })
     }
 
+    /// Value of a step that all channels have.
+    pub fn uniform_step(&self) -> Option<f64> {
+        let first = *self.steps.first()?;
+        self.steps
+            .iter()
+            .all(|step| *step == first)
+            .then_some(first)
+    }
+
     /// Value of a step of a channel.
     pub fn step(&self, channel: usize) -> f64 {
         match self.steps.as_slice() {

@@ -96,6 +96,18 @@ pub(super) struct Open<'n> {
     /// Whether the line above is what it is.
     pub is_line: bool,
     pub view: View,
+    /// The first norm behind a convolution or a dense layer, which the line has in it.
+    pub norm: Option<Arc<Normed>>,
+}
+
+/// The line in front of a norm, and the norm's moments, one of each for every channel.
+#[derive(Clone, Debug)]
+pub(super) struct Normed {
+    pub factor: Vec<f64>,
+    pub offset: Vec<f64>,
+    pub mean: Vec<f64>,
+    pub variance: Vec<f64>,
+    pub epsilon: f32,
 }
 
 /// The image, in front of its quantizer: factor · x + offset.

@@ -10,7 +10,7 @@ const MOST_PRODUCTS: f32 = 8.0;
 ///
 /// # Errors
 /// A sentence when it has no gradient, or too many steps.
-pub(super) fn function(expression: &Expression) -> Result<Function, String> {
+pub(crate) fn function(expression: &Expression) -> Result<Function, String> {
     let mut steps = Steps::default();
     steps.expression(expression)?;
     Function::new(steps.0)

@@ -11,7 +11,7 @@
 //! [`finish`] gives channels and weights their places.
 
 mod finish;
-mod function;
+pub(crate) mod function;
 pub(crate) mod join;
 mod node;
 pub(crate) mod scale;

@@ -85,6 +85,8 @@ pub struct Network {
     pub output: TensorId,
     /// Whether images of the file have their channels behind rows and columns.
     pub channels_last: bool,
+    /// Whether the file takes bytes, and casts them to the numbers that they are.
+    pub casts_bytes: bool,
     /// What became of every node, in the graph's order.
     pub account: Vec<Entry>,
     /// What the user should know although it was read.

@@ -150,6 +150,10 @@ impl Walk<'_> {
                 let element = Element::from_code(code).map_err(|found| {
                     format!("{} casts to elements that are {found}", node.label())
                 })?;
+                // What quantizes the image would have made another tensor of it.
+                let is_image = of.tensor == self.network.input;
+                self.network.casts_bytes |=
+                    is_image && of.element == Element::U8 && element.is_float();
                 if !element.is_float() && element != of.element {
                     return Err(format!(
                         "{} casts a tensor of {} to {element}; allowed are floats, which change \

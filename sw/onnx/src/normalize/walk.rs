@@ -105,6 +105,7 @@ impl<'a> Walk<'a> {
                 input: 0,
                 output: 0,
                 channels_last: false,
+                casts_bytes: false,
                 account: Vec::new(),
                 warnings: Vec::new(),
             },

@@ -62,7 +62,7 @@ pub fn run(
     if let Restored::Changed(reason) = restored {
         remarks.push(format!("it has metadata of Brownout that are not believed, since {reason}: it is read as anybody's file"));
     }
-    let pixels = settings.pixels(&mut remarks);
+    let pixels = settings.pixels(&network, &mut remarks);
     let made = integers(&network, (&name, &origin), pixels);
     if let (Err(_), Some(explanation)) = (&made, &explanation) {
         // What was understood helps most where something was not.

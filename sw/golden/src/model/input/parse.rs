@@ -14,6 +14,7 @@ impl FromStr for InputMap {
         let named = match text.trim() {
             "halve" => Some(Self::Halve),
             "centre" => Some(Self::Centre),
+            "bytes" => Some(Self::Bytes),
             "cifar10" => Some(Self::Normalize(Normalization::CIFAR10)),
             "imagenet" => Some(Self::Normalize(Normalization::IMAGENET)),
             "mnist" => Some(Self::Normalize(Normalization::MNIST)),
@@ -31,7 +32,7 @@ fn moments(text: &str) -> Result<Normalization, String> {
     let units: Option<Vec<u64>> = parts.map(units).collect();
     let units = units.filter(|u| !u.is_empty()).ok_or_else(|| {
         format!(
-            "{text:?} is no map from pixels to activations; allowed are halve, centre, unit (pixel / 255), mnist, cifar10, imagenet, and means and deviations of the channels (to {DIGITS} digits), all means first, of a pixel / 255 or of pixels from 0 to 255, as in 0.1307,0.3081 or 0.4914,0.4822,0.4465,0.2470,0.2435,0.2616"
+            "{text:?} is no map from pixels to activations; allowed are halve, centre, bytes (0 to 255), unit (pixel / 255), mnist, cifar10, imagenet, and means and deviations of the channels (to {DIGITS} digits), all means first, of a pixel / 255 or of pixels from 0 to 255, as in 0.1307,0.3081 or 0.4914,0.4822,0.4465,0.2470,0.2435,0.2616"
         )
     })?;
     let channels = units.len() / 2;
