@@ -3,8 +3,9 @@
 //! Direct convolution over maps `[row][column][channel]`: the input is copied into a
 //! padded buffer, where the operands of one kernel row are contiguous, and tiles of
 //! neighbouring pixels × 16 output channels are kept in registers from the first product
-//! to the activation that leaves. A depthwise convolution multiplies channel by channel, so its
-//! padded input has 16 channels of each pixel together. Weights are packed once a network. A map,
+//! to the activation that leaves. A depthwise convolution multiplies channel by channel: with VNNI its
+//! padded input keeps the order of its pixels, with columns in planes where a step skips some, else it
+//! has 16 channels of each pixel together. Weights are packed once a network. A map,
 //! its padded copy and a block of weights stay in the first-level cache.
 //!
 //! A zero point costs nothing: padding holds it, and accumulators start at −zx·Σw, of the weights
