@@ -169,6 +169,18 @@ fn every_memory_is_its_rust_description() {
 }
 
 #[test]
+fn a_memory_of_which_only_some_words_are_looked_at_is_its_description_and_a_wrong_word_shows() {
+    let cut = cut(&benches()[1].configuration, "memory_1024x1x32");
+    let some = memory::with_words(&cut, 16);
+    let content = memory::content(&some);
+    content.prove(&some);
+    let other = some.replace("cells[read_address]", "cells[~read_address]");
+    content.reject(&other, &["merged"]);
+    let restless = some.replace("if (read_enable) ", "");
+    content.reject(&restless, &["still"]);
+}
+
+#[test]
 fn a_memory_that_writes_unasked_or_reads_what_it_writes_is_rejected() {
     let cut = cut(&small_memories(), "memory_5x2x32");
     let content = memory::content(&cut);
@@ -317,6 +329,9 @@ fn after_a_reset_nothing_of_before_comes_out() {
         ("weight_fifo", "reset"),
         ("fault_pipeline", "clear"),
         ("fault_pipeline", "reset"),
+        ("requantizer", "reset"),
+        ("column", "reset"),
+        ("columns", "reset"),
     ] {
         let cut = Cut::find(&design, kind).expect("a module that forgets");
         let (shown, theorems) = clearing::theorems(&cut).expect("claims");

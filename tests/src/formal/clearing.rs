@@ -23,7 +23,7 @@ struct Clearing {
     clocks: usize,
 }
 
-const CLEARINGS: [Clearing; 3] = [
+const CLEARINGS: [Clearing; 6] = [
     Clearing {
         kind: "strobe_delay",
         by: &["reset"],
@@ -44,6 +44,27 @@ const CLEARINGS: [Clearing; 3] = [
         source: "valid",
         silent: &["read", "enable_"],
         clocks: 3,
+    },
+    Clearing {
+        kind: "requantizer",
+        by: &["reset"],
+        source: "valid",
+        silent: &["shifted_valid"],
+        clocks: 8,
+    },
+    Clearing {
+        kind: "column",
+        by: &["reset"],
+        source: "valid_in",
+        silent: &["valid_out", "shifted_valid"],
+        clocks: 12,
+    },
+    Clearing {
+        kind: "columns",
+        by: &["reset"],
+        source: "valid",
+        silent: &["activation_valid", "result_valid"],
+        clocks: 20,
     },
 ];
 

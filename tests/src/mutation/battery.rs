@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The sources of the tests, so that results of other tests are not taken for theirs.
-pub const SOURCES: [&str; 22] = [
+pub const SOURCES: [&str; 24] = [
     include_str!("battery.rs"),
     include_str!("cases.rs"),
     include_str!("equivalence.rs"),
@@ -38,6 +38,8 @@ pub const SOURCES: [&str; 22] = [
     include_str!("../conditions.rs"),
     include_str!("../graph.rs"),
     include_str!("../graph/branches.rs"),
+    include_str!("../graph/given.rs"),
+    include_str!("../graph/zeros.rs"),
     include_str!("../read_back.rs"),
     include_str!("../session.rs"),
     include_str!("../tensors.rs"),
