@@ -10,8 +10,8 @@ use brownout_tests::configurations::{benches, configuration};
 use brownout_tests::formal::netlist::Cut;
 use brownout_tests::formal::yosys::Verdict;
 use brownout_tests::formal::{
-    board_reset, clearing, decoder, fifo, gates, memory, multiplier, pe, plain_path, registers,
-    requantizer,
+    board_reset, clearing, decoder, fifo, gates, loader, memory, multiplier, pe, plain_path,
+    registers, requantizer,
 };
 
 use CodeName::{Inplace32_26, Inplace64_57, Secded72_64};
@@ -343,6 +343,23 @@ fn after_a_reset_nothing_of_before_comes_out() {
         }
         assert_eq!(refuted, 1, "{kind} without {never}");
     }
+}
+
+#[test]
+fn after_a_reset_or_a_restart_loading_begins_at_the_first_word() {
+    let design = emitted(&benches()[1].configuration);
+    let mut modules = design.modules.iter();
+    let module = modules.find(|m| m.name == "brownout_loader");
+    let cut = Cut::of(&design, module.expect("a loader"));
+    let [reset, restart] = loader::beginnings(&cut);
+    for theorem in [&reset, &restart] {
+        theorem.prove(&cut);
+    }
+    let kept = cut.replace("if (restart || reset) begin", "if (restart) begin");
+    reset.reject(&kept, &["begins"]);
+    restart.prove(&kept);
+    let kept = cut.replace("if (restart || reset) begin", "if (reset) begin");
+    restart.reject(&kept, &["begins"]);
 }
 
 #[test]

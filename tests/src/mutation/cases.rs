@@ -1,5 +1,6 @@
 //! The programs that a mutant runs, in the order of their cost.
 
+use super::features;
 use crate::conditions::draw_conditions;
 use crate::graph::{self, Focus, Graph};
 use crate::session::Conditions;
@@ -9,7 +10,7 @@ use brownout_spec::code::Policy;
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles::program_cycles;
 use brownout_spec::fault::{CellFault, FaultMap, FaultMode};
-use brownout_spec::program::{Operation, Program, Shape, Window};
+use brownout_spec::program::Program;
 use brownout_spec::quantity::{ChipSeed, Lane, Millivolts, Pass, Threshold, WordAddress};
 use brownout_spec::voltage::VoltageModel;
 use rand::{Rng, RngExt, SeedableRng};
@@ -19,10 +20,8 @@ use rand_chacha::ChaCha8Rng;
 const PAIRS: u64 = 60;
 /// Programs over several tiles of channels.
 const TILED: usize = 12;
-/// Programs of each focus of [`NEWER`].
-const NEWER_ROUNDS: usize = 6;
 /// Images of a program.
-const IMAGES: usize = 2;
+pub(super) const IMAGES: usize = 2;
 /// Back-pressure on both streams.
 const STALLS: [f64; 4] = [0.0, 0.1, 0.5, 0.9];
 
@@ -66,9 +65,11 @@ pub fn draw(configuration: &Configuration) -> Vec<Case> {
             }
         }
     }
-    blocks(configuration, &mut cases);
-    newer(configuration, &mut cases);
-    far(configuration, &mut cases);
+    features::blocks(configuration, &mut cases);
+    features::parts(configuration, &mut cases);
+    features::repeats(configuration, &mut cases);
+    features::newer(configuration, &mut cases);
+    features::far(configuration, &mut cases);
     tiles(configuration, &mut cases);
     cases
 }
@@ -138,124 +139,8 @@ fn tiles(configuration: &Configuration, cases: &mut Vec<Case>) {
     }
 }
 
-/// Groups of every number of inputs up to a tile of rows and of outputs up to a tile of columns,
-/// and every depthwise number of channels up to two tiles, with half of all stored bits wrong:
-/// padding between the groups that reaches the array shows.
-fn blocks(configuration: &Configuration, cases: &mut Vec<Case>) {
-    let mut random = ChaCha8Rng::seed_from_u64(94);
-    let Configuration { rows, columns, .. } = *configuration;
-    let sizes = (1..=rows).flat_map(|inputs| (1..=columns).map(move |outputs| (inputs, outputs)));
-    let some = sizes.map(|(inputs, outputs)| (columns / outputs + 2, inputs, outputs));
-    let depthwise = (2..=2 * rows.max(columns)).map(|channels| (channels, 1, 1));
-    for (groups, inputs, outputs) in some.chain(depthwise) {
-        let input = Shape {
-            height: 1,
-            width: 2,
-            channels: groups * inputs,
-        };
-        let mut operation = Operation::convolution(Window::square(1, 1, 0), groups * outputs);
-        if let Operation::Convolution { groups: of, .. } = &mut operation {
-            *of = groups;
-        }
-        let end = Shape {
-            channels: groups * outputs,
-            ..input
-        };
-        let operations = [operation, Operation::dense(end, columns)];
-        let Some(graph) = graph::with_operations(configuration, input, &operations, &mut random)
-        else {
-            continue;
-        };
-        let words = graph.program.weight_words;
-        let conditions = Conditions {
-            seed: ChipSeed(94),
-            mode: match configuration.fault_emulation {
-                true => FaultMode::Persistent,
-                false => FaultMode::Map,
-            },
-            threshold: Threshold(1 << 31),
-            supply: None,
-            map: wrong_bits(configuration.code.word_bits(), words, 24, &mut random),
-            policy: Policy::Keep,
-            first_pass: Pass(0),
-        };
-        let name = format!("{groups} groups of {inputs} x {outputs}");
-        cases.push(quiet(name, graph, conditions, IMAGES, &mut random));
-    }
-}
-
-/// What a network that is a chain of convolutions and pools has nothing of.
-const NEWER: [Focus; 5] = [
-    Focus::Concatenation,
-    Focus::Depthwise,
-    Focus::Grouped,
-    Focus::Map,
-    Focus::Pointwise,
-];
-
-/// More of [`NEWER`] than the random pairs have, without a reset between them.
-fn newer(configuration: &Configuration, cases: &mut Vec<Case>) {
-    let mut random = ChaCha8Rng::seed_from_u64(96);
-    for number in 0..NEWER_ROUNDS {
-        for focus in NEWER {
-            let graph = graph::draw(configuration, focus, &mut random);
-            let name = format!("{focus:?} {number}");
-            let conditions = draw_conditions(configuration, &graph, &mut random);
-            cases.push(quiet(name, graph, conditions, IMAGES, &mut random));
-        }
-    }
-}
-
-/// Where memories are deep: words, pixels and sums at addresses of more than 15 bits.
-fn far(configuration: &Configuration, cases: &mut Vec<Case>) {
-    let mut random = ChaCha8Rng::seed_from_u64(95);
-    let shape = |height, width, channels| Shape {
-        height,
-        width,
-        channels,
-    };
-    let words = shape(33, 33, 16);
-    let pixels = shape(260, 130, 3);
-    let point = Window::square(1, 1, 0);
-    let sparse = Window::square(3, 7, 1);
-    let graphs = [
-        (words, vec![Operation::dense(words, 64)]),
-        (
-            pixels,
-            vec![
-                Operation::convolution(point, 4),
-                Operation::MaxPool { window: sparse },
-                Operation::dense(shape(38, 19, 4), 5),
-            ],
-        ),
-    ];
-    for (number, (input, operations)) in graphs.into_iter().enumerate() {
-        // Other memories are too small for them.
-        let Some(graph) = graph::with_operations(configuration, input, &operations, &mut random)
-        else {
-            continue;
-        };
-        let conditions = Conditions {
-            mode: match configuration.fault_emulation {
-                true => FaultMode::Transient,
-                false => FaultMode::None,
-            },
-            threshold: Threshold(1 << 24),
-            supply: None,
-            ..draw_conditions(configuration, &graph, &mut random)
-        };
-        cases.push(quiet(
-            format!("far {number}"),
-            graph,
-            conditions,
-            1,
-            &mut random,
-        ));
-    }
-}
-
 /// A case without a reset before it, and without back-pressure.
-fn quiet(
+pub(super) fn quiet(
     name: String,
     graph: Graph,
     conditions: Conditions,
@@ -351,7 +236,12 @@ fn supplies(configuration: &Configuration, cases: &mut Vec<Case>) {
 }
 
 /// `errors` wrong bits in most words; word a has one at bit a modulo the word's length.
-fn wrong_bits(bits: usize, words: usize, errors: usize, random: &mut ChaCha8Rng) -> FaultMap {
+pub(super) fn wrong_bits(
+    bits: usize,
+    words: usize,
+    errors: usize,
+    random: &mut ChaCha8Rng,
+) -> FaultMap {
     let mut map = FaultMap::default();
     for word in 0..words {
         // Every eighth word of a later round stays as it is.
@@ -371,21 +261,4 @@ fn wrong_bits(bits: usize, words: usize, errors: usize, random: &mut ChaCha8Rng)
         }
     }
     map
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mutation::subjects;
-
-    #[test]
-    fn the_cases_of_the_deep_accelerator_reach_the_last_bit_of_an_address() {
-        let deep = subjects().into_iter().find(|s| s.name == "deep");
-        let mut far = Vec::new();
-        super::far(&deep.expect("one is deep").configuration, &mut far);
-        let words = far.iter().map(|case| case.graph.program.weight_words);
-        assert!(words.max().expect("there are cases") > 1 << 16);
-        let pixels = far.iter().map(|case| case.graph.program.input.pixels());
-        assert!(pixels.max().expect("there are cases") > 1 << 15);
-    }
 }

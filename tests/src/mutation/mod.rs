@@ -8,6 +8,7 @@
 pub mod battery;
 pub mod cases;
 pub mod equivalence;
+mod features;
 pub mod page;
 pub mod proofs;
 pub mod report;

@@ -3,7 +3,7 @@
 use crate::formal::netlist::Cut;
 use crate::formal::yosys::{Theorem, Verdict, Window};
 use crate::formal::{
-    clearing, decoder, fifo, gates, memory, multiplier, pe, registers, requantizer,
+    clearing, decoder, fifo, gates, loader, memory, multiplier, pe, registers, requantizer,
 };
 use brownout_hdl::emit::Emitted;
 use brownout_spec::code::Code;
@@ -55,6 +55,7 @@ fn claims(cut: &Cut, design: &Emitted, configuration: &Configuration) -> Vec<Cla
             rest.into_iter().chain(state).collect()
         }
         "_registers" => vec![of(registers::counters(cut, configuration.fault_emulation))],
+        "_loader" => loader::beginnings(cut).map(of).into(),
         "_weight_fifo" => vec![of(fifo::account(cut))],
         name if name.starts_with("_memory_") => {
             let asked = match bits(cut) <= MEMORY_BITS {
