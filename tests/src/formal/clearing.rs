@@ -3,6 +3,7 @@
 //! A pass of a network cannot show all of it: what a reset forgets here is
 //! often forgotten there as well, or at the start of the next pass.
 
+use super::memory;
 use super::netlist::Cut;
 use super::window::range;
 use super::yosys::{Theorem, View};
@@ -75,7 +76,7 @@ pub fn theorems(cut: &Cut) -> Option<(Cut, Vec<Theorem>)> {
         .iter()
         .find(|clearing| cut.name.ends_with(&format!("_{}", clearing.kind)))?;
     let silent = clearing.signals(cut);
-    let shown = with_output(cut, &silent);
+    let shown = with_output(&memory::below_with_words(cut, 2), &silent);
     let theorems = clearing
         .by
         .iter()

@@ -44,6 +44,19 @@ pub fn with_words(cut: &Cut, words: usize) -> Cut {
     cut.replace(&declaration(last(cut)), &declaration(words - 1))
 }
 
+/// The same module with so few words in each memory below it, for claims about strobes, on which no
+/// word has an influence.
+pub fn below_with_words(cut: &Cut, words: usize) -> Cut {
+    let mut changed = cut.clone();
+    let memories = changed.files.iter_mut().skip(1);
+    for (_, text) in memories.filter(|(name, _)| name.contains("_memory_")) {
+        let (before, rest) = text.split_once(WORDS).expect("a memory has words");
+        let (_, after) = rest.split_once(']').expect("a declaration ends");
+        *text = format!("{before}{WORDS}{}]{after}", words - 1);
+    }
+    changed
+}
+
 /// Claims `old`: a read gives the word as it was before a write in the same clock;
 /// `merged`: lanes that are written change, all else stays; `still`: without
 /// `read_enable` the output keeps its word.

@@ -80,8 +80,8 @@ pub fn subjects() -> Vec<Subject> {
         subject("inplace-8", 340, in_place),
         subject("secded-8", 220, secded),
         subject("inplace-4", 240, narrow),
-        subject("plain", 180, plain),
-        subject("deep", 220, deep),
+        subject("plain", 188, plain),
+        subject("deep", 224, deep),
     ]
 }
 
