@@ -1,7 +1,7 @@
 //! The whole accelerator: its parts; `wiring` says how they are wired.
 //!
 //! ```text
-//!  input stream ─► loader ─► weight, program, parameter memories, buffer 0
+//!  input stream ─► loader ─► weight, program, parameter memories, tables, buffer 0
 //!  program memory ─► sequencer ─┬─► activation buffers ─► array ─► columns ─┬─► writer ─► buffers
 //!                               └─► weight path ────────────┘               └─► result FIFO ─► result stream
 //! ```

@@ -89,6 +89,17 @@ pub fn check_cleared<L: Link>(driver: &mut Driver<L>) -> Result<Option<String>, 
     Ok(None)
 }
 
+/// Writes every bit of the control register but that which starts a pass; says if one runs.
+///
+/// # Errors
+/// When the wire fails.
+pub fn check_not_started<L: Link>(driver: &mut Driver<L>) -> Result<Option<String>, LinkError> {
+    let link = driver.link_mut();
+    link.write_register(map::CONTROL, !map::CONTROL_START)?;
+    let found = link.read_register(map::STATUS)?;
+    Ok((found != 0).then(|| wrong(map::STATUS, found, 0)))
+}
+
 /// Starts the loaded program; says what is wrong while it runs. The accelerator needs a reset
 /// afterwards.
 ///

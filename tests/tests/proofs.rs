@@ -10,8 +10,8 @@ use brownout_tests::configurations::{benches, configuration};
 use brownout_tests::formal::netlist::Cut;
 use brownout_tests::formal::yosys::Verdict;
 use brownout_tests::formal::{
-    board_reset, clearing, decoder, fifo, gates, memory, multiplier, pe, plain_path, registers,
-    requantizer,
+    board_reset, clearing, decoder, fifo, gates, loader, memory, multiplier, pe, plain_path,
+    registers, requantizer,
 };
 
 use CodeName::{Inplace32_26, Inplace64_57, Secded72_64};
@@ -169,6 +169,18 @@ fn every_memory_is_its_rust_description() {
 }
 
 #[test]
+fn a_memory_of_which_only_some_words_are_looked_at_is_its_description_and_a_wrong_word_shows() {
+    let cut = cut(&benches()[1].configuration, "memory_1024x1x32");
+    let some = memory::with_words(&cut, 16);
+    let content = memory::content(&some);
+    content.prove(&some);
+    let other = some.replace("cells[read_address]", "cells[~read_address]");
+    content.reject(&other, &["merged"]);
+    let restless = some.replace("if (read_enable) ", "");
+    content.reject(&restless, &["still"]);
+}
+
+#[test]
 fn a_memory_that_writes_unasked_or_reads_what_it_writes_is_rejected() {
     let cut = cut(&small_memories(), "memory_5x2x32");
     let content = memory::content(&cut);
@@ -317,6 +329,9 @@ fn after_a_reset_nothing_of_before_comes_out() {
         ("weight_fifo", "reset"),
         ("fault_pipeline", "clear"),
         ("fault_pipeline", "reset"),
+        ("requantizer", "reset"),
+        ("column", "reset"),
+        ("columns", "reset"),
     ] {
         let cut = Cut::find(&design, kind).expect("a module that forgets");
         let (shown, theorems) = clearing::theorems(&cut).expect("claims");
@@ -328,6 +343,23 @@ fn after_a_reset_nothing_of_before_comes_out() {
         }
         assert_eq!(refuted, 1, "{kind} without {never}");
     }
+}
+
+#[test]
+fn after_a_reset_or_a_restart_loading_begins_at_the_first_word() {
+    let design = emitted(&benches()[1].configuration);
+    let mut modules = design.modules.iter();
+    let module = modules.find(|m| m.name == "brownout_loader");
+    let cut = Cut::of(&design, module.expect("a loader"));
+    let [reset, restart] = loader::beginnings(&cut);
+    for theorem in [&reset, &restart] {
+        theorem.prove(&cut);
+    }
+    let kept = cut.replace("if (restart || reset) begin", "if (restart) begin");
+    reset.reject(&kept, &["begins"]);
+    restart.prove(&kept);
+    let kept = cut.replace("if (restart || reset) begin", "if (reset) begin");
+    restart.reject(&kept, &["begins"]);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use brownout_tests::conditions::draw_conditions;
 use brownout_tests::configurations::{Bench, benches};
 use brownout_tests::graph::{self, Focus};
 use brownout_tests::read_back::{
-    check_broken, check_cleared, check_refused, check_resets, check_running, check_source,
-    check_written,
+    check_broken, check_cleared, check_not_started, check_refused, check_resets, check_running,
+    check_source, check_written,
 };
 use brownout_tests::session::{compare_images, simulator};
 use brownout_tests::tensors::draw_image;
@@ -74,7 +74,7 @@ fn run_bench(number: usize, bench: &Bench) -> (usize, Census) {
             .driver_from_random(idle, random.random())
             .unwrap_or_else(|error| panic!("{error}"));
         if pair == 0 {
-            for check in [check_cleared, check_written] {
+            for check in [check_cleared, check_not_started, check_written] {
                 let wrong = check(&mut driver).unwrap_or_else(|error| panic!("{error}"));
                 assert_eq!(wrong, None, "configuration {number}");
             }

@@ -104,7 +104,7 @@ impl Logic for Loader {
     #[hdl_gen]
     fn update(&mut self) {
         comment!(
-            "module loader: Input stream into weight, program, parameter or activation memory."
+            "module loader: Input stream into weight, program, parameter{has_tables?, table:} or activation memory."
         );
         comment!(
             "Takes one beat a clock while no pass runs; the memory that is meant is written in \

@@ -3,6 +3,7 @@
 //! A pass of a network cannot show all of it: what a reset forgets here is
 //! often forgotten there as well, or at the start of the next pass.
 
+use super::memory;
 use super::netlist::Cut;
 use super::window::range;
 use super::yosys::{Theorem, View};
@@ -23,7 +24,7 @@ struct Clearing {
     clocks: usize,
 }
 
-const CLEARINGS: [Clearing; 3] = [
+const CLEARINGS: [Clearing; 6] = [
     Clearing {
         kind: "strobe_delay",
         by: &["reset"],
@@ -45,6 +46,27 @@ const CLEARINGS: [Clearing; 3] = [
         silent: &["read", "enable_"],
         clocks: 3,
     },
+    Clearing {
+        kind: "requantizer",
+        by: &["reset"],
+        source: "valid",
+        silent: &["shifted_valid"],
+        clocks: 8,
+    },
+    Clearing {
+        kind: "column",
+        by: &["reset"],
+        source: "valid_in",
+        silent: &["valid_out", "shifted_valid"],
+        clocks: 12,
+    },
+    Clearing {
+        kind: "columns",
+        by: &["reset"],
+        source: "valid",
+        silent: &["activation_valid", "result_valid"],
+        clocks: 20,
+    },
 ];
 
 /// The module with what the claims need of it, and the claims: one for each
@@ -54,7 +76,7 @@ pub fn theorems(cut: &Cut) -> Option<(Cut, Vec<Theorem>)> {
         .iter()
         .find(|clearing| cut.name.ends_with(&format!("_{}", clearing.kind)))?;
     let silent = clearing.signals(cut);
-    let shown = with_output(cut, &silent);
+    let shown = with_output(&memory::below_with_words(cut, 2), &silent);
     let theorems = clearing
         .by
         .iter()

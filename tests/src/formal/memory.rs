@@ -14,17 +14,47 @@ use super::netlist::Cut;
 use super::window::range;
 use super::yosys::{Theorem, View};
 
-/// The number of words that a memory's name states, `..._WORDSxLANESxBITS`.
+/// How a memory's words are declared, up to the number of the last one.
+const WORDS: &str = " cells [0:";
+
+/// The number of words that a memory declares.
 ///
 /// # Panics
-/// If the name states none.
+/// If it declares none.
 pub fn depth(cut: &Cut) -> usize {
-    let (_, size) = cut
-        .name
-        .rsplit_once('_')
-        .expect("a memory's name has its size");
-    let words = size.split('x').next().and_then(|words| words.parse().ok());
-    words.unwrap_or_else(|| panic!("{} does not say how many words it has", cut.name))
+    1 + last(cut)
+}
+
+/// The number of the last word.
+fn last(cut: &Cut) -> usize {
+    let declared = cut.text().split_once(WORDS);
+    let number = declared.and_then(|(_, rest)| rest.split_once(']'));
+    let last = number.and_then(|(last, _)| last.parse().ok());
+    last.unwrap_or_else(|| panic!("{} does not say how many words it has", cut.name))
+}
+
+/// The same memory with fewer words: what holds of one depth holds of every other, and the effort
+/// grows with the number of bits. Addresses keep their width.
+///
+/// # Panics
+/// If it has no more than so many.
+pub fn with_words(cut: &Cut, words: usize) -> Cut {
+    assert!(words < depth(cut), "{} is not deeper", cut.name);
+    let declaration = |last| format!("{WORDS}{last}]");
+    cut.replace(&declaration(last(cut)), &declaration(words - 1))
+}
+
+/// The same module with so few words in each memory below it, for claims about strobes, on which no
+/// word has an influence.
+pub fn below_with_words(cut: &Cut, words: usize) -> Cut {
+    let mut changed = cut.clone();
+    let memories = changed.files.iter_mut().skip(1);
+    for (_, text) in memories.filter(|(name, _)| name.contains("_memory_")) {
+        let (before, rest) = text.split_once(WORDS).expect("a memory has words");
+        let (_, after) = rest.split_once(']').expect("a declaration ends");
+        *text = format!("{before}{WORDS}{}]{after}", words - 1);
+    }
+    changed
 }
 
 /// Claims `old`: a read gives the word as it was before a write in the same clock;

@@ -18,6 +18,7 @@ pub mod clearing;
 pub mod decoder;
 pub mod fifo;
 pub mod gates;
+pub mod loader;
 pub mod memory;
 pub mod multiplier;
 pub mod netlist;

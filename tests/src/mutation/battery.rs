@@ -2,8 +2,8 @@
 
 use super::cases::{self, Broken, Case};
 use crate::read_back::{
-    check_broken, check_cleared, check_refused, check_resets, check_running, check_source,
-    check_written,
+    check_broken, check_cleared, check_not_started, check_refused, check_resets, check_running,
+    check_source, check_written,
 };
 use crate::session::compare_images;
 use brownout_hdl::emit::SELECT;
@@ -18,15 +18,17 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The sources of the tests, so that results of other tests are not taken for theirs.
-pub const SOURCES: [&str; 22] = [
+pub const SOURCES: [&str; 26] = [
     include_str!("battery.rs"),
     include_str!("cases.rs"),
     include_str!("equivalence.rs"),
+    include_str!("features.rs"),
     include_str!("proofs.rs"),
     include_str!("../formal/clearing.rs"),
     include_str!("../formal/decoder.rs"),
     include_str!("../formal/fifo.rs"),
     include_str!("../formal/gates.rs"),
+    include_str!("../formal/loader.rs"),
     include_str!("../formal/memory.rs"),
     include_str!("../formal/multiplier.rs"),
     include_str!("../formal/netlist.rs"),
@@ -38,6 +40,8 @@ pub const SOURCES: [&str; 22] = [
     include_str!("../conditions.rs"),
     include_str!("../graph.rs"),
     include_str!("../graph/branches.rs"),
+    include_str!("../graph/given.rs"),
+    include_str!("../graph/zeros.rs"),
     include_str!("../read_back.rs"),
     include_str!("../session.rs"),
     include_str!("../tensors.rs"),
@@ -113,7 +117,7 @@ impl Battery {
             Ok(driver) => driver,
             Err(found) => return killed("identification", found),
         };
-        for check in [check_cleared, check_written] {
+        for check in [check_cleared, check_not_started, check_written] {
             let found = match check(&mut driver) {
                 Ok(wrong) => wrong.map(|text| (Sign::Register, text)),
                 Err(error) => Some(link_sign(&error)),

@@ -1,5 +1,6 @@
 //! The programs that a mutant runs, in the order of their cost.
 
+use super::features;
 use crate::conditions::draw_conditions;
 use crate::graph::{self, Focus, Graph};
 use crate::session::Conditions;
@@ -12,7 +13,7 @@ use brownout_spec::fault::{CellFault, FaultMap, FaultMode};
 use brownout_spec::program::Program;
 use brownout_spec::quantity::{ChipSeed, Lane, Millivolts, Pass, Threshold, WordAddress};
 use brownout_spec::voltage::VoltageModel;
-use rand::{RngExt, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Pairs of random programs; the second of a pair runs without a reset.
@@ -20,7 +21,7 @@ const PAIRS: u64 = 60;
 /// Programs over several tiles of channels.
 const TILED: usize = 12;
 /// Images of a program.
-const IMAGES: usize = 2;
+pub(super) const IMAGES: usize = 2;
 /// Back-pressure on both streams.
 const STALLS: [f64; 4] = [0.0, 0.1, 0.5, 0.9];
 
@@ -64,6 +65,11 @@ pub fn draw(configuration: &Configuration) -> Vec<Case> {
             }
         }
     }
+    features::blocks(configuration, &mut cases);
+    features::parts(configuration, &mut cases);
+    features::repeats(configuration, &mut cases);
+    features::newer(configuration, &mut cases);
+    features::far(configuration, &mut cases);
     tiles(configuration, &mut cases);
     cases
 }
@@ -127,19 +133,30 @@ fn tiles(configuration: &Configuration, cases: &mut Vec<Case>) {
     let mut random = ChaCha8Rng::seed_from_u64(97);
     for number in 0..TILED {
         let graph = graph::draw_tiles(configuration, &mut random);
-        let volume = graph.program.input.volume();
-        cases.push(Case {
-            name: format!("three tiles {number}"),
-            conditions: draw_conditions(configuration, &graph, &mut random),
-            images: (0..IMAGES)
-                .map(|_| draw_image(volume, &mut random))
-                .collect(),
-            graph,
-            stalls: Stalls::default(),
-            inspect: vec![1],
-            fresh: None,
-            broken: None,
-        });
+        let conditions = draw_conditions(configuration, &graph, &mut random);
+        let name = format!("three tiles {number}");
+        cases.push(quiet(name, graph, conditions, IMAGES, &mut random));
+    }
+}
+
+/// A case without a reset before it, and without back-pressure.
+pub(super) fn quiet(
+    name: String,
+    graph: Graph,
+    conditions: Conditions,
+    images: usize,
+    random: &mut impl Rng,
+) -> Case {
+    let volume = graph.program.input.volume();
+    Case {
+        name,
+        conditions,
+        images: (0..images).map(|_| draw_image(volume, random)).collect(),
+        graph,
+        stalls: Stalls::default(),
+        inspect: (1..images).collect(),
+        fresh: None,
+        broken: None,
     }
 }
 
@@ -219,7 +236,12 @@ fn supplies(configuration: &Configuration, cases: &mut Vec<Case>) {
 }
 
 /// `errors` wrong bits in most words; word a has one at bit a modulo the word's length.
-fn wrong_bits(bits: usize, words: usize, errors: usize, random: &mut ChaCha8Rng) -> FaultMap {
+pub(super) fn wrong_bits(
+    bits: usize,
+    words: usize,
+    errors: usize,
+    random: &mut ChaCha8Rng,
+) -> FaultMap {
     let mut map = FaultMap::default();
     for word in 0..words {
         // Every eighth word of a later round stays as it is.

@@ -1,6 +1,6 @@
 //! Mutation score: how many deliberate mistakes in the emitted Verilog do the tests find?
 //!
-//! Four accelerators are emitted with many mistakes each, one of which is
+//! Five accelerators are emitted with many mistakes each, one of which is
 //! chosen by an input ([`brownout_hdl::emit::SELECT`]); so each needs one
 //! compiled model. Every mutant meets the same tests until one finds it: first
 //! random graphs and codes ([`battery`]), then the proofs of its module ([`proofs`]).
@@ -8,6 +8,7 @@
 pub mod battery;
 pub mod cases;
 pub mod equivalence;
+mod features;
 pub mod page;
 pub mod proofs;
 pub mod report;
@@ -23,8 +24,10 @@ use brownout_hdl::generate::generate_mutants;
 use brownout_sim::build::{BuildOptions, ModelSource};
 use brownout_sim::model::ModelLibrary;
 use brownout_sim::simulator::source;
-use brownout_spec::code::CodeName;
-use brownout_spec::config::{Configuration, VoltageModelChoice, WeightBits};
+use brownout_spec::code::{CodeName, Storage};
+use brownout_spec::config::{
+    Configuration, Depths, RESULT_ADDRESS_BITS, VoltageModelChoice, WeightBits,
+};
 use brownout_spec::quantity::Millivolts;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -43,26 +46,42 @@ pub struct Subject {
     pub plan: MutationPlan,
 }
 
-/// The accelerators of the score: every code, both weight widths, both voltage
-/// models, words of several rows and rows of several words, one without emulation.
+/// The accelerators of the score: every code, both weight widths, both voltage models, words of
+/// several rows and rows of several words, more rows than columns and fewer, both ways to store a
+/// word, zero points and tables together and each alone, deep memories, one without emulation.
 pub fn subjects() -> Vec<Subject> {
     let subject = |name, count, configuration| Subject {
         name,
         configuration,
         plan: MutationPlan { count, seed: SEED },
     };
-    let in_place = configuration(4, 8, WeightBits::Eight, CodeName::Inplace64_57);
+    let mut in_place = configuration(4, 8, WeightBits::Eight, CodeName::Inplace64_57);
+    in_place.zero_points = true;
+    in_place.tables = 5;
+    in_place.depths.results = 1000;
     let mut secded = configuration(4, 4, WeightBits::Eight, CodeName::Secded72_64);
     secded.voltage_model = VoltageModelChoice::Finfet14nm;
     secded.vmin_mv = Some(Millivolts(600));
-    let narrow = configuration(4, 16, WeightBits::Four, CodeName::Inplace32_26);
+    let mut narrow = configuration(4, 16, WeightBits::Four, CodeName::Inplace32_26);
+    narrow.zero_points = true;
     let mut plain = configuration(4, 4, WeightBits::Eight, CodeName::None);
     plain.fault_emulation = false;
+    let mut deep = configuration(8, 4, WeightBits::Four, CodeName::Secded72_64);
+    deep.storage = Storage::Plain;
+    deep.tables = 31;
+    deep.depths = Depths {
+        weights: 100_000,
+        activations: 50_000,
+        accumulators: 40_000,
+        results: 1 << RESULT_ADDRESS_BITS,
+        ..deep.depths
+    };
     vec![
-        subject("inplace-8", 400, in_place),
-        subject("secded-8", 300, secded),
-        subject("inplace-4", 300, narrow),
-        subject("plain", 200, plain),
+        subject("inplace-8", 340, in_place),
+        subject("secded-8", 220, secded),
+        subject("inplace-4", 240, narrow),
+        subject("plain", 188, plain),
+        subject("deep", 224, deep),
     ]
 }
 

@@ -3,14 +3,16 @@
 use crate::formal::netlist::Cut;
 use crate::formal::yosys::{Theorem, Verdict, Window};
 use crate::formal::{
-    clearing, decoder, fifo, gates, memory, multiplier, pe, registers, requantizer,
+    clearing, decoder, fifo, gates, loader, memory, multiplier, pe, registers, requantizer,
 };
 use brownout_hdl::emit::Emitted;
 use brownout_spec::code::Code;
 use brownout_spec::config::Configuration;
 
-/// Bits of the largest memory that is asked about: the effort grows with them.
+/// Bits of the largest memory that is asked about as a whole: the effort grows with them.
 const MEMORY_BITS: usize = 10_000;
+/// Words that are asked about in a larger one.
+const SOME_WORDS: usize = 16;
 
 /// Something that is to hold of a module.
 enum Claim {
@@ -53,9 +55,15 @@ fn claims(cut: &Cut, design: &Emitted, configuration: &Configuration) -> Vec<Cla
             rest.into_iter().chain(state).collect()
         }
         "_registers" => vec![of(registers::counters(cut, configuration.fault_emulation))],
+        "_loader" => loader::beginnings(cut).map(of).into(),
         "_weight_fifo" => vec![of(fifo::account(cut))],
-        name if name.starts_with("_memory_") && bits(cut) <= MEMORY_BITS => {
-            vec![of(memory::content(cut))]
+        name if name.starts_with("_memory_") => {
+            let asked = match bits(cut) <= MEMORY_BITS {
+                true => cut.clone(),
+                false => memory::with_words(cut, SOME_WORDS),
+            };
+            let content = memory::content(&asked);
+            vec![Claim::Theorem(asked, content)]
         }
         _ => Vec::new(),
     };
