@@ -44,8 +44,8 @@ A quantized network (QDQ, QLinear operators, QONNX) becomes an integer model wit
 integers, scales and zero points, which evaluate, simulate and info take. As a checkpoint (--form),
 its weights are what their integers stand for, and quantizers of activations are left out but for
 what they clip, since training rounds by its own grids. With --form grids the checkpoint has the
-file's own instead: `export` makes the file's integers of it, `evaluate` rounds as the file does, and
-`train --from FILE --own-grids` goes on from there.
+file's own instead: `export` makes the file's integers of it, `evaluate` rounds as the file does,
+and `train --from FILE --own-grids` goes on from there.
 
 A recipe is a TOML file with these settings, with _ for - in their names.")]
 pub struct ImportArguments {
@@ -127,7 +127,8 @@ pub struct ImportSettings {
     /// How its pixels were normalised: bytes (0 to 255 as they are), unit (pixel / 255), mnist, cifar10, imagenet, halve, centre, or
     /// means and deviations, all means first, one pair for each channel or one for all, of a
     /// pixel / 255 or of pixels from 0 to 255, to eight digits [default: that of the file's
-    /// metadata; else what is usual for --data; without it cifar10 in colour, halve in grey]
+    /// metadata; else of an ONNX file bytes where it casts them and unit where it does not, of a
+    /// state dict what is usual for --data; without it cifar10 in colour, halve in grey]
     #[arg(long, value_name = "MAP")]
     #[serde(deserialize_with = "from_text")]
     pub input: Option<InputMap>,

@@ -21,12 +21,12 @@ use std::path::PathBuf;
   brownout train --quantizer wcat --weight-bits 4 --noise 0.005 --out robust.safetensors
   brownout train --randbet 0.01 --through-decoder --out through.safetensors
   brownout train --from r20.float --data cifar10:DIR --config recipe.toml --state run.state --out r20.safetensors
-  brownout train --from imported.float --own-grids --data mnist:DIR --noise 0.001 --out own.safetensors
+  brownout train --from imported.float --own-grids --data mnist:DIR --out own.safetensors
   brownout train --randbet 0.01 --print-config > recipe.toml
 
-A recipe is a TOML file with network, from, own_grids, data, train_images, classes, out, checkpoint and state,
-and a table [training] with everything else; --print-config prints the one that is in force. Ctrl-C
-ends a run after its present step; with --state the same command goes on from there.
+A recipe is a TOML file with network, from, own_grids, data, train_images, classes, out, checkpoint
+and state, and a table [training] with everything else; --print-config prints the one that is in
+force. Ctrl-C ends a run after its present step; with --state the same command goes on from there.
 
 Images of files, in every command:
   mnist:DIR, idx:DIR     four IDX files under MNIST's names, plain or .gz; labels from 0
