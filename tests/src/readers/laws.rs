@@ -139,15 +139,10 @@ pub fn checkpoint(checkpoint: Checkpoint) {
 pub fn training_state(bytes: &[u8]) {
     let (data, options) = super::seeds::training();
     let mut run =
-        Run::resume(bytes, &super::seeds::start(&data), &data, &options).expect("it was accepted");
+        Run::resume(bytes, super::seeds::start(&data), &data, &options).expect("it was accepted");
     if run.steps_taken() < run.steps() && run.step().is_ok() {
-        Run::resume(
-            &run.to_bytes(),
-            &super::seeds::start(&data),
-            &data,
-            &options,
-        )
-        .expect("a written state is accepted");
+        Run::resume(&run.to_bytes(), super::seeds::start(&data), &data, &options)
+            .expect("a written state is accepted");
     }
 }
 

@@ -313,7 +313,7 @@ pub fn quantized_checkpoint(bytes: &[u8]) -> Verdict {
 /// The state of the training run that its seeds are of.
 pub fn training_state(bytes: &[u8]) -> Verdict {
     let (data, options) = seeds::training();
-    Run::resume(bytes, &seeds::start(&data), &data, &options).map_err(text)?;
+    Run::resume(bytes, seeds::start(&data), &data, &options).map_err(text)?;
     let bytes = bytes.to_vec();
     Ok(Box::new(move || laws::training_state(&bytes)))
 }
