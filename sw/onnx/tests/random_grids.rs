@@ -12,8 +12,6 @@ use brownout_golden::quantize::{Grid, Uniform, WeightGrid};
 use brownout_golden::quantized::QuantizedNetwork;
 use brownout_onnx::integers::{integers, on_grids};
 use brownout_onnx::read_network;
-use std::path::Path;
-use std::process::Command;
 
 /// Networks of a run.
 const NETWORKS: usize = 150;
@@ -69,18 +67,8 @@ fn networks_on_a_files_grids_export_to_its_integers() {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/random/quantized.py");
-    let said = Command::new(python)
-        .arg(script)
-        .arg(folder.path())
-        .args([&NETWORKS.to_string(), "2"])
-        .output()
-        .expect("the packages' Python starts");
-    assert!(
-        said.status.success(),
-        "{}",
-        String::from_utf8_lossy(&said.stderr)
-    );
+    let drawn = [&NETWORKS.to_string(), "2"];
+    support::write(&python, "quantized.py", folder.path(), &drawn);
     let (mut without, mut made, mut values, mut differ, mut weights) = (0, 0, 0, 0, 0);
     let (mut classes, mut zeros, mut wrong, mut noticed) = (0, 0, 0, 0);
     let mut problems = Vec::new();

@@ -15,8 +15,6 @@ use brownout_onnx::network::Network;
 use brownout_onnx::read_network;
 use brownout_spec::program::{LayerShapes, Operation, Shape};
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
 use support::arithmetic::{Place, layer};
 
 /// Networks of a run.
@@ -296,18 +294,8 @@ fn random_quantized_networks_have_the_integers_that_onnxruntime_gives() {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/random/quantized.py");
-    let said = Command::new(python)
-        .arg(script)
-        .arg(folder.path())
-        .args([&NETWORKS.to_string(), "1"])
-        .output()
-        .expect("the packages' Python starts");
-    assert!(
-        said.status.success(),
-        "{}",
-        String::from_utf8_lossy(&said.stderr)
-    );
+    let drawn = [&NETWORKS.to_string(), "1"];
+    support::write(&python, "quantized.py", folder.path(), &drawn);
     let mut features: BTreeMap<String, usize> = BTreeMap::new();
     let mut counts = Counts::default();
     let mut problems = Vec::new();

@@ -100,38 +100,29 @@ fn a_norm_where_values_only_move_and_an_offset_without_one_are_refused() {
     let pool = Operation::MaxPool {
         window: Window::square(2, 2, 0),
     };
-    for (operation, norm, reason) in [
-        (pool, Norm::Batch, "a layer of kind max pool has a norm"),
+    let padding = Operation::Pad {
+        padding: Default::default(),
+    };
+    let filter = convolution(3, (1, 1), 1, 0);
+    for (operation, norm, offset, reason) in [
         (
-            Operation::Pad {
-                padding: Default::default(),
-            },
-            Norm::Affine,
-            "kind pad has a norm",
+            pool,
+            Norm::Batch,
+            false,
+            "a layer of kind max pool has a norm",
         ),
-    ] {
-        let style = Style {
-            norm,
-            ..Style::default()
-        };
-        let built = Builder::new("test", input(4, 4, 3))
-            .layer("a", operation, style)
-            .dense("logits", 2, false)
-            .build();
-        let problem = built.unwrap_err().to_string();
-        assert!(problem.contains(reason), "{problem}");
-    }
-    for (operation, norm, reason) in [
-        (COPY, Norm::Batch, "has an offset in front of a norm"),
+        (padding, Norm::Affine, false, "kind pad has a norm"),
+        (COPY, Norm::Batch, true, "has an offset in front of a norm"),
         (
-            convolution(3, (1, 1), 1, 0),
+            filter,
             Norm::Affine,
+            true,
             "has an offset in front of a gain",
         ),
     ] {
         let style = Style {
             norm,
-            offset: true,
+            offset,
             ..Style::default()
         };
         let built = Builder::new("test", input(4, 4, 3))
