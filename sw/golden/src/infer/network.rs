@@ -149,14 +149,18 @@ impl<'m> IntegerNetwork<'m> {
         let bits = self.model.weight_bits;
         let bound = accumulator_bound(&layer.operation, shapes, bits, source);
         let channels = shapes.output.channels;
-        let lanes = match &self.steps[index] {
-            Step::Convolution { convolution, .. } => convolution.lanes(),
-            _ => neighbours(channels, channels),
-        };
         let sets = self.model.layers[index].channels.chunks(channels);
         let second = second.unwrap_or_default();
-        sets.map(|set| Epilogue::new(set, &lanes, layer.output, second, bound))
-            .collect()
+        let epilogue = |set| match &self.steps[index] {
+            Step::Convolution { convolution, .. } => {
+                convolution.epilogue(set, layer.output, second, bound)
+            }
+            _ => {
+                let lanes = neighbours(channels, channels);
+                Epilogue::new(set, &lanes, layer.output, second, bound)
+            }
+        };
+        sets.map(epilogue).collect()
     }
 
     /// A network with the model's own, undisturbed weights.

@@ -1,6 +1,8 @@
 //! What happens to an accumulator: scale, residual operand, bounds.
 
 use super::packed::LANES;
+#[cfg(target_arch = "x86_64")]
+use super::words::{self, PairParameters};
 use brownout_spec::arithmetic::{
     ACTIVATION_MAGNITUDE, ChannelParameters, OutputScale, ResidualScale, SUM_BITS,
     requantize as activation, sum,
@@ -59,6 +61,9 @@ pub struct Epilogue {
     pub second: Second,
     /// How sums are made in 32 bits, where that is exact.
     pub halves: Option<Halves>,
+    /// How activations are made in 16 bits, where that is wanted and exact.
+    #[cfg(target_arch = "x86_64")]
+    pub words: Option<Vec<PairParameters>>,
 }
 
 /// A sum in two parts of 32 bits: acc = 2^16·h + l with h and l of 16 bits, so that
@@ -138,10 +143,23 @@ impl Epilogue {
         Self {
             lanes: lanes.collect(),
             halves: Halves::new(channels, &folded, (output, scale), bound),
+            #[cfg(target_arch = "x86_64")]
+            words: None,
             channels: channels.to_vec(),
             output,
             second,
         }
+    }
+
+    /// With parameters in 16 bits for pairs of blocks with these `lanes`, where there is no second
+    /// operand.
+    #[cfg(target_arch = "x86_64")]
+    pub fn with_words(mut self, lanes: &[Lanes], bound: i64) -> Self {
+        self.words = match self.second.scale.multiplier {
+            0 => words::pairs(&self.channels, lanes, self.output, bound),
+            _ => None,
+        };
+        self
     }
 
     /// The specification's activations of the channels from `first` on; channels that the operand

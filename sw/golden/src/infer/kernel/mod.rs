@@ -26,6 +26,8 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 mod window;
+#[cfg(target_arch = "x86_64")]
+mod words;
 
 pub use aligned::Aligned;
 pub use epilogue::{Epilogue, Operand, Second, Target, neighbours};
@@ -34,9 +36,12 @@ pub use pixels::{Accumulate, concat};
 pub use window::Frame;
 
 use blocked::Blocked;
+use brownout_spec::arithmetic::{ChannelParameters, OutputScale};
 use brownout_spec::program::LayerShapes;
 use epilogue::Lanes;
 use packed::Packed;
+#[cfg(target_arch = "x86_64")]
+use window::Order;
 use window::Window;
 
 /// A convolution with its weights, ready to run.
@@ -101,7 +106,7 @@ impl Convolution {
     }
 
     /// The output channels of its blocks.
-    pub fn lanes(&self) -> Vec<Lanes> {
+    fn lanes(&self) -> Vec<Lanes> {
         let of = |window: &Window| neighbours(window.output.channels, window.group_outputs());
         let all = |geometry: &Blocked| {
             let channels = geometry.output.channels;
@@ -119,12 +124,38 @@ impl Convolution {
         }
     }
 
+    /// The epilogue of outputs with these parameters, whose accumulators are at most `bound`.
+    ///
+    /// # Panics
+    /// If there are not as many channels.
+    pub fn epilogue(
+        &self,
+        channels: &[ChannelParameters],
+        output: OutputScale,
+        second: Second,
+        bound: i64,
+    ) -> Epilogue {
+        let lanes = self.lanes();
+        let epilogue = Epilogue::new(channels, &lanes, output, second, bound);
+        match &self.kernel {
+            #[cfg(target_arch = "x86_64")]
+            Kernel::VnniDepthwise(..) => epilogue.with_words(&lanes, bound),
+            _ => epilogue,
+        }
+    }
+
     /// A buffer for the padded input, its borders the input's zero point.
     pub fn padded(&self) -> Padded {
         let length = self.frame.length;
         match self.frame.bytes {
             #[cfg(target_arch = "x86_64")]
-            true => Padded::Bytes(Aligned::new(vnni::offset(self.zero), length)),
+            true => {
+                let padding = match self.frame.order {
+                    Order::Border => self.zero.cast_unsigned(),
+                    _ => vnni::offset(self.zero),
+                };
+                Padded::Bytes(Aligned::new(padding, length))
+            }
             _ => Padded::Words(vec![self.zero.into(); length]),
         }
     }
@@ -262,5 +293,7 @@ pub fn requantize(
     }
 }
 
+#[cfg(test)]
+mod depthwise_tests;
 #[cfg(test)]
 mod tests;

@@ -428,8 +428,7 @@ fn what_leaves_every_convolution_is_scaled_and_in_its_place_with_all_instruction
         let bound = shapes.inputs() as i64 * 128 * 255;
         for instructions in Instructions::available() {
             let convolution = Convolution::new(instructions, shapes, *zero, &case.tensor);
-            let lanes = convolution.lanes();
-            let epilogue = Epilogue::new(&parameters, &lanes, scale, second, bound);
+            let epilogue = convolution.epilogue(&parameters, scale, second, bound);
             halved += usize::from(epilogue.halves.is_some());
             let mut found = vec![77; output.volume()];
             let target = Target::Activations {

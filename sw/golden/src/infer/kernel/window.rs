@@ -30,6 +30,8 @@ pub enum Order {
     Blocks,
     /// `[row][plane][column][channel]`: every so many columns in a plane.
     Planes(u16),
+    /// None: the input is read as it is, and the buffer is a line of padding.
+    Border,
 }
 
 /// Where the operands of each output pixel lie in the padded input.

@@ -5,6 +5,7 @@
 //! output; packing the sums as bytes puts them back in order. Of the usual windows of three rows,
 //! four rows of a column are interleaved, going down, and two rows of outputs share them.
 
+mod direct;
 mod outlet;
 mod planes;
 
@@ -12,8 +13,10 @@ pub use planes::Planes;
 
 use super::super::epilogue::Target;
 use super::super::packed::{Group, LANES};
+use super::super::words::PairParameters;
 use super::{GROUP, OFFSET, load};
 use brownout_spec::program::Window;
+use direct::Direct;
 use outlet::{Outlet, Store};
 use planes::{REGISTERS, Strips};
 use std::arch::x86_64::*;
@@ -127,9 +130,22 @@ pub fn convolve(
     padded: &mut [u8],
     target: &mut Target,
 ) {
-    geometry.place(source, padded);
     let (strips, output) = (&geometry.strips, geometry.output);
     let mut outlet = Outlet::new(target, strips, output);
+    if let Some(direct) = &geometry.direct {
+        assert_eq!(source.len(), direct.source());
+        assert!(direct.frame().length <= padded.len());
+        let operands = (source, &*padded);
+        match &mut outlet {
+            Outlet::Words(words) => directly(geometry, direct, weights, operands, words),
+            Outlet::Vectors(vectors) => directly(geometry, direct, weights, operands, vectors),
+            Outlet::Registers(registers) => {
+                directly(geometry, direct, weights, operands, registers);
+            }
+        }
+        return;
+    }
+    geometry.place(source, padded);
     // A usual window of three rows is read as one of four.
     let last = match &weights.form {
         Form::Three(columns) => 3 * geometry.line + columns.iter().max().unwrap_or(&0),
@@ -139,24 +155,35 @@ pub fn convolve(
     assert!(geometry.lead + end <= padded.len());
     let padded = &padded[geometry.lead..];
     match &mut outlet {
+        Outlet::Words(words) => blocks(geometry, weights, padded, words),
         Outlet::Vectors(vectors) => blocks(geometry, weights, padded, vectors),
         Outlet::Registers(registers) => blocks(geometry, weights, padded, registers),
+    }
+}
+
+/// All blocks of channels, whose operands are read where they are.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn directly(
+    geometry: &Planes,
+    direct: &Direct,
+    weights: &Weights,
+    operands: (&[i8], &[u8]),
+    outlet: &mut impl Store,
+) {
+    for number in 0..geometry.strips.blocks {
+        let block = Block::new(geometry, weights, number, outlet);
+        assert_eq!(block.quads.len(), COLUMNS);
+        // SAFETY: the source and the padding are as long as they must be (asserted above), and so
+        // are the quads.
+        unsafe { direct.block(&block, operands, outlet) };
     }
 }
 
 /// All blocks of channels, whose operands are in `padded`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn blocks(geometry: &Planes, weights: &Weights, padded: &[u8], outlet: &mut impl Store) {
-    let strips = &geometry.strips;
-    for number in 0..strips.blocks {
-        let block = Block {
-            number,
-            line: geometry.line,
-            height: geometry.output.height,
-            strips,
-            quads: &weights.quads[number],
-            starts: &weights.starts[number],
-        };
+    for number in 0..geometry.strips.blocks {
+        let block = Block::new(geometry, weights, number, outlet);
         // SAFETY: all operands of all outputs are in `padded` (asserted above), and the strips lie
         // in the output; there are as many quads as their form has (asserted below).
         unsafe {
@@ -175,6 +202,17 @@ fn blocks(geometry: &Planes, weights: &Weights, padded: &[u8], outlet: &mut impl
     }
 }
 
+/// The accumulators of a block as they start.
+#[target_feature(enable = "avx512f")]
+fn started(starts: &[[i32; LANES]; REGISTERS], pairs: &[PairParameters]) -> [__m512i; REGISTERS] {
+    let [a, b, c, d] = starts;
+    let mut started = [load(a), load(b), load(c), load(d)];
+    for (start, own) in started.iter_mut().zip(pairs.iter().flat_map(|p| &p.starts)) {
+        *start = _mm512_add_epi32(*start, load(own));
+    }
+    started
+}
+
 /// What a block of channels is computed with.
 struct Block<'a> {
     number: usize,
@@ -184,16 +222,21 @@ struct Block<'a> {
     height: usize,
     strips: &'a Strips,
     quads: &'a [Quad],
-    starts: &'a [[i32; LANES]; REGISTERS],
+    /// The accumulators as they start.
+    start: [__m512i; REGISTERS],
 }
 
-impl Block<'_> {
-    /// The accumulators as they start.
+impl<'a> Block<'a> {
     #[target_feature(enable = "avx512f")]
-    #[inline]
-    fn start(&self) -> [__m512i; REGISTERS] {
-        let [a, b, c, d] = self.starts;
-        [load(a), load(b), load(c), load(d)]
+    fn new(geometry: &'a Planes, weights: &'a Weights, number: usize, outlet: &impl Store) -> Self {
+        Self {
+            number,
+            line: geometry.line,
+            height: geometry.output.height,
+            strips: &geometry.strips,
+            quads: &weights.quads[number],
+            start: started(&weights.starts[number], outlet.pairs(number)),
+        }
     }
 
     /// The outputs of a usual window with a step of `STEP` rows, going down.
@@ -208,7 +251,6 @@ impl Block<'_> {
         padded: &[u8],
         outlet: &mut impl Store,
     ) {
-        let start = self.start();
         for number in 0..self.strips.count {
             let begin = self.strips.begin(self.number, number);
             // SAFETY: the caller's promise.
@@ -223,7 +265,6 @@ impl Block<'_> {
                 let mut strip = Strip {
                     block: self,
                     columns,
-                    start,
                     operands: operands.add(2 * self.line),
                     above,
                     place: (0, begin),
@@ -257,12 +298,11 @@ impl Block<'_> {
         padded: &[u8],
         outlet: &mut impl Store,
     ) {
-        let start = self.start();
         for row in 0..self.height {
             for number in 0..self.strips.count {
                 let begin = self.strips.begin(self.number, number);
                 let operands = row * step + self.strips.operands(self.number, number);
-                let mut sums = start;
+                let mut sums = self.start;
                 // SAFETY: the caller's promise.
                 unsafe {
                     let operands = padded.as_ptr().add(operands);
@@ -271,7 +311,7 @@ impl Block<'_> {
                         let second = bytes(operands.add(offsets[2]), operands.add(offsets[3]));
                         multiply(interleaved(first, second), quad, &mut sums);
                     }
-                    outlet.store(self.number, (row, begin), &[sums]);
+                    outlet.store::<1, false>(self.number, (row, begin), &[sums]);
                 }
             }
         }
@@ -282,7 +322,6 @@ impl Block<'_> {
 struct Strip<'a> {
     block: &'a Block<'a>,
     columns: &'a [usize; COLUMNS],
-    start: [__m512i; REGISTERS],
     /// Below the two lines that were read.
     operands: *const u8,
     /// Those, interleaved.
@@ -301,7 +340,7 @@ impl Strip<'_> {
     unsafe fn rows<const STEP: usize, const OUTPUTS: usize>(&mut self, outlet: &mut impl Store) {
         let line = self.block.line;
         let shared = ROWS / STEP;
-        let mut sums = [self.start; OUTPUTS];
+        let mut sums = [self.block.start; OUTPUTS];
         // SAFETY: the caller's promise.
         unsafe {
             for (column, above) in self.above.iter_mut().enumerate() {
@@ -317,7 +356,7 @@ impl Strip<'_> {
                     operands = operands.add(2 * line);
                 }
             }
-            outlet.store(self.block.number, self.place, &sums);
+            outlet.store::<OUTPUTS, false>(self.block.number, self.place, &sums);
         }
         // No further than the lines that were read.
         self.operands = self.operands.wrapping_add(STEP * OUTPUTS * line);

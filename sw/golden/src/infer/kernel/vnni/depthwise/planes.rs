@@ -4,6 +4,7 @@ use super::super::super::epilogue::Lanes;
 use super::super::super::packed::LANES;
 use super::super::super::window::{Frame, Order};
 use super::super::{GROUP, OFFSET, load};
+use super::direct::Direct;
 use brownout_spec::program::{LayerShapes, Shape, Window};
 use std::arch::x86_64::*;
 
@@ -34,6 +35,8 @@ pub struct Planes {
     length: usize,
     /// How a row of the input is parted, where that is done in vectors.
     parts: Option<Parts>,
+    /// How the input is read where that is done without a copy.
+    pub direct: Option<Direct>,
     /// The vectors of a row of outputs.
     pub strips: Strips,
 }
@@ -70,7 +73,14 @@ impl Planes {
             lead,
             length: lead + lines * line + VECTOR,
             parts: None,
-            strips: Strips::new(shapes),
+            direct: Direct::new(shapes, zero),
+            strips: Strips::new(
+                shapes,
+                match input.channels < VECTOR {
+                    true => 1,
+                    false => window.stride.columns,
+                },
+            ),
         };
         planes.parts = Parts::new(&planes);
         planes
@@ -78,6 +88,9 @@ impl Planes {
 
     /// The frame of a buffer.
     pub fn frame(&self) -> Frame {
+        if let Some(direct) = &self.direct {
+            return direct.frame();
+        }
         Frame {
             input: self.input,
             padding: self.window.padding,
@@ -150,7 +163,8 @@ pub struct Strips {
 }
 
 impl Strips {
-    fn new(shapes: &LayerShapes) -> Self {
+    /// Of outputs whose operands are so many times as far apart.
+    pub fn new(shapes: &LayerShapes, stride: usize) -> Self {
         let (channels, width) = (shapes.output.channels, shapes.output.width);
         match channels < VECTOR {
             true => {
@@ -158,7 +172,7 @@ impl Strips {
                 let lanes = step.min(width * channels);
                 Self {
                     channels,
-                    stride: 1,
+                    stride,
                     blocks: 1,
                     count: (width * channels).div_ceil(step),
                     step,
@@ -168,7 +182,7 @@ impl Strips {
             }
             false => Self {
                 channels,
-                stride: shapes.window.stride.columns,
+                stride,
                 blocks: channels.div_ceil(VECTOR),
                 count: width,
                 step: channels,
@@ -222,7 +236,7 @@ pub fn lane_of(register: usize, lane: usize) -> usize {
 /// Activations as the kernel reads them.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
-fn converted(x: __m512i) -> __m512i {
+pub fn converted(x: __m512i) -> __m512i {
     const { assert!(OFFSET == 128) };
     _mm512_xor_si512(x, _mm512_set1_epi8(i8::MIN))
 }
