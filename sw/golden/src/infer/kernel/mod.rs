@@ -4,8 +4,8 @@
 //! padded buffer, where the operands of one kernel row are contiguous, and tiles of
 //! neighbouring pixels × 16 output channels are kept in registers from the first product
 //! to the activation that leaves. A depthwise convolution multiplies channel by channel: with VNNI its
-//! padded input keeps the order of its pixels, with columns in planes where a step skips some, else it
-//! has 16 channels of each pixel together. Weights are packed once a network. A map,
+//! padded input keeps the order of its pixels, with columns in planes where a step skips some, or it is
+//! read where it is; else it has 16 channels of each pixel together. Weights are packed once a network. A map,
 //! its padded copy and a block of weights stay in the first-level cache.
 //!
 //! A zero point costs nothing: padding holds it, and accumulators start at −zx·Σw, of the weights
@@ -64,7 +64,7 @@ enum Kernel {
     #[cfg(target_arch = "x86_64")]
     Vnni(Window, Packed<i8, { vnni::GROUP }>),
     #[cfg(target_arch = "x86_64")]
-    VnniDepthwise(Box<vnni::depthwise::Planes>, vnni::depthwise::Weights),
+    VnniDepthwise(Box<vnni::depthwise::Depthwise>),
 }
 
 /// A buffer for a padded input. Convolutions of the same frame can share it.
@@ -120,7 +120,7 @@ impl Convolution {
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2Depthwise(geometry, _) => all(geometry),
             #[cfg(target_arch = "x86_64")]
-            Kernel::VnniDepthwise(geometry, _) => geometry.strips.channels(),
+            Kernel::VnniDepthwise(depthwise) => depthwise.lanes(),
         }
     }
 
@@ -189,9 +189,9 @@ impl Convolution {
                 unsafe { vnni::convolve(window, weights, source, padded, target) };
             }
             #[cfg(target_arch = "x86_64")]
-            (Kernel::VnniDepthwise(geometry, weights), Padded::Bytes(padded)) => {
+            (Kernel::VnniDepthwise(depthwise), Padded::Bytes(padded)) => {
                 // SAFETY: as above.
-                unsafe { vnni::depthwise::convolve(geometry, weights, source, padded, target) };
+                unsafe { depthwise.convolve(source, padded, target) };
             }
             _ => panic!("the padded buffer is one of other instructions"),
         }
@@ -230,9 +230,8 @@ impl Kernel {
         match instructions {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx512Vnni => {
-                let geometry = vnni::depthwise::Planes::new(shapes, zero);
-                let weights = vnni::depthwise::Weights::new(&geometry, tensor, zero);
-                Self::VnniDepthwise(Box::new(geometry), weights)
+                let depthwise = vnni::depthwise::Depthwise::new(shapes, zero, tensor);
+                Self::VnniDepthwise(Box::new(depthwise))
             }
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2 => {
@@ -259,7 +258,7 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Self::Vnni(window, _) => window.frame(vnni::GROUP, true),
             #[cfg(target_arch = "x86_64")]
-            Self::VnniDepthwise(geometry, _) => geometry.frame(),
+            Self::VnniDepthwise(depthwise) => depthwise.frame(),
         }
     }
 }

@@ -275,7 +275,7 @@ fn an_accumulator_that_starts_wrong_is_a_mistake_that_every_case_shows() {
         let mut mistaken = convolution.clone();
         match &mut mistaken.kernel {
             Kernel::Vnni(_, weights) => weights.forget_offsets(),
-            Kernel::VnniDepthwise(_, weights) => weights.forget_offsets(),
+            Kernel::VnniDepthwise(depthwise) => depthwise.forget_offsets(),
             _ => continue,
         }
         let sums = case.tensor.chunks_exact(shapes.inputs());

@@ -5,28 +5,34 @@
 //! output; packing the sums as bytes puts them back in order. Of the usual windows of three rows,
 //! four rows of a column are interleaved, going down, and two rows of outputs share them.
 
+mod block;
 mod direct;
 mod outlet;
 mod planes;
 
-pub use planes::Planes;
-
-use super::super::epilogue::Target;
+use super::super::epilogue::{Lanes, Target};
 use super::super::packed::{Group, LANES};
-use super::super::words::PairParameters;
-use super::{GROUP, OFFSET, load};
-use brownout_spec::program::Window;
+use super::super::window::Frame;
+use super::{GROUP, OFFSET};
+use block::{Block, COLUMNS, Quad, interleaved, is_usual, multiply, started};
+use brownout_spec::program::LayerShapes;
 use direct::Direct;
 use outlet::{Outlet, Store};
-use planes::{REGISTERS, Strips};
+use planes::{Planes, REGISTERS, Strips};
 use std::arch::x86_64::*;
 
-/// Weights of four taps of a vector of outputs.
-type Quad = [Group<i8, GROUP>; REGISTERS];
+/// A depthwise convolution with its weights.
+#[derive(Clone, Debug)]
+pub struct Depthwise {
+    geometry: Planes,
+    /// How the input is read where that is done without a copy.
+    direct: Option<Direct>,
+    weights: Weights,
+}
 
 /// Weights in the order in which a window's form reads them.
 #[derive(Clone, Debug)]
-pub struct Weights {
+struct Weights {
     form: Form,
     /// Quads of each block.
     quads: Vec<Vec<Quad>>,
@@ -44,20 +50,12 @@ enum Form {
     Any(Vec<[usize; GROUP]>),
 }
 
-/// Columns of a usual window.
-const COLUMNS: usize = 3;
 /// Rows of outputs that share interleaved rows where their step is one.
 const ROWS: usize = 2;
 
-/// Whether a window is a usual one, whose rows of outputs are one or two rows of the input apart.
-fn is_usual(window: &Window) -> bool {
-    let sizes = (window.height, window.width, window.dilation.rows);
-    sizes == (3, COLUMNS, 1) && [1, 2].contains(&window.stride.rows)
-}
-
 impl Weights {
     /// Packs a flattened tensor `[channel][kernel row][kernel column]`.
-    pub fn new(geometry: &Planes, tensor: &[i8], zero: i8) -> Self {
+    fn new(geometry: &Planes, tensor: &[i8], zero: i8) -> Self {
         let window = &geometry.window;
         let taps: Vec<_> = (0..window.taps())
             .map(|tap| (tap / window.width, tap % window.width))
@@ -114,131 +112,135 @@ impl Weights {
         }
     }
 
+    /// A block of channels that go to an outlet.
+    #[target_feature(enable = "avx512f")]
+    fn block(&self, number: usize, height: usize, outlet: &impl Store) -> Block<'_> {
+        Block {
+            number,
+            height,
+            quads: &self.quads[number],
+            start: started(&self.starts[number], outlet.pairs(number)),
+        }
+    }
+}
+
+impl Depthwise {
+    /// Packs a flattened tensor `[channel][kernel row][kernel column]` of the layer's size, for an
+    /// input with this zero point.
+    pub fn new(shapes: &LayerShapes, zero: i8, tensor: &[i8]) -> Self {
+        let geometry = Planes::new(shapes, zero);
+        Self {
+            direct: Direct::new(shapes, zero),
+            weights: Weights::new(&geometry, tensor, zero),
+            geometry,
+        }
+    }
+
+    /// The frame of a buffer.
+    pub fn frame(&self) -> Frame {
+        match &self.direct {
+            Some(direct) => direct.frame(),
+            None => self.geometry.frame(),
+        }
+    }
+
+    /// The output channels of its registers.
+    pub fn lanes(&self) -> Vec<Lanes> {
+        self.geometry.strips.channels()
+    }
+
     /// Starts every accumulator at zero, which is wrong.
     #[cfg(test)]
     pub fn forget_offsets(&mut self) {
-        self.starts.fill([[0; LANES]; REGISTERS]);
+        self.weights.starts.fill([[0; LANES]; REGISTERS]);
     }
-}
 
-/// Convolves `source`, which is copied into `padded` first.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub fn convolve(
-    geometry: &Planes,
-    weights: &Weights,
-    source: &[i8],
-    padded: &mut [u8],
-    target: &mut Target,
-) {
-    let (strips, output) = (&geometry.strips, geometry.output);
-    let mut outlet = Outlet::new(target, strips, output);
-    if let Some(direct) = &geometry.direct {
-        assert_eq!(source.len(), direct.source());
-        assert!(direct.frame().length <= padded.len());
-        let operands = (source, &*padded);
-        match &mut outlet {
-            Outlet::Words(words) => directly(geometry, direct, weights, operands, words),
-            Outlet::Vectors(vectors) => directly(geometry, direct, weights, operands, vectors),
-            Outlet::Registers(registers) => {
-                directly(geometry, direct, weights, operands, registers);
-            }
+    /// Convolves `source`, which is copied into `padded` first, or read with the padding that is
+    /// there.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    pub fn convolve(&self, source: &[i8], padded: &mut [u8], target: &mut Target) {
+        let geometry = &self.geometry;
+        if self.direct.is_none() {
+            geometry.place(source, padded);
         }
-        return;
+        match Outlet::new(target, &geometry.strips, geometry.output) {
+            Outlet::Words(mut outlet) => self.blocks(source, padded, &mut outlet),
+            Outlet::Vectors(mut outlet) => self.blocks(source, padded, &mut outlet),
+            Outlet::Registers(mut outlet) => self.blocks(source, padded, &mut outlet),
+        }
     }
-    geometry.place(source, padded);
-    // A usual window of three rows is read as one of four.
-    let last = match &weights.form {
-        Form::Three(columns) => 3 * geometry.line + columns.iter().max().unwrap_or(&0),
-        Form::Any(quads) => quads.iter().flatten().copied().max().unwrap_or(0),
-    };
-    let end = (output.height - 1) * geometry.step() + last + strips.end();
-    assert!(geometry.lead + end <= padded.len());
-    let padded = &padded[geometry.lead..];
-    match &mut outlet {
-        Outlet::Words(words) => blocks(geometry, weights, padded, words),
-        Outlet::Vectors(vectors) => blocks(geometry, weights, padded, vectors),
-        Outlet::Registers(registers) => blocks(geometry, weights, padded, registers),
-    }
-}
 
-/// All blocks of channels, whose operands are read where they are.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn directly(
-    geometry: &Planes,
-    direct: &Direct,
-    weights: &Weights,
-    operands: (&[i8], &[u8]),
-    outlet: &mut impl Store,
-) {
-    for number in 0..geometry.strips.blocks {
-        let block = Block::new(geometry, weights, number, outlet);
-        assert_eq!(block.quads.len(), COLUMNS);
-        // SAFETY: the source and the padding are as long as they must be (asserted above), and so
-        // are the quads.
-        unsafe { direct.block(&block, operands, outlet) };
+    /// All blocks of channels.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn blocks(&self, source: &[i8], padded: &[u8], outlet: &mut impl Store) {
+        match &self.direct {
+            Some(direct) => self.directly(direct, (source, padded), outlet),
+            None => self.in_planes(padded, outlet),
+        }
     }
-}
 
-/// All blocks of channels, whose operands are in `padded`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn blocks(geometry: &Planes, weights: &Weights, padded: &[u8], outlet: &mut impl Store) {
-    for number in 0..geometry.strips.blocks {
-        let block = Block::new(geometry, weights, number, outlet);
-        // SAFETY: all operands of all outputs are in `padded` (asserted above), and the strips lie
-        // in the output; there are as many quads as their form has (asserted below).
-        unsafe {
-            let quads = block.quads.len();
-            match &weights.form {
-                Form::Three(columns) if quads == COLUMNS * ROWS => {
-                    block.three::<1>(columns, padded, outlet);
+    /// All blocks of channels, whose operands are read where they are.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn directly(&self, direct: &Direct, operands: (&[i8], &[u8]), outlet: &mut impl Store) {
+        assert_eq!(operands.0.len(), direct.source());
+        assert!(direct.frame().length <= operands.1.len());
+        let height = self.geometry.output.height;
+        for number in 0..direct.strips.blocks {
+            let block = self.weights.block(number, height, outlet);
+            assert_eq!(block.quads.len(), COLUMNS);
+            // SAFETY: the source and the padding are as long as they must be (asserted above), and
+            // there are as many quads; the strips lie in the output.
+            unsafe { direct.block(&block, operands, outlet) };
+        }
+    }
+
+    /// All blocks of channels, whose operands are in `padded`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    fn in_planes(&self, padded: &[u8], outlet: &mut impl Store) {
+        let (geometry, form) = (&self.geometry, &self.weights.form);
+        let (strips, height) = (&geometry.strips, geometry.output.height);
+        // A usual window of three rows is read as one of four.
+        let last = match form {
+            Form::Three(columns) => 3 * geometry.line + columns.iter().max().unwrap_or(&0),
+            Form::Any(quads) => quads.iter().flatten().copied().max().unwrap_or(0),
+        };
+        let end = (height - 1) * geometry.step() + last + strips.end();
+        assert!(geometry.lead + end <= padded.len());
+        let padded = &padded[geometry.lead..];
+        for number in 0..strips.blocks {
+            let all = Operands {
+                block: &self.weights.block(number, height, outlet),
+                line: geometry.line,
+                strips,
+            };
+            // SAFETY: all operands of all outputs are in `padded` (asserted above), and the strips
+            // lie in the output; there are as many quads as their form has (asserted below).
+            unsafe {
+                let quads = all.block.quads.len();
+                match form {
+                    Form::Three(columns) if quads == COLUMNS * ROWS => {
+                        all.three::<1>(columns, padded, outlet);
+                    }
+                    Form::Three(columns) => {
+                        assert_eq!(quads, COLUMNS);
+                        all.three::<2>(columns, padded, outlet);
+                    }
+                    Form::Any(offsets) => all.any(offsets, geometry.step(), padded, outlet),
                 }
-                Form::Three(columns) => {
-                    assert_eq!(quads, COLUMNS);
-                    block.three::<2>(columns, padded, outlet);
-                }
-                Form::Any(offsets) => block.any(offsets, geometry.step(), padded, outlet),
             }
         }
     }
 }
 
-/// The accumulators of a block as they start.
-#[target_feature(enable = "avx512f")]
-fn started(starts: &[[i32; LANES]; REGISTERS], pairs: &[PairParameters]) -> [__m512i; REGISTERS] {
-    let [a, b, c, d] = starts;
-    let mut started = [load(a), load(b), load(c), load(d)];
-    for (start, own) in started.iter_mut().zip(pairs.iter().flat_map(|p| &p.starts)) {
-        *start = _mm512_add_epi32(*start, load(own));
-    }
-    started
-}
-
-/// What a block of channels is computed with.
-struct Block<'a> {
-    number: usize,
+/// A block of channels, and where its operands lie in a padded input.
+struct Operands<'a> {
+    block: &'a Block<'a>,
     /// Values of one line.
     line: usize,
-    /// Rows of outputs.
-    height: usize,
     strips: &'a Strips,
-    quads: &'a [Quad],
-    /// The accumulators as they start.
-    start: [__m512i; REGISTERS],
 }
 
-impl<'a> Block<'a> {
-    #[target_feature(enable = "avx512f")]
-    fn new(geometry: &'a Planes, weights: &'a Weights, number: usize, outlet: &impl Store) -> Self {
-        Self {
-            number,
-            line: geometry.line,
-            height: geometry.output.height,
-            strips: &geometry.strips,
-            quads: &weights.quads[number],
-            start: started(&weights.starts[number], outlet.pairs(number)),
-        }
-    }
-
+impl Operands<'_> {
     /// The outputs of a usual window with a step of `STEP` rows, going down.
     ///
     /// # Safety
@@ -252,31 +254,31 @@ impl<'a> Block<'a> {
         outlet: &mut impl Store,
     ) {
         for number in 0..self.strips.count {
-            let begin = self.strips.begin(self.number, number);
+            let begin = self.strips.begin(self.block.number, number);
             // SAFETY: the caller's promise.
             unsafe {
                 let operands = padded
                     .as_ptr()
-                    .add(self.strips.operands(self.number, number));
+                    .add(self.strips.operands(self.block.number, number));
                 let mut above = [[_mm512_setzero_si512(); 2]; COLUMNS];
                 for (above, &column) in above.iter_mut().zip(columns) {
                     *above = pair(operands.add(column), self.line);
                 }
                 let mut strip = Strip {
-                    block: self,
+                    all: self,
                     columns,
                     operands: operands.add(2 * self.line),
                     above,
                     place: (0, begin),
                 };
                 // With a step of 1 two rows are enough to share what is read.
-                while STEP == 2 && strip.place.0 + 4 <= self.height {
+                while STEP == 2 && strip.place.0 + 4 <= self.block.height {
                     strip.rows::<STEP, 4>(outlet);
                 }
-                while STEP == 1 && strip.place.0 + 2 <= self.height {
+                while STEP == 1 && strip.place.0 + 2 <= self.block.height {
                     strip.rows::<STEP, 2>(outlet);
                 }
-                match self.height - strip.place.0 {
+                match self.block.height - strip.place.0 {
                     3 => strip.rows::<STEP, 3>(outlet),
                     2 => strip.rows::<STEP, 2>(outlet),
                     1 => strip.rows::<STEP, 1>(outlet),
@@ -298,20 +300,20 @@ impl<'a> Block<'a> {
         padded: &[u8],
         outlet: &mut impl Store,
     ) {
-        for row in 0..self.height {
+        for row in 0..self.block.height {
             for number in 0..self.strips.count {
-                let begin = self.strips.begin(self.number, number);
-                let operands = row * step + self.strips.operands(self.number, number);
-                let mut sums = self.start;
+                let begin = self.strips.begin(self.block.number, number);
+                let operands = row * step + self.strips.operands(self.block.number, number);
+                let mut sums = self.block.start;
                 // SAFETY: the caller's promise.
                 unsafe {
                     let operands = padded.as_ptr().add(operands);
-                    for (offsets, quad) in offsets.iter().zip(self.quads) {
+                    for (offsets, quad) in offsets.iter().zip(self.block.quads) {
                         let first = bytes(operands.add(offsets[0]), operands.add(offsets[1]));
                         let second = bytes(operands.add(offsets[2]), operands.add(offsets[3]));
                         multiply(interleaved(first, second), quad, &mut sums);
                     }
-                    outlet.store::<1, false>(self.number, (row, begin), &[sums]);
+                    outlet.store::<1, false>(self.block.number, (row, begin), &[sums]);
                 }
             }
         }
@@ -320,7 +322,7 @@ impl<'a> Block<'a> {
 
 /// The outputs below each other of a usual window, of which some are computed.
 struct Strip<'a> {
-    block: &'a Block<'a>,
+    all: &'a Operands<'a>,
     columns: &'a [usize; COLUMNS],
     /// Below the two lines that were read.
     operands: *const u8,
@@ -334,13 +336,13 @@ impl Strip<'_> {
     /// Computes the next `OUTPUTS` rows, whose windows are `STEP` rows apart.
     ///
     /// # Safety
-    /// As [`Block::three`]; there must be so many rows.
+    /// As [`Operands::three`]; there must be so many rows.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     #[inline]
     unsafe fn rows<const STEP: usize, const OUTPUTS: usize>(&mut self, outlet: &mut impl Store) {
-        let line = self.block.line;
+        let (block, line) = (self.all.block, self.all.line);
         let shared = ROWS / STEP;
-        let mut sums = [self.block.start; OUTPUTS];
+        let mut sums = [block.start; OUTPUTS];
         // SAFETY: the caller's promise.
         unsafe {
             for (column, above) in self.above.iter_mut().enumerate() {
@@ -349,14 +351,14 @@ impl Strip<'_> {
                     let below = pair(operands, line);
                     let x = interleaved(*above, below);
                     for (shift, sums) in sums.iter_mut().enumerate() {
-                        let quad = self.block.quads.get_unchecked(column * shared + shift);
+                        let quad = block.quads.get_unchecked(column * shared + shift);
                         multiply(x, quad, sums);
                     }
                     *above = below;
                     operands = operands.add(2 * line);
                 }
             }
-            outlet.store::<OUTPUTS, false>(self.block.number, self.place, &sums);
+            outlet.store::<OUTPUTS, false>(block.number, self.place, &sums);
         }
         // No further than the lines that were read.
         self.operands = self.operands.wrapping_add(STEP * OUTPUTS * line);
@@ -385,27 +387,4 @@ unsafe fn bytes(a: *const u8, b: *const u8) -> [__m512i; 2] {
     // SAFETY: the caller's promise.
     let (a, b) = unsafe { (_mm512_loadu_si512(a.cast()), _mm512_loadu_si512(b.cast())) };
     [_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b)]
-}
-
-/// Two interleaved pairs of vectors interleaved: four operands in each lane.
-#[target_feature(enable = "avx512f,avx512bw")]
-#[inline]
-fn interleaved(a: [__m512i; 2], b: [__m512i; 2]) -> [__m512i; REGISTERS] {
-    [
-        _mm512_unpacklo_epi16(a[0], b[0]),
-        _mm512_unpackhi_epi16(a[0], b[0]),
-        _mm512_unpacklo_epi16(a[1], b[1]),
-        _mm512_unpackhi_epi16(a[1], b[1]),
-    ]
-}
-
-/// Adds the products of one quad.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-#[inline]
-fn multiply(x: [__m512i; REGISTERS], quad: &Quad, sums: &mut [__m512i; REGISTERS]) {
-    for ((sum, x), weights) in sums.iter_mut().zip(x).zip(quad) {
-        // SAFETY: a group has 64 bytes and is aligned to them.
-        let weights = unsafe { _mm512_load_si512(weights.0.as_ptr().cast()) };
-        *sum = _mm512_dpbusd_epi32(*sum, x, weights);
-    }
 }

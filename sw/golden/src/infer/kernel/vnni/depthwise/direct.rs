@@ -5,9 +5,9 @@
 
 use super::super::super::window::{Frame, Order};
 use super::super::load;
+use super::block::{Block, COLUMNS, interleaved, is_usual, multiply};
 use super::outlet::Store;
 use super::planes::{Strips, VECTOR, converted};
-use super::{Block, COLUMNS, interleaved, is_usual, multiply};
 use brownout_spec::program::{LayerShapes, Padding, Shape};
 use std::arch::x86_64::*;
 
@@ -80,7 +80,7 @@ impl Direct {
     /// The source and the line of padding must be this geometry's, the strips must lie in the
     /// outlet's output, and there must be a quad for each column.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    pub(super) unsafe fn block(
+    pub unsafe fn block(
         &self,
         block: &Block,
         (source, border): (&[i8], &[u8]),

@@ -4,7 +4,6 @@ use super::super::super::epilogue::Lanes;
 use super::super::super::packed::LANES;
 use super::super::super::window::{Frame, Order};
 use super::super::{GROUP, OFFSET, load};
-use super::direct::Direct;
 use brownout_spec::program::{LayerShapes, Shape, Window};
 use std::arch::x86_64::*;
 
@@ -35,8 +34,6 @@ pub struct Planes {
     length: usize,
     /// How a row of the input is parted, where that is done in vectors.
     parts: Option<Parts>,
-    /// How the input is read where that is done without a copy.
-    pub direct: Option<Direct>,
     /// The vectors of a row of outputs.
     pub strips: Strips,
 }
@@ -73,7 +70,6 @@ impl Planes {
             lead,
             length: lead + lines * line + VECTOR,
             parts: None,
-            direct: Direct::new(shapes, zero),
             strips: Strips::new(
                 shapes,
                 match input.channels < VECTOR {
@@ -88,9 +84,6 @@ impl Planes {
 
     /// The frame of a buffer.
     pub fn frame(&self) -> Frame {
-        if let Some(direct) = &self.direct {
-            return direct.frame();
-        }
         Frame {
             input: self.input,
             padding: self.window.padding,
