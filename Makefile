@@ -37,7 +37,9 @@ synthesizer:
 	@tools/setup.sh verilator synthesis
 
 sim: simulator ## train, generate and simulate at falling voltage (DATA=glyphs|mnist:DIR)
-	@echo "Building the command (minutes the first time, without a word) and simulating; the summary goes to $(SIM_OUT)/summary.json ..."
+	@echo "Building the command and the libraries it needs (a minute or two the first time) ..."
+	$(CARGO) build --release --package brownout --no-default-features --features simulate
+	@echo "Training, generating and simulating; the summary goes to $(SIM_OUT)/summary.json ..."
 	$(CARGO) run --release --quiet --package brownout --no-default-features --features simulate -- sweep --data "$(DATA)" --out "$(SIM_OUT)"
 
 verilog: ## write the accelerator's Verilog (CONFIG=FILE, RTL_OUT=DIR)

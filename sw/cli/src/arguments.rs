@@ -12,7 +12,9 @@ pub use attack::{
 };
 pub use evaluate::{EvaluateArguments, EvaluateSettings};
 pub use export::{ExportArguments, OnnxDialect, RoundingArguments, WhichWeights};
-pub use import::{ImportArguments, ImportForm, ImportSettings};
+#[cfg(feature = "foreign")]
+pub use import::ImportForm;
+pub use import::{ImportArguments, ImportSettings};
 pub use report::ReportArguments;
 pub use train::TrainArguments;
 
