@@ -3,8 +3,8 @@
 use super::CampaignError;
 use super::work::Work;
 use crate::compare::{Mismatch, Place};
-use crate::driver::Driver;
-use crate::link::{Link, ModelLink};
+use crate::driver::DriverError;
+use crate::link::Link;
 use crate::model::ModelError;
 use crate::waveform::{Contents, Group, MissingPart, groups};
 use brownout_spec::cycles::{clocks_after_write, step_clocks};
@@ -17,6 +17,8 @@ use std::path::Path;
 pub const MOST_BYTES: u64 = 50_000_000;
 /// Clocks behind the one in which the first wrong value is written.
 const BEHIND: u64 = 16;
+/// Attempts to have that one in a file that has no room for the whole layer.
+const ATTEMPTS: usize = 3;
 
 /// A waveform of a layer, or of the whole pass where only a counter differs.
 #[derive(Clone, Debug)]
@@ -27,9 +29,11 @@ pub struct LayerWaveform {
     pub clocks: Range<u64>,
     /// Those of them that the waveform holds.
     pub held: Range<u64>,
-    /// The clock in which the first wrong value is written, in hardware that keeps the formula of
-    /// cycles; the first one of the pass where only a counter differs.
+    /// The clock of the pass behind whose edge the first wrong value stands where it is written, in
+    /// hardware that keeps the formula of cycles; the first one where only a counter differs.
     pub written: u64,
+    /// Bytes that the file may have.
+    pub most: u64,
     /// The pass's first clock, counted as the waveform does.
     pub begin: u64,
     /// What is in the file.
@@ -58,23 +62,26 @@ impl fmt::Display for LayerWaveform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let last = |clocks: &Range<u64>| clocks.end.saturating_sub(1);
         let (held, clocks) = (&self.held, &self.clocks);
+        let what = match &self.place {
+            Some(place) => format!("layer {} ({})", place.layer, place.name),
+            None => "a pass of which only a counter differs".to_owned(),
+        };
+        if held.is_empty() {
+            let most = self.most;
+            return write!(
+                f,
+                "no clock of {what}, which does not fit into {most} bytes"
+            );
+        }
         write!(f, "clocks {} to {} of the pass, ", held.start, last(held))?;
         if held == clocks {
-            f.write_str("all of ")?;
+            return write!(f, "all of {what}");
         }
-        match &self.place {
-            Some(place) => write!(f, "layer {} ({})", place.layer, place.name)?,
-            None => f.write_str("every layer")?,
-        }
-        if held == clocks {
-            return Ok(());
-        }
-        let most = MOST_BYTES / 1_000_000;
+        let [first, last] = [clocks.start, last(clocks)];
+        let most = self.most / 1_000_000;
         write!(
             f,
-            ", which takes clocks {} to {}, more than {most} MB hold",
-            clocks.start,
-            last(clocks)
+            "of {what}, which takes clocks {first} to {last} and more than {most} MB"
         )
     }
 }
@@ -101,16 +108,21 @@ impl Work<'_> {
             held: clocks.clone(),
             clocks,
             written,
+            most,
             begin: 0,
             contents: Contents::default(),
         };
-        self.trace_from(waveform.clocks.start, index, &mut waveform, path, most)?;
-        let room = waveform.held.end - waveform.held.start;
-        if waveform.held.end <= written && written < waveform.clocks.end {
-            // A tenth less, as not all clocks are alike.
-            let from = (written + BEHIND).saturating_sub(room - room / 10);
+        self.trace_from(waveform.clocks.start, index, &mut waveform, path)?;
+        // Not all clocks are alike, so one attempt more may not be enough.
+        for _ in 0..ATTEMPTS {
+            if waveform.held.end > written {
+                break;
+            }
+            let room = waveform.held.end - waveform.held.start;
+            let behind = BEHIND.min(room / 4);
+            let from = (written + behind).saturating_sub(room - room / 10);
             let from = from.max(waveform.clocks.start);
-            self.trace_from(from, index, &mut waveform, path, most)?;
+            self.trace_from(from, index, &mut waveform, path)?;
         }
         Ok(Some(waveform))
     }
@@ -144,19 +156,21 @@ impl Work<'_> {
         index: usize,
         waveform: &mut LayerWaveform,
         path: &Path,
-        most: u64,
     ) -> Result<(), CampaignError> {
-        let mut driver: Driver<ModelLink> = self.driver(0)?;
+        let mut driver = self.driver(0)?;
         self.begin_image(index, &mut driver)?;
         let link = driver.link_mut();
         waveform.begin = link.clocks();
-        link.wait(from).map_err(crate::driver::DriverError::from)?;
-        link.trace_clocks(path, waveform.clocks.end - from, most)?;
+        link.wait(from).map_err(DriverError::from)?;
+        link.trace_clocks(path, waveform.clocks.end - from, waveform.most)?;
         let read = Contents::read(path).map_err(|source| ModelError::Trace {
             path: path.to_path_buf(),
             source,
         })?;
-        waveform.held = read.clocks.start - waveform.begin..read.clocks.end - waveform.begin;
+        waveform.held = match read.clocks.is_empty() {
+            true => from..from,
+            false => read.clocks.start - waveform.begin..read.clocks.end - waveform.begin,
+        };
         waveform.contents = read;
         Ok(())
     }

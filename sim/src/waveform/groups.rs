@@ -10,6 +10,9 @@ use thiserror::Error;
 /// How the name of what nobody reads begins.
 const UNUSED: &str = "unused_";
 
+/// How the name of what a register takes ends.
+const TAKEN: &str = "_d";
+
 /// Signals that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -103,9 +106,12 @@ impl Design<'_> {
     }
 }
 
-/// Whether somebody reads it and it can change: constants have names in capitals.
+/// Whether it says something: constants have names in capitals, and what a register takes is what
+/// it gives a clock later.
 fn is_shown(signal: &Signal) -> bool {
-    !signal.name.starts_with(UNUSED) && signal.name.contains(|c: char| c.is_ascii_lowercase())
+    let name = &signal.name;
+    let is_constant = !name.contains(|c: char| c.is_ascii_lowercase());
+    !is_constant && !name.starts_with(UNUSED) && !name.ends_with(TAKEN)
 }
 
 /// Of signals with a number, those of one lane.
@@ -163,6 +169,7 @@ mod tests {
             ("TOP.chip.array", "pe_r1_c3_sum"),
             ("TOP.chip.array", "unused_end"),
             ("TOP.chip.sequencer", "COLUMNS"),
+            ("TOP.chip.sequencer", "state_d"),
         ]);
         all
     }

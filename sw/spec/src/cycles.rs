@@ -130,8 +130,9 @@ pub fn step_clocks(configuration: &Configuration, program: &Program) -> Vec<Rang
     program.steps.iter().map(clocks_of).collect()
 }
 
-/// How many clocks before the end of its step an output value is written: that of the pixel of a
-/// number, row by row, in a channel.
+/// How many clocks of its step follow the one behind whose edge an output value stands where it is
+/// written: that of the pixel of a number, row by row, in a channel. Of a pixel that is written in
+/// two clocks, the first one.
 pub fn clocks_after_write(
     configuration: &Configuration,
     step: &Step,
@@ -142,11 +143,11 @@ pub fn clocks_after_write(
     let (tile, column) = (channel / columns, channel % columns);
     let others = (step.tiles() / step.output_tiles - 1) * tile_period(step);
     let last = last_period(configuration, step);
-    let spacing = step.spacing(columns);
-    // Results leave one by one, and other values of a pixel together.
-    let among = if step.wide { column } else { spacing - 1 };
-    let later_tiles = step.output_tiles.saturating_sub(tile + 1);
-    (later_tiles * (others + last) + last.saturating_sub(pixel * spacing + among + 1)) as u64
+    let later_tiles = step.output_tiles.saturating_sub(tile + 1) * (others + last);
+    // Results leave one by one before the columns are aligned, other values together behind that.
+    let among = if step.wide { columns - column } else { 0 };
+    let later_pixels = last.saturating_sub(pixel * step.spacing(columns) + 1);
+    (later_tiles + later_pixels + among) as u64
 }
 
 /// Clocks in which an activation enters row 0, padding zeros included.
