@@ -71,7 +71,9 @@ pub struct Mismatch {
     pub difference: Difference,
     /// Where it begins; absent where only counters differ.
     pub place: Option<Place>,
-    /// A command that runs this image again and writes a waveform.
+    /// Where a waveform of its layer is, or why there is none.
+    pub waveform: Option<String>,
+    /// A command that runs this image again and writes a waveform of the whole pass.
     pub reproduce: Option<String>,
 }
 
@@ -112,8 +114,11 @@ impl fmt::Display for Mismatch {
             Some(place) => write!(f, "; first difference in {place}")?,
             None => write!(f, "; all activations are equal")?,
         }
+        if let Some(waveform) = &self.waveform {
+            write!(f, "; {waveform}")?;
+        }
         match &self.reproduce {
-            Some(command) => write!(f, "; with a waveform: {command}"),
+            Some(command) => write!(f, "; with a waveform of the whole pass: {command}"),
             None => Ok(()),
         }
     }
@@ -235,6 +240,7 @@ impl Trial<'_, '_> {
             place: self
                 .locate(driver, workspace)?
                 .or_else(|| self.last_layer(difference)),
+            waveform: None,
             reproduce: None,
         };
         Ok((run, Some(mismatch)))
@@ -255,6 +261,7 @@ impl Trial<'_, '_> {
             image: self.image,
             difference: Difference::Activation,
             place: Some(place),
+            waveform: None,
             reproduce: None,
         }))
     }

@@ -12,3 +12,4 @@ pub mod serial;
 pub mod simulator;
 pub mod toolchain;
 mod trace;
+pub mod waveform;

@@ -189,6 +189,22 @@ impl ModelLink {
         self.model.trace_to(path)
     }
 
+    /// Lets clocks pass, as [`Link::wait`] does, and writes their waveform: at most `clocks`, and
+    /// no more than a file of `most` bytes has room for. The file is complete then.
+    ///
+    /// # Errors
+    /// When the model was built without waveforms or not all of the file could be written.
+    pub fn trace_clocks(&mut self, path: &Path, clocks: u64, most: u64) -> Result<(), ModelError> {
+        self.model.trace_up_to(path, most)?;
+        for _ in 0..clocks {
+            if self.model.trace_is_full() {
+                break;
+            }
+            self.model.step();
+        }
+        self.model.stop_trace()
+    }
+
     /// Ends the waveform; the file is complete then.
     ///
     /// # Errors

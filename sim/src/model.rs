@@ -387,13 +387,22 @@ impl Model {
     /// If the model was built without waveforms, the file cannot be created, or
     /// the waveform before this one could not be written.
     pub fn trace_to(&mut self, path: &Path) -> Result<(), ModelError> {
+        self.trace_up_to(path, u64::MAX)
+    }
+
+    /// The same into a file of at most `most` bytes, which ends with the last point in time that
+    /// it has room for; [`trace_is_full`](Self::trace_is_full) says when that is reached.
+    ///
+    /// # Errors
+    /// As [`trace_to`](Self::trace_to).
+    pub fn trace_up_to(&mut self, path: &Path, most: u64) -> Result<(), ModelError> {
         self.stop_trace()?;
         let (attach, handle) = (self.library.call.trace, self.handle.as_ptr());
         // SAFETY: the handle is alive; null detaches, which is always allowed.
         if unsafe { attach(handle, ptr::null_mut()) } == 0 {
             return Err(ModelError::NotTraceable(self.library.top.clone()));
         }
-        let trace = Trace::open(path, |vcd| {
+        let trace = Trace::open(path, most, |vcd| {
             // SAFETY: `vcd` is the VerilatedVcdC of a trace that is not open
             // yet; it is detached again before it is freed.
             unsafe { attach(handle, vcd) };
@@ -406,6 +415,11 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    /// Whether the waveform's file has no room for more.
+    pub fn trace_is_full(&self) -> bool {
+        self.trace.as_ref().is_some_and(Trace::is_full)
     }
 
     /// Ends the waveform, if there is one; the file is complete then.

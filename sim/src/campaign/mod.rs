@@ -5,11 +5,14 @@
 //! sum, are the same for any number of threads, and an image can be run again
 //! alone.
 //!
-//! `work` shares the images out, `summary` adds up what came of them.
+//! `work` shares the images out, `summary` adds up what came of them, `replay` shows an image that
+//! differs.
 
+mod replay;
 mod summary;
 mod work;
 
+pub use replay::{LayerWaveform, MOST_BYTES};
 pub use summary::PointSummary;
 
 use crate::compare::{CompareError, GoldenPass, Mismatch};
@@ -179,6 +182,21 @@ impl Campaign<'_> {
     /// or the file cannot be written; a mismatch is no error.
     pub fn trace(&self, point: &Point, path: &Path) -> Result<Option<Mismatch>, CampaignError> {
         self.prepare(point, &|| (), |work, _| work.trace(path))
+    }
+
+    /// Runs the image of a mismatch at its point again, and writes a waveform (VCD) of at most
+    /// `most` bytes of the layer in which it first differs; none if the image alone does not differ.
+    ///
+    /// # Errors
+    /// As [`Campaign::trace`].
+    pub fn trace_layer(
+        &self,
+        point: &Point,
+        mismatch: &Mismatch,
+        path: &Path,
+        most: u64,
+    ) -> Result<Option<LayerWaveform>, CampaignError> {
+        self.prepare(point, &|| (), |work, _| work.replay(mismatch, path, most))
     }
 
     /// Fills the weight memory and reads it as the golden model does.

@@ -16,7 +16,7 @@ type Numbered = Vec<(usize, Sums)>;
 
 /// What the threads of one point share.
 pub(super) struct Work<'a> {
-    campaign: &'a Campaign<'a>,
+    pub(super) campaign: &'a Campaign<'a>,
     point: &'a Point<'a>,
     faults: EmulatedFaults,
     memory: &'a Memory,
@@ -130,7 +130,7 @@ impl<'a> Work<'a> {
         self.campaign.first_image + index
     }
 
-    fn driver(&self, worker: usize) -> Result<Driver<ModelLink>, CampaignError> {
+    pub(super) fn driver(&self, worker: usize) -> Result<Driver<ModelLink>, CampaignError> {
         let campaign = self.campaign;
         let stalls = Stalls {
             seed: campaign.stalls.seed.wrapping_add(worker as u64),
@@ -150,7 +150,7 @@ impl<'a> Work<'a> {
         Ok(driver)
     }
 
-    fn run_image(
+    pub(super) fn run_image(
         &self,
         index: usize,
         driver: &mut Driver<ModelLink>,
@@ -181,5 +181,18 @@ impl<'a> Work<'a> {
         }
         let label = usize::from(data.labels[index]);
         Ok((Sums::of(golden, workspace, &run, label), mismatch))
+    }
+
+    /// Starts the pass of an image, as [`run_image`](Self::run_image) does.
+    pub(super) fn begin_image(
+        &self,
+        index: usize,
+        driver: &mut Driver<ModelLink>,
+    ) -> Result<(), CampaignError> {
+        let Campaign { model, data, .. } = self.campaign;
+        if driver.configuration().fault_emulation {
+            driver.set_pass(Pass(self.number(index) as u32))?;
+        }
+        Ok(driver.begin_image(&model.quantize(data.image(index)))?)
     }
 }

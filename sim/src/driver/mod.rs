@@ -293,6 +293,15 @@ impl<L: Link> Driver<L> {
         })
     }
 
+    /// Loads an image and starts its pass, for who lets the clocks pass otherwise. The clock after
+    /// this is the pass's first.
+    ///
+    /// # Errors
+    /// When the image has another size, or the wire fails.
+    pub fn begin_image(&mut self, image: &[i8]) -> Result<(), DriverError> {
+        self.start(image, map::RUN_TO_THE_END).map(|_| ())
+    }
+
     /// Runs one image up to a layer, not the last, and reads back what that layer wrote.
     ///
     /// The map has every channel that the columns wrote: those beyond the

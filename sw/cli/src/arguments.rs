@@ -218,7 +218,9 @@ pub struct GenerateArguments {
 #[command(after_help = "Examples:
   brownout simulate cnn.safetensors --voltages 800,450,420 --codes none,inplace-64-57
   brownout simulate cnn.safetensors --rates 0,1e-3,1e-2 --modes persistent,transient --images 50
-  brownout simulate cnn.safetensors --voltages 420 --skip 17 --images 1 --trace wave.vcd")]
+  brownout simulate cnn.safetensors --voltages 420 --skip 17 --images 1 --trace wave.vcd
+  gtkwave mismatch.vcd mismatch.gtkw
+  surfer mismatch.vcd --command-file mismatch.sucl")]
 pub struct SimulateArguments {
     /// Model file, as `train` writes it
     pub model: PathBuf,
@@ -274,6 +276,20 @@ pub struct SimulateArguments {
     /// Write a waveform (VCD) of the first point's first image
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
+    /// Where a waveform (VCD, at most 50 MB) of the first layer that differs goes if RTL and golden
+    /// model differ, with lists of its signals for GTKWave (.gtkw) and Surfer (.sucl) beside it; or
+    /// no [default: mismatch.vcd]
+    #[arg(long, value_name = "FILE.vcd", value_parser = waveform)]
+    pub waveform: Option<Waveform>,
+}
+
+/// Where the waveform of a layer that differs goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waveform {
+    /// Nowhere.
+    No,
+    /// Into this file, whose name ends in `.vcd`.
+    File(PathBuf),
 }
 
 /// Flags of `sweep`.
@@ -391,6 +407,17 @@ fn faulty_share(text: &str) -> Result<BitErrorRate, String> {
     })
 }
 
+fn waveform(text: &str) -> Result<Waveform, String> {
+    let file = PathBuf::from(text);
+    match text {
+        "no" => Ok(Waveform::No),
+        _ if file.extension().is_some_and(|e| e == "vcd") => Ok(Waveform::File(file)),
+        _ => Err(format!(
+            "{text:?} is no waveform; allowed are names of files that end in .vcd, and no"
+        )),
+    }
+}
+
 /// The numbers of a comma-separated list of exactly N.
 fn numbers<const N: usize>(text: &str, form: &str) -> Result<[u64; N], String> {
     let parsed: Option<Vec<u64>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
@@ -441,6 +468,9 @@ mod tests {
         assert!(millivolts("0.8").unwrap_err().contains("whole millivolts"));
         for bad in ["-1", "1.5", "NaN", "x"] {
             assert!(rate(bad).unwrap_err().contains("0 to 1"));
+        }
+        for bad in ["", "yes", ".vcd", "wave.fst"] {
+            assert!(waveform(bad).unwrap_err().contains("end in .vcd"));
         }
         assert!(board("ice40").unwrap_err().contains("ulx3s and arty-a7"));
         assert!(place("0,1").unwrap_err().contains("LAYER,INDEX,BIT"));

@@ -43,6 +43,8 @@ mod summary;
 mod sweep;
 mod table;
 mod train;
+#[cfg(feature = "simulate")]
+mod waveform;
 
 use arguments::{Arguments, Command};
 use clap::Parser;

@@ -1,4 +1,4 @@
-//! The command that runs one image at one point again, with a waveform.
+//! The command that runs one image at one point again, with a waveform of the whole pass.
 
 use crate::data::DataSource;
 use crate::points::Points;
@@ -24,7 +24,7 @@ pub struct Recipe {
 }
 
 /// File that the waveform goes to.
-const WAVEFORM: &str = "mismatch.vcd";
+const WAVEFORM: &str = "pass.vcd";
 
 impl Recipe {
     /// The command for the image of a number at a point of `points` with a code.
@@ -91,7 +91,7 @@ mod tests {
         assert!(
             command.ends_with(
                 " simulate 'my models/cnn.safetensors' --codes none --voltages 394 --modes transient \
-                 --policies keep --data glyphs --skip 17 --images 1 --seed 9 --trace mismatch.vcd"
+                 --policies keep --data glyphs --skip 17 --images 1 --seed 9 --trace pass.vcd"
             ),
             "{command}"
         );

@@ -8,6 +8,7 @@ use crate::points::Points;
 use crate::reproduce::Recipe;
 use crate::summary::{GoldenAccuracy, Provenance, Summary};
 use crate::train::Measured;
+use crate::waveform::Show;
 use brownout_golden::data::Dataset;
 use brownout_golden::model::IntegerModel;
 use brownout_sim::campaign::{Campaign, CampaignError, Point, PointSummary};
@@ -42,6 +43,8 @@ pub struct Run<'a> {
     pub recipe: &'a Recipe,
     /// Threads of the simulation.
     pub threads: Option<NonZeroUsize>,
+    /// How a layer that differs is shown, unless that is not wanted.
+    pub show: Option<Show<'a>>,
 }
 
 /// What a run is remembered with.
@@ -73,19 +76,16 @@ impl Run<'_> {
         let images = self.points.count() * self.data.len();
         let bar = output.bar("simulating", images as u64, "images");
         let mut summaries = Vec::new();
-        let mut mismatch = None;
-        for placed in self.placed {
+        let mut differing = None;
+        'points: for placed in self.placed {
             for point in self.points.iter() {
                 bar.set_message(placed.placement.chosen.configuration.code.to_string());
                 let (summary, found) = self.point(placed, &point, &bar)?;
                 summaries.push(summary);
-                mismatch = found;
-                if mismatch.is_some() {
-                    break;
+                if let Some(found) = found {
+                    differing = Some((placed, point, found));
+                    break 'points;
                 }
-            }
-            if mismatch.is_some() {
-                break;
             }
         }
         bar.finish_and_clear();
@@ -95,6 +95,11 @@ impl Run<'_> {
             bar.position(),
             bar.position() as f64 / seconds.max(1e-3)
         ));
+        let mismatch = differing.map(|(placed, point, mut mismatch)| {
+            let show = self.show.as_ref();
+            mismatch.waveform = show.map(|show| show.layer(self, placed, &point, &mismatch));
+            mismatch
+        });
         let summary = Summary {
             logits_compared: summaries.iter().map(|p| p.logits_compared).sum(),
             mismatches: summaries.iter().map(|p| p.mismatches).sum(),
@@ -128,18 +133,16 @@ impl Run<'_> {
             return Ok(());
         };
         files::write_with(file, |temporary| {
-            self.campaign(placed, |campaign| match campaign.trace(&point, temporary) {
-                Ok(_) => Ok(()),
-                Err(CampaignError::Simulator(SimulatorError::Load(ModelError::Trace {
-                    source,
-                    ..
-                }))) => Err(Error::file("write the waveform", file)(source)),
-                Err(other) => Err(other.into()),
-            })
+            let traced = self.campaign(placed, |campaign| Ok(campaign.trace(&point, temporary)))?;
+            traced.map(|_| ()).map_err(|error| in_waveform(file, error))
         })
     }
 
-    fn campaign<T>(
+    /// Runs something on one accelerator.
+    ///
+    /// # Errors
+    /// What the action refuses.
+    pub fn campaign<T>(
         &self,
         placed: &Placed,
         action: impl FnOnce(&Campaign<'_>) -> Result<T, Error>,
@@ -158,6 +161,16 @@ impl Run<'_> {
             stalls: Stalls::default(),
             reproduce: &|point, image| self.recipe.command(self.points, code, point, image),
         })
+    }
+}
+
+/// An error that names the waveform's file, and not its temporary name.
+pub fn in_waveform(file: &Path, error: CampaignError) -> Error {
+    match error {
+        CampaignError::Simulator(SimulatorError::Load(ModelError::Trace { source, .. })) => {
+            Error::file("write the waveform", file)(source)
+        }
+        other => other.into(),
     }
 }
 
@@ -227,6 +240,7 @@ mod tests {
                 rtl: 6,
             },
             place: None,
+            waveform: Some("there is no waveform".into()),
             reproduce: Some("brownout simulate m --skip 7".into()),
         };
         let quiet = Output {
@@ -240,6 +254,7 @@ mod tests {
             "image 7",
             "logit 3 is -5",
             "6 in the RTL",
+            "there is no waveform",
             "simulate m --skip 7",
         ] {
             assert!(message.contains(part), "{message:?} lacks {part:?}");

@@ -1,6 +1,6 @@
 //! `brownout simulate`: a model on generated hardware, compared with the golden model.
 
-use crate::arguments::{Global, SimulateArguments};
+use crate::arguments::{Global, SimulateArguments, Waveform};
 use crate::configuration::{self, Chosen};
 use crate::data::{DataSource, Part, check_labels};
 use crate::error::Error;
@@ -13,9 +13,11 @@ use crate::points::Points;
 use crate::reproduce::Recipe;
 use crate::run::{Outcome, Placed, Record, Run, report};
 use crate::summary::Provenance;
+use crate::waveform::{self, Files, Show};
 use brownout_golden::data::Dataset;
 use brownout_golden::model::IntegerModel;
 use brownout_spec::program::Shape;
+use std::path::Path;
 
 /// Test images where nobody says how many, if there are as many.
 const IMAGES: usize = 100;
@@ -53,7 +55,8 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
         let chosen = &placement.chosen;
         let code = chosen.configuration.code;
         let verilog = generate::verilog(&chosen.configuration, output)?;
-        let spinner = output.spinner(format!("building the simulation with code {code}"));
+        let with = if trace { "waveforms and " } else { "" };
+        let spinner = output.spinner(format!("building the simulation with {with}code {code}"));
         let simulator = workshop.build(chosen, &verilog, trace)?;
         spinner.finish_and_clear();
         Ok::<_, Error>(Placed {
@@ -72,6 +75,7 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
         seed,
         first_image: arguments.skip,
     };
+    let build_for_waveforms = |placement: &Placement| Ok(build(placement.clone(), true)?.simulator);
     let run = Run {
         model: &model,
         placed: &placed,
@@ -79,6 +83,11 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
         data: &data,
         recipe: &recipe,
         threads: arguments.threads,
+        show: layer_files(arguments).map(|files| Show {
+            files,
+            build: &build_for_waveforms,
+            output,
+        }),
     };
     if let (Some(file), Some(first)) = (&arguments.trace, placements.first()) {
         run.trace(&build(first.clone(), true)?, file)?;
@@ -92,24 +101,43 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
     run.all(record, output)
 }
 
+/// The files of a layer that differs, unless they are not wanted.
+fn layer_files(arguments: &SimulateArguments) -> Option<Files> {
+    match &arguments.waveform {
+        None => Some(Files::of(Path::new(waveform::DEFAULT))),
+        Some(Waveform::File(file)) => Some(Files::of(file)),
+        Some(Waveform::No) => None,
+    }
+}
+
 /// Checks that the files to write can be written, and are neither one file nor one that is read.
 fn check_outputs(arguments: &SimulateArguments) -> Result<(), Error> {
-    let outputs = [("--out", &arguments.out), ("--trace", &arguments.trace)];
+    let layer = layer_files(arguments);
+    let layer = layer.iter().flat_map(Files::all);
+    let layer = layer.map(|file| ("--waveform", Some(file)));
+    let outputs = [
+        ("--out", arguments.out.as_ref()),
+        ("--trace", arguments.trace.as_ref()),
+    ];
     let read = [
         ("the model", Some(&arguments.model)),
         ("--config", arguments.config.as_ref()),
         ("--map", arguments.map.as_ref()),
-        ("--out", arguments.out.as_ref()),
     ];
-    for (flag, output) in outputs {
+    let known: Vec<_> = read.into_iter().chain(outputs).collect();
+    for (flag, output) in outputs.into_iter().chain(layer) {
         let Some(output) = output else { continue };
-        for (other, path) in read.into_iter().filter(|(other, _)| *other != flag) {
-            if path.is_some_and(|path| files::are_same(path, output)) {
+        for (other, path) in &known {
+            let is_other = *other != flag && (flag, *other) != ("--out", "--trace");
+            if is_other && path.is_some_and(|path| files::are_same(path, output)) {
                 let allowed = format!("another file than {other}");
                 return Err(Error::flag(flag, output.display(), allowed));
             }
         }
-        files::check_writable(output)?;
+        // Nobody asked for the default one, and there may never be any.
+        if flag != "--waveform" || arguments.waveform.is_some() {
+            files::check_writable(output)?;
+        }
     }
     Ok(())
 }

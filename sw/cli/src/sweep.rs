@@ -11,6 +11,7 @@ use crate::files;
 use crate::generate;
 use crate::hardware::Workshop;
 use crate::output::Output;
+use crate::placement::Placement;
 use crate::points::Points;
 use crate::reproduce::Recipe;
 use crate::run::{Outcome, Placed, Record, Run, report};
@@ -18,6 +19,7 @@ use crate::simulate::place_all;
 use crate::summary::{GoldenAccuracy, Provenance};
 use crate::table::percent;
 use crate::train::{self, Made};
+use crate::waveform::{self, Show};
 use brownout_golden::data::Split;
 use brownout_golden::train::TrainingOptions;
 use brownout_sim::simulator::Simulator;
@@ -32,6 +34,7 @@ struct Files {
     model: PathBuf,
     configuration: PathBuf,
     summary: PathBuf,
+    waveform: PathBuf,
 }
 
 impl Files {
@@ -40,6 +43,7 @@ impl Files {
             model: folder.join("model.safetensors"),
             configuration: folder.join("configuration.toml"),
             summary: folder.join("summary.json"),
+            waveform: folder.join(waveform::DEFAULT),
         }
     }
 }
@@ -194,6 +198,10 @@ impl Job<'_> {
             seed: self.seed,
             first_image: 0,
         };
+        let build_for_waveforms = |placement: &Placement| {
+            let verilog = brownout_hdl::generate(&placement.chosen.configuration)?;
+            self.workshop.build(&placement.chosen, &verilog, true)
+        };
         let run = Run {
             model: &model,
             placed: &placed,
@@ -201,6 +209,11 @@ impl Job<'_> {
             data: &split.test.first(images),
             recipe: &recipe,
             threads: self.arguments.threads,
+            show: Some(Show {
+                files: waveform::Files::of(&self.files.waveform),
+                build: &build_for_waveforms,
+                output: self.output,
+            }),
         };
         let record = Record {
             golden_accuracy: Some(GoldenAccuracy {

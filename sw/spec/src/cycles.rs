@@ -25,6 +25,7 @@ use crate::code::CodeName;
 use crate::config::Configuration;
 use crate::fault;
 use crate::program::{Program, Step, descriptor};
+use std::ops::Range;
 
 /// A: clocks between a read of an accumulator and the next read of the same one.
 pub const ACCUMULATOR_LATENCY: usize = 4;
@@ -104,10 +105,19 @@ pub fn layer_cycles(configuration: &Configuration, step: &Step) -> u64 {
 
 /// Clocks of a whole pass.
 pub fn program_cycles(configuration: &Configuration, program: &Program) -> u64 {
+    step_clocks(configuration, program)
+        .last()
+        .map_or(0, |clocks| clocks.end)
+}
+
+/// In which clocks of a pass each step runs, from the end of the one before it, and so with the
+/// wait for its first weights, to its own. Clock 0 is the one after the start command.
+pub fn step_clocks(configuration: &Configuration, program: &Program) -> Vec<Range<u64>> {
     let mut total = 0;
     // When the load of the next convolution's first tile may begin.
     let mut loading = weight_latency(configuration) as u64;
-    for step in &program.steps {
+    let clocks_of = |step: &Step| {
+        let begin = total;
         if step.convolution {
             let ready = loading + step.clocks_per_load() as u64;
             total += ready.saturating_sub(total + FETCH as u64);
@@ -115,8 +125,29 @@ pub fn program_cycles(configuration: &Configuration, program: &Program) -> u64 {
             loading = total + FETCH as u64 + streaming(configuration, step) - last;
         }
         total += layer_cycles(configuration, step);
-    }
-    total
+        begin..total
+    };
+    program.steps.iter().map(clocks_of).collect()
+}
+
+/// How many clocks of its step follow the one behind whose edge an output value stands where it is
+/// written: that of the pixel of a number, row by row, in a channel. Of a pixel that is written in
+/// two clocks, the first one.
+pub fn clocks_after_write(
+    configuration: &Configuration,
+    step: &Step,
+    pixel: usize,
+    channel: usize,
+) -> u64 {
+    let columns = configuration.columns;
+    let (tile, column) = (channel / columns, channel % columns);
+    let others = (step.tiles() / step.output_tiles - 1) * tile_period(step);
+    let last = last_period(configuration, step);
+    let later_tiles = step.output_tiles.saturating_sub(tile + 1) * (others + last);
+    // Results leave one by one before the columns are aligned, other values together behind that.
+    let among = if step.wide { columns - column } else { 0 };
+    let later_pixels = last.saturating_sub(pixel * step.spacing(columns) + 1);
+    (later_tiles + later_pixels + among) as u64
 }
 
 /// Clocks in which an activation enters row 0, padding zeros included.

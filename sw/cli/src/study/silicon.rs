@@ -4,7 +4,7 @@ use super::energy;
 use super::ledger::{SiliconPoint, SiliconResult};
 use super::recipe::{Network, Silicon};
 use super::steps::{MODEL, Work, entry};
-use crate::arguments::SimulateArguments;
+use crate::arguments::{SimulateArguments, Waveform};
 use crate::error::Error;
 use crate::hardware::Workshop;
 use crate::simulate;
@@ -57,6 +57,7 @@ impl Work<'_> {
             threads: None,
             out: None,
             trace: None,
+            waveform: Some(Waveform::No),
         };
         let outcome = simulate::measure(&arguments, settings.chip, self.output)?;
         let summary = outcome.summary;
