@@ -164,14 +164,19 @@ fn a_quantized_file_comes_back_on_its_own_grids_and_training_goes_on_from_them()
         "model.onnx",
         "--form",
         "grids",
-        "--input",
-        "unit",
         "--out",
         "own.float",
         "--json",
     ]);
     let report: Value = serde_json::from_str(&answer.out).unwrap();
     assert_eq!(report["grids"]["weight_bits"], 4);
+    // Brownout's own metadata say what pixels mean; another map is refused.
+    assert_eq!(report["input_map"], "halve");
+    let other = "import --onnx model.onnx --form grids --input unit --out no.float";
+    let other = sandbox.run(&other.split(' ').collect::<Vec<_>>());
+    assert_eq!(other.status, Some(2));
+    let said = "--input is unit; allowed is halve, which the metadata of model.onnx say";
+    assert!(other.err.contains(said), "{}", other.err);
     let model = |name: &str| IntegerModel::read(&sandbox.path(name)).unwrap();
     sandbox.ok(&[
         "export",
@@ -180,7 +185,6 @@ fn a_quantized_file_comes_back_on_its_own_grids_and_training_goes_on_from_them()
         "glyphs",
         "--out",
         "own.safetensors",
-        "--accept",
         "--quiet",
     ]);
     let (before, own) = (model("model.safetensors"), model("own.safetensors"));
@@ -252,4 +256,60 @@ fn a_quantized_file_comes_back_on_its_own_grids_and_training_goes_on_from_them()
     let missing = sandbox.run(&["train", "--own-grids", "--out", "x.float"]);
     assert_eq!(missing.status, Some(2), "{}", missing.err);
     assert!(missing.err.contains("--from"), "{}", missing.err);
+}
+
+#[test]
+fn a_recipe_on_own_grids_says_what_is_in_force_and_what_contradicts_them_is_refused() {
+    let sandbox = Sandbox::new();
+    let run = |line: &str| sandbox.run(&line.split(' ').collect::<Vec<_>>());
+    let made = run(
+        "train --out model.safetensors --checkpoint model.float --train-images 320 --epochs 1 --weight-bits 4 --scale channel --code none --quiet",
+    );
+    assert_eq!(made.status, Some(0), "{}", made.err);
+    let from = "train --from model.float --own-grids --train-images 64 --epochs 1 --learning-rate 0.0001 --quiet";
+    let flags = run(&format!("{from} --checkpoint flags.float"));
+    assert_eq!(flags.status, Some(0), "{}", flags.err);
+    let printed = run(&format!("{from} --checkpoint printed.float --print-config"));
+    for part in [
+        "weight_bits = 4",
+        "granularity = \"channel\"",
+        "code = \"none\"",
+    ] {
+        assert!(printed.out.contains(part), "{part}: {}", printed.out);
+    }
+    let write = |name: &str, text: &str| std::fs::write(sandbox.path(name), text).unwrap();
+    write("printed.toml", &printed.out);
+    // A recipe that says nothing of weights leaves them to the grids as well.
+    let usual = "from = \"model.float\"\nown_grids = true\ntrain_images = 64\n";
+    let few = "[training]\nepochs = 1\nlearning_rate = 0.0001\n";
+    write(
+        "few.toml",
+        &format!("{usual}checkpoint = \"few.float\"\n{few}"),
+    );
+    for name in ["printed", "few"] {
+        let again = run(&format!("train --config {name}.toml --quiet"));
+        assert_eq!(again.status, Some(0), "{name}: {}", again.err);
+        assert!(
+            read(&sandbox, "flags.float") == read(&sandbox, &format!("{name}.float")),
+            "{name} is another run"
+        );
+    }
+    for (setting, part) in [
+        ("weight_bits = 8", "weight bits is 8; allowed is 4, as"),
+        (
+            "granularity = \"tensor\"",
+            "granularity is tensor; allowed is channel",
+        ),
+        (
+            "[training.activations]\nbits = 4",
+            "activations is of 4 bits",
+        ),
+    ] {
+        let text = format!("{usual}checkpoint = \"bad.float\"\n{few}{setting}\n");
+        write("bad.toml", &text);
+        let bad = run("train --config bad.toml --quiet");
+        assert_eq!(bad.status, Some(2), "{setting}: {}", bad.err);
+        assert!(bad.err.contains(part), "{}", bad.err);
+        assert!(!sandbox.path("bad.float").exists());
+    }
 }

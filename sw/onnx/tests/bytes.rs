@@ -13,12 +13,15 @@ use brownout_golden::infer::IntegerNetwork;
 use brownout_golden::model::{InputMap, IntegerModel};
 use brownout_golden::quantize::Granularity;
 use brownout_golden::train::TrainingOptions;
-use brownout_onnx::integers::{integers, on_grids};
+use brownout_onnx::integers::{integers, map_of_integers, on_grids};
 use brownout_onnx::network::Network;
 use brownout_onnx::{lower, read_network};
 use brownout_spec::code::CodeName;
 use ndarray::Array4;
 use std::path::Path;
+use support::integers::network;
+use support::model::{Model, int, value};
+use support::quantized::{I8, U8, some};
 use support::{floats, python, write};
 
 const IMAGES: usize = 60;
@@ -145,4 +148,52 @@ fn quantizers_behind_a_cast_round_the_bytes_themselves() {
     let (integer, exported) = (case.agree(&file.model), case.agree(&again));
     println!("{integer} in integers, {exported} exported, {rounded} on its grids, of {IMAGES}");
     assert!(integer.min(exported).min(rounded) * 100 >= IMAGES * 95);
+}
+
+#[test]
+fn a_file_that_takes_integers_says_what_pixels_mean() {
+    for (element, zero, scale, black) in [
+        (U8, 0, 1.0 / 255.0, 0),
+        (U8, 60, 0.0187, 60),
+        (I8, 0, 1.0 / 128.0, 128),
+        (I8, -128, 1.0, 0),
+        (I8, -28, 0.0078, 100),
+    ] {
+        let mut model = Model::new(&[1, 4])
+            .step("x", scale, zero, element)
+            .node("DequantizeLinear", &["x", "x_s", "x_z"], "d", &[])
+            .weights("w", &[3, 4], 0.1, &some(12))
+            .node("Gemm", &["d", "w_d"], "y", &[int("transB", 1)]);
+        model.graph().input[0] = value("x", element, &[1, 4]);
+        let map = map_of_integers(&network(&model)).expect("it takes integers");
+        let map = map.expect("a map");
+        for pixel in 0..=255u8 {
+            let meant = f32::from(i16::from(pixel) - black) * scale;
+            let found = map.real(pixel, 0);
+            assert!(
+                (found - meant).abs() <= 1e-6 * scale * 255.0,
+                "{found} for {meant}: {pixel} in steps of {scale} from {zero}"
+            );
+        }
+    }
+    let mut wide = Model::new(&[1, 4])
+        .step("x", 1.0, 0, I8)
+        .node("DequantizeLinear", &["x", "x_s", "x_z"], "d", &[])
+        .weights("w", &[3, 4], 0.1, &some(12))
+        .node("Gemm", &["d", "w_d"], "y", &[int("transB", 1)]);
+    wide.graph().input[0] = value("x", I8, &[1, 4]);
+    let refusal = map_of_integers(&network(&wide)).expect("it takes integers");
+    let refusal = refusal.expect_err("numbers from -128 to 127");
+    assert!(
+        refusal.contains("steps of 1 with the zero point 0"),
+        "{refusal}"
+    );
+    let numbers = Model::new(&[1, 4]).step("x", 0.01, 0, U8).rounded("x", "x");
+    let numbers = numbers.weights("w", &[3, 4], 0.1, &some(12)).node(
+        "Gemm",
+        &["x_d", "w_d"],
+        "y",
+        &[int("transB", 1)],
+    );
+    assert_eq!(map_of_integers(&network(&numbers)), None);
 }

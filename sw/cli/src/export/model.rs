@@ -28,6 +28,9 @@ pub struct Report {
     weight_bits: BitWidth,
     code: CodeName,
     calibration_images: usize,
+    /// Whether ranges of activations were observed on them; else they are the checkpoint's.
+    #[serde(skip)]
+    observed: bool,
     accuracy_float: f64,
     accuracy_quantized: f64,
     accuracy_integer: f64,
@@ -57,6 +60,9 @@ pub fn make(
     } = checkpoint;
     let rounding = &arguments.rounding;
     let fitted = rounding.any() || quantization.is_none();
+    let rounded = quantization
+        .as_ref()
+        .map(|own| own.activations[0].is_some());
     let trained = match quantization {
         Some(own) if !rounding.any() => as_trained(model, own, &calibration),
         own => {
@@ -101,6 +107,7 @@ pub fn make(
         weight_bits: trained.quantization.width,
         code: trained.quantization.code,
         calibration_images: count,
+        observed: rounded != Some(true),
         accuracy_float: float,
         accuracy_quantized: quantized,
         accuracy_integer: integer,
@@ -135,9 +142,13 @@ impl Report {
             table.row([name.to_owned(), percent(accuracy)]);
         }
         format!(
-            "{}\n{} held-out images; ranges observed on {} training images\n",
+            "{}\n{} held-out images; ranges {} on {} training images\n",
             table.render(),
             self.images,
+            match self.observed {
+                true => "observed",
+                false => "are the checkpoint's, and judged",
+            },
             self.calibration_images
         )
     }

@@ -13,7 +13,7 @@ use brownout_golden::float::{Checkpoint, FloatModel, Form};
 use brownout_golden::model::{InputMap, Normalization};
 use brownout_golden::quantize::{BitWidth, WeightGrid};
 use brownout_golden::quantized::{Quantization, QuantizedNetwork};
-use brownout_onnx::integers::{integers, is_quantized, on_grids};
+use brownout_onnx::integers::{integers, is_quantized, map_of_integers, on_grids};
 use brownout_onnx::network::Network;
 use brownout_onnx::write::Restored;
 use brownout_onnx::{explain::explain, lower, read_written};
@@ -117,21 +117,44 @@ impl Shown<'_> {
 
 impl ImportSettings {
     /// What pixels mean to a network; what is assumed is remarked on.
-    fn pixels(&self, network: &Network, remarks: &mut Vec<String>) -> InputMap {
-        self.input.unwrap_or_else(|| {
-            if network.casts_bytes {
-                remarks.push(
-                    "its input are bytes that it casts to numbers: pixels are taken as they are, from 0 to 255 (bytes)"
-                        .to_owned(),
-                );
-                return InputMap::Bytes;
+    ///
+    /// # Errors
+    /// When a network that takes integers is told what it says itself, and otherwise.
+    fn pixels(&self, network: &Network, remarks: &mut Vec<String>) -> Result<InputMap, Error> {
+        let unit = InputMap::Normalize(Normalization::UNIT);
+        if let Some(own) = map_of_integers(network) {
+            // That pixels are its integers is said where they become such.
+            let known = [Ok(InputMap::Bytes), Ok(unit), own.clone()];
+            return match (self.input, own) {
+                (Some(given), own) if !known.contains(&Ok(given)) => {
+                    let more = own.map_or_else(|_| String::new(), |own| format!(", and {own}"));
+                    let allowed =
+                        format!("bytes{more}: it takes integers, and says what they mean");
+                    Err(Error::flag("--input", given, allowed))
+                }
+                _ => Ok(unit),
+            };
+        }
+        if let Some(given) = self.input {
+            if network.casts_bytes && given != InputMap::Bytes {
+                remarks.push(format!(
+                    "its input are bytes that it casts to numbers, and pixels are taken as {given}, since --input says so; what it casts is bytes"
+                ));
             }
+            return Ok(given);
+        }
+        if network.casts_bytes {
             remarks.push(
-                "nobody says what its pixels mean: unit (pixel / 255) is assumed (--input says another map)"
+                "its input are bytes that it casts to numbers: pixels are taken as they are, from 0 to 255 (bytes)"
                     .to_owned(),
             );
-            InputMap::Normalize(Normalization::UNIT)
-        })
+            return Ok(InputMap::Bytes);
+        }
+        remarks.push(
+            "nobody says what its pixels mean: unit (pixel / 255) is assumed (--input says another map)"
+                .to_owned(),
+        );
+        Ok(unit)
     }
 }
 
@@ -154,6 +177,7 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
     let refused = |problem: String| Error::Recipe(problem);
     let read = read_written(path).map_err(|problem| refused(problem.to_string()))?;
     let (network, restored) = read;
+    let mut settings = settings.clone();
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = match printable(&name) {
         name if name.is_empty() => "network".to_owned(),
@@ -161,7 +185,12 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
     };
     let restored = match (restored, settings.form) {
         (Restored::Model(model), None | Some(ImportForm::Integers)) => {
-            return quantized::restored(settings, (path, name), *model, network.ok(), output);
+            return quantized::restored(&settings, (path, name), *model, network.ok(), output);
+        }
+        (Restored::Model(model), Some(ImportForm::Checkpoint | ImportForm::Grids)) => {
+            quantized::check_map(&settings, path, model.input)?;
+            settings.input = Some(model.input.meaning());
+            Restored::Model(model)
         }
         (other, _) => other,
     };
@@ -179,16 +208,21 @@ pub fn run(settings: &ImportSettings, path: &Path, output: Output) -> Result<(),
             Err(Error::flag("--form", form, allowed))
         }
         (Some(ImportForm::Integers) | None, true) => {
-            quantized::run(settings, read, restored, output)
+            quantized::run(&settings, read, restored, output)
         }
         (Some(ImportForm::Checkpoint | ImportForm::Grids), _) | (None, false) => {
-            checkpoint(settings, read, output)
+            checkpoint(&settings, read, restored, output)
         }
     }
 }
 
 /// A network in floating point.
-fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Result<(), Error> {
+fn checkpoint(
+    settings: &ImportSettings,
+    read: Read<'_>,
+    restored: Restored,
+    output: Output,
+) -> Result<(), Error> {
     let Read {
         path,
         network,
@@ -198,10 +232,10 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
     } = read;
     let refused = |problem: String| Error::Recipe(problem);
     let mut assumed = Vec::new();
-    let pixels = settings.pixels(&network, &mut assumed);
+    let pixels = settings.pixels(&network, &mut assumed)?;
     let made = match settings.form {
         Some(ImportForm::Grids) => with_grids(&network, (&name, &origin), pixels),
-        _ => lowered(&network, (&name, &origin), pixels),
+        _ => lowered(&network, (&name, &origin), (pixels, settings.input)),
     };
     if let (Err(_), Some(explanation)) = (&made, &explanation) {
         // What was understood helps most where something was not.
@@ -209,6 +243,7 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
     }
     let made = made.map_err(|problem| refused(format!("{}: {problem}", path.display())))?;
     let mut remarks = network.warnings.clone();
+    remarks.extend(quantized::unbelieved(&restored));
     // The file in it is as large as the network.
     drop(network);
     let Made {
@@ -302,9 +337,25 @@ fn checkpoint(settings: &ImportSettings, read: Read<'_>, output: Output) -> Resu
 fn lowered(
     network: &Network,
     (name, origin): (&str, &str),
-    pixels: InputMap,
+    (pixels, given): (InputMap, Option<InputMap>),
 ) -> Result<Made, String> {
     let lowered = lower::lower(network, name)?;
+    let mut remarks = lowered.remarks;
+    let pixels = match (map_of_integers(network).transpose()?, given) {
+        (Some(own), Some(given)) if ![own, InputMap::Bytes].contains(&given) => {
+            return Err(format!(
+                "--input is {given}; allowed is {own}: it takes integers, and says what they mean"
+            ));
+        }
+        (Some(own), _) => {
+            remarks.push(format!(
+                "its input are integers: pixels mean what it makes of them, {}",
+                own.formula()
+            ));
+            own
+        }
+        (None, _) => pixels,
+    };
     Ok(Made {
         model: FloatModel {
             network: Form::Graph(name.to_owned()),
@@ -315,7 +366,7 @@ fn lowered(
             architecture: lowered.architecture,
         },
         quantization: None,
-        remarks: lowered.remarks,
+        remarks,
     })
 }
 

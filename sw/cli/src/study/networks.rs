@@ -207,7 +207,7 @@ impl Work<'_> {
             network: start.network.builtin().unwrap_or(Builtin::Cnn),
             from: None,
             own_grids: false,
-            any_code: false,
+            said: train::Said::default(),
             data: self.source()?.clone(),
             train_images: self.study.train_images,
             classes: self.study.classes,

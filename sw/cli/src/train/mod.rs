@@ -24,8 +24,8 @@ use brownout_golden::quantize::{BitWidth, Placement};
 use brownout_golden::train::train;
 use brownout_golden::train::{QuantizerName, Start, Trained, TrainingOptions};
 use brownout_spec::code::CodeName;
-pub use recipe::Plan;
 use recipe::Recipe;
+pub use recipe::{Plan, Said};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -132,6 +132,7 @@ struct Run {
 pub fn run(arguments: &TrainArguments, global: &Global, output: Output) -> Result<(), Error> {
     let recipe = Recipe::new(arguments, global)?;
     if arguments.print_config {
+        let recipe = recipe.in_force(arguments)?;
         let text = toml::to_string(&recipe).map_err(|e| Error::Recipe(e.to_string()))?;
         return output.result(&recipe, &text);
     }

@@ -8,7 +8,7 @@ use crate::recipe;
 use brownout_golden::float::FloatModel;
 use brownout_golden::network::Builtin;
 use brownout_golden::quantize::{ActivationCodes, BitWidth};
-use brownout_golden::quantized::QuantizedNetwork;
+use brownout_golden::quantized::{Quantization, QuantizedNetwork};
 use brownout_golden::train::{Perturbation, Scheme, Start, TrainingOptions};
 use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
@@ -58,8 +58,8 @@ pub struct Plan {
     pub from: Option<PathBuf>,
     /// Whether its own grids are gone on from.
     pub own_grids: bool,
-    /// Whether nobody has said which code the weights are for.
-    pub any_code: bool,
+    /// What somebody has said of how weights are rounded.
+    pub said: Said,
     /// On which images.
     pub data: DataSource,
     /// On how many.
@@ -78,6 +78,45 @@ pub struct Plan {
     pub accept: bool,
 }
 
+/// What somebody has said of how weights are rounded, by flag or recipe; the rest is that of a
+/// network's own grids.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said {
+    weight_bits: bool,
+    granularity: bool,
+    code: bool,
+}
+
+impl Said {
+    fn new(arguments: &TrainArguments) -> Result<Self, Error> {
+        let weights = &arguments.weights;
+        let recipe: toml::Table = match &arguments.config {
+            Some(path) => recipe::read(path)?,
+            None => toml::Table::new(),
+        };
+        let training = recipe.get("training").and_then(toml::Value::as_table);
+        let has = |key: &str| training.is_some_and(|training| training.contains_key(key));
+        Ok(Self {
+            weight_bits: weights.weight_bits.is_some() || has("weight_bits"),
+            granularity: weights.scale.is_some() || has("granularity"),
+            code: weights.code.is_some() || has("code"),
+        })
+    }
+
+    /// Gives what nobody has said the values of a network's own grids.
+    fn fill(self, options: &mut TrainingOptions, own: &Quantization) {
+        if !self.weight_bits {
+            options.weight_bits = own.width;
+        }
+        if !self.granularity {
+            options.granularity = own.granularity();
+        }
+        if !self.code {
+            options.code = own.code;
+        }
+    }
+}
+
 impl Plan {
     /// What a run from a checkpoint begins with; of its own grids, if it goes on from them, the plan
     /// takes what they say.
@@ -89,14 +128,10 @@ impl Plan {
             return Ok(FloatModel::read(path)?.into());
         }
         let network = QuantizedNetwork::read(path)?;
-        let grids = &network.quantization;
-        let options = &mut self.options;
-        options.weight_bits = grids.width;
-        options.granularity = grids.granularity();
-        if self.any_code {
-            options.code = grids.code;
-        }
-        options.validate().map_err(|e| Error::Train(e.into()))?;
+        self.said.fill(&mut self.options, &network.quantization);
+        self.options
+            .validate()
+            .map_err(|e| Error::Train(e.into()))?;
         Ok(network.into())
     }
 }
@@ -161,6 +196,19 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// With what the checkpoint's own grids say, where it goes on from them: the settings that are
+    /// in force.
+    ///
+    /// # Errors
+    /// When the checkpoint cannot be read or has no grids.
+    pub fn in_force(mut self, arguments: &TrainArguments) -> Result<Self, Error> {
+        if let (true, Some(from)) = (self.own_grids, &self.from) {
+            let network = QuantizedNetwork::read(from)?;
+            Said::new(arguments)?.fill(&mut self.training, &network.quantization);
+        }
+        Ok(self)
+    }
+
     /// Understands the names.
     ///
     /// # Errors
@@ -212,7 +260,7 @@ impl Recipe {
             network,
             from: self.from,
             own_grids: self.own_grids,
-            any_code: arguments.weights.code.is_none() && arguments.config.is_none(),
+            said: Said::new(arguments)?,
             data,
             train_images: self.train_images,
             classes: self.classes,

@@ -198,7 +198,7 @@ impl QuantizedNetwork {
             }),
             None => Err(FileError::Format {
                 path: path.to_owned(),
-                problem: "its weights are not quantized; allowed is what `train --checkpoint` writes, or `export` makes a model of it".to_owned(),
+                problem: "its weights are not quantized; allowed is what `train --checkpoint` and `import --form grids` write, or `export` makes a model of it".to_owned(),
             }),
         }
     }

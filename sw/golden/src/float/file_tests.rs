@@ -192,6 +192,20 @@ fn a_quantized_network_survives_its_file_and_its_damages_are_named() {
     assert!(few.contains("grids") && few.contains("layers"), "{few}");
     let missing = change(&|n| n.quantization.grids[0] = None);
     assert!(missing.contains("layer 0"), "{missing}");
+    let image = change(&|n| n.quantization.activations[0].as_mut().unwrap().step = 0.5);
+    assert!(
+        image.contains("steps of 0.5 with the zero point 0; allowed are"),
+        "{image}"
+    );
+    let zero = change(&|n| {
+        let own = n.quantization.activations[0].as_mut().unwrap();
+        *own = ActivationGrid::of_bytes(own.step, 3);
+    });
+    assert!(zero.contains("the zero point 3; allowed are"), "{zero}");
+    let results = change(&|n| {
+        *n.quantization.activations.last_mut().unwrap() = Some(ActivationGrid::hardware(1.0))
+    });
+    assert!(results.contains("results are not rounded"), "{results}");
     let step = change(&|n| n.quantization.activations[1] = Some(ActivationGrid::hardware(-1.0)));
     assert!(
         step.contains("step is -1") && step.contains("allowed"),

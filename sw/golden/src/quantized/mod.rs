@@ -13,6 +13,7 @@ pub use stored::StoredWeights;
 
 use crate::data::Dataset;
 use crate::float::FloatModel;
+use crate::model::InputMap;
 use crate::network::{Evaluator, Score};
 use crate::quantize::{ActivationGrid, AllowedRanges, BitWidth, Placement, WeightGrid};
 use crate::train::ActivationOptions;
@@ -101,7 +102,30 @@ impl Quantization {
             }
         }
         let mut activations = self.activations.iter().flatten();
-        activations.try_for_each(ActivationGrid::validate)
+        activations.try_for_each(ActivationGrid::validate)?;
+        self.check_ends(model.input)
+    }
+
+    /// Checks that the image is rounded as its map rounds it, and that results are not.
+    fn check_ends(&self, input: InputMap) -> Result<(), String> {
+        if let Some(Some(grid)) = self.activations.first()
+            && (grid.step, grid.zero()) != (input.step(), input.zero())
+        {
+            return Err(format!(
+                "the image has activations in steps of {} with the zero point {}; allowed are steps of {} and {}, as its map from pixels, {input}, has",
+                grid.step,
+                grid.zero(),
+                input.step(),
+                input.zero()
+            ));
+        }
+        match self.activations.last() {
+            Some(Some(_)) => Err(
+                "its results have a grid of activations; allowed is none, since results are not rounded"
+                    .to_owned(),
+            ),
+            _ => Ok(()),
+        }
     }
 }
 

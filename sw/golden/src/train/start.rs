@@ -1,5 +1,6 @@
 //! What a run begins with: parameters, and grids where they are there already.
 
+use super::activations::ActivationOptions;
 use super::options::{OptionsError, TrainingOptions, check};
 use super::quantizer::QuantizerName;
 use crate::float::FloatModel;
@@ -113,6 +114,17 @@ impl Quantization {
             "activations",
             "in floating point",
             "rounded ones, in the network and in the run, on the network's own grids",
+        )?;
+        let usual = ActivationOptions::default();
+        check(
+            (options.activations.bits, options.activations.codes) == (usual.bits, usual.codes),
+            "activations",
+            format!(
+                "of {} bits, {}",
+                options.activations.bits,
+                format!("{:?}", options.activations.codes).to_lowercase()
+            ),
+            "nothing else than 8 bits, signed, beside the network's own grids, which have integers of their own",
         )?;
         let mut outputs = self.grids.iter().flatten();
         check(

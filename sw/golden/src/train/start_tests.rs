@@ -160,6 +160,10 @@ fn what_does_not_fit_the_grids_is_refused_with_a_sentence() {
         "quantizer is symmetric; allowed is least-error",
     );
     refused(
+        &|o| o.activations.bits = BitWidth::FOUR,
+        "activations is of 4 bits, signed; allowed is nothing else",
+    );
+    refused(
         &|o| o.activations.quantize = false,
         "activations is in floating point",
     );

@@ -72,6 +72,7 @@ impl<'n> Building<'n> {
         values[network.input] = Some(Value::Image(Image {
             factor: vec![1.0],
             offset: vec![0.0],
+            ends: (f64::NEG_INFINITY, f64::INFINITY),
             flat: None,
         }));
         let image = shape(network.tensors[network.input].shape);

@@ -37,7 +37,10 @@ impl<'n> Building<'n> {
                     offset: image.offset,
                     step,
                     zero: target.zero,
-                    bounds: target.bounds,
+                    bounds: (
+                        target.stored(image.ends.0, 0),
+                        target.stored(image.ends.1, 0),
+                    ),
                 })?;
                 Stored {
                     tensor: 0,

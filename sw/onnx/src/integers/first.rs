@@ -1,6 +1,6 @@
 //! The first quantizer, which becomes the map from pixels.
 
-use brownout_golden::model::{InputQuantizer, MOST_CHANNELS, Normalization};
+use brownout_golden::model::{InputMap, InputQuantizer, MOST_CHANNELS, Normalization};
 
 /// The first quantizer: factors and summands in front of it, step, zero point and bounds.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,17 @@ impl First {
     /// What a step stands for in front of factor and summand, of several channels in the first.
     pub fn unit(&self) -> f64 {
         (self.step / self.factor[0]).abs()
+    }
+
+    /// Whether it does nothing to pixels that are integers in its steps already, as a map from
+    /// pixels makes them.
+    pub fn is_of(&self, pixels: InputMap) -> bool {
+        let whole = matches!(pixels, InputMap::Halve | InputMap::Centre);
+        whole
+            && self.is_uniform()
+            && (self.factor[0], self.offset[0]) == (1.0, 0.0)
+            && self.step as f32 == pixels.step()
+            && (self.zero, self.bounds) == (0, (i8::MIN, i8::MAX))
     }
 
     /// The map from pixels that it is, where pixels mean that.

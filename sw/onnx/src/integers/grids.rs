@@ -10,10 +10,8 @@ use super::OnGrids;
 use super::building::Building;
 use super::finish::{Ordered, weights};
 use super::node::Node;
-use super::plain::input_grid;
 use crate::lower::function::function;
 use brownout_golden::float::{FloatModel, Form};
-use brownout_golden::model::InputMap;
 use brownout_golden::network::{
     Architecture, Bounds, Epsilon, LayerParameters, Norm, Parameters, Style,
 };
@@ -51,7 +49,9 @@ impl Building<'_> {
         let input = self.plain_map(&ordered.first)?;
         let count = self.nodes.len();
         let mut made = Vec::with_capacity(count);
-        let mut activations = vec![Some(input_grid(&ordered.first))];
+        // All integers of a byte, so that its zero point is the map's even where a file has fewer.
+        let image = ActivationGrid::of_bytes(input.step(), input.zero());
+        let mut activations = vec![Some(image)];
         for (index, node) in self.nodes.iter().enumerate() {
             let refused = |problem: String| {
                 format!(
@@ -98,7 +98,7 @@ impl Building<'_> {
                     network: Form::Graph(name.to_owned()),
                     architecture,
                     image: self.image,
-                    input: InputMap::Quantize(input),
+                    input,
                     origin: origin.to_owned(),
                     parameters: Parameters { layers },
                 },
@@ -198,8 +198,9 @@ impl Building<'_> {
             }
             Operation::Pointwise => {
                 let expression = node.meaning.function.as_ref().ok_or(MISSING_STEP)?;
+                let (low, high) = beside_zero(node);
                 Ok(plain(Style {
-                    bounds: Bounds::NONE,
+                    bounds: Bounds::new(low as f32, high as f32)?,
                     ..Style::of_function(function(expression)?)
                 }))
             }
@@ -412,7 +413,31 @@ fn bounds(node: &Node<'_>, last: bool) -> Result<Bounds, String> {
     let (low, high) = node.meaning.ends;
     let implied = !last && node.meaning.range.0 == node.zero;
     let low = if implied { low.max(0.0) } else { low };
-    Bounds::new(low as f32, high as f32)
+    let (least, most) = match last {
+        true => (f64::NEG_INFINITY, f64::INFINITY),
+        false => beside_zero(node),
+    };
+    Bounds::new(low.max(least) as f32, high.min(most) as f32)
+}
+
+/// What a quantizer clips to whose integers are all above its zero, or none of them: a grid has
+/// zero and one.
+fn beside_zero(node: &Node<'_>) -> (f64, f64) {
+    let (low, high) = node.meaning.range;
+    let steps = |end: i8| f64::from(i16::from(end) - i16::from(node.zero));
+    let step = node.meaning.step.unwrap_or(1.0);
+    (
+        if low > node.zero {
+            steps(low) * step
+        } else {
+            f64::NEG_INFINITY
+        },
+        if high <= node.zero {
+            steps(high) * step
+        } else {
+            f64::INFINITY
+        },
+    )
 }
 
 /// The grid of a layer's weights: one for each channel, or one for all.

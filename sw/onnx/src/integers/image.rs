@@ -9,7 +9,7 @@ use crate::tensor::Element;
 use brownout_golden::model::{InputMap, Normalization};
 
 /// A pixel of full ink.
-const FULL_INK: f64 = 255.0;
+pub(super) const FULL_INK: f64 = 255.0;
 
 impl<'n> Building<'n> {
     /// Remembers the first quantizer; of bytes as they are, in shares of full ink.
@@ -48,7 +48,7 @@ impl<'n> Building<'n> {
                 ));
             }
         };
-        let as_it_is = image.factor == [1.0] && image.offset == [0.0];
+        let as_it_is = image.factor == [1.0] && image.offset == [0.0] && image.is_unclipped();
         let &[zero] = &linear.zero_point[..] else {
             return Err("it has several zero points; allowed is one".to_owned());
         };
@@ -96,6 +96,9 @@ impl<'n> Building<'n> {
             InputMap::Bytes => InputMap::Normalize(Normalization::UNIT),
             other => other,
         };
+        if first.is_of(self.pixels) {
+            return Ok(self.pixels);
+        }
         let InputMap::Normalize(moments) = pixels else {
             return Err(format!(
                 "pixels as {pixels} have integers of their own, and the network quantizes its image itself; allowed are bytes, and means and deviations, as unit"

@@ -41,6 +41,7 @@ use brownout_golden::model::{InputMap, IntegerModel};
 use brownout_golden::quantized::QuantizedNetwork;
 use brownout_spec::program::Shape;
 use building::Building;
+pub use plain::map_of_integers;
 
 /// A quantized network as an integer model.
 #[derive(Clone, Debug)]

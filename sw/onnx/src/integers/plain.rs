@@ -3,18 +3,22 @@
 
 use super::building::Building;
 use super::first::First;
-use brownout_golden::model::{InputMap, InputQuantizer};
-use brownout_golden::quantize::ActivationGrid;
+use super::image::FULL_INK;
+use crate::network::{Network, Operator, QuantizedForm};
+use crate::tensor::Element;
+use brownout_golden::model::{InputMap, InputQuantizer, Normalization};
 
 impl Building<'_> {
     /// The map from pixels with nothing in front of the first quantizer: what stands there is part
     /// of what pixels mean.
-    pub fn plain_map(&self, first: &First) -> Result<InputQuantizer, String> {
-        let InputMap::Quantize(own) = self.input_map(first)? else {
-            return Err("its image has no quantizer; allowed is one".to_owned());
+    pub fn plain_map(&self, first: &First) -> Result<InputMap, String> {
+        let map = self.input_map(first)?;
+        let InputMap::Quantize(own) = map else {
+            // Pixels are integers in its steps already.
+            return Ok(map);
         };
         if first.is_uniform() && first.factor[0] > 0.0 && first.offset[0] == 0.0 {
-            return Ok(own);
+            return Ok(map);
         }
         let refused = || {
             format!(
@@ -43,12 +47,7 @@ impl Building<'_> {
                     deviation * first.factor[0] / factor,
                 )
             });
-        let (means, deviations): (Vec<f64>, Vec<f64>) = moments.unzip();
-        let text = |values: &[f64]| -> Vec<String> {
-            values.iter().map(|value| format!("{value:.8}")).collect()
-        };
-        let text = [text(&means), text(&deviations)].concat().join(",");
-        let Ok(InputMap::Normalize(moments)) = text.parse() else {
+        let Some(moments) = written(moments) else {
             return Err(refused());
         };
         let steps = (first.unit() as f32, first.zero, first.bounds);
@@ -58,16 +57,54 @@ impl Building<'_> {
         let same = (0..channels).all(|channel| {
             (0..=255).all(|pixel| integer(made, pixel, channel) == integer(own, pixel, channel))
         });
-        same.then_some(made).ok_or_else(refused)
+        same.then_some(InputMap::Quantize(made)).ok_or_else(refused)
     }
 }
 
-/// The grid of the image's integers.
-pub(super) fn input_grid(first: &First) -> ActivationGrid {
-    let zero = i16::from(first.zero);
-    ActivationGrid {
-        step: first.unit() as f32,
-        low: i16::from(first.bounds.0) - zero,
-        high: i16::from(first.bounds.1) - zero,
+/// Means and deviations to as many digits as people write them, if a map can have them.
+fn written(moments: impl Iterator<Item = (f64, f64)>) -> Option<Normalization> {
+    let (means, deviations): (Vec<f64>, Vec<f64>) = moments.unzip();
+    let text = |values: &[f64]| -> Vec<String> {
+        values.iter().map(|value| format!("{value:.8}")).collect()
+    };
+    let text = [text(&means), text(&deviations)].concat().join(",");
+    match text.parse() {
+        Ok(InputMap::Normalize(moments)) => Some(moments),
+        _ => None,
     }
+}
+
+/// What pixels mean to a network that takes integers: a pixel is its unsigned byte, or 128 more
+/// than its signed one, and a dequantizer makes a number of it. None where it takes numbers.
+///
+/// # Errors
+/// Where these are no means and deviations that a map from pixels can have.
+pub fn map_of_integers(network: &Network) -> Option<Result<InputMap, String>> {
+    let mut layers = network.layers.iter();
+    let (name, linear) = layers.find_map(|layer| match &layer.operator {
+        Operator::Quantizer(QuantizedForm::Dequantize(linear))
+            if layer.reads == [network.input] =>
+        {
+            Some((&layer.name, linear))
+        }
+        _ => None,
+    })?;
+    let (&[scale], &[zero]) = (&linear.scale[..], &linear.zero_point[..]) else {
+        return None;
+    };
+    let black = match linear.element {
+        Element::I8 => zero + 128,
+        _ => zero,
+    };
+    if (scale, black) == (1.0, 0) {
+        return Some(Ok(InputMap::Bytes));
+    }
+    // (pixel − black) · scale.
+    let moments = (black as f64 / FULL_INK, 1.0 / (FULL_INK * f64::from(scale)));
+    let map = written(std::iter::once(moments)).map(InputMap::Normalize);
+    Some(map.ok_or_else(|| {
+        format!(
+            "{name}: it makes numbers of the image's integers in steps of {scale} with the zero point {zero}, which are no means and deviations that a map from pixels can have; allowed are such, and any in an integer model or on the file's grids (--form grids)"
+        )
+    }))
 }

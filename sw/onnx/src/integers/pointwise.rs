@@ -1,7 +1,7 @@
 //! What makes one number of each: factors, clips, functions, and numbers of integers.
 
 use super::building::{Building, MISSING};
-use super::value::{Grid, Moved, Normed, Open, Stored, Value};
+use super::value::{Grid, Image, Moved, Normed, Open, Stored, Value};
 use crate::lower::scale;
 use crate::network::{Affine, BatchNorm, Expression, Function};
 use crate::quantization::{Linear, of_channel};
@@ -75,6 +75,9 @@ impl<'n> Building<'n> {
                     (of(&image.factor, c) * scale, offset)
                 });
                 (image.factor, image.offset) = pairs.unzip();
+                image.check_ends(&affine.scale, &affine.offset)?;
+                let (scale, offset) = (affine.scale[0], affine.offset[0]);
+                image.ends = ends_behind(image.ends, scale, offset);
                 Ok(Value::Image(image))
             }
             Value::Parts(parts, flat) => {
@@ -115,11 +118,7 @@ impl<'n> Building<'n> {
                     let (scale, offset) = (of(&affine.scale, channel), of(&affine.offset, channel));
                     open.offset[channel] = open.offset[channel] * scale + offset;
                     let ends = (open.low[channel], open.high[channel]);
-                    (open.low[channel], open.high[channel]) = match scale {
-                        0.0 => (f64::NEG_INFINITY, f64::INFINITY),
-                        s if s > 0.0 => (ends.0 * s + offset, ends.1 * s + offset),
-                        s => (ends.1 * s + offset, ends.0 * s + offset),
-                    };
+                    (open.low[channel], open.high[channel]) = ends_behind(ends, scale, offset);
                 }
                 open.expression = match (affine.scale.as_slice(), affine.offset.as_slice()) {
                     (&[scale], &[offset]) => {
@@ -183,6 +182,12 @@ impl<'n> Building<'n> {
             && self.lies_within(stored, (low, high))
         {
             return Ok(value);
+        }
+        if let Value::Image(mut image) = value {
+            // Its quantizer has the ends that these are rounded to.
+            let into = |end: f64| end.max(f64::from(low)).min(f64::from(high));
+            image.ends = (into(image.ends.0), into(image.ends.1));
+            return Ok(Value::Image(image));
         }
         let mut open = self.opened_over(value, name, (low..=high).contains(&0.0))?;
         let into = |end: &mut f64| *end = end.max(f64::from(low)).min(f64::from(high));
@@ -280,6 +285,34 @@ impl<'n> Building<'n> {
 fn behind(of: Option<Arc<Expression>>, function: Function) -> Option<Arc<Expression>> {
     let of = of.filter(|of| of.size() < MOST_FUNCTIONS)?;
     Some(Arc::new(Expression::Of(function, of)))
+}
+
+/// Where ends lie behind a factor and a summand.
+fn ends_behind((low, high): (f64, f64), scale: f64, offset: f64) -> (f64, f64) {
+    match scale {
+        0.0 => (f64::NEG_INFINITY, f64::INFINITY),
+        s if s > 0.0 => (low * s + offset, high * s + offset),
+        s => (high * s + offset, low * s + offset),
+    }
+}
+
+impl Image {
+    /// Whether nothing cuts it off.
+    pub fn is_unclipped(&self) -> bool {
+        self.ends == (f64::NEG_INFINITY, f64::INFINITY)
+    }
+
+    /// Refuses factors and summands of channels behind a clip, whose ends would differ.
+    fn check_ends(&self, scale: &[f64], offset: &[f64]) -> Result<(), String> {
+        let same = |values: &[f64]| values.iter().all(|value| *value == values[0]);
+        match self.is_unclipped() || (same(scale) && same(offset)) {
+            true => Ok(()),
+            false => Err(
+                "it has a factor or a summand for each channel behind a clip of the image; allowed is one for all there"
+                    .to_owned(),
+            ),
+        }
+    }
 }
 
 impl Open<'_> {

@@ -110,11 +110,13 @@ pub(super) struct Normed {
     pub epsilon: f32,
 }
 
-/// The image, in front of its quantizer: factor · x + offset.
+/// The image, in front of its quantizer: clip(factor · x + offset).
 #[derive(Clone, Debug)]
 pub(super) struct Image {
     pub factor: Vec<f64>,
     pub offset: Vec<f64>,
+    /// What it is clipped to.
+    pub ends: (f64, f64),
     pub flat: Option<bool>,
 }
 

@@ -59,10 +59,8 @@ pub fn run(
         explanation,
     } = read;
     let mut remarks = network.warnings.clone();
-    if let Restored::Changed(reason) = restored {
-        remarks.push(format!("it has metadata of Brownout that are not believed, since {reason}: it is read as anybody's file"));
-    }
-    let pixels = settings.pixels(&network, &mut remarks);
+    remarks.extend(unbelieved(&restored));
+    let pixels = settings.pixels(&network, &mut remarks)?;
     let made = integers(&network, (&name, &origin), pixels);
     if let (Err(_), Some(explanation)) = (&made, &explanation) {
         // What was understood helps most where something was not.
@@ -90,19 +88,34 @@ pub fn restored(
     network: Option<Network>,
     output: Output,
 ) -> Result<(), Error> {
-    let own = model.input;
-    if let Some(given) = settings.input
-        && ![own, own.meaning()].contains(&given)
-    {
-        let allowed = format!("{own}, which the metadata of {} say", path.display());
-        return Err(Error::flag("--input", given, allowed));
-    }
+    check_map(settings, path, model.input)?;
     let made = Integers::restored(model);
     let nodes = network.as_ref().map(explain).unwrap_or_default();
     let explanation = settings
         .explain
         .then(|| format!("{nodes}{}", made.explain(network.as_ref())));
     finish(settings, (name, explanation), (made, Vec::new()), output)
+}
+
+/// What is said of metadata that are not the file's.
+pub fn unbelieved(restored: &Restored) -> Option<String> {
+    match restored {
+        Restored::Changed(reason) => Some(format!(
+            "it has metadata of Brownout that are not believed, since {reason}: it is read as anybody's file"
+        )),
+        Restored::Model(_) | Restored::Foreign => None,
+    }
+}
+
+/// Refuses another map from pixels than the one that a file says itself.
+pub fn check_map(settings: &ImportSettings, path: &Path, own: InputMap) -> Result<(), Error> {
+    match settings.input {
+        Some(given) if ![own, own.meaning()].contains(&given) => {
+            let allowed = format!("{own}, which the metadata of {} say", path.display());
+            Err(Error::flag("--input", given, allowed))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Measures a model, writes it and tells of it.
