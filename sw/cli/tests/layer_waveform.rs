@@ -161,7 +161,7 @@ fn a_difference_leaves_a_waveform_of_its_layer_alone_and_lists_of_signals_that_i
         .lines()
         .filter_map(|line| line.strip_prefix("variable_add "))
         .collect();
-    let without_bits = |signal: &&str| signal.split(|c| c == '[').next().unwrap().to_owned();
+    let without_bits = |signal: &&str| signal.split('[').next().unwrap().to_owned();
     assert_eq!(named.len(), shown.len());
     for (short, long) in named.iter().zip(&shown) {
         assert!(long.starts_with(short), "{short} and {long}");
