@@ -1,6 +1,6 @@
 //! What the emitter refuses, and that it says where.
 
-use brownout_hdl::emit::{EmitError, emit};
+use brownout_emitter::{EmitError, emit};
 use rust_hdl::prelude::*;
 
 /// The message that emitting `block` ends with; it must name `signal`.

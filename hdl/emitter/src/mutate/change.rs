@@ -1,6 +1,6 @@
 //! What is put in the place of an expression, a statement or a line.
 
-use crate::emit::ir::*;
+use crate::ir::*;
 
 /// A change at one place.
 #[derive(Debug, Clone, PartialEq)]

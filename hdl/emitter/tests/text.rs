@@ -1,7 +1,7 @@
 //! How the emitted text reads: groups of ports, tables, names, copies, conditions.
 
-use brownout_hdl::comment;
-use brownout_hdl::emit::{EmitError, Emitted, Emitter};
+use brownout_emitter::comment;
+use brownout_emitter::{EmitError, Emitted, Emitter};
 use rust_hdl::prelude::*;
 
 /// A table of gains, looked up and applied.

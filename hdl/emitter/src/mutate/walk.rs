@@ -5,8 +5,8 @@
 use super::change::{Change, not_selected, selected};
 use super::variants::{Place, variants};
 use super::{Mistake, Plan, Site};
-use crate::emit::arrange::{Arranged, Item};
-use crate::emit::ir::*;
+use crate::arrange::{Arranged, Item};
+use crate::ir::*;
 use std::collections::BTreeSet;
 
 /// Everything that may be mistaken in a module.

@@ -3,7 +3,7 @@
 mod bench;
 
 use bench::{Bench, lanes};
-use brownout_hdl::comment;
+use brownout_emitter::comment;
 use rust_hdl::prelude::*;
 
 /// Pairs with all corners of eight bits and a spread of other values.

@@ -1,7 +1,7 @@
 //! The shape of the emitted text: kinds, names, narrowing, registers.
 
-use brownout_hdl::comment;
-use brownout_hdl::emit::{Direction, Emitted, Emitter, Origin};
+use brownout_emitter::comment;
+use brownout_emitter::{Direction, Emitted, Emitter, Origin};
 use rust_hdl::prelude::*;
 
 /// A leaf: one word of storage with an unused high address bit.

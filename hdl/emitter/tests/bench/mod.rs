@@ -1,7 +1,7 @@
 //! Runs emitted Verilog in Verilator: one row of inputs a clock cycle in, one row of
 //! outputs out. Registers and memories start with random values.
 
-use brownout_hdl::emit::Emitter;
+use brownout_emitter::Emitter;
 use rust_hdl::prelude::Block;
 use std::env;
 use std::fmt::Write as _;

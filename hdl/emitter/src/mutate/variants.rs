@@ -1,7 +1,7 @@
 //! What may stand in the place of an expression by mistake.
 
 use super::Mistake;
-use crate::emit::ir::*;
+use crate::ir::*;
 
 /// Where an expression stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
