@@ -4,6 +4,7 @@
 //! (`if (load) w_q <= w_in;`); a value assigned once becomes an `assign`; what is left is
 //! grouped into the smallest `always @(*)` blocks that keep its order.
 
+use super::children::Placed;
 use super::ir::*;
 use super::substitute::{and, not, or};
 use super::tidy::{chains_to_cases, join_conditions};
@@ -26,6 +27,8 @@ pub(crate) struct Arranged {
     pub clocked: Vec<Stmt>,
     /// Registers whose next value is a signal of its own.
     pub has_d: BTreeSet<usize>,
+    /// Filled by [`super::children`].
+    pub children: Vec<Placed>,
 }
 
 /// One top-level statement with the comments above it.

@@ -12,7 +12,7 @@ type Assigned = Vec<Vec<bool>>;
 pub(crate) fn check(ir: &ModuleIr, place: &Place) -> Result<(), EmitError> {
     let driven_here = |role| match role {
         Role::Output | Role::Local | Role::D(_) | Role::InstanceInput { .. } => true,
-        Role::Input | Role::Q(_) | Role::InstanceOutput { .. } => false,
+        Role::Input | Role::Q(_) | Role::InstanceOutput { .. } | Role::Outputs => false,
     };
     let checker = Checker { ir, place };
     let mut assigned: Assigned = ir
@@ -49,7 +49,7 @@ impl Checker<'_> {
     fn block(&self, block: &[Stmt], assigned: &mut Assigned) -> Result<(), EmitError> {
         for statement in block {
             match statement {
-                Stmt::Comment(_) => {}
+                Stmt::Comment(_) | Stmt::Loop { .. } => {}
                 Stmt::Assign {
                     target,
                     part,
@@ -84,7 +84,7 @@ impl Checker<'_> {
         assigned: &mut Assigned,
     ) -> Result<(), EmitError> {
         match part {
-            Part::Whole => assigned[target].fill(true),
+            Part::Whole | Part::Lane { .. } => assigned[target].fill(true),
             Part::Bits { low, width } => assigned[target][*low..low + width].fill(true),
             Part::Variable { index, .. } => {
                 self.read(index, assigned)?;

@@ -10,9 +10,20 @@ use std::rc::Rc;
 /// `wire signed [7:0]`
 fn head(kind: &str, signal: &Signal) -> String {
     let sign = if signal.signed { " signed" } else { "" };
-    match signal.width {
-        1 => format!("{kind}{sign}"),
-        width => format!("{kind}{sign} [{}:0]", width - 1),
+    match (signal.width, signal.lanes) {
+        (_, Some(lanes)) => format!("{kind} {}", array_range(lanes)),
+        (1, None) => format!("{kind}{sign}"),
+        (width, None) => format!("{kind}{sign} [{}:0]", width - 1),
+    }
+}
+
+/// `[16*8-1:0]`: sixteen lanes of eight bits.
+fn array_range(lanes: Lanes) -> String {
+    let end = lanes.first + lanes.count;
+    match (lanes.width, lanes.first) {
+        (1, first) => format!("[{}:{first}]", end - 1),
+        (width, 0) => format!("[{end}*{width}-1:0]"),
+        (width, first) => format!("[{end}*{width}-1:{first}*{width}]"),
     }
 }
 
@@ -122,7 +133,8 @@ pub(crate) struct Declarations {
 }
 
 impl Declarations {
-    pub fn add(&mut self, kind: &str, signal: &Signal, name: &str) {
+    pub fn add(&mut self, kind: &str, signal: &Signal) {
+        let name = &signal.name;
         let (head, family) = (head(kind, signal), family(&signal.path));
         let same = |g: &&mut Group| family.is_some() && g.family == family && g.head == head;
         match self.groups.iter_mut().find(same) {

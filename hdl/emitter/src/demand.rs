@@ -127,7 +127,7 @@ pub(crate) fn height(bits: &[bool]) -> usize {
 /// The bits of `target` that an assignment to `part` provides.
 pub(crate) fn provided(part: &Part, need: &[bool]) -> Bits {
     match part {
-        Part::Whole => need.to_vec(),
+        Part::Whole | Part::Lane { .. } => need.to_vec(),
         Part::Bits { low, width } => need[*low..low + width].to_vec(),
         Part::Variable { width, .. } => vec![need.contains(&true); *width],
     }
@@ -140,7 +140,7 @@ pub(crate) fn block_is_live(block: &[Stmt], needs: &Needs) -> bool {
 
 pub(crate) fn is_needed(statement: &Stmt, needs: &Needs) -> bool {
     match statement {
-        Stmt::Comment(_) => false,
+        Stmt::Comment(_) | Stmt::Loop { .. } => false,
         Stmt::Assign { target, part, .. } => provided(part, &needs[*target]).contains(&true),
         Stmt::If { then, other, .. } => block_is_live(then, needs) || block_is_live(other, needs),
         Stmt::Case { arms, default, .. } => {
@@ -180,7 +180,7 @@ impl Pass<'_> {
             return;
         }
         match statement {
-            Stmt::Comment(_) => {}
+            Stmt::Comment(_) | Stmt::Loop { .. } => {}
             Stmt::Assign {
                 target,
                 part,
@@ -221,7 +221,7 @@ impl Pass<'_> {
             return;
         }
         match &e.kind {
-            Kind::Const { .. } => {}
+            Kind::Const { .. } | Kind::Lane { .. } | Kind::Index(_) => {}
             Kind::Signal(s) => self.add(*s, need),
             Kind::Slice { signal, of, low } => {
                 let mut bits = vec![false; *of];

@@ -3,6 +3,7 @@
 //! Constructors keep them in a normal form: slices and extensions sit directly on signals,
 //! constants are folded, a slice of everything is the thing itself.
 
+use super::affine::Affine;
 use super::ir::SignalId;
 use std::rc::Rc;
 
@@ -93,6 +94,13 @@ pub(crate) enum Kind {
         of: usize,
         low: usize,
     },
+    /// Bits of a packed array at a place that depends on loops; made by [`super::roll`] only.
+    Lane {
+        signal: SignalId,
+        low: Affine,
+    },
+    /// A number that depends on loops; made by [`super::roll`] only.
+    Index(Affine),
     /// `signal[index +: width]`.
     Select {
         signal: SignalId,
@@ -182,6 +190,7 @@ impl Expr {
     pub fn is_plain(&self) -> bool {
         match &self.kind {
             Kind::Const { .. } | Kind::Signal(_) | Kind::Slice { .. } | Kind::Select { .. } => true,
+            Kind::Lane { .. } | Kind::Index(_) => true,
             Kind::Reinterpret(e) | Kind::ZeroExtend(e) | Kind::SignExtend(e) => e.is_plain(),
             Kind::Concat(parts) => parts.iter().all(Expr::is_plain),
             _ => false,
@@ -196,7 +205,9 @@ impl Expr {
         match self.kind {
             Kind::Reinterpret(inner) => *inner,
             Kind::Const { value, .. } => Expr::constant(value, self.width, signed),
-            Kind::Slice { .. } | Kind::Select { .. } => Expr { signed, ..self },
+            Kind::Slice { .. } | Kind::Select { .. } | Kind::Lane { .. } => {
+                Expr { signed, ..self }
+            }
             _ => Expr::new(self.width, signed, Kind::Reinterpret(Box::new(self))),
         }
     }
@@ -325,6 +336,7 @@ impl Expr {
         f(self);
         match &self.kind {
             Kind::Const { .. } | Kind::Signal(_) | Kind::Slice { .. } => {}
+            Kind::Lane { .. } | Kind::Index(_) => {}
             Kind::Select { index, .. } => index.walk(f),
             Kind::Reinterpret(e)
             | Kind::ZeroExtend(e)
@@ -350,11 +362,43 @@ impl Expr {
         }
     }
 
+    /// Calls `f` on the expressions directly below this one.
+    pub fn children_mut(&mut self, f: &mut impl FnMut(&mut Expr)) {
+        match &mut self.kind {
+            Kind::Const { .. } | Kind::Signal(_) | Kind::Slice { .. } => {}
+            Kind::Lane { .. } | Kind::Index(_) => {}
+            Kind::Select { index: e, .. }
+            | Kind::Reinterpret(e)
+            | Kind::ZeroExtend(e)
+            | Kind::SignExtend(e)
+            | Kind::Not(e)
+            | Kind::Neg(e)
+            | Kind::Reduce(_, e) => f(e),
+            Kind::Binary(_, l, r)
+            | Kind::Compare(_, l, r)
+            | Kind::LogicalAnd(l, r)
+            | Kind::LogicalOr(l, r)
+            | Kind::ShiftLeft(l, r)
+            | Kind::ShiftRight(l, r) => {
+                f(l);
+                f(r);
+            }
+            Kind::Concat(parts) => parts.iter_mut().for_each(f),
+            Kind::Mux(test, then, other) => {
+                f(test);
+                f(then);
+                f(other);
+            }
+        }
+    }
+
     /// Calls `f` on every signal read.
     pub fn reads(&self, f: &mut impl FnMut(SignalId)) {
         self.walk(&mut |e| match e.kind {
             Kind::Signal(s) => f(s),
-            Kind::Slice { signal, .. } | Kind::Select { signal, .. } => f(signal),
+            Kind::Slice { signal, .. } | Kind::Select { signal, .. } | Kind::Lane { signal, .. } => {
+                f(signal)
+            }
             _ => {}
         });
     }
@@ -398,6 +442,9 @@ pub(crate) fn concat(parts: Vec<Expr>) -> Expr {
 fn join(high: &Expr, low: &Expr) -> Option<Expr> {
     let width = high.width + low.width;
     if let (Some(h), Some(l)) = (high.as_const(), low.as_const()) {
+        if h == 0 && l == 0 {
+            return Some(Expr::constant(0, width, false));
+        }
         return (width <= 128).then(|| Expr::constant(h << low.width | l, width, false));
     }
     let (hs, of, h_low) = slice_of(high)?;

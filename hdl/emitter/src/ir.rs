@@ -6,6 +6,7 @@
 //! Expressions carry their widths, and both sides of an assignment have the same one, so a pass
 //! may exchange an expression for any other of its width and sign.
 
+pub(crate) use super::affine::{Affine, LoopId};
 pub(crate) use super::expr::*;
 
 /// Index into [`ModuleIr::signals`].
@@ -31,6 +32,8 @@ pub(crate) enum Role {
     Q(usize),
     /// The next value of register `.0`.
     D(usize),
+    /// Driven by outputs of several instances, read here.
+    Outputs,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +46,23 @@ pub(crate) struct Signal {
     pub signed: bool,
     pub role: Role,
     pub clock: bool,
+    /// What a packed array consists of.
+    pub lanes: Option<Lanes>,
+}
+
+/// The lanes of a packed array: `count` of `width` bits, in whose numbers the lowest is `first`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lanes {
+    pub width: usize,
+    pub first: usize,
+    pub count: usize,
+}
+
+impl Lanes {
+    /// The number of the lowest bit.
+    pub fn low(&self) -> usize {
+        self.first * self.width
+    }
 }
 
 /// A register without reset of its own: resets are statements of the body.
@@ -91,6 +111,11 @@ pub(crate) enum Part {
         index: Expr,
         width: usize,
     },
+    /// `target[low +: width]` at a place that depends on loops.
+    Lane {
+        low: Affine,
+        width: usize,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -113,6 +138,13 @@ pub(crate) enum Stmt {
         test: Expr,
         arms: Vec<(Expr, Vec<Stmt>)>,
         default: Option<Vec<Stmt>>,
+    },
+    /// `body` for every value of the variable of loop `id` from `start` on.
+    Loop {
+        id: LoopId,
+        start: i64,
+        count: Affine,
+        body: Vec<Stmt>,
     },
     /// Speaks for the statement that follows.
     Comment(String),
@@ -149,6 +181,7 @@ impl Stmt {
                 }
                 default.iter().flatten().for_each(|s| s.exprs(f));
             }
+            Stmt::Loop { body, .. } => body.iter().for_each(|s| s.exprs(f)),
             Stmt::Comment(_) => {}
         }
     }
@@ -164,6 +197,7 @@ impl Stmt {
                 }
                 default.iter().flatten().for_each(|s| s.writes(f));
             }
+            Stmt::Loop { body, .. } => body.iter().for_each(|s| s.writes(f)),
             Stmt::Comment(_) => {}
         }
     }

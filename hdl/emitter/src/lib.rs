@@ -117,15 +117,20 @@
 //! instances use, a gap within a word) is tied to a wire called `unused_..`, which Verilator's and
 //! lowRISC's convention exempts from the unused-signal lint; no waiver is involved.
 
+mod affine;
 mod arrange;
 mod check;
+mod children;
 mod collect;
 mod declare;
 mod demand;
 mod error;
 mod expr;
 mod index;
+mod instances;
 mod ir;
+mod join;
+mod lanes;
 mod leaf;
 mod lower;
 mod module;
@@ -137,9 +142,12 @@ mod output;
 mod pipeline;
 mod print;
 mod propagate;
+mod regroup;
+mod roll;
 mod scope;
 mod substitute;
 mod text;
+mod through;
 mod tidy;
 mod typing;
 

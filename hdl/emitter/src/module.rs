@@ -6,6 +6,8 @@ use super::declare::{self, Declarations, family};
 use super::demand::Needs;
 use super::ir::*;
 use super::narrow::idle_bits;
+use super::instances;
+use super::names::is_reserved;
 use super::print::Printer;
 use super::text::{LINE, comment, fill};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,38 +18,24 @@ use std::rc::Rc;
 pub(crate) struct Sheet<'a> {
     pub name: &'a str,
     pub notes: &'a Notes,
+    /// Columns of child arrays that are grids.
+    pub grids: &'a BTreeMap<String, usize>,
     /// Final widths in `signals`; 0 for what vanished.
     pub ir: &'a ModuleIr,
     pub needs: &'a Needs,
     pub arranged: Arranged,
-    /// Per instance: the module's name and its ports (name, final width), or `None` if dead.
-    pub instances: Vec<Option<Child>>,
-}
-
-/// Module name and ports (name, final width) of an instance.
-pub(crate) type Child = (String, Vec<(String, usize)>);
-
-/// How the ports of the instances are connected, and what that makes superfluous.
-struct Wiring {
-    names: Vec<String>,
-    /// Expression connected to an instance's input instead of a wire.
-    direct: BTreeMap<SignalId, Expr>,
-    /// Instance outputs that drive a wire or port of another name directly.
-    joined: BTreeMap<SignalId, SignalId>,
-    comments: BTreeMap<usize, Vec<String>>,
 }
 
 pub(crate) fn print(sheet: &Sheet) -> String {
-    let mut sheet_items: Vec<&Item> = sheet.arranged.items.iter().collect();
-    let wiring = wire(sheet, &mut sheet_items);
-    let printer = Printer {
-        signals: &sheet.ir.signals,
-        names: &wiring.names,
-    };
+    let names: Vec<String> = sheet.ir.signals.iter().map(|s| s.name.clone()).collect();
+    let printer = Printer::new(&sheet.ir.signals, &names);
     let regs = procedural(sheet);
     let mut out = String::new();
     for line in &sheet.notes.description {
         out.push_str(&comment(line, 0));
+    }
+    if let Some(order) = lane_order(sheet) {
+        out.push_str(&comment(&order, 0));
     }
     let _ = writeln!(out, "module {} (", sheet.name);
     out.push_str(&declare::ports(sheet.ir, sheet.notes, |port| {
@@ -59,36 +47,93 @@ pub(crate) fn print(sheet: &Sheet) -> String {
     }));
     out.push_str(");\n");
     section(&mut out, &declare::parameters(&named_values(sheet)));
-    for lines in declarations(sheet, &wiring, &regs) {
+    for lines in declarations(sheet, &regs) {
         section(&mut out, &lines.text());
     }
-    let (shown, logic_items): (Vec<&Item>, Vec<&Item>) = sheet_items
-        .into_iter()
+    let (shown, logic_items): (Vec<&Item>, Vec<&Item>) = sheet
+        .arranged
+        .items
+        .iter()
         .partition(|item| shows_register(sheet, item));
+    let mut labels = Labels::new(sheet);
     let mut previous_assign = false;
     for item in logic_items {
-        logic(item, &printer, &mut previous_assign, &mut out);
+        logic(item, &printer, &mut labels, &mut previous_assign, &mut out);
     }
     if !shown.is_empty() {
         out.push_str("\n    // registers at outputs\n");
         previous_assign = true;
         for item in shown {
-            logic(item, &printer, &mut previous_assign, &mut out);
+            logic(item, &printer, &mut labels, &mut previous_assign, &mut out);
         }
     }
-    for (index, details) in sheet.instances.iter().enumerate() {
-        if let Some((kind, ports)) = details {
-            instance(sheet, index, (kind, ports), &wiring, &printer, &mut out);
-        }
-    }
+    instances::print(sheet, &printer, &mut labels, &mut out);
     if !sheet.arranged.clocked.is_empty() {
-        out.push_str("\n    always @(posedge clock) begin\n");
-        clocked(sheet, &wiring, &mut out);
+        let label = printer.label(&sheet.arranged.clocked, || labels.take("registers"));
+        let _ = writeln!(out, "\n    always @(posedge clock) begin{label}");
+        printer.counters(&sheet.arranged.clocked, 2, &mut out);
+        clocked(sheet, &names, &mut out);
         out.push_str("    end\n");
     }
-    section(&mut out, &sinks(sheet, &wiring));
+    section(&mut out, &sinks(sheet));
     out.push_str("endmodule\n");
     out
+}
+
+/// How lanes lie in arrays, if the module has any.
+fn lane_order(sheet: &Sheet) -> Option<String> {
+    let arrays: Vec<&Signal> = sheet
+        .ir
+        .signals
+        .iter()
+        .filter(|s| s.width > 0 && s.lanes.is_some())
+        .collect();
+    let example = arrays.iter().find(|s| s.lanes.is_some_and(|l| l.width > 1));
+    let mut text = match (arrays.first(), example) {
+        (None, _) => return None,
+        (_, Some(_)) => "Arrays are packed: lane k of w bits is [w * k +: w].".to_string(),
+        (Some(_), None) => "Arrays are packed: lane k is bit k.".to_string(),
+    };
+    for (field, columns) in sheet.grids {
+        let is_of = |s: &&&Signal| s.path.split('$').next() == Some(field);
+        if arrays.iter().any(|s| is_of(&s)) {
+            let _ = write!(
+                text,
+                " Lanes of `{field}` count row by row: {columns} * row + column."
+            );
+        }
+    }
+    Some(text)
+}
+
+/// Identifiers for blocks and loop variables.
+pub(crate) struct Labels {
+    used: BTreeSet<String>,
+}
+
+impl Labels {
+    fn new(sheet: &Sheet) -> Self {
+        let signals = sheet.ir.signals.iter().filter(|s| s.width > 0);
+        let mut used: BTreeSet<String> = signals.map(|s| s.name.clone()).collect();
+        sheet.arranged.children.iter().for_each(|placed| {
+            placed.each(&mut |child| {
+                used.insert(child.name.clone());
+                used.insert(child.base.clone());
+            });
+        });
+        used.insert(sheet.name.to_string());
+        Self { used }
+    }
+
+    /// `wanted`, or with a number if there is something of this name.
+    pub fn take(&mut self, wanted: &str) -> String {
+        let numbered = (2..).map(|n| format!("{wanted}_{n}"));
+        let mut names = std::iter::once(wanted.to_string()).chain(numbered);
+        let free = names.find(|name| !self.used.contains(name) && !is_reserved(name));
+        let free = free.unwrap_or_default();
+        self.used.insert(free.clone());
+        free
+    }
 }
 
 fn section(out: &mut String, lines: &str) {
@@ -134,91 +179,6 @@ fn procedural(sheet: &Sheet) -> BTreeSet<SignalId> {
     regs
 }
 
-/// Connects ports directly where a wire would only rename.
-fn wire(sheet: &Sheet, items: &mut Vec<&Item>) -> Wiring {
-    let signals = &sheet.ir.signals;
-    let mut readers: Vec<usize> = vec![0; signals.len()];
-    let mut count = |s: SignalId| readers[s] += 1;
-    for item in items.iter() {
-        match item {
-            Item::Assign { value, .. } => value.reads(&mut count),
-            Item::Always(block) => block.iter().for_each(|s| s.reads(&mut count)),
-        }
-    }
-    sheet
-        .arranged
-        .clocked
-        .iter()
-        .for_each(|s| s.reads(&mut count));
-    let mut wiring = Wiring {
-        names: signals.iter().map(|s| s.name.clone()).collect(),
-        direct: BTreeMap::new(),
-        joined: BTreeMap::new(),
-        comments: BTreeMap::new(),
-    };
-    items.retain(|item| {
-        let Item::Assign {
-            comments,
-            target,
-            value,
-        } = item
-        else {
-            return true;
-        };
-        let instance = match (signals[*target].role, &value.kind) {
-            (Role::InstanceInput { inst, .. }, _) if is_connectable(value) => {
-                wiring.direct.insert(*target, value.clone());
-                inst
-            }
-            (Role::Output | Role::Local, Kind::Signal(source)) if readers[*source] == 1 => {
-                let Role::InstanceOutput { inst, port } = signals[*source].role else {
-                    return true;
-                };
-                let details = sheet.instances[inst].as_ref();
-                if details.is_none_or(|(_, ports)| ports[port].1 != signals[*target].width) {
-                    return true;
-                }
-                wiring.joined.insert(*source, *target);
-                inst
-            }
-            _ => return true,
-        };
-        wiring
-            .comments
-            .entry(instance)
-            .or_default()
-            .extend(comments.iter().cloned());
-        false
-    });
-    for (id, signal) in signals.iter().enumerate() {
-        if is_unread_output(sheet, id) {
-            wiring.names[id] = format!("unused_{}", signal.name);
-        }
-    }
-    for (source, target) in &wiring.joined {
-        wiring.names[*source] = wiring.names[*target].clone();
-    }
-    wiring
-}
-
-/// What may stand in a port connection: a signal, bits of it, a constant.
-fn is_connectable(e: &Expr) -> bool {
-    match &e.kind {
-        Kind::Signal(_) | Kind::Slice { .. } | Kind::Const { .. } => true,
-        Kind::Reinterpret(inner) | Kind::ZeroExtend(inner) => is_connectable(inner),
-        _ => false,
-    }
-}
-
-/// An instance's output that exists but is not needed here.
-fn is_unread_output(sheet: &Sheet, id: SignalId) -> bool {
-    let signal = &sheet.ir.signals[id];
-    let Role::InstanceOutput { inst, .. } = signal.role else {
-        return false;
-    };
-    sheet.instances[inst].is_some() && signal.width > 0 && !sheet.needs[id].contains(&true)
-}
-
 /// The values that are printed by their names, in the order of their declaration.
 fn named_values(sheet: &Sheet) -> BTreeMap<usize, Rc<NamedValue>> {
     let mut found: BTreeMap<usize, Rc<NamedValue>> = BTreeMap::new();
@@ -244,52 +204,54 @@ fn named_values(sheet: &Sheet) -> BTreeMap<usize, Rc<NamedValue>> {
         .clocked
         .iter()
         .for_each(|s| s.exprs(&mut look));
+    for placed in &sheet.arranged.children {
+        placed.each(&mut |child| child.connections.iter().for_each(|c| look(&c.value)));
+    }
     found
 }
 
 /// Locals, registers, and wires between instances.
-fn declarations(sheet: &Sheet, wiring: &Wiring, regs: &BTreeSet<SignalId>) -> [Declarations; 3] {
+fn declarations(sheet: &Sheet, regs: &BTreeSet<SignalId>) -> [Declarations; 3] {
     let [mut locals, mut registers, mut wires] = [(); 3].map(|()| Declarations::default());
-    for (id, signal) in sheet.ir.signals.iter().enumerate() {
+    let signals = &sheet.ir.signals;
+    for (id, signal) in signals.iter().enumerate() {
         if signal.width == 0 {
             continue;
         }
-        let name = &wiring.names[id];
         let kind = if regs.contains(&id) { "reg" } else { "wire" };
+        let alone = signal.lanes.is_none() && family(&signal.path).is_none();
         match signal.role {
             Role::Input | Role::Output => {}
-            Role::Local => locals.add(kind, signal, name),
+            Role::Local => locals.add(kind, signal),
             Role::Q(register) => {
                 let next = sheet.ir.registers[register].d;
                 let has_next = sheet.arranged.has_d.contains(&register);
-                if has_next && regs.contains(&next) && family(&signal.path).is_none() {
-                    registers.add_pair("reg", signal, [name, &wiring.names[next]]);
+                if has_next && regs.contains(&next) && alone {
+                    registers.add_pair("reg", signal, [&signal.name, &signals[next].name]);
                 } else {
-                    registers.add("reg", signal, name);
+                    registers.add("reg", signal);
                 }
             }
             Role::D(register) => {
-                let paired = regs.contains(&id) && family(&signal.path).is_none();
-                if sheet.arranged.has_d.contains(&register) && !paired {
-                    registers.add(kind, signal, name);
+                if sheet.arranged.has_d.contains(&register) && !(regs.contains(&id) && alone) {
+                    registers.add(kind, signal);
                 }
             }
-            Role::InstanceInput { inst, .. } => {
-                if sheet.instances[inst].is_some() && !wiring.direct.contains_key(&id) {
-                    wires.add(kind, signal, name);
-                }
-            }
-            Role::InstanceOutput { inst, .. } => {
-                if sheet.instances[inst].is_some() && !wiring.joined.contains_key(&id) {
-                    wires.add("wire", signal, name);
-                }
+            Role::InstanceInput { .. } | Role::InstanceOutput { .. } | Role::Outputs => {
+                wires.add(kind, signal);
             }
         }
     }
     [locals, registers, wires]
 }
 
-fn logic(item: &Item, printer: &Printer, previous_assign: &mut bool, out: &mut String) {
+fn logic(
+    item: &Item,
+    printer: &Printer,
+    labels: &mut Labels,
+    previous_assign: &mut bool,
+    out: &mut String,
+) {
     match item {
         Item::Assign {
             comments,
@@ -313,7 +275,18 @@ fn logic(item: &Item, printer: &Printer, previous_assign: &mut bool, out: &mut S
                 .take_while(|s| matches!(s, Stmt::Comment(_)))
                 .count();
             printer.block(&block[..comments], "=", 1, out);
-            out.push_str("    always @(*) begin\n");
+            let label = printer.label(block, || {
+                let mut first = None;
+                block.iter().for_each(|s| {
+                    s.writes(&mut |w| {
+                        first.get_or_insert(w);
+                    });
+                });
+                let name = first.map_or("lanes", |w| &printer.names[w]);
+                labels.take(&format!("{name}_lanes"))
+            });
+            let _ = writeln!(out, "    always @(*) begin{label}");
+            printer.counters(block, 2, out);
             printer.block(&block[comments..], "=", 2, out);
             out.push_str("    end\n");
             *previous_assign = false;
@@ -321,55 +294,9 @@ fn logic(item: &Item, printer: &Printer, previous_assign: &mut bool, out: &mut S
     }
 }
 
-fn instance(
-    sheet: &Sheet,
-    index: usize,
-    (kind, ports): (&str, &[(String, usize)]),
-    wiring: &Wiring,
-    printer: &Printer,
-    out: &mut String,
-) {
-    let instance = &sheet.ir.instances[index];
-    let mut connections: Vec<(Option<String>, Vec<String>)> = Vec::new();
-    for ((port, width), &stub) in ports.iter().zip(&instance.ports) {
-        if *width == 0 {
-            continue;
-        }
-        let text = match wiring.direct.get(&stub) {
-            Some(value) => printer.expr(value),
-            None if sheet.ir.signals[stub].width > *width => {
-                let low = sheet.ir.signals[stub].width.min(*width) - 1;
-                match low {
-                    0 => format!("{}[0]", wiring.names[stub]),
-                    top => format!("{}[{top}:0]", wiring.names[stub]),
-                }
-            }
-            None => wiring.names[stub].clone(),
-        };
-        let text = format!(".{port}({text})");
-        // The lanes of an array share their lines.
-        let path = &sheet.ir.signals[stub].path;
-        let family = path.strip_prefix(instance.path.as_str()).and_then(family);
-        match connections.last_mut() {
-            Some((last, lanes)) if family.is_some() && *last == family => lanes.push(text),
-            _ => connections.push((family, vec![text])),
-        }
-    }
-    let connections: Vec<String> = connections
-        .iter()
-        .map(|(_, lanes)| format!("        {}", fill(lanes, 8, 8)))
-        .collect();
-    out.push('\n');
-    for text in wiring.comments.get(&index).into_iter().flatten() {
-        out.push_str(&comment(text, 4));
-    }
-    let _ = writeln!(out, "    {kind} {} (", instance.name);
-    let _ = writeln!(out, "{}\n    );", connections.join(",\n"));
-}
-
-fn clocked(sheet: &Sheet, wiring: &Wiring, out: &mut String) {
+fn clocked(sheet: &Sheet, names: &[String], out: &mut String) {
     // Targets are next values; the text names the registers.
-    let mut names = wiring.names.clone();
+    let mut shown = names.to_vec();
     let mut block = Vec::new();
     for statement in &sheet.arranged.clocked {
         match statement {
@@ -382,12 +309,9 @@ fn clocked(sheet: &Sheet, wiring: &Wiring, out: &mut String) {
         }
     }
     for register in &sheet.ir.registers {
-        names[register.d] = names[register.q].clone();
+        shown[register.d] = names[register.q].clone();
     }
-    let printer = Printer {
-        signals: &sheet.ir.signals,
-        names: &names,
-    };
+    let printer = Printer::new(&sheet.ir.signals, &shown);
     printer.block(&block, "<=", 2, out);
 }
 
@@ -398,35 +322,33 @@ fn register_of(sheet: &Sheet, d: SignalId) -> usize {
     }
 }
 
+/// Ranges of idle bits above which all of an array is named instead.
+const IDLE_RANGES: usize = 2;
+
 /// Bits that exist (a leaf's output, a gap in a word) and that nobody reads.
-fn sinks(sheet: &Sheet, wiring: &Wiring) -> String {
+fn sinks(sheet: &Sheet) -> String {
     let mut out = String::new();
     for (id, signal) in sheet.ir.signals.iter().enumerate() {
-        let read = match signal.role {
+        let needs = &sheet.needs[id];
+        let unread = !needs.contains(&true);
+        match signal.role {
             Role::Output | Role::D(_) => continue,
-            Role::InstanceOutput { inst, .. } if sheet.instances[inst].is_none() => continue,
-            Role::InstanceInput { inst, port } => {
-                let width = sheet.instances[inst].as_ref().map_or(0, |(_, p)| p[port].1);
-                if wiring.direct.contains_key(&id) {
-                    continue;
-                }
-                (0..signal.width).map(|b| b < width).collect()
-            }
-            Role::InstanceOutput { .. }
-                if wiring.joined.contains_key(&id) || is_unread_output(sheet, id) =>
-            {
-                continue;
-            }
-            _ => sheet.needs[id].clone(),
-        };
-        let name = &wiring.names[id];
-        let idle: Vec<String> = idle_bits(signal.width, &read)
+            Role::InstanceOutput { .. } | Role::Outputs if unread => continue,
+            _ => {}
+        }
+        let name = &signal.name;
+        let first = signal.lanes.map_or(0, |l| l.low());
+        let mut ranges = idle_bits(signal.width, needs);
+        if signal.lanes.is_some() && ranges.len() > IDLE_RANGES {
+            ranges = vec![(0, signal.width)];
+        }
+        let idle: Vec<String> = ranges
             .into_iter()
             .rev()
-            .map(|(low, count)| match count {
+            .map(|(low, count)| match (low + first, count) {
                 _ if count == signal.width => name.clone(),
-                1 => format!("{name}[{low}]"),
-                _ => format!("{name}[{}:{low}]", low + count - 1),
+                (low, 1) => format!("{name}[{low}]"),
+                (low, _) => format!("{name}[{}:{low}]", low + count - 1),
             })
             .collect();
         if idle.is_empty() {

@@ -32,7 +32,7 @@ pub(crate) fn widths(ir: &ModuleIr, needs: &Needs) -> Vec<usize> {
 
 fn mark_rigid(statement: &Stmt, rigid: &mut [bool]) {
     match statement {
-        Stmt::Comment(_) => {}
+        Stmt::Comment(_) | Stmt::Loop { .. } => {}
         Stmt::Assign {
             target,
             part,
@@ -90,7 +90,7 @@ impl Narrower<'_> {
 
     fn statement(&self, statement: &Stmt) -> Stmt {
         match statement {
-            Stmt::Comment(text) => Stmt::Comment(text.clone()),
+            Stmt::Comment(_) | Stmt::Loop { .. } => statement.clone(),
             Stmt::Assign {
                 target,
                 part,
@@ -145,10 +145,10 @@ impl Narrower<'_> {
                 index: self.full(index),
                 width: *width,
             },
-            Part::Whole => Part::Whole,
+            Part::Whole | Part::Lane { .. } => Part::Whole,
         };
         let width = match &part {
-            Part::Whole => final_width,
+            Part::Whole | Part::Lane { .. } => final_width,
             Part::Bits { width, .. } | Part::Variable { width, .. } => *width,
         };
         let value = self.low_bits(value, width);
@@ -172,6 +172,8 @@ impl Narrower<'_> {
         let full = |e: &Expr| Box::new(self.full(e));
         let kind = match &e.kind {
             Kind::Const { .. } => return e.bits(0, width).unwrap_or_else(|| e.clone()),
+            // Loops are made later.
+            Kind::Lane { .. } | Kind::Index(_) => return e.clone(),
             Kind::Signal(s) => return self.slice(*s, 0, width, e.signed),
             Kind::Slice { signal, low, .. } => return self.slice(*signal, *low, width, e.signed),
             Kind::Select { signal, index, .. } => Kind::Select {

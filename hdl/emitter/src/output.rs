@@ -29,10 +29,23 @@ pub struct Port {
     pub name: String,
     /// Direction seen from the module.
     pub direction: Direction,
-    /// Bits.
+    /// Bits, of all lanes together.
     pub width: usize,
     /// Declared `signed`.
     pub signed: bool,
+    /// Lanes of a packed array: lane k of w bits is `[w * k +: w]`. 1 for a single value.
+    pub lanes: usize,
+}
+
+/// A port as a parent sees it, and the scalars that it is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct PackedPort {
+    pub name: String,
+    pub input: bool,
+    pub clock: bool,
+    pub lane_width: usize,
+    /// Places among the ports before packing, lowest lane first.
+    pub members: Vec<usize>,
 }
 
 /// One module kind.

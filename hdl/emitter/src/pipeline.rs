@@ -1,18 +1,24 @@
 //! The passes in order.
 
 use super::Emitter;
-use super::arrange::{Arranged, arrange};
+use super::arrange::{Arranged, Item, arrange};
 use super::check::check;
+use super::children::{Connection, Placed, Socket, connect, join_outputs};
 use super::collect::{Code, RawKind, collect};
 use super::demand::{KindView, Needs, demand, is_live};
 use super::error::EmitError;
-use super::ir::{ModuleIr, Role, Signal, SignalId};
+use super::ir::{Expr, ModuleIr, Role, Signal, SignalId};
+use super::join::join;
+use super::lanes::pack;
 use super::lower::lower;
 use super::module::{Sheet, print};
-use super::names::{is_identifier, is_reserved};
+use super::names::{Naming, is_identifier, is_reserved, lane};
 use super::narrow::{Narrower, widths};
-use super::output::{Direction, Emitted, Module, Origin, Port};
+use super::output::{Direction, Emitted, Module, Origin, PackedPort, Port};
 use super::propagate::{name_by_outputs, propagate};
+use super::regroup::regroup;
+use super::roll::roll;
+use super::through::{Through, Wires};
 use super::{leaf, tidy};
 use rust_hdl::prelude::Block;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +60,19 @@ pub(crate) struct Design {
     widths: Vec<Vec<usize>>,
     names: Vec<String>,
     header: String,
+    naming: Naming,
+    /// Ports of every kind as its parents see them.
+    ports: Vec<Vec<PackedPort>>,
+    /// Every kind that is described in rust-hdl, before its lanes become arrays.
+    scalars: Vec<Scalar>,
+}
+
+/// A kind with a signal for every lane.
+struct Scalar {
+    ir: ModuleIr,
+    arranged: Arranged,
+    /// `Vec`s of children that feed each other within a clock.
+    chained: BTreeSet<String>,
 }
 
 impl Design {
@@ -90,8 +109,13 @@ impl Design {
             widths: final_widths,
             names: Vec::new(),
             header: options.header.clone(),
+            naming: options.names.clone(),
+            ports: Vec::new(),
+            scalars: Vec::new(),
         };
         design.names = design.printed_names(options)?;
+        design.ports = (0..design.irs.len()).map(|kind| design.packed_ports(kind)).collect();
+        design.arrange_all();
         Ok(design)
     }
 
@@ -188,21 +212,58 @@ impl Design {
         }
     }
 
+    /// The declarations of a kind with its arrays.
+    pub fn packed_ir(&self, kind: usize) -> ModuleIr {
+        let mut ir = self.final_ir(kind);
+        pack(&mut ir, &self.naming, &BTreeSet::new(), &BTreeSet::new()).retire(&mut ir);
+        ir
+    }
+
+    fn packed_ports(&self, kind: usize) -> Vec<PackedPort> {
+        let mut ir = self.final_ir(kind);
+        let before = ir.ports.clone();
+        let packing = pack(&mut ir, &self.naming, &BTreeSet::new(), &BTreeSet::new());
+        let port = |id: &SignalId| {
+            let signal = &ir.signals[*id];
+            let mut members: Vec<(usize, usize)> = Vec::new();
+            for (position, scalar) in before.iter().enumerate() {
+                match packing.places.get(scalar) {
+                    Some((array, low)) if array == id => members.push((*low, position)),
+                    None if scalar == id => members.push((0, position)),
+                    _ => {}
+                }
+            }
+            members.sort_unstable();
+            (signal.width > 0).then(|| PackedPort {
+                name: signal.name.clone(),
+                input: signal.role == Role::Input,
+                clock: signal.clock,
+                lane_width: signal.lanes.map_or(signal.width, |l| l.width),
+                members: members.into_iter().map(|(_, position)| position).collect(),
+            })
+        };
+        ir.ports.iter().filter_map(port).collect()
+    }
+
     pub fn module(&self, kind: usize) -> Result<Module, EmitError> {
         let (raw, name) = (&self.raws[kind], &self.names[kind]);
-        let final_ir = self.final_ir(kind);
-        self.check_names(kind, &final_ir)?;
-        let (text, origin) = match &raw.code {
-            Code::Leaf(text) => (self.print_leaf(kind, &final_ir, text), Origin::Leaf),
+        let (ir, text, origin) = match &raw.code {
+            Code::Leaf(text) => {
+                let ir = self.packed_ir(kind);
+                let text = self.print_leaf(kind, &ir, text);
+                (ir, text, Origin::Leaf)
+            }
             _ => {
-                let (ir, arranged) = self.arranged(kind);
-                (self.print_rtl(kind, &ir, arranged, None), Origin::RustHdl)
+                let (ir, needs, arranged) = self.arranged(kind);
+                let text = self.print_rtl(kind, &ir, needs, arranged, None);
+                (ir, text, Origin::RustHdl)
             }
         };
-        let ports = final_ir
+        self.check_names(kind, &ir)?;
+        let ports = ir
             .ports
             .iter()
-            .map(|&p| &final_ir.signals[p])
+            .map(|&p| &ir.signals[p])
             .filter(|s| s.width > 0)
             .map(|s| Port {
                 name: s.name.clone(),
@@ -212,6 +273,7 @@ impl Design {
                 },
                 width: s.width,
                 signed: s.signed,
+                lanes: s.lanes.map_or(1, |l| l.count),
             })
             .collect();
         Ok(Module {
@@ -234,20 +296,116 @@ impl Design {
             .collect()
     }
 
+    /// Statements of all kinds over scalars, and what passes through each.
+    fn arrange_all(&mut self) {
+        let mut through: Vec<Through> = Vec::new();
+        for kind in 0..self.irs.len() {
+            let original = &self.irs[kind];
+            let narrower = Narrower {
+                widths: &self.widths[kind],
+                needs: &self.needs[kind],
+                original: &original.signals,
+            };
+            let mut ir = self.final_ir(kind);
+            ir.body = narrower.block(&original.body);
+            name_by_outputs(&mut ir);
+            let body = std::mem::take(&mut ir.body);
+            let arranged = arrange(body, &ir.signals);
+            let children: Vec<Option<&Through>> = original
+                .instances
+                .iter()
+                .map(|i| is_live(original, i, &self.needs[kind]).then(|| &through[i.kind]))
+                .collect();
+            let wires = Wires::of(&ir, &arranged, &children);
+            let chained = wires.chained(&ir);
+            through.push(match &self.raws[kind].code {
+                Code::Rtl(_) => wires.through(&ir),
+                // Registers stand between the ports of what is clocked.
+                Code::Leaf(text) if text.contains("always @(posedge") => Through::new(),
+                Code::Leaf(_) | Code::Elsewhere(_) => all_pairs(&ir),
+            });
+            self.scalars.push(Scalar {
+                ir,
+                arranged,
+                chained,
+            });
+        }
+    }
+
     /// What is printed of a kind that is described in rust-hdl.
-    pub fn arranged(&self, kind: usize) -> (ModuleIr, Arranged) {
+    pub fn arranged(&self, kind: usize) -> (ModuleIr, Needs, Arranged) {
+        let Scalar {
+            ir,
+            arranged,
+            chained,
+        } = &self.scalars[kind];
+        let (mut ir, scalar) = (ir.clone(), arranged.clone());
+        let sockets = self.sockets(kind);
+        for (instance, socket) in ir.instances.iter().zip(&sockets) {
+            if socket.is_none() {
+                instance.ports.iter().for_each(|stub| ir.signals[*stub].width = 0);
+            }
+        }
+        let packing = pack(&mut ir, &self.naming, &scalar.has_d, chained);
+        let items = scalar.items.clone();
+        let mut arranged = packing.arranged(scalar, &ir);
+        let children = connect(&mut ir, &packing, &sockets, &items, &mut arranged);
+        arranged.children = children.into_iter().map(Placed::Child).collect();
+        arranged.items = regroup(std::mem::take(&mut arranged.items), &ir.signals);
+        arranged.clocked = join(std::mem::take(&mut arranged.clocked), &ir.signals, false);
+        join_outputs(&mut ir, &mut arranged);
+        packing.retire(&mut ir);
+        for item in &mut arranged.items {
+            if let Item::Always(block) = item {
+                *block = roll(std::mem::take(block), &ir.signals);
+            }
+        }
+        arranged.clocked = roll(std::mem::take(&mut arranged.clocked), &ir.signals);
+        arranged.children = roll(std::mem::take(&mut arranged.children), &ir.signals);
+        let mut needs = self.needs[kind].clone();
+        needs.resize(ir.signals.len(), Vec::new());
+        for (scalar, (array, low)) in &packing.places {
+            let lanes = ir.signals[*array].lanes;
+            let (whole, lane) = lanes.map_or((0, 0), |l| (l.width * l.count, l.width));
+            needs[*array].resize(whole, false);
+            for bit in 0..lane {
+                let needed = self.needs[kind][*scalar].get(bit).copied().unwrap_or(false);
+                needs[*array][low + bit] = needed;
+            }
+        }
+        for (id, signal) in ir.signals.iter_mut().enumerate() {
+            let given = matches!(signal.role, Role::InstanceOutput { .. } | Role::Outputs);
+            if given && signal.width > 0 && !needs[id].contains(&true) {
+                signal.name = format!("unused_{}", signal.name);
+            }
+        }
+        (ir, needs, arranged)
+    }
+
+    /// What the instances of a kind are plugged into, or `None` if one is dead.
+    fn sockets(&self, kind: usize) -> Vec<Option<Socket<'_>>> {
         let ir = &self.irs[kind];
-        let narrower = Narrower {
-            widths: &self.widths[kind],
-            needs: &self.needs[kind],
-            original: &ir.signals,
+        let alone = |path: &str| {
+            let base = lane(path).map(|(base, _)| base);
+            let of_base = |i: &&super::ir::Instance| lane(&i.path).map(|(b, _)| b) == base;
+            base.is_none() || ir.instances.iter().filter(of_base).count() == 1
         };
-        let mut final_ir = self.final_ir(kind);
-        final_ir.body = narrower.block(&ir.body);
-        name_by_outputs(&mut final_ir);
-        let body = std::mem::take(&mut final_ir.body);
-        let arranged = arrange(body, &final_ir.signals);
-        (final_ir, arranged)
+        let socket = |instance: &super::ir::Instance| {
+            is_live(ir, instance, &self.needs[kind]).then(|| {
+                let (base, number) = match lane(&instance.path) {
+                    Some((base, number)) if !alone(&instance.path) => (base.replace('$', "_"), number),
+                    _ => (instance.name.clone(), 0),
+                };
+                Socket {
+                    module: &self.names[instance.kind],
+                    base,
+                    number,
+                    printed: !matches!(self.raws[instance.kind].code, Code::Elsewhere(_)),
+                    ports: &self.ports[instance.kind],
+                }
+            })
+        };
+        ir.instances.iter().map(socket).collect()
     }
 
     /// The text of a leaf between the ports of `ir`.
@@ -261,40 +419,34 @@ impl Design {
         &self,
         kind: usize,
         ir: &ModuleIr,
-        arranged: Arranged,
+        mut needs: Needs,
+        mut arranged: Arranged,
         common: Option<SignalId>,
     ) -> String {
-        let mut ir = ir.clone();
-        let mut needs = self.needs[kind].clone();
         if let Some(id) = common {
-            needs.push(vec![true; ir.signals[id].width]);
-            ir.instances.iter_mut().for_each(|i| i.ports.push(id));
+            let signal = &ir.signals[id];
+            needs.push(vec![true; signal.width]);
+            let connection = Connection {
+                port: signal.name.clone(),
+                input: true,
+                clock: false,
+                value: Expr::signal(id, signal.width, false),
+            };
+            for placed in &mut arranged.children {
+                placed.each_mut(&mut |child| {
+                    if child.printed {
+                        child.connections.push(connection.clone());
+                    }
+                });
+            }
         }
-        let instances = self.irs[kind]
-            .instances
-            .iter()
-            .map(|instance| {
-                is_live(&self.irs[kind], instance, &self.needs[kind]).then(|| {
-                    let child = instance.kind;
-                    let ports = self.irs[child].ports.iter().map(|&p| {
-                        let name = self.irs[child].signals[p].name.clone();
-                        (name, self.widths[child][p])
-                    });
-                    let printed = !matches!(self.raws[child].code, Code::Elsewhere(_));
-                    let common = common
-                        .filter(|_| printed)
-                        .map(|id| (ir.signals[id].name.clone(), ir.signals[id].width));
-                    (self.names[child].clone(), ports.chain(common).collect())
-                })
-            })
-            .collect();
         print(&Sheet {
             name: &self.names[kind],
             notes: &self.raws[kind].notes,
-            ir: &ir,
+            grids: &self.naming.grids,
+            ir,
             needs: &needs,
             arranged,
-            instances,
         })
     }
 
@@ -339,6 +491,14 @@ impl Design {
         }
         Ok(())
     }
+}
+
+fn all_pairs(ir: &ModuleIr) -> Through {
+    let of = |role: Role| {
+        let ports = ir.ports.iter().enumerate();
+        ports.filter(move |(_, s)| ir.signals[**s].role == role).map(|(port, _)| port)
+    };
+    of(Role::Input).flat_map(|i| of(Role::Output).map(move |o| (i, o))).collect()
 }
 
 /// Used widths of a leaf's ports where its header says so.

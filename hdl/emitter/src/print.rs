@@ -1,7 +1,9 @@
 //! Text of expressions and statements.
 
 use super::ir::*;
+use super::roll::Repeats;
 use super::text::{LINE, comment, fill, literal};
+use std::cell::RefCell;
 use std::fmt::Write;
 
 /// What the surrounding operator asks of the sign of a printed operand.
@@ -15,11 +17,94 @@ enum Sign {
 /// Prints over one module's signals.
 pub(crate) struct Printer<'a> {
     pub signals: &'a [Signal],
-    /// Names, after instance outputs have been joined with the wires they drive.
     pub names: &'a [String],
+    /// Variables of the loops around what is printed, outermost first.
+    loops: RefCell<Vec<(LoopId, String)>>,
 }
 
-impl Printer<'_> {
+/// Variables of loops in blocks, outermost first.
+const COUNTERS: [&str; 4] = ["i", "j", "k", "l"];
+
+impl<'a> Printer<'a> {
+    pub fn new(signals: &'a [Signal], names: &'a [String]) -> Self {
+        Self {
+            signals,
+            names,
+            loops: RefCell::default(),
+        }
+    }
+
+    /// From here on inside the loop `id`.
+    pub fn enter(&self, id: LoopId, variable: &str) {
+        self.loops.borrow_mut().push((id, variable.to_string()));
+    }
+
+    pub fn leave(&self) {
+        self.loops.borrow_mut().pop();
+    }
+
+    fn number(&self, affine: &Affine) -> String {
+        let loops = self.loops.borrow();
+        affine.text(&|id| {
+            let found = loops.iter().rev().find(|(other, _)| *other == id);
+            found.map_or_else(String::new, |(_, name)| name.clone())
+        })
+    }
+
+    /// What the variable of a loop stays below.
+    pub fn end(&self, start: i64, count: &Affine) -> String {
+        let mut end = count.clone();
+        end.base += start;
+        self.number(&end)
+    }
+
+    /// ` : label` for a block that declares variables of loops.
+    pub fn label(&self, block: &[Stmt], make: impl FnOnce() -> String) -> String {
+        match block.iter().map(Stmt::depth).max() {
+            Some(depth) if depth > 0 => format!(" : {}", make()),
+            _ => String::new(),
+        }
+    }
+
+    /// Declares the variables of the loops in `block`.
+    pub fn counters(&self, block: &[Stmt], indent: usize, out: &mut String) {
+        let depth = block.iter().map(Stmt::depth).max().unwrap_or(0);
+        if depth > 0 {
+            let pad = "    ".repeat(indent);
+            let _ = writeln!(out, "{pad}integer {};", COUNTERS[..depth].join(", "));
+        }
+    }
+
+    /// A number with the width that the other side has: bits of the variable of a loop.
+    fn index(&self, affine: &Affine, width: usize) -> String {
+        let variable = Affine {
+            base: 0,
+            steps: affine.steps.clone(),
+        };
+        let bits = format!("{}[{}:0]", self.number(&variable), width - 1);
+        let rest = |value: u128| literal(value, width, false, false);
+        match affine.base {
+            0 => bits,
+            base if base > 0 => format!("{bits} + {}", rest(base as u128)),
+            base => format!("{bits} - {}", rest(base.unsigned_abs().into())),
+        }
+    }
+
+    /// `array[8 * i +: 8]`
+    fn lane(&self, signal: SignalId, low: &Affine, width: usize) -> String {
+        let mut low = low.clone();
+        low.base += self.first(signal) as i64;
+        match width {
+            1 => format!("{}[{}]", self.names[signal], self.number(&low)),
+            _ => format!("{}[{} +: {width}]", self.names[signal], self.number(&low)),
+        }
+    }
+
+    /// The number of a signal's lowest bit.
+    fn first(&self, signal: SignalId) -> usize {
+        self.signals[signal].lanes.map_or(0, |l| l.low())
+    }
+
     pub fn expr(&self, e: &Expr) -> String {
         self.operand(e, Sign::Any)
     }
@@ -95,8 +180,11 @@ impl Printer<'_> {
     fn self_determined(&self, e: &Expr) -> String {
         match &e.kind {
             Kind::Slice { signal, low, .. } => {
-                format!("{}{}", self.names[*signal], range(*low, e.width))
+                let low = low + self.first(*signal);
+                format!("{}{}", self.names[*signal], range(low, e.width))
             }
+            Kind::Lane { signal, low } => self.lane(*signal, low, e.width),
+            Kind::Index(affine) => self.index(affine, e.width),
             Kind::Select { signal, index, .. } => {
                 let (name, index) = (&self.names[*signal], self.expr(index));
                 match e.width {
@@ -193,7 +281,10 @@ impl Printer<'_> {
         let name = &self.names[target];
         match part {
             Part::Whole => name.clone(),
-            Part::Bits { low, width } => format!("{name}{}", range(*low, *width)),
+            Part::Bits { low, width } => {
+                format!("{name}{}", range(low + self.first(target), *width))
+            }
+            Part::Lane { low, width } => self.lane(target, low, *width),
             Part::Variable { index, width: 1 } => format!("{name}[{}]", self.expr(index)),
             Part::Variable { index, width } => format!("{name}[{} +: {width}]", self.expr(index)),
         }
@@ -275,6 +366,23 @@ impl Printer<'_> {
         let pad = "    ".repeat(indent);
         match statement {
             Stmt::Comment(text) => out.push_str(&comment(text, pad.len())),
+            Stmt::Loop {
+                id,
+                start,
+                count,
+                body,
+            } => {
+                let variable = COUNTERS[self.loops.borrow().len()];
+                let end = self.end(*start, count);
+                let _ = writeln!(
+                    out,
+                    "{pad}for ({variable} = {start}; {variable} < {end}; {variable} = {variable} + 1) begin"
+                );
+                self.enter(*id, variable);
+                self.block(body, op, indent + 1, out);
+                self.leave();
+                let _ = writeln!(out, "{pad}end");
+            }
             Stmt::Assign {
                 target,
                 part,
@@ -419,6 +527,8 @@ fn is_word(e: &Expr) -> bool {
     match &e.kind {
         Kind::Const { .. } | Kind::Signal(_) | Kind::Slice { .. } | Kind::Select { .. } => true,
         Kind::ZeroExtend(_) | Kind::SignExtend(_) | Kind::Concat(_) => true,
+        Kind::Lane { .. } => true,
+        Kind::Index(affine) => affine.base == 0,
         Kind::Not(_) => true,
         Kind::Reinterpret(inner) => is_word(inner),
         _ => false,

@@ -59,7 +59,7 @@ fn renamed_block(
     let mut out = Vec::with_capacity(block.len());
     for statement in block {
         out.push(match statement {
-            Stmt::Comment(_) => statement,
+            Stmt::Comment(_) | Stmt::Loop { .. } => statement,
             Stmt::Assign {
                 target,
                 part,
@@ -161,7 +161,7 @@ impl Survey {
         for statement in block {
             self.statements += 1;
             match statement {
-                Stmt::Comment(_) => {}
+                Stmt::Comment(_) | Stmt::Loop { .. } => {}
                 Stmt::Assign {
                     target,
                     part,
@@ -245,7 +245,7 @@ impl Survey {
         let mut settled = true;
         value.reads(&mut |s| {
             settled &= match signals[s].role {
-                Role::Input | Role::Q(_) | Role::InstanceOutput { .. } => true,
+                Role::Input | Role::Q(_) | Role::InstanceOutput { .. } | Role::Outputs => true,
                 Role::Local | Role::Output => self.writes[s].iter().all(|w| w.at < at),
                 Role::D(_) | Role::InstanceInput { .. } => false,
             };
@@ -284,7 +284,7 @@ impl Walk<'_> {
         for statement in block {
             self.statements += 1;
             match statement {
-                Stmt::Comment(_) => out.push(statement),
+                Stmt::Comment(_) | Stmt::Loop { .. } => out.push(statement),
                 Stmt::Assign {
                     target,
                     part,

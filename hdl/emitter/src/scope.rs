@@ -62,6 +62,7 @@ impl<'a> Scope<'a> {
             signed: info.signed,
             role,
             clock: info.is_clock(),
+            lanes: None,
         });
         self.signals.len() - 1
     }

@@ -18,7 +18,7 @@ impl Substitution {
         }
         let boxed = |e: &Expr| Box::new(self.expr(e));
         let kind = match &e.kind {
-            Kind::Const { .. } => return e.clone(),
+            Kind::Const { .. } | Kind::Lane { .. } | Kind::Index(_) => return e.clone(),
             Kind::Signal(s) => match self.values.get(s) {
                 Some(value) => return value.clone().reinterpret(e.signed),
                 None => return e.clone(),

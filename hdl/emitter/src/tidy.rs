@@ -108,7 +108,7 @@ impl Tidier<'_> {
                 Part::Bits { low, width } => {
                     (0..width).for_each(|b| owner[low + b] = Some((at, b)));
                 }
-                Part::Variable { .. } => {}
+                Part::Variable { .. } | Part::Lane { .. } => {}
             }
         }
         for &at in &pieces {

@@ -12,6 +12,7 @@ mod variants;
 mod walk;
 
 use super::arrange::Arranged;
+use super::demand::Needs;
 use super::error::EmitError;
 use super::ir::*;
 use super::output::{Emitted, Module};
@@ -101,7 +102,11 @@ pub struct Mutated {
 /// What may be mutated in one module.
 enum Source {
     /// Printed from statements.
-    Rtl { ir: ModuleIr, arranged: Arranged },
+    Rtl {
+        ir: ModuleIr,
+        needs: Needs,
+        arranged: Arranged,
+    },
     /// A leaf's own text.
     Leaf(ModuleIr, String),
 }
@@ -192,17 +197,21 @@ impl<'a> Plan<'a> {
 
 fn source(design: &Design, kind: usize) -> Result<Source, EmitError> {
     Ok(match design.leaf_text(kind) {
-        Some(text) => Source::Leaf(design.final_ir(kind), text.to_string()),
+        Some(text) => Source::Leaf(design.packed_ir(kind), text.to_string()),
         None => {
-            let (ir, arranged) = design.arranged(kind);
-            Source::Rtl { ir, arranged }
+            let (ir, needs, arranged) = design.arranged(kind);
+            Source::Rtl {
+                ir,
+                needs,
+                arranged,
+            }
         }
     })
 }
 
 fn source_sites(source: &Source) -> Vec<Site> {
     match source {
-        Source::Rtl { ir, arranged } => walk::sites(ir, arranged),
+        Source::Rtl { ir, arranged, .. } => walk::sites(ir, arranged),
         Source::Leaf(_, text) => leaf::sites(text),
     }
 }
@@ -216,11 +225,15 @@ fn print(design: &Design, kind: usize, source: &Source, plan: &Plan) -> String {
             }
             design.print_leaf(kind, &ir, &leaf::changed(text, plan))
         }
-        Source::Rtl { ir, arranged } => {
+        Source::Rtl {
+            ir,
+            needs,
+            arranged,
+        } => {
             let mut ir = ir.clone();
             let select = plan.select.then(|| add_input(&mut ir));
             let arranged = walk::changed(&ir, arranged, plan, select);
-            design.print_rtl(kind, &ir, arranged, select)
+            design.print_rtl(kind, &ir, needs.clone(), arranged, select)
         }
     }
 }
@@ -235,6 +248,7 @@ fn add_input(ir: &mut ModuleIr) -> SignalId {
         signed: false,
         role: Role::Input,
         clock: false,
+        lanes: None,
     });
     ir.ports.push(id);
     id
@@ -248,6 +262,7 @@ fn with_input(original: &Module, text: String) -> Module {
         direction: super::output::Direction::Input,
         width: SELECT_BITS,
         signed: false,
+        lanes: 1,
     });
     module
 }

@@ -39,6 +39,20 @@ pub(crate) fn variants(e: &Expr, place: Place) -> Vec<(Mistake, Expr)> {
                 }
             }
         }
+        Kind::Lane { signal, low } => {
+            // The same lane in every turn.
+            let mut low = low.clone();
+            let step = low.steps.pop();
+            if step.is_some_and(|(_, step)| step > 0) && low.base >= 0 {
+                let signal = *signal;
+                out.push((Mistake::Wiring, again(Kind::Lane { signal, low })));
+            }
+        }
+        Kind::Index(affine) => {
+            let mut next = affine.clone();
+            next.base += 1;
+            out.push((Mistake::Constant, again(Kind::Index(next))));
+        }
         Kind::Not(inner) if place != Place::Test => out.push((Mistake::Logic, (**inner).clone())),
         Kind::Neg(inner) => out.push((Mistake::Arithmetic, (**inner).clone())),
         Kind::SignExtend(inner) => {

@@ -79,10 +79,20 @@ impl<'a> Walk<'a> {
             clocked: true,
             assigned: BTreeSet::new(),
         };
+        let clocked = self.block(&arranged.clocked, context);
+        let mut children = arranged.children.clone();
+        for placed in &mut children {
+            placed.each_mut(&mut |child| {
+                for connection in child.connections.iter_mut().filter(|c| c.input && !c.clock) {
+                    connection.value = self.expr(&connection.value, Place::Value);
+                }
+            });
+        }
         Arranged {
             items,
-            clocked: self.block(&arranged.clocked, context),
+            clocked,
             has_d: arranged.has_d.clone(),
+            children,
         }
     }
 
@@ -96,6 +106,17 @@ impl<'a> Walk<'a> {
         for statement in block {
             match statement {
                 Stmt::Comment(_) => out.push(statement.clone()),
+                Stmt::Loop {
+                    id,
+                    start,
+                    count,
+                    body,
+                } => out.push(Stmt::Loop {
+                    id: *id,
+                    start: *start,
+                    count: count.clone(),
+                    body: self.block(body, context.clone()),
+                }),
                 Stmt::Assign { target, part, .. } => {
                     out.extend(self.assign(statement, &context));
                     if *part == Part::Whole {
@@ -233,6 +254,7 @@ impl<'a> Walk<'a> {
             Kind::Const { .. } | Kind::Signal(_) | Kind::Slice { .. } | Kind::SignExtend(_) => {
                 return e.clone();
             }
+            Kind::Lane { .. } | Kind::Index(_) => return e.clone(),
             Kind::Select { signal, of, index } => Kind::Select {
                 signal: *signal,
                 of: *of,

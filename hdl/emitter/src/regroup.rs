@@ -1,0 +1,188 @@
+//! Brings together what drives one array, and what would otherwise look like a loop of wires.
+//!
+//! Lanes are assigned one by one. All assignments to one array become one block, in their order;
+//! blocks that read each other's results, lane after lane, become one, too.
+
+use super::arrange::Item;
+use super::ir::*;
+use super::join::join;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One item per array, joined to concatenations where it is made of few pieces.
+pub(crate) fn regroup(items: Vec<Item>, signals: &[Signal]) -> Vec<Item> {
+    let (reads, writes) = uses(&items);
+    let mut parent: Vec<usize> = (0..items.len()).collect();
+    let mut writer: BTreeMap<SignalId, usize> = BTreeMap::new();
+    for (at, written) in writes.iter().enumerate() {
+        for signal in written {
+            let first = *writer.entry(*signal).or_insert(at);
+            union(&mut parent, first, at);
+        }
+    }
+    // Which groups does a group read?
+    let mut edges: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for (at, read) in reads.iter().enumerate() {
+        let group = find(&mut parent, at);
+        for signal in read {
+            if let Some(&from) = writer.get(signal) {
+                let from = find(&mut parent, from);
+                if from != group {
+                    edges.entry(group).or_default().insert(from);
+                }
+            }
+        }
+    }
+    let roots: BTreeSet<usize> = (0..items.len()).map(|at| find(&mut parent, at)).collect();
+    for circle in circles(&roots, &edges) {
+        for pair in circle.windows(2) {
+            union(&mut parent, pair[0], pair[1]);
+        }
+    }
+    let mut groups: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
+    for (at, item) in items.into_iter().enumerate() {
+        groups.entry(find(&mut parent, at)).or_default().push(item);
+    }
+    groups.into_values().map(|group| one(group, signals)).collect()
+}
+
+fn uses(items: &[Item]) -> (Vec<BTreeSet<SignalId>>, Vec<BTreeSet<SignalId>>) {
+    let (mut reads, mut writes) = (Vec::new(), Vec::new());
+    for item in items {
+        let (mut read, mut written) = (BTreeSet::new(), BTreeSet::new());
+        let mut note_read = |s| {
+            read.insert(s);
+        };
+        match item {
+            Item::Assign { target, value, .. } => {
+                value.reads(&mut note_read);
+                written.insert(*target);
+            }
+            Item::Always(block) => {
+                for statement in block {
+                    statement.reads(&mut note_read);
+                    statement.writes(&mut |s| {
+                        written.insert(s);
+                    });
+                }
+            }
+        }
+        reads.push(read);
+        writes.push(written);
+    }
+    (reads, writes)
+}
+
+fn one(mut group: Vec<Item>, signals: &[Signal]) -> Item {
+    if let [Item::Assign { .. }] = group[..] {
+        return group.remove(0);
+    }
+    let mut block = Vec::new();
+    for item in group {
+        match item {
+            Item::Always(more) => block.extend(more),
+            Item::Assign {
+                comments,
+                target,
+                value,
+            } => {
+                block.extend(comments.into_iter().map(Stmt::Comment));
+                block.push(Stmt::Assign {
+                    target,
+                    part: Part::Whole,
+                    value,
+                });
+            }
+        }
+    }
+    let block = join(block, signals, true);
+    let is_comment = |s: &&Stmt| matches!(s, Stmt::Comment(_));
+    let mut rest = block.iter().filter(|s| !is_comment(s));
+    if let (
+        Some(Stmt::Assign {
+            target,
+            part: Part::Whole,
+            value,
+        }),
+        None,
+    ) = (rest.next(), rest.next())
+    {
+        let comments = block.iter().filter_map(|s| match s {
+            Stmt::Comment(text) => Some(text.clone()),
+            _ => None,
+        });
+        return Item::Assign {
+            comments: comments.collect(),
+            target: *target,
+            value: value.clone(),
+        };
+    }
+    Item::Always(block)
+}
+
+/// Groups of more than one node that reach each other (Tarjan 1972, without recursion).
+fn circles(nodes: &BTreeSet<usize>, edges: &BTreeMap<usize, BTreeSet<usize>>) -> Vec<Vec<usize>> {
+    let mut index: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut low: BTreeMap<usize, usize> = BTreeMap::new();
+    let (mut stack, mut on_stack) = (Vec::new(), BTreeSet::new());
+    let mut out = Vec::new();
+    let none = BTreeSet::new();
+    for &start in nodes {
+        if index.contains_key(&start) {
+            continue;
+        }
+        let mut work = vec![(start, edges.get(&start).unwrap_or(&none).iter())];
+        index.insert(start, index.len());
+        low.insert(start, index[&start]);
+        stack.push(start);
+        on_stack.insert(start);
+        while let Some((node, next)) = work.last_mut() {
+            let node = *node;
+            if let Some(&follower) = next.next() {
+                if !index.contains_key(&follower) {
+                    index.insert(follower, index.len());
+                    low.insert(follower, index[&follower]);
+                    stack.push(follower);
+                    on_stack.insert(follower);
+                    work.push((follower, edges.get(&follower).unwrap_or(&none).iter()));
+                } else if on_stack.contains(&follower) {
+                    let reached = low[&node].min(index[&follower]);
+                    low.insert(node, reached);
+                }
+                continue;
+            }
+            work.pop();
+            if let Some((above, _)) = work.last() {
+                let reached = low[above].min(low[&node]);
+                low.insert(*above, reached);
+            }
+            if low[&node] == index[&node] {
+                let mut circle = Vec::new();
+                while let Some(top) = stack.pop() {
+                    on_stack.remove(&top);
+                    circle.push(top);
+                    if top == node {
+                        break;
+                    }
+                }
+                if circle.len() > 1 {
+                    out.push(circle);
+                }
+            }
+        }
+    }
+    out
+}
+
+fn find(parent: &mut [usize], mut at: usize) -> usize {
+    while parent[at] != at {
+        parent[at] = parent[parent[at]];
+        at = parent[at];
+    }
+    at
+}
+
+/// The smaller position becomes the root, so that groups sort by their first item.
+fn union(parent: &mut [usize], a: usize, b: usize) {
+    let (a, b) = (find(parent, a), find(parent, b));
+    parent[a.max(b)] = a.min(b);
+}
