@@ -32,15 +32,17 @@ impl Affine {
         }
     }
 
-    /// As Verilog; a common factor stands before a parenthesis: `8 * (16 * i + j)`.
-    pub fn text(&self, variable: &dyn Fn(LoopId) -> String) -> String {
+    /// As Verilog; `unit`, the width of a lane, stands before a parenthesis if it divides all:
+    /// `8 * (16 * i + j)`.
+    pub fn text(&self, unit: usize, variable: &dyn Fn(LoopId) -> String) -> String {
         let numbers = self.steps.iter().map(|(_, step)| *step);
-        let unit = numbers.chain([self.base]).fold(0, greatest_common_divisor);
-        let unit = if unit == 0 { 1 } else { unit };
+        let divides = |unit: i64| numbers.clone().chain([self.base]).all(|n| n % unit == 0);
+        let unit = if divides(unit as i64) { unit as i64 } else { 1 };
         let mut terms: Vec<String> = Vec::new();
         // Outermost loop first: the rows before the columns.
         for (id, step) in self.steps.iter().rev() {
             let (factor, name) = (step / unit, variable(*id));
+            // What falls comes behind what it falls from.
             let term = match factor.abs() {
                 1 => name,
                 many => format!("{many} * {name}"),
@@ -49,7 +51,15 @@ impl Affine {
         }
         let rest = self.base / unit;
         if rest != 0 || terms.is_empty() {
-            push(&mut terms, rest < 0, &rest.abs().to_string());
+            let falls = terms.first().is_some_and(|t| t.starts_with('-'));
+            match falls && rest > 0 {
+                true => {
+                    let first = terms.remove(0).replacen('-', " - ", 1);
+                    terms.insert(0, first);
+                    terms.insert(0, rest.to_string());
+                }
+                false => push(&mut terms, rest < 0, &rest.abs().to_string()),
+            }
         }
         let sum = terms.concat();
         match (unit, terms.len()) {
@@ -70,13 +80,6 @@ fn push(terms: &mut Vec<String>, negative: bool, term: &str) {
     });
 }
 
-fn greatest_common_divisor(a: i64, b: i64) -> i64 {
-    match b {
-        0 => a.abs(),
-        _ => greatest_common_divisor(b, a % b),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,11 +91,12 @@ mod tests {
             base,
             steps: steps.to_vec(),
         };
-        assert_eq!(number(0, &[(1, 8), (0, 128)]).text(&variables), "8 * (16 * i + j)");
-        assert_eq!(number(-8, &[(0, 8)]).text(&variables), "8 * (i - 1)");
-        assert_eq!(number(3, &[(0, -1)]).text(&variables), "-i + 3");
-        assert_eq!(number(24, &[]).text(&variables), "24");
-        assert_eq!(number(0, &[(0, 8)]).text(&variables), "8 * i");
+        assert_eq!(number(0, &[(1, 8), (0, 128)]).text(8, &variables), "8 * (16 * i + j)");
+        assert_eq!(number(-8, &[(0, 8)]).text(8, &variables), "8 * (i - 1)");
+        assert_eq!(number(8, &[(0, 9)]).text(9, &variables), "9 * i + 8");
+        assert_eq!(number(3, &[(0, -1)]).text(1, &variables), "3 - i");
+        assert_eq!(number(24, &[]).text(8, &variables), "24");
+        assert_eq!(number(0, &[(0, 512)]).text(8, &variables), "8 * 64 * i");
     }
 
     #[test]

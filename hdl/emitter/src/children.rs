@@ -55,6 +55,8 @@ pub(crate) enum Placed {
         start: i64,
         count: Affine,
         body: Vec<Placed>,
+        /// Variable and name of the block, once all loops are found.
+        names: Option<(String, String)>,
     },
 }
 
@@ -137,6 +139,7 @@ impl Repeats for Placed {
             start,
             count: Affine::number(count),
             body,
+            names: None,
         }
     }
 

@@ -1,40 +1,37 @@
 //! Text of a module's children: one instance each, or `generate for`.
 
 use super::children::{Child, Placed};
-use super::module::{Labels, Sheet};
+use super::ir::LoopId;
+use super::module::Labels;
 use super::print::Printer;
 use super::text::comment;
 use std::fmt::Write;
 
-pub(crate) fn print(sheet: &Sheet, printer: &Printer, labels: &mut Labels, out: &mut String) {
-    let depth = sheet.arranged.children.iter().map(depth).max().unwrap_or(0);
+/// Gives loops over children their variables and the names of their blocks.
+pub(crate) fn name_loops(children: &mut [Placed], labels: &mut Labels) {
+    let depth = children.iter().map(depth).max().unwrap_or(0);
     let variables: Vec<String> = match depth {
         0 => Vec::new(),
         1 => vec![labels.take("n")],
         2 => vec![labels.take("row"), labels.take("column")],
         many => (0..many).map(|n| labels.take(&format!("n{n}"))).collect(),
     };
-    let mut declared = false;
-    for placed in &sheet.arranged.children {
-        out.push('\n');
-        if !declared && matches!(placed, Placed::Loop { .. }) {
-            declared = true;
-            let _ = writeln!(out, "    genvar {};", variables.join(", "));
-        }
-        match placed {
-            Placed::Child(child) => instance(child, &child.name, printer, 1, out),
-            Placed::Loop { .. } => {
-                let mut first: Option<&Child> = None;
-                find(placed, &mut first);
-                for text in first.iter().flat_map(|child| &child.comments) {
-                    out.push_str(&comment(text, 4));
-                }
-                out.push_str("    generate\n");
-                repeated(placed, &variables, printer, labels, 2, out);
-                out.push_str("    endgenerate\n");
-            }
-        }
+    for placed in children {
+        name_loop(placed, &variables, labels);
     }
+}
+
+fn name_loop(placed: &mut Placed, variables: &[String], labels: &mut Labels) {
+    let base = first(placed).map_or_else(String::new, |child| child.base.clone());
+    let (Placed::Loop { body, names, .. }, [variable, inner @ ..]) = (placed, variables) else {
+        return;
+    };
+    let label = match variable.as_str() {
+        "row" | "column" => labels.take(&format!("gen_{base}_{variable}")),
+        _ => labels.take(&format!("gen_{base}")),
+    };
+    *names = Some((variable.clone(), label));
+    body.iter_mut().for_each(|p| name_loop(p, inner, labels));
 }
 
 fn depth(placed: &Placed) -> usize {
@@ -44,42 +41,110 @@ fn depth(placed: &Placed) -> usize {
     }
 }
 
-fn find<'a>(placed: &'a Placed, first: &mut Option<&'a Child>) {
+fn first(placed: &Placed) -> Option<&Child> {
     match placed {
-        Placed::Child(child) => {
-            first.get_or_insert(child);
-        }
-        Placed::Loop { body, .. } => body.iter().for_each(|p| find(p, first)),
+        Placed::Child(child) => Some(child),
+        Placed::Loop { body, .. } => body.iter().find_map(first),
     }
 }
 
-fn repeated(
+/// Base, number and path of every instance: `pe`, 17, `gen_pe_row[1].gen_pe_column[1].pe`.
+pub(crate) fn paths(children: &[Placed]) -> Vec<(String, i64, String)> {
+    let mut out = Vec::new();
+    for placed in children {
+        match placed {
+            Placed::Child(child) => out.push((child.base.clone(), child.number.base, child.name.clone())),
+            Placed::Loop { .. } => expand(placed, String::new(), &mut Vec::new(), &mut out),
+        }
+    }
+    out
+}
+
+fn expand(
     placed: &Placed,
-    variables: &[String],
-    printer: &Printer,
-    labels: &mut Labels,
-    indent: usize,
-    out: &mut String,
+    prefix: String,
+    turns: &mut Vec<(LoopId, i64)>,
+    out: &mut Vec<(String, i64, String)>,
 ) {
+    let value = |affine: &super::ir::Affine, turns: &[(LoopId, i64)]| {
+        let terms = affine.steps.iter().map(|(id, step)| {
+            let turn = turns.iter().rev().find(|(other, _)| other == id);
+            step * turn.map_or(0, |(_, turn)| *turn)
+        });
+        affine.base + terms.sum::<i64>()
+    };
+    match placed {
+        Placed::Child(child) => {
+            let number = value(&child.number, turns);
+            out.push((child.base.clone(), number, format!("{prefix}{}", child.base)));
+        }
+        Placed::Loop {
+            id,
+            start,
+            count,
+            body,
+            names,
+        } => {
+            let label = names.as_ref().map_or("", |(_, label)| label);
+            for turn in *start..start + value(count, turns) {
+                turns.push((*id, turn));
+                let prefix = format!("{prefix}{label}[{turn}].");
+                body.iter().for_each(|p| expand(p, prefix.clone(), turns, out));
+                turns.pop();
+            }
+        }
+    }
+}
+
+pub(crate) fn print(children: &[Placed], printer: &Printer, out: &mut String) {
+    let mut declared = false;
+    for placed in children {
+        out.push('\n');
+        match placed {
+            Placed::Child(child) => instance(child, &child.name, printer, 1, out),
+            Placed::Loop { .. } => {
+                for text in first(placed).iter().flat_map(|child| &child.comments) {
+                    out.push_str(&comment(text, 4));
+                }
+                if !std::mem::replace(&mut declared, true) {
+                    let mut variables = Vec::new();
+                    children.iter().for_each(|p| collect(p, &mut variables));
+                    let _ = writeln!(out, "    genvar {};", variables.join(", "));
+                }
+                out.push_str("    generate\n");
+                repeated(placed, printer, 2, out);
+                out.push_str("    endgenerate\n");
+            }
+        }
+    }
+}
+
+fn collect<'a>(placed: &'a Placed, variables: &mut Vec<&'a str>) {
+    if let Placed::Loop {
+        names: Some((variable, _)),
+        body,
+        ..
+    } = placed
+    {
+        if !variables.contains(&variable.as_str()) {
+            variables.push(variable);
+        }
+        body.iter().for_each(|p| collect(p, variables));
+    }
+}
+
+fn repeated(placed: &Placed, printer: &Printer, indent: usize, out: &mut String) {
     let Placed::Loop {
         id,
         start,
         count,
         body,
+        names: Some((variable, label)),
     } = placed
     else {
         return;
     };
     let pad = "    ".repeat(indent);
-    let mut first: Option<&Child> = None;
-    find(placed, &mut first);
-    let base = first.map_or("children", |child| &child.base);
-    let (variable, rest) = (&variables[0], &variables[1..]);
-    let wanted = match variable.as_str() {
-        "row" | "column" => format!("gen_{base}_{variable}"),
-        _ => format!("gen_{base}"),
-    };
-    let label = labels.take(&wanted);
     let end = printer.end(*start, count);
     let _ = writeln!(
         out,
@@ -92,7 +157,7 @@ fn repeated(
         }
         match inner {
             Placed::Child(child) => instance(child, &child.base, printer, indent + 1, out),
-            Placed::Loop { .. } => repeated(inner, rest, printer, labels, indent + 1, out),
+            Placed::Loop { .. } => repeated(inner, printer, indent + 1, out),
         }
     }
     printer.leave();

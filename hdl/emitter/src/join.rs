@@ -193,6 +193,15 @@ impl Joiner<'_> {
         match by_pieces <= joined && !table {
             true => self.put(run, pieces),
             false => {
+                let mut value = value;
+                if table {
+                    // Each entry stays one.
+                    let entries = lanes.iter().rev().filter_map(|s| match s {
+                        Stmt::Assign { value, .. } => Some(value.clone()),
+                        _ => None,
+                    });
+                    value.kind = Kind::Concat(entries.collect());
+                }
                 let whole = self.assignment(array, first, value);
                 self.put(run, vec![whole]);
             }
@@ -221,6 +230,81 @@ impl Joiner<'_> {
         run.iter().for_each(|at| self.out[*at].clear());
         self.out[place] = statements;
     }
+}
+
+/// Brings the assignments to one array together, lowest lane first, where their order says nothing:
+/// within a row of assignments no bit of which is written twice or, if they are `blocking`, read.
+pub(crate) fn by_target(block: Vec<Stmt>, blocking: bool) -> Vec<Stmt> {
+    let mut out = Vec::with_capacity(block.len());
+    let mut row: Vec<Stmt> = Vec::new();
+    for statement in block {
+        let statement = match statement {
+            Stmt::If { test, then, other } => Stmt::If {
+                test,
+                then: by_target(then, blocking),
+                other: by_target(other, blocking),
+            },
+            Stmt::Case {
+                test,
+                arms,
+                default,
+            } => Stmt::Case {
+                test,
+                arms: arms.into_iter().map(|(l, b)| (l, by_target(b, blocking))).collect(),
+                default: default.map(|b| by_target(b, blocking)),
+            },
+            other => other,
+        };
+        match statement {
+            Stmt::Assign {
+                part: Part::Whole | Part::Bits { .. },
+                ..
+            } => row.push(statement),
+            other => {
+                out.extend(sorted(std::mem::take(&mut row), blocking));
+                out.push(other);
+            }
+        }
+    }
+    out.extend(sorted(row, blocking));
+    out
+}
+
+fn sorted(mut row: Vec<Stmt>, blocking: bool) -> Vec<Stmt> {
+    let mut ranks: BTreeMap<SignalId, usize> = BTreeMap::new();
+    let mut places: BTreeMap<SignalId, Vec<(usize, usize)>> = BTreeMap::new();
+    for statement in &row {
+        let Stmt::Assign { target, part, .. } = statement else {
+            return row;
+        };
+        let rank = ranks.len();
+        ranks.entry(*target).or_insert(rank);
+        let place = match part {
+            Part::Bits { low, width } => (*low, *width),
+            _ => (0, usize::MAX),
+        };
+        places.entry(*target).or_default().push(place);
+    }
+    let twice = places.values_mut().any(|places| {
+        places.sort_unstable();
+        places.windows(2).any(|pair| pair[0].0 + pair[0].1.min(usize::MAX / 2) > pair[1].0)
+    });
+    let mut fed = false;
+    row.iter().for_each(|s| s.reads(&mut |r| fed |= ranks.contains_key(&r)));
+    if twice || (blocking && fed) {
+        return row;
+    }
+    row.sort_by_key(|statement| match statement {
+        Stmt::Assign { target, part, .. } => {
+            let low = match part {
+                Part::Bits { low, .. } => *low,
+                _ => 0,
+            };
+            (ranks[target], low)
+        }
+        _ => (usize::MAX, 0),
+    });
+    row
 }
 
 fn bits(statement: &Stmt) -> Option<(usize, usize)> {

@@ -18,6 +18,8 @@ pub(crate) type Place = (SignalId, usize);
 pub(crate) struct Packing {
     /// By scalar.
     pub places: BTreeMap<SignalId, Place>,
+    /// Lanes that are alone, and lost their number.
+    pub renamed: Vec<(String, String)>,
 }
 
 /// What the lanes of a family have in common besides their width.
@@ -145,7 +147,8 @@ fn family<'a>(
     if numbered.len() == 1 {
         // The only lane needs no number.
         if first == 0 {
-            ir.signals[one].name = name;
+            let old = std::mem::replace(&mut ir.signals[one].name, name.clone());
+            packing.renamed.push((old, name));
         }
         return;
     }
@@ -240,6 +243,22 @@ impl Packing {
     /// The scalars that became lanes are no signals any more.
     pub fn retire(&self, ir: &mut ModuleIr) {
         self.places.keys().for_each(|scalar| ir.signals[*scalar].width = 0);
+    }
+
+    /// Each scalar's name, and its place.
+    pub fn names(&self, ir: &ModuleIr) -> Vec<(String, String)> {
+        let place = |(scalar, (array, low)): (&SignalId, &Place)| {
+            let (lane, array) = (&ir.signals[*scalar], &ir.signals[*array]);
+            let lanes = array.lanes?;
+            let low = low + lanes.low();
+            let range = match lanes.width {
+                1 => format!("[{low}]"),
+                width => format!("[{}:{low}]", low + width - 1),
+            };
+            Some((lane.name.clone(), format!("{}{range}", array.name)))
+        };
+        let lanes = self.places.iter().filter_map(place);
+        lanes.chain(self.renamed.iter().cloned()).collect()
     }
 
     /// Statements over arrays.

@@ -1,6 +1,7 @@
 //! Text of one module: ports, declarations, logic, instances, registers.
 
 use super::arrange::{Arranged, Item};
+use super::children::Placed;
 use super::collect::Notes;
 use super::declare::{self, Declarations, family};
 use super::demand::Needs;
@@ -55,7 +56,7 @@ pub(crate) fn print(sheet: &Sheet) -> String {
         .items
         .iter()
         .partition(|item| shows_register(sheet, item));
-    let mut labels = Labels::new(sheet);
+    let mut labels = Labels::new(sheet.name, sheet.ir, &sheet.arranged.children);
     let mut previous_assign = false;
     for item in logic_items {
         logic(item, &printer, &mut labels, &mut previous_assign, &mut out);
@@ -67,7 +68,7 @@ pub(crate) fn print(sheet: &Sheet) -> String {
             logic(item, &printer, &mut labels, &mut previous_assign, &mut out);
         }
     }
-    instances::print(sheet, &printer, &mut labels, &mut out);
+    instances::print(&sheet.arranged.children, &printer, &mut out);
     if !sheet.arranged.clocked.is_empty() {
         let label = printer.label(&sheet.arranged.clocked, || labels.take("registers"));
         let _ = writeln!(out, "\n    always @(posedge clock) begin{label}");
@@ -112,16 +113,11 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    fn new(sheet: &Sheet) -> Self {
-        let signals = sheet.ir.signals.iter().filter(|s| s.width > 0);
+    pub fn new(name: &str, ir: &ModuleIr, children: &[Placed]) -> Self {
+        let signals = ir.signals.iter().filter(|s| s.width > 0);
         let mut used: BTreeSet<String> = signals.map(|s| s.name.clone()).collect();
-        sheet.arranged.children.iter().for_each(|placed| {
-            placed.each(&mut |child| {
-                used.insert(child.name.clone());
-                used.insert(child.base.clone());
-            });
-        });
-        used.insert(sheet.name.to_string());
+        children.iter().for_each(|placed| take_names(placed, &mut used));
+        used.insert(name.to_string());
         Self { used }
     }
 
@@ -133,6 +129,16 @@ impl Labels {
         let free = free.unwrap_or_default();
         self.used.insert(free.clone());
         free
+    }
+}
+
+fn take_names(placed: &Placed, used: &mut BTreeSet<String>) {
+    match placed {
+        Placed::Child(child) => used.extend([child.name.clone(), child.base.clone()]),
+        Placed::Loop { body, names, .. } => {
+            used.extend(names.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
+            body.iter().for_each(|p| take_names(p, used));
+        }
     }
 }
 
@@ -283,7 +289,10 @@ fn logic(
                     });
                 });
                 let name = first.map_or("lanes", |w| &printer.names[w]);
-                labels.take(&format!("{name}_lanes"))
+                match name.ends_with("lane") {
+                    true => labels.take(&format!("{name}s")),
+                    false => labels.take(&format!("{name}_lanes")),
+                }
             });
             let _ = writeln!(out, "    always @(*) begin{label}");
             printer.counters(block, 2, out);

@@ -59,6 +59,9 @@ pub struct Module {
     pub origin: Origin,
     /// Ports in the order of the text.
     pub ports: Vec<Port>,
+    /// Where signals and children of the description are in the text, if not under their own name:
+    /// `stage_3_q`, `stage_q[31:24]`; `pe_r0_c1`, `gen_pe_row[0].gen_pe_column[1].pe`.
+    pub places: Vec<(String, String)>,
 }
 
 /// All modules of a design, the top first, every parent before its children.

@@ -7,11 +7,12 @@ use super::children::{Connection, Placed, Socket, connect, join_outputs};
 use super::collect::{Code, RawKind, collect};
 use super::demand::{KindView, Needs, demand, is_live};
 use super::error::EmitError;
-use super::ir::{Expr, ModuleIr, Role, Signal, SignalId};
-use super::join::join;
-use super::lanes::pack;
+use super::instances;
+use super::ir::{Expr, Instance, ModuleIr, Role, Signal, SignalId};
+use super::join::{by_target, join};
+use super::lanes::{Packing, pack};
 use super::lower::lower;
-use super::module::{Sheet, print};
+use super::module::{Labels, Sheet, print};
 use super::names::{Naming, is_identifier, is_reserved, lane};
 use super::narrow::{Narrower, widths};
 use super::output::{Direction, Emitted, Module, Origin, PackedPort, Port};
@@ -213,10 +214,11 @@ impl Design {
     }
 
     /// The declarations of a kind with its arrays.
-    pub fn packed_ir(&self, kind: usize) -> ModuleIr {
+    pub fn packed_ir(&self, kind: usize) -> (ModuleIr, Packing) {
         let mut ir = self.final_ir(kind);
-        pack(&mut ir, &self.naming, &BTreeSet::new(), &BTreeSet::new()).retire(&mut ir);
-        ir
+        let packing = pack(&mut ir, &self.naming, &BTreeSet::new(), &BTreeSet::new());
+        packing.retire(&mut ir);
+        (ir, packing)
     }
 
     fn packed_ports(&self, kind: usize) -> Vec<PackedPort> {
@@ -247,14 +249,24 @@ impl Design {
 
     pub fn module(&self, kind: usize) -> Result<Module, EmitError> {
         let (raw, name) = (&self.raws[kind], &self.names[kind]);
+        let mut places = Vec::new();
         let (ir, text, origin) = match &raw.code {
             Code::Leaf(text) => {
-                let ir = self.packed_ir(kind);
+                let (ir, packing) = self.packed_ir(kind);
                 let text = self.print_leaf(kind, &ir, text);
+                places.extend(packing.names(&ir));
                 (ir, text, Origin::Leaf)
             }
             _ => {
-                let (ir, needs, arranged) = self.arranged(kind);
+                let (ir, needs, arranged, packing) = self.arranged(kind);
+                places.extend(packing.names(&ir));
+                for (base, number, path) in instances::paths(&arranged.children) {
+                    let of = |i: &&Instance| {
+                        lane(&i.path) == Some((base.as_str(), number as usize)) && i.name != path
+                    };
+                    let instance = ir.instances.iter().find(of);
+                    places.extend(instance.map(|i| (i.name.clone(), path)));
+                }
                 let text = self.print_rtl(kind, &ir, needs, arranged, None);
                 (ir, text, Origin::RustHdl)
             }
@@ -281,6 +293,7 @@ impl Design {
             text,
             origin,
             ports,
+            places,
         })
     }
 
@@ -333,7 +346,7 @@ impl Design {
     }
 
     /// What is printed of a kind that is described in rust-hdl.
-    pub fn arranged(&self, kind: usize) -> (ModuleIr, Needs, Arranged) {
+    pub fn arranged(&self, kind: usize) -> (ModuleIr, Needs, Arranged, Packing) {
         let Scalar {
             ir,
             arranged,
@@ -353,6 +366,7 @@ impl Design {
         arranged.children = children.into_iter().map(Placed::Child).collect();
         arranged.items = regroup(std::mem::take(&mut arranged.items), &ir.signals);
         arranged.clocked = join(std::mem::take(&mut arranged.clocked), &ir.signals, false);
+        arranged.clocked = by_target(std::mem::take(&mut arranged.clocked), false);
         join_outputs(&mut ir, &mut arranged);
         packing.retire(&mut ir);
         for item in &mut arranged.items {
@@ -379,21 +393,22 @@ impl Design {
                 signal.name = format!("unused_{}", signal.name);
             }
         }
-        (ir, needs, arranged)
+        let mut labels = Labels::new(&self.names[kind], &ir, &arranged.children);
+        instances::name_loops(&mut arranged.children, &mut labels);
+        (ir, needs, arranged, packing)
     }
 
     /// What the instances of a kind are plugged into, or `None` if one is dead.
     fn sockets(&self, kind: usize) -> Vec<Option<Socket<'_>>> {
         let ir = &self.irs[kind];
-        let alone = |path: &str| {
-            let base = lane(path).map(|(base, _)| base);
-            let of_base = |i: &&super::ir::Instance| lane(&i.path).map(|(b, _)| b) == base;
-            base.is_none() || ir.instances.iter().filter(of_base).count() == 1
-        };
-        let socket = |instance: &super::ir::Instance| {
+        let mut siblings: BTreeMap<&str, usize> = BTreeMap::new();
+        for (base, _) in ir.instances.iter().filter_map(|i| lane(&i.path)) {
+            *siblings.entry(base).or_default() += 1;
+        }
+        let socket = |instance: &Instance| {
             is_live(ir, instance, &self.needs[kind]).then(|| {
                 let (base, number) = match lane(&instance.path) {
-                    Some((base, number)) if !alone(&instance.path) => (base.replace('$', "_"), number),
+                    Some((base, number)) if siblings[base] > 1 => (base.replace('$', "_"), number),
                     _ => (instance.name.clone(), 0),
                 };
                 Socket {

@@ -22,6 +22,9 @@ pub(crate) struct Printer<'a> {
     loops: RefCell<Vec<(LoopId, String)>>,
 }
 
+/// A case of as many numbers is a table, which is printed several entries in a line.
+const TABLE: usize = 64;
+
 /// Variables of loops in blocks, outermost first.
 const COUNTERS: [&str; 4] = ["i", "j", "k", "l"];
 
@@ -43,9 +46,9 @@ impl<'a> Printer<'a> {
         self.loops.borrow_mut().pop();
     }
 
-    fn number(&self, affine: &Affine) -> String {
+    fn number(&self, affine: &Affine, unit: usize) -> String {
         let loops = self.loops.borrow();
-        affine.text(&|id| {
+        affine.text(unit, &|id| {
             let found = loops.iter().rev().find(|(other, _)| *other == id);
             found.map_or_else(String::new, |(_, name)| name.clone())
         })
@@ -55,7 +58,7 @@ impl<'a> Printer<'a> {
     pub fn end(&self, start: i64, count: &Affine) -> String {
         let mut end = count.clone();
         end.base += start;
-        self.number(&end)
+        self.number(&end, 1)
     }
 
     /// ` : label` for a block that declares variables of loops.
@@ -81,7 +84,7 @@ impl<'a> Printer<'a> {
             base: 0,
             steps: affine.steps.clone(),
         };
-        let bits = format!("{}[{}:0]", self.number(&variable), width - 1);
+        let bits = format!("{}[{}:0]", self.number(&variable, 1), width - 1);
         let rest = |value: u128| literal(value, width, false, false);
         match affine.base {
             0 => bits,
@@ -94,9 +97,10 @@ impl<'a> Printer<'a> {
     fn lane(&self, signal: SignalId, low: &Affine, width: usize) -> String {
         let mut low = low.clone();
         low.base += self.first(signal) as i64;
+        let unit = self.signals[signal].lanes.map_or(1, |l| l.width);
         match width {
-            1 => format!("{}[{}]", self.names[signal], self.number(&low)),
-            _ => format!("{}[{} +: {width}]", self.names[signal], self.number(&low)),
+            1 => format!("{}[{}]", self.names[signal], self.number(&low, unit)),
+            _ => format!("{}[{} +: {width}]", self.names[signal], self.number(&low, unit)),
         }
     }
 
@@ -401,8 +405,10 @@ impl<'a> Printer<'a> {
                 default,
             } => {
                 let _ = writeln!(out, "{pad}case ({})", self.expr(test));
-                for (label, block) in arms {
-                    self.arm(&self.expr(label), block, op, indent + 1, out);
+                if !self.table(arms, op, indent + 1, out) {
+                    for (label, block) in arms {
+                        self.arm(&self.expr(label), block, op, indent + 1, out);
+                    }
                 }
                 match default {
                     Some(block) => self.arm("default", block, op, indent + 1, out),
@@ -414,6 +420,32 @@ impl<'a> Printer<'a> {
                 let _ = writeln!(out, "{pad}endcase");
             }
         }
+    }
+
+    /// Prints arms that give numbers only, several in a line; `false` if there are others or few.
+    fn table(&self, arms: &[(Expr, Vec<Stmt>)], op: &str, indent: usize, out: &mut String) -> bool {
+        let is_number = |block: &Vec<Stmt>| match &block[..] {
+            [Stmt::Assign { value, .. }] => value.as_const().is_some(),
+            _ => false,
+        };
+        if arms.len() < TABLE || !arms.iter().all(|(_, block)| is_number(block)) {
+            return false;
+        }
+        let pad = "    ".repeat(indent);
+        let mut line = pad.clone();
+        for (label, block) in arms {
+            let number = self.one_line(block, op).unwrap_or_default();
+            let arm = format!("{}: {number}", self.expr(label));
+            if line.len() > pad.len() && line.len() + arm.len() + 2 > LINE {
+                let _ = writeln!(out, "{line}");
+                line.clone_from(&pad);
+            } else if line.len() > pad.len() {
+                line.push_str("  ");
+            }
+            line.push_str(&arm);
+        }
+        let _ = writeln!(out, "{line}");
+        true
     }
 
     fn arm(&self, label: &str, block: &[Stmt], op: &str, indent: usize, out: &mut String) {

@@ -5,7 +5,7 @@
 
 use super::arrange::Item;
 use super::ir::*;
-use super::join::join;
+use super::join::{by_target, join};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One item per array, joined to concatenations where it is made of few pieces.
@@ -94,7 +94,7 @@ fn one(mut group: Vec<Item>, signals: &[Signal]) -> Item {
             }
         }
     }
-    let block = join(block, signals, true);
+    let block = by_target(join(block, signals, true), true);
     let is_comment = |s: &&Stmt| matches!(s, Stmt::Comment(_));
     let mut rest = block.iter().filter(|s| !is_comment(s));
     if let (

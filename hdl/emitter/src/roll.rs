@@ -192,42 +192,35 @@ impl<T: Repeats> Entry<T> {
 /// `list` with its repetitions as loops.
 pub(crate) fn roll<T: Repeats>(mut list: Vec<T>, signals: &[Signal]) -> Vec<T> {
     list.iter_mut().for_each(|thing| thing.within(signals));
-    let mut rebase = false;
-    loop {
+    // Short bodies first, so that outer loops find inner ones.
+    let mut period = 1;
+    while period <= LONGEST && 2 * period <= list.len() {
         let before = list.len();
-        list = pass(list, rebase, signals);
-        if list.len() < before {
-            rebase = false;
-        } else if rebase {
-            return list;
-        } else {
-            rebase = true;
+        for rebase in [false, true] {
+            list = pass(list, period, rebase, signals);
         }
+        period = if list.len() < before { 1 } else { period + 1 };
     }
+    list
 }
 
-fn pass<T: Repeats>(list: Vec<T>, rebase: bool, signals: &[Signal]) -> Vec<T> {
+fn pass<T: Repeats>(list: Vec<T>, period: usize, rebase: bool, signals: &[Signal]) -> Vec<T> {
     let entries = list.into_iter().map(|thing| Entry::new(thing, rebase));
     let mut entries: Vec<Entry<T>> = entries.collect();
     let mut out = Vec::new();
     let mut at = 0;
     while at < entries.len() {
-        let longest = LONGEST.min((entries.len() - at) / 2);
-        let found = (1..=longest).find_map(|period| {
-            let turns = turns(&mut entries[at..], period);
-            let body = &entries[at..at + period];
-            let lines: usize = body.iter().map(|e| e.thing.lines()).sum();
-            // A loop costs two lines, and a reader a thought.
-            let pays = turns >= 2 && (turns - 1) * lines > 3 && (turns > 2 || lines > 4);
-            pays.then_some((period, turns))
-        });
-        let Some((period, turns)) = found else {
+        let turns = turns(&mut entries[at..], period);
+        let body = &entries[at..entries.len().min(at + period)];
+        let lines: usize = body.iter().map(|e| e.thing.lines()).sum();
+        // A loop costs two lines, and a reader a thought.
+        if turns >= 2 && (turns - 1) * lines >= 3 && (turns > 2 || lines > 4) {
+            out.push(looped(&entries[at..at + 2 * period], turns, signals));
+            at += period * turns;
+        } else {
             out.push(entries[at].original.clone());
             at += 1;
-            continue;
-        };
-        out.push(looped(&entries[at..at + 2 * period], turns, signals));
-        at += period * turns;
+        }
     }
     out
 }

@@ -197,9 +197,9 @@ impl<'a> Plan<'a> {
 
 fn source(design: &Design, kind: usize) -> Result<Source, EmitError> {
     Ok(match design.leaf_text(kind) {
-        Some(text) => Source::Leaf(design.packed_ir(kind), text.to_string()),
+        Some(text) => Source::Leaf(design.packed_ir(kind).0, text.to_string()),
         None => {
-            let (ir, needs, arranged) = design.arranged(kind);
+            let (ir, needs, arranged, _) = design.arranged(kind);
             Source::Rtl {
                 ir,
                 needs,
