@@ -8,6 +8,7 @@ use super::arrange::{Arranged, Item};
 use super::ir::*;
 use super::lanes::Packing;
 use super::output::PackedPort;
+use super::regroup::Uses;
 use super::roll::{Number, Repeats, expr_numbers};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,13 +157,14 @@ pub(crate) struct Socket<'a> {
 }
 
 /// Children with their connections, and `arranged` (over arrays) without what they take over.
-/// `scalar` are the same items before packing.
+/// `scalar` are the same items before packing, `uses` what they read and write.
 pub(crate) fn connect(
     ir: &mut ModuleIr,
     packing: &Packing,
     sockets: &[Option<Socket>],
     scalar: &[Item],
     arranged: &mut Arranged,
+    uses: &mut Vec<Uses>,
 ) -> Vec<Child> {
     let mut drivers: BTreeMap<SignalId, usize> = BTreeMap::new();
     for (at, item) in scalar.iter().enumerate() {
@@ -241,11 +243,11 @@ pub(crate) fn connect(
             printed: socket.printed,
         });
     }
-    let mut at = 0;
-    arranged.items.retain(|_| {
-        at += 1;
-        !taken.contains(&(at - 1))
-    });
+    let kept = |at: &usize| !taken.contains(at);
+    let mut numbers = 0..;
+    arranged.items.retain(|_| numbers.next().is_some_and(|at| kept(&at)));
+    let mut numbers = 0..;
+    uses.retain(|_| numbers.next().is_some_and(|at| kept(&at)));
     children
 }
 

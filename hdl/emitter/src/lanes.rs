@@ -143,7 +143,11 @@ fn family<'a>(
     if !numbered.iter().all(uniform) {
         return;
     }
-    let name = name(pattern, class, naming);
+    let mut name = name(pattern, class, naming);
+    let taken = |s: &Signal| s.width > 0 && s.name == name;
+    if names::is_reserved(&name) || ir.signals.iter().any(taken) {
+        name.push_str("_lanes");
+    }
     if numbered.len() == 1 {
         // The only lane needs no number.
         if first == 0 {

@@ -17,7 +17,7 @@ use super::names::{Naming, is_identifier, is_reserved, lane};
 use super::narrow::{Narrower, widths};
 use super::output::{Direction, Emitted, Module, Origin, PackedPort, Port};
 use super::propagate::{name_by_outputs, propagate};
-use super::regroup::regroup;
+use super::regroup::{Uses, regroup, uses};
 use super::roll::roll;
 use super::through::{Through, Wires};
 use super::{leaf, tidy};
@@ -362,9 +362,11 @@ impl Design {
         let packing = pack(&mut ir, &self.naming, &scalar.has_d, chained);
         let items = scalar.items.clone();
         let mut arranged = packing.arranged(scalar, &ir);
-        let children = connect(&mut ir, &packing, &sockets, &items, &mut arranged);
+        let mut lanes: Vec<Uses> = items.iter().map(uses).collect();
+        let children =
+            connect(&mut ir, &packing, &sockets, &items, &mut arranged, &mut lanes);
         arranged.children = children.into_iter().map(Placed::Child).collect();
-        arranged.items = regroup(std::mem::take(&mut arranged.items), &ir.signals);
+        arranged.items = regroup(std::mem::take(&mut arranged.items), &lanes, &ir.signals);
         arranged.clocked = join(std::mem::take(&mut arranged.clocked), &ir.signals, false);
         arranged.clocked = by_target(std::mem::take(&mut arranged.clocked), false);
         join_outputs(&mut ir, &mut arranged);

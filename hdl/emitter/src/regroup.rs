@@ -8,9 +8,13 @@ use super::ir::*;
 use super::join::{by_target, join};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One item per array, joined to concatenations where it is made of few pieces.
-pub(crate) fn regroup(items: Vec<Item>, signals: &[Signal]) -> Vec<Item> {
-    let (reads, writes) = uses(&items);
+/// What an item reads and writes.
+pub(crate) type Uses = (BTreeSet<SignalId>, BTreeSet<SignalId>);
+
+/// One item per array, joined to concatenations where it is made of few pieces. `lanes` says of
+/// every item what it read and wrote before lanes became arrays: that decides over the order.
+pub(crate) fn regroup(items: Vec<Item>, lanes: &[Uses], signals: &[Signal]) -> Vec<Item> {
+    let (reads, writes): (Vec<_>, Vec<_>) = items.iter().map(uses).unzip();
     let mut parent: Vec<usize> = (0..items.len()).collect();
     let mut writer: BTreeMap<SignalId, usize> = BTreeMap::new();
     for (at, written) in writes.iter().enumerate() {
@@ -38,36 +42,75 @@ pub(crate) fn regroup(items: Vec<Item>, signals: &[Signal]) -> Vec<Item> {
             union(&mut parent, pair[0], pair[1]);
         }
     }
-    let mut groups: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
-    for (at, item) in items.into_iter().enumerate() {
-        groups.entry(find(&mut parent, at)).or_default().push(item);
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for at in 0..items.len() {
+        groups.entry(find(&mut parent, at)).or_default().push(at);
     }
-    groups.into_values().map(|group| one(group, signals)).collect()
+    let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
+    let mut out = Vec::new();
+    for group in groups.into_values() {
+        let ordered = in_order(group, lanes);
+        let group = ordered.into_iter().filter_map(|at| items[at].take()).collect();
+        out.push(one(group, signals));
+    }
+    out
 }
 
-fn uses(items: &[Item]) -> (Vec<BTreeSet<SignalId>>, Vec<BTreeSet<SignalId>>) {
-    let (mut reads, mut writes) = (Vec::new(), Vec::new());
-    for item in items {
-        let (mut read, mut written) = (BTreeSet::new(), BTreeSet::new());
-        let mut note_read = |s| {
-            read.insert(s);
-        };
-        match item {
-            Item::Assign { target, value, .. } => {
-                value.reads(&mut note_read);
-                written.insert(*target);
-            }
-            Item::Always(block) => {
-                for statement in block {
-                    statement.reads(&mut note_read);
-                    statement.writes(&mut |s| {
-                        written.insert(s);
-                    });
-                }
+/// A group so that every lane is written before another item of the group reads it; otherwise as
+/// it was.
+fn in_order(group: Vec<usize>, lanes: &[Uses]) -> Vec<usize> {
+    let mut writer: BTreeMap<SignalId, usize> = BTreeMap::new();
+    for &at in &group {
+        for signal in &lanes[at].1 {
+            writer.insert(*signal, at);
+        }
+    }
+    let mut waits: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    let mut frees: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for &at in &group {
+        let before = lanes[at].0.iter().filter_map(|s| writer.get(s).copied());
+        let before: BTreeSet<usize> = before.filter(|other| *other != at).collect();
+        for &other in &before {
+            frees.entry(other).or_default().push(at);
+        }
+        waits.insert(at, before);
+    }
+    let is_free = |at: &&usize| waits[*at].is_empty();
+    let mut ready: BTreeSet<usize> = group.iter().filter(is_free).copied().collect();
+    let mut out = Vec::with_capacity(group.len());
+    while let Some(at) = ready.pop_first() {
+        out.push(at);
+        for next in frees.remove(&at).into_iter().flatten() {
+            if let Some(left) = waits.get_mut(&next)
+                && left.remove(&at)
+                && left.is_empty()
+            {
+                ready.insert(next);
             }
         }
-        reads.push(read);
-        writes.push(written);
+    }
+    if out.len() == group.len() { out } else { group }
+}
+
+/// What `item` reads and writes.
+pub(crate) fn uses(item: &Item) -> Uses {
+    let (mut reads, mut writes) = Uses::default();
+    let mut note = |s| {
+        reads.insert(s);
+    };
+    match item {
+        Item::Assign { target, value, .. } => {
+            value.reads(&mut note);
+            writes.insert(*target);
+        }
+        Item::Always(block) => {
+            for statement in block {
+                statement.reads(&mut note);
+                statement.writes(&mut |s| {
+                    writes.insert(s);
+                });
+            }
+        }
     }
     (reads, writes)
 }

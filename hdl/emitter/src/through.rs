@@ -4,9 +4,10 @@
 //! A wire that passes through several children must not lie in one array: simulators see a loop
 //! where an array feeds itself.
 
-use super::arrange::{Arranged, Item};
+use super::arrange::Arranged;
 use super::ir::*;
 use super::names::lane;
+use super::regroup::uses;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pairs of an input and an output (places among the ports) that follows it.
@@ -22,24 +23,7 @@ impl Wires {
     pub fn of(ir: &ModuleIr, arranged: &Arranged, children: &[Option<&Through>]) -> Self {
         let mut next: BTreeMap<SignalId, Vec<SignalId>> = BTreeMap::new();
         for item in &arranged.items {
-            let (mut reads, mut writes) = (BTreeSet::new(), BTreeSet::new());
-            let mut note = |s| {
-                reads.insert(s);
-            };
-            match item {
-                Item::Assign { target, value, .. } => {
-                    value.reads(&mut note);
-                    writes.insert(*target);
-                }
-                Item::Always(block) => {
-                    for statement in block {
-                        statement.reads(&mut note);
-                        statement.writes(&mut |s| {
-                            writes.insert(s);
-                        });
-                    }
-                }
-            }
+            let (reads, writes) = uses(item);
             for read in reads {
                 next.entry(read).or_default().extend(&writes);
             }

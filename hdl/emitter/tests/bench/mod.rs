@@ -1,7 +1,7 @@
 //! Runs emitted Verilog in Verilator: one row of inputs a clock cycle in, one row of
 //! outputs out. Registers and memories start with random values.
 
-use brownout_emitter::Emitter;
+use brownout_emitter::{Emitter, Port};
 use rust_hdl::prelude::Block;
 use std::env;
 use std::fmt::Write as _;
@@ -57,7 +57,8 @@ impl Bench {
             .args(["--cc", "-O3", "--x-initial", "unique", "--prefix", "Vbench"])
             .args(["--top-module", top, "-Mdir", ".", "-f", &list]));
         let main = folder.path().join("main.cpp");
-        fs::write(&main, harness(inputs, outputs)).expect("writing the test bench");
+        let ports = &emitted.top().ports;
+        fs::write(&main, harness(ports, inputs, outputs)).expect("writing the test bench");
         compile(&verilator, folder.path());
         Some(Self {
             folder,
@@ -100,7 +101,11 @@ pub fn lanes(port: &str, count: usize) -> Vec<String> {
 fn find_verilator() -> Option<PathBuf> {
     let tools = match env::var_os("BROWNOUT_TOOLS") {
         Some(folder) => PathBuf::from(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools"),
+        None => {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let mut above = folder.ancestors().map(|f| f.join(".tools"));
+            above.find(|f| f.exists()).unwrap_or_else(|| folder.join(".tools"))
+        }
     };
     let verilator = tools.join("bin/verilator_bin");
     verilator.exists().then_some(verilator)
@@ -119,11 +124,39 @@ fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_string()
 }
 
-fn harness(inputs: &[String], outputs: &[String]) -> String {
+/// Where `name` is in the model: port, lowest bit, bits. `x_3` is lane 3 of the array `x`.
+fn place(ports: &[Port], name: &str) -> (String, usize, usize) {
+    if let Some(port) = ports.iter().find(|p| p.name == name) {
+        return (port.name.clone(), 0, port.width);
+    }
+    let (array, lane) = name.rsplit_once('_').unwrap_or_else(|| panic!("no port {name}"));
+    let lane: usize = lane.parse().unwrap_or_else(|_| panic!("no port {name}"));
+    let port = ports.iter().find(|p| p.name == array && lane < p.lanes);
+    let port = port.unwrap_or_else(|| panic!("no port {name}"));
+    let width = port.width / port.lanes;
+    (port.name.clone(), lane * width, width)
+}
+
+/// Ports of any width, as they lie in memory.
+const ACCESS: &str = "\
+static void put(void* port, unsigned low, unsigned width, uint64_t value) {\n\
+  for (unsigned b = low; b < low + width; b++, value >>= 1) {\n\
+    uint8_t& byte = static_cast<uint8_t*>(port)[b / 8];\n\
+    byte = (byte & ~(1 << b % 8)) | ((value & 1) << b % 8);\n  }\n}\n\
+static uint64_t get(const void* port, unsigned low, unsigned width) {\n\
+  uint64_t value = 0;\n\
+  for (unsigned b = low + width; b-- > low;)\n\
+    value = value << 1 | (static_cast<const uint8_t*>(port)[b / 8] >> b % 8 & 1);\n\
+  return value;\n}\n";
+
+fn harness(ports: &[Port], inputs: &[String], outputs: &[String]) -> String {
     let mut text = String::from(
         "#include \"Vbench.h\"\n#include \"verilated.h\"\n#include <cstdint>\n#include <cstdio>\n\
-         #include <vector>\n\
-         int main(int, char** argv) {\n\
+         #include <vector>\n",
+    );
+    text.push_str(ACCESS);
+    text.push_str(
+        "int main(int, char** argv) {\n\
          VerilatedContext context; context.randReset(2); context.randSeed(7);\n\
          Vbench m(&context);\n\
          FILE* in = fopen(argv[1], \"rb\"); FILE* out = fopen(argv[2], \"wb\");\n",
@@ -136,11 +169,13 @@ fn harness(inputs: &[String], outputs: &[String]) -> String {
     )
     .expect("writing to a string cannot fail");
     for (k, name) in inputs.iter().enumerate() {
-        writeln!(text, "m.{name} = x[{k}];").expect("writing to a string cannot fail");
+        let (port, low, width) = place(ports, name);
+        writeln!(text, "put(&m.{port}, {low}, {width}, x[{k}]);").expect("writing to a string cannot fail");
     }
     text.push_str("m.clock = 0; m.eval();\n");
     for (k, name) in outputs.iter().enumerate() {
-        writeln!(text, "y[{k}] = m.{name};").expect("writing to a string cannot fail");
+        let (port, low, width) = place(ports, name);
+        writeln!(text, "y[{k}] = get(&m.{port}, {low}, {width});").expect("writing to a string cannot fail");
     }
     text.push_str("fwrite(y.data(), 8, y.size(), out);\nm.clock = 1; m.eval();\n}\n");
     text.push_str("m.final(); return fclose(out);\n}\n");
