@@ -70,11 +70,22 @@ fn there_is_one_module_per_kind_and_no_dollar_in_a_name() {
             "two names for one text"
         );
         assert!(names.iter().all(|n| !n.contains('$')));
-        let cells = emitted.text().matches("brownout_pe pe_").count();
+        let array = emitted
+            .modules
+            .iter()
+            .find(|m| m.name == "brownout_array")
+            .unwrap();
+        let is_cell = |place: &&(String, String)| place.1.ends_with("].pe");
         assert_eq!(
-            cells,
+            array.places.iter().filter(is_cell).count(),
             c.rows * c.columns,
-            "one instance per cell, all of one kind"
+            "one instance per cell"
+        );
+        let text = emitted.text();
+        assert_eq!(
+            text.matches("brownout_pe pe (").count(),
+            1,
+            "all of one kind, in one loop"
         );
     }
 }

@@ -91,7 +91,10 @@ mod tests {
             base,
             steps: steps.to_vec(),
         };
-        assert_eq!(number(0, &[(1, 8), (0, 128)]).text(8, &variables), "8 * (16 * i + j)");
+        assert_eq!(
+            number(0, &[(1, 8), (0, 128)]).text(8, &variables),
+            "8 * (16 * i + j)"
+        );
         assert_eq!(number(-8, &[(0, 8)]).text(8, &variables), "8 * (i - 1)");
         assert_eq!(number(8, &[(0, 9)]).text(9, &variables), "9 * i + 8");
         assert_eq!(number(3, &[(0, -1)]).text(1, &variables), "3 - i");
@@ -102,6 +105,12 @@ mod tests {
     #[test]
     fn a_loop_may_begin_anywhere() {
         let second = Affine::number(8).stepping(0, 1, 8);
-        assert_eq!(second, Affine { base: 0, steps: vec![(0, 8)] });
+        assert_eq!(
+            second,
+            Affine {
+                base: 0,
+                steps: vec![(0, 8)]
+            }
+        );
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Arranged {
     pub has_d: BTreeSet<usize>,
     /// Filled by [`super::children`].
     pub children: Vec<Placed>,
+    /// Arrays whose registers are among the children, lane by lane.
+    pub staged: BTreeSet<SignalId>,
 }
 
 /// One top-level statement with the comments above it.

@@ -10,6 +10,7 @@ use super::lanes::Packing;
 use super::output::PackedPort;
 use super::regroup::Uses;
 use super::roll::{Number, Repeats, expr_numbers};
+use super::stages::Stage;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -47,10 +48,12 @@ impl PartialEq for Child {
     }
 }
 
-/// A child, or children in a loop.
+/// A child, a register of its own, or a loop over such.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Placed {
     Child(Child),
+    /// The register of one lane.
+    Stage(Stage),
     Loop {
         id: LoopId,
         start: i64,
@@ -66,6 +69,7 @@ impl Placed {
     pub fn each(&self, f: &mut impl FnMut(&Child)) {
         match self {
             Placed::Child(child) => f(child),
+            Placed::Stage(_) => {}
             Placed::Loop { body, .. } => body.iter().for_each(|p| p.each(f)),
         }
     }
@@ -74,7 +78,17 @@ impl Placed {
     pub fn each_mut(&mut self, f: &mut impl FnMut(&mut Child)) {
         match self {
             Placed::Child(child) => f(child),
+            Placed::Stage(_) => {}
             Placed::Loop { body, .. } => body.iter_mut().for_each(|p| p.each_mut(f)),
+        }
+    }
+
+    /// Calls `f` on every register.
+    pub fn each_stage(&mut self, f: &mut impl FnMut(&mut Stage)) {
+        match self {
+            Placed::Child(_) => {}
+            Placed::Stage(stage) => f(stage),
+            Placed::Loop { body, .. } => body.iter_mut().for_each(|p| p.each_stage(f)),
         }
     }
 }
@@ -85,13 +99,13 @@ impl Repeats for Placed {
             Placed::Child(child) => {
                 f(Number::Place(&mut child.number));
                 for connection in &mut child.connections {
-                    // A variable of `generate` has no bits: constants stay as they are.
-                    expr_numbers(&mut connection.value, &mut |number| {
-                        let fixed = matches!(&number, Number::Value(e) if e.as_const().is_some());
-                        if !fixed {
-                            f(number);
-                        }
-                    });
+                    expr_numbers(&mut connection.value, &mut |number| unless_fixed(number, f));
+                }
+            }
+            Placed::Stage(stage) => {
+                f(Number::Place(&mut stage.number));
+                for statement in &mut stage.body {
+                    statement.numbers(&mut |number| unless_fixed(number, f));
                 }
             }
             Placed::Loop { count, body, .. } => {
@@ -104,6 +118,7 @@ impl Repeats for Placed {
     fn lines(&self) -> usize {
         match self {
             Placed::Child(child) => 3 + child.connections.len(),
+            Placed::Stage(stage) => 4 + stage.body.iter().map(Stmt::lines).sum::<usize>(),
             Placed::Loop { body, .. } => 2 + body.iter().map(Placed::lines).sum::<usize>(),
         }
     }
@@ -111,6 +126,7 @@ impl Repeats for Placed {
     fn start(&self, _: &[Signal]) -> Option<i64> {
         match self {
             Placed::Child(child) => Some(child.number.base),
+            Placed::Stage(stage) => Some(stage.number.base),
             Placed::Loop { .. } => None,
         }
     }
@@ -122,14 +138,15 @@ impl Repeats for Placed {
         } = &mut out
         {
             let (id, from) = (*id, std::mem::take(start));
-            body.iter_mut().for_each(|p| p.numbers(&mut |n| n.rebase(id, from)));
+            body.iter_mut()
+                .for_each(|p| p.numbers(&mut |n| n.rebase(id, from)));
         }
         out
     }
 
     fn depth(&self) -> usize {
         match self {
-            Placed::Child(_) => 0,
+            Placed::Child(_) | Placed::Stage(_) => 0,
             Placed::Loop { id, .. } => id + 1,
         }
     }
@@ -145,6 +162,14 @@ impl Repeats for Placed {
     }
 
     fn within(&mut self, _: &[Signal]) {}
+}
+
+/// A variable of `generate` has no bits: constants stay as they are.
+fn unless_fixed(number: Number, f: &mut dyn FnMut(Number)) {
+    let fixed = matches!(&number, Number::Value(e) if e.as_const().is_some());
+    if !fixed {
+        f(number);
+    }
 }
 
 /// A live instance before it is connected.
@@ -179,8 +204,11 @@ pub(crate) fn connect(
     let mut shared: BTreeMap<SignalId, Vec<(usize, usize)>> = BTreeMap::new();
     for (inst, socket) in sockets.iter().enumerate() {
         for (port, packed) in socket.iter().flat_map(|s| s.ports.iter().enumerate()) {
-            let stubs: Vec<SignalId> =
-                packed.members.iter().map(|m| ir.instances[inst].ports[*m]).collect();
+            let stubs: Vec<SignalId> = packed
+                .members
+                .iter()
+                .map(|m| ir.instances[inst].ports[*m])
+                .collect();
             if packed.input
                 && let Some(offer) = offer(ir, packing, packed, &stubs, &drivers, scalar)
             {
@@ -211,8 +239,11 @@ pub(crate) fn connect(
         let mut comments = Vec::new();
         let mut connections = Vec::new();
         for (port, packed) in socket.ports.iter().enumerate() {
-            let stubs: Vec<SignalId> =
-                packed.members.iter().map(|m| ir.instances[inst].ports[*m]).collect();
+            let stubs: Vec<SignalId> = packed
+                .members
+                .iter()
+                .map(|m| ir.instances[inst].ports[*m])
+                .collect();
             let value = match offers.remove(&(inst, port)) {
                 Some(offer) => {
                     for item in offer.items {
@@ -245,7 +276,9 @@ pub(crate) fn connect(
     }
     let kept = |at: &usize| !taken.contains(at);
     let mut numbers = 0..;
-    arranged.items.retain(|_| numbers.next().is_some_and(|at| kept(&at)));
+    arranged
+        .items
+        .retain(|_| numbers.next().is_some_and(|at| kept(&at)));
     let mut numbers = 0..;
     uses.retain(|_| numbers.next().is_some_and(|at| kept(&at)));
     children

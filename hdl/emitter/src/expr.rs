@@ -205,9 +205,7 @@ impl Expr {
         match self.kind {
             Kind::Reinterpret(inner) => *inner,
             Kind::Const { value, .. } => Expr::constant(value, self.width, signed),
-            Kind::Slice { .. } | Kind::Select { .. } | Kind::Lane { .. } => {
-                Expr { signed, ..self }
-            }
+            Kind::Slice { .. } | Kind::Select { .. } | Kind::Lane { .. } => Expr { signed, ..self },
             _ => Expr::new(self.width, signed, Kind::Reinterpret(Box::new(self))),
         }
     }
@@ -396,9 +394,9 @@ impl Expr {
     pub fn reads(&self, f: &mut impl FnMut(SignalId)) {
         self.walk(&mut |e| match e.kind {
             Kind::Signal(s) => f(s),
-            Kind::Slice { signal, .. } | Kind::Select { signal, .. } | Kind::Lane { signal, .. } => {
-                f(signal)
-            }
+            Kind::Slice { signal, .. }
+            | Kind::Select { signal, .. }
+            | Kind::Lane { signal, .. } => f(signal),
             _ => {}
         });
     }

@@ -1,9 +1,10 @@
 //! Text of a module's children: one instance each, or `generate for`.
 
 use super::children::{Child, Placed};
-use super::ir::LoopId;
+use super::ir::{Affine, LoopId};
 use super::module::Labels;
 use super::print::Printer;
+use super::stages::Stage;
 use super::text::comment;
 use std::fmt::Write;
 
@@ -22,7 +23,7 @@ pub(crate) fn name_loops(children: &mut [Placed], labels: &mut Labels) {
 }
 
 fn name_loop(placed: &mut Placed, variables: &[String], labels: &mut Labels) {
-    let base = first(placed).map_or_else(String::new, |child| child.base.clone());
+    let base = first(placed).map_or_else(String::new, |(base, _)| base.to_string());
     let (Placed::Loop { body, names, .. }, [variable, inner @ ..]) = (placed, variables) else {
         return;
     };
@@ -36,14 +37,16 @@ fn name_loop(placed: &mut Placed, variables: &[String], labels: &mut Labels) {
 
 fn depth(placed: &Placed) -> usize {
     match placed {
-        Placed::Child(_) => 0,
+        Placed::Child(_) | Placed::Stage(_) => 0,
         Placed::Loop { body, .. } => 1 + body.iter().map(depth).max().unwrap_or(0),
     }
 }
 
-fn first(placed: &Placed) -> Option<&Child> {
+/// Base name and comments of the first in a loop.
+fn first(placed: &Placed) -> Option<(&str, &[String])> {
     match placed {
-        Placed::Child(child) => Some(child),
+        Placed::Child(child) => Some((&child.base, &child.comments)),
+        Placed::Stage(stage) => Some((&stage.base, &stage.comments)),
         Placed::Loop { body, .. } => body.iter().find_map(first),
     }
 }
@@ -53,7 +56,10 @@ pub(crate) fn paths(children: &[Placed]) -> Vec<(String, i64, String)> {
     let mut out = Vec::new();
     for placed in children {
         match placed {
-            Placed::Child(child) => out.push((child.base.clone(), child.number.base, child.name.clone())),
+            Placed::Child(child) => {
+                out.push((child.base.clone(), child.number.base, child.name.clone()))
+            }
+            Placed::Stage(_) => {}
             Placed::Loop { .. } => expand(placed, String::new(), &mut Vec::new(), &mut out),
         }
     }
@@ -76,8 +82,13 @@ fn expand(
     match placed {
         Placed::Child(child) => {
             let number = value(&child.number, turns);
-            out.push((child.base.clone(), number, format!("{prefix}{}", child.base)));
+            out.push((
+                child.base.clone(),
+                number,
+                format!("{prefix}{}", child.base),
+            ));
         }
+        Placed::Stage(_) => {}
         Placed::Loop {
             id,
             start,
@@ -89,7 +100,8 @@ fn expand(
             for turn in *start..start + value(count, turns) {
                 turns.push((*id, turn));
                 let prefix = format!("{prefix}{label}[{turn}].");
-                body.iter().for_each(|p| expand(p, prefix.clone(), turns, out));
+                body.iter()
+                    .for_each(|p| expand(p, prefix.clone(), turns, out));
                 turns.pop();
             }
         }
@@ -102,8 +114,9 @@ pub(crate) fn print(children: &[Placed], printer: &Printer, out: &mut String) {
         out.push('\n');
         match placed {
             Placed::Child(child) => instance(child, &child.name, printer, 1, out),
+            Placed::Stage(_) => {}
             Placed::Loop { .. } => {
-                for text in first(placed).iter().flat_map(|child| &child.comments) {
+                for text in first(placed).iter().flat_map(|(_, comments)| *comments) {
                     out.push_str(&comment(text, 4));
                 }
                 if !std::mem::replace(&mut declared, true) {
@@ -157,11 +170,50 @@ fn repeated(placed: &Placed, printer: &Printer, indent: usize, out: &mut String)
         }
         match inner {
             Placed::Child(child) => instance(child, &child.base, printer, indent + 1, out),
+            Placed::Stage(stage) => register(stage, printer, indent + 1, out),
             Placed::Loop { .. } => repeated(inner, printer, indent + 1, out),
         }
     }
     printer.leave();
     let _ = writeln!(out, "{pad}end");
+}
+
+/// A register of its own, and its lane of the array.
+fn register(stage: &Stage, printer: &Printer, indent: usize, out: &mut String) {
+    let pad = "    ".repeat(indent);
+    let signal = &printer.signals[stage.array];
+    let width = signal.lanes.map_or(signal.width, |l| l.width);
+    let range = match width {
+        1 => String::new(),
+        _ => format!(" [{}:0]", width - 1),
+    };
+    let first = signal.lanes.map_or(0, |l| l.first) as i64;
+    let low = Affine {
+        base: (stage.number.base - first) * width as i64,
+        steps: stage
+            .number
+            .steps
+            .iter()
+            .map(|(id, s)| (*id, s * width as i64))
+            .collect(),
+    };
+    let _ = writeln!(out, "{pad}reg{range} q;");
+    let next = printer.lane(stage.next, &low, width);
+    let lane = printer.lane(stage.array, &low, width);
+    let _ = writeln!(out, "{pad}wire{range} d = {next};");
+    let _ = writeln!(out, "{pad}assign {lane} = q;");
+    let mut text = String::new();
+    printer.locally("q", (stage.next, "d"), || {
+        printer.block(&stage.body, "<=", indent + 1, &mut text);
+    });
+    match text.matches(';').count() {
+        1 if text.lines().count() == 1 => {
+            let _ = writeln!(out, "{pad}always @(posedge clock) {}", text.trim());
+        }
+        _ => {
+            let _ = writeln!(out, "{pad}always @(posedge clock) begin\n{text}{pad}end");
+        }
+    }
 }
 
 fn instance(child: &Child, name: &str, printer: &Printer, indent: usize, out: &mut String) {

@@ -88,7 +88,11 @@ impl Joiner<'_> {
                 };
                 low < new + more && new < low + width
             };
-            if self.open.get(&array).is_some_and(|at| at.iter().any(|a| overlaps(&a))) {
+            if self
+                .open
+                .get(&array)
+                .is_some_and(|at| at.iter().any(|a| overlaps(&a)))
+            {
                 self.close(array);
             }
             self.open.entry(array).or_default().push(self.out.len());
@@ -139,10 +143,13 @@ impl Joiner<'_> {
         if run.len() < 2 {
             return;
         }
-        let values = run.iter().rev().filter_map(|at| match self.out[*at].first() {
-            Some(Stmt::Assign { value, .. }) => Some(value.clone()),
-            _ => None,
-        });
+        let values = run
+            .iter()
+            .rev()
+            .filter_map(|at| match self.out[*at].first() {
+                Some(Stmt::Assign { value, .. }) => Some(value.clone()),
+                _ => None,
+            });
         let value = concat(values.collect());
         let parts = match &value.kind {
             Kind::Concat(parts) => parts.len(),
@@ -174,7 +181,10 @@ impl Joiner<'_> {
             pieces.push(self.assignment(array, low, part.clone()));
             low += part.width;
         }
-        let lanes: Vec<Stmt> = run.iter().filter_map(|at| self.out[*at].first().cloned()).collect();
+        let lanes: Vec<Stmt> = run
+            .iter()
+            .filter_map(|at| self.out[*at].first().cloned())
+            .collect();
         let length = |list: &[Stmt]| {
             let rolled = roll(list.to_vec(), self.signals);
             rolled.iter().map(Stmt::lines).sum::<usize>()
@@ -184,7 +194,10 @@ impl Joiner<'_> {
             true => length(&pieces),
             false => by_lanes,
         };
-        let joined = 2 + parts.len() / 2;
+        let joined = match parts.len() {
+            0..5 => 1,
+            many => 2 + many / 2,
+        };
         // What reads nothing is never run: a table is no block.
         let table = parts.iter().all(|p| p.as_const().is_some());
         if by_lanes <= by_pieces && by_lanes <= joined && !table {
@@ -250,7 +263,10 @@ pub(crate) fn by_target(block: Vec<Stmt>, blocking: bool) -> Vec<Stmt> {
                 default,
             } => Stmt::Case {
                 test,
-                arms: arms.into_iter().map(|(l, b)| (l, by_target(b, blocking))).collect(),
+                arms: arms
+                    .into_iter()
+                    .map(|(l, b)| (l, by_target(b, blocking)))
+                    .collect(),
                 default: default.map(|b| by_target(b, blocking)),
             },
             other => other,
@@ -287,10 +303,13 @@ fn sorted(mut row: Vec<Stmt>, blocking: bool) -> Vec<Stmt> {
     }
     let twice = places.values_mut().any(|places| {
         places.sort_unstable();
-        places.windows(2).any(|pair| pair[0].0 + pair[0].1.min(usize::MAX / 2) > pair[1].0)
+        places
+            .windows(2)
+            .any(|pair| pair[0].0 + pair[0].1.min(usize::MAX / 2) > pair[1].0)
     });
     let mut fed = false;
-    row.iter().for_each(|s| s.reads(&mut |r| fed |= ranks.contains_key(&r)));
+    row.iter()
+        .for_each(|s| s.reads(&mut |r| fed |= ranks.contains_key(&r)));
     if twice || (blocking && fed) {
         return row;
     }

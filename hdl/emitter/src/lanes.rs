@@ -67,7 +67,14 @@ pub(crate) fn pack(
     let mut registers: BTreeMap<&str, usize> = BTreeMap::new();
     for ((class, pattern), lanes) in ordered {
         if !mixed_d(ir, *class, lanes, has_d) {
-            family(ir, naming, (*class, pattern), lanes, &mut registers, &mut packing);
+            family(
+                ir,
+                naming,
+                (*class, pattern),
+                lanes,
+                &mut registers,
+                &mut packing,
+            );
         }
     }
     replace_ports(ir, &packing);
@@ -117,9 +124,7 @@ fn mixed_d(
         Role::Q(register) | Role::D(register) => has_d.contains(&register),
         _ => false,
     };
-    matches!(class, Class::Q | Class::D)
-        && lanes.iter().any(has)
-        && !lanes.iter().all(has)
+    matches!(class, Class::Q | Class::D) && lanes.iter().any(has) && !lanes.iter().all(has)
 }
 
 fn family<'a>(
@@ -144,8 +149,10 @@ fn family<'a>(
         return;
     }
     let mut name = name(pattern, class, naming);
-    let taken = |s: &Signal| s.width > 0 && s.name == name;
-    if names::is_reserved(&name) || ir.signals.iter().any(taken) {
+    let own = |id: usize| numbered.iter().any(|(_, lane)| *lane == id);
+    let mut others = ir.signals.iter().enumerate();
+    let taken = others.any(|(id, s)| s.width > 0 && s.name == name && !own(id));
+    if names::is_reserved(&name) || taken {
         name.push_str("_lanes");
     }
     if numbered.len() == 1 {
@@ -209,7 +216,10 @@ fn numbered(lanes: &[(Numbers, SignalId)]) -> Option<Vec<(usize, SignalId)>> {
     let number = |n: &Numbers| n[0] * inner + n.get(1).copied().unwrap_or(0);
     let first = number(&sorted[0].0);
     let whole = first.is_multiple_of(inner) && sorted.len().is_multiple_of(inner);
-    let dense = sorted.iter().zip(first..).all(|((n, _), at)| number(n) == at);
+    let dense = sorted
+        .iter()
+        .zip(first..)
+        .all(|((n, _), at)| number(n) == at);
     (whole && dense).then(|| sorted.iter().map(|(n, id)| (number(n), *id)).collect())
 }
 
@@ -236,17 +246,22 @@ fn name(pattern: &str, class: Class, naming: &Naming) -> String {
 /// A port list in which each array stands where its first lane stood.
 fn replace_ports(ir: &mut ModuleIr, packing: &Packing) {
     let mut seen = BTreeSet::new();
-    let ports = ir.ports.iter().filter_map(|port| match packing.places.get(port) {
-        Some((array, _)) => seen.insert(*array).then_some(*array),
-        None => Some(*port),
-    });
+    let ports = ir
+        .ports
+        .iter()
+        .filter_map(|port| match packing.places.get(port) {
+            Some((array, _)) => seen.insert(*array).then_some(*array),
+            None => Some(*port),
+        });
     ir.ports = ports.collect();
 }
 
 impl Packing {
     /// The scalars that became lanes are no signals any more.
     pub fn retire(&self, ir: &mut ModuleIr) {
-        self.places.keys().for_each(|scalar| ir.signals[*scalar].width = 0);
+        self.places
+            .keys()
+            .for_each(|scalar| ir.signals[*scalar].width = 0);
     }
 
     /// Each scalar's name, and its place.
@@ -315,6 +330,7 @@ impl Packing {
             clocked,
             has_d,
             children: arranged.children,
+            staged: arranged.staged,
         }
     }
 
@@ -336,7 +352,9 @@ impl Packing {
             }
             Stmt::If { test, then, other } => {
                 self.expr(test, ir);
-                then.iter_mut().chain(other).for_each(|s| self.values(s, ir));
+                then.iter_mut()
+                    .chain(other)
+                    .for_each(|s| self.values(s, ir));
             }
             Stmt::Case {
                 test,
@@ -355,7 +373,11 @@ impl Packing {
         for statement in block {
             match statement {
                 Stmt::Comment(_) => {}
-                Stmt::Assign { target, part, value } => {
+                Stmt::Assign {
+                    target,
+                    part,
+                    value,
+                } => {
                     let Some(&(array, low)) = self.places.get(target) else {
                         continue;
                     };
@@ -439,5 +461,9 @@ fn offset(index: Expr, low: usize, of: usize) -> Expr {
         return index;
     }
     let low = Expr::constant(low as u128, width, false);
-    Expr::new(width, false, Kind::Binary(Op::Add, Box::new(low), Box::new(index)))
+    Expr::new(
+        width,
+        false,
+        Kind::Binary(Op::Add, Box::new(low), Box::new(index)),
+    )
 }

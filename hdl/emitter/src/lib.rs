@@ -145,6 +145,7 @@ mod propagate;
 mod regroup;
 mod roll;
 mod scope;
+mod stages;
 mod substitute;
 mod text;
 mod through;

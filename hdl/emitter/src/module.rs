@@ -5,10 +5,10 @@ use super::children::Placed;
 use super::collect::Notes;
 use super::declare::{self, Declarations, family};
 use super::demand::Needs;
-use super::ir::*;
-use super::narrow::idle_bits;
 use super::instances;
+use super::ir::*;
 use super::names::is_reserved;
+use super::narrow::idle_bits;
 use super::print::Printer;
 use super::text::{LINE, comment, fill};
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,7 +116,9 @@ impl Labels {
     pub fn new(name: &str, ir: &ModuleIr, children: &[Placed]) -> Self {
         let signals = ir.signals.iter().filter(|s| s.width > 0);
         let mut used: BTreeSet<String> = signals.map(|s| s.name.clone()).collect();
-        children.iter().for_each(|placed| take_names(placed, &mut used));
+        children
+            .iter()
+            .for_each(|placed| take_names(placed, &mut used));
         used.insert(name.to_string());
         Self { used }
     }
@@ -135,6 +137,7 @@ impl Labels {
 fn take_names(placed: &Placed, used: &mut BTreeSet<String>) {
     match placed {
         Placed::Child(child) => used.extend([child.name.clone(), child.base.clone()]),
+        Placed::Stage(_) => {}
         Placed::Loop { body, names, .. } => {
             used.extend(names.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
             body.iter().for_each(|p| take_names(p, used));
@@ -229,6 +232,7 @@ fn declarations(sheet: &Sheet, regs: &BTreeSet<SignalId>) -> [Declarations; 3] {
         match signal.role {
             Role::Input | Role::Output => {}
             Role::Local => locals.add(kind, signal),
+            Role::Q(_) if sheet.arranged.staged.contains(&id) => registers.add("wire", signal),
             Role::Q(register) => {
                 let next = sheet.ir.registers[register].d;
                 let has_next = sheet.arranged.has_d.contains(&register);

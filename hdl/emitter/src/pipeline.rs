@@ -19,6 +19,7 @@ use super::output::{Direction, Emitted, Module, Origin, PackedPort, Port};
 use super::propagate::{name_by_outputs, propagate};
 use super::regroup::{Uses, regroup, uses};
 use super::roll::roll;
+use super::stages::take;
 use super::through::{Through, Wires};
 use super::{leaf, tidy};
 use rust_hdl::prelude::Block;
@@ -74,6 +75,7 @@ struct Scalar {
     arranged: Arranged,
     /// `Vec`s of children that feed each other within a clock.
     chained: BTreeSet<String>,
+    wires: Wires,
 }
 
 impl Design {
@@ -115,7 +117,9 @@ impl Design {
             scalars: Vec::new(),
         };
         design.names = design.printed_names(options)?;
-        design.ports = (0..design.irs.len()).map(|kind| design.packed_ports(kind)).collect();
+        design.ports = (0..design.irs.len())
+            .map(|kind| design.packed_ports(kind))
+            .collect();
         design.arrange_all();
         Ok(design)
     }
@@ -341,6 +345,7 @@ impl Design {
                 ir,
                 arranged,
                 chained,
+                wires,
             });
         }
     }
@@ -351,21 +356,32 @@ impl Design {
             ir,
             arranged,
             chained,
+            wires,
         } = &self.scalars[kind];
         let (mut ir, scalar) = (ir.clone(), arranged.clone());
         let sockets = self.sockets(kind);
         for (instance, socket) in ir.instances.iter().zip(&sockets) {
             if socket.is_none() {
-                instance.ports.iter().for_each(|stub| ir.signals[*stub].width = 0);
+                instance
+                    .ports
+                    .iter()
+                    .for_each(|stub| ir.signals[*stub].width = 0);
             }
         }
         let packing = pack(&mut ir, &self.naming, &scalar.has_d, chained);
-        let items = scalar.items.clone();
+        let (items, clocked) = (scalar.items.clone(), scalar.clocked.clone());
         let mut arranged = packing.arranged(scalar, &ir);
         let mut lanes: Vec<Uses> = items.iter().map(uses).collect();
-        let children =
-            connect(&mut ir, &packing, &sockets, &items, &mut arranged, &mut lanes);
+        let children = connect(
+            &mut ir,
+            &packing,
+            &sockets,
+            &items,
+            &mut arranged,
+            &mut lanes,
+        );
         arranged.children = children.into_iter().map(Placed::Child).collect();
+        let stages = take(&ir, &packing, wires, &clocked, &mut arranged, &mut lanes);
         arranged.items = regroup(std::mem::take(&mut arranged.items), &lanes, &ir.signals);
         arranged.clocked = join(std::mem::take(&mut arranged.clocked), &ir.signals, false);
         arranged.clocked = by_target(std::mem::take(&mut arranged.clocked), false);
@@ -378,6 +394,7 @@ impl Design {
         }
         arranged.clocked = roll(std::mem::take(&mut arranged.clocked), &ir.signals);
         arranged.children = roll(std::mem::take(&mut arranged.children), &ir.signals);
+        arranged.children.extend(stages);
         let mut needs = self.needs[kind].clone();
         needs.resize(ir.signals.len(), Vec::new());
         for (scalar, (array, low)) in &packing.places {
@@ -513,9 +530,13 @@ impl Design {
 fn all_pairs(ir: &ModuleIr) -> Through {
     let of = |role: Role| {
         let ports = ir.ports.iter().enumerate();
-        ports.filter(move |(_, s)| ir.signals[**s].role == role).map(|(port, _)| port)
+        ports
+            .filter(move |(_, s)| ir.signals[**s].role == role)
+            .map(|(port, _)| port)
     };
-    of(Role::Input).flat_map(|i| of(Role::Output).map(move |o| (i, o))).collect()
+    of(Role::Input)
+        .flat_map(|i| of(Role::Output).map(move |o| (i, o)))
+        .collect()
 }
 
 /// Used widths of a leaf's ports where its header says so.

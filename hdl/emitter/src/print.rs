@@ -20,6 +20,8 @@ pub(crate) struct Printer<'a> {
     pub names: &'a [String],
     /// Variables of the loops around what is printed, outermost first.
     loops: RefCell<Vec<(LoopId, String)>>,
+    /// In a block of its own: name of the only target, and what lanes of a signal are called.
+    local: RefCell<Option<(String, SignalId, String)>>,
 }
 
 /// A case of as many numbers is a table, which is printed several entries in a line.
@@ -34,7 +36,15 @@ impl<'a> Printer<'a> {
             signals,
             names,
             loops: RefCell::default(),
+            local: RefCell::default(),
         }
+    }
+
+    /// Prints with `name` as the target of every assignment and `lane` for every lane of `array`.
+    pub fn locally(&self, name: &str, (array, lane): (SignalId, &str), print: impl FnOnce()) {
+        *self.local.borrow_mut() = Some((name.to_string(), array, lane.to_string()));
+        print();
+        *self.local.borrow_mut() = None;
     }
 
     /// From here on inside the loop `id`.
@@ -94,13 +104,17 @@ impl<'a> Printer<'a> {
     }
 
     /// `array[8 * i +: 8]`
-    fn lane(&self, signal: SignalId, low: &Affine, width: usize) -> String {
+    pub fn lane(&self, signal: SignalId, low: &Affine, width: usize) -> String {
         let mut low = low.clone();
         low.base += self.first(signal) as i64;
         let unit = self.signals[signal].lanes.map_or(1, |l| l.width);
         match width {
             1 => format!("{}[{}]", self.names[signal], self.number(&low, unit)),
-            _ => format!("{}[{} +: {width}]", self.names[signal], self.number(&low, unit)),
+            _ => format!(
+                "{}[{} +: {width}]",
+                self.names[signal],
+                self.number(&low, unit)
+            ),
         }
     }
 
@@ -182,6 +196,12 @@ impl<'a> Printer<'a> {
 
     /// Operators whose operands do not take the context's width or sign.
     fn self_determined(&self, e: &Expr) -> String {
+        if let Some((_, array, lane)) = &*self.local.borrow()
+            && let Kind::Slice { signal, .. } | Kind::Lane { signal, .. } = &e.kind
+            && signal == array
+        {
+            return lane.clone();
+        }
         match &e.kind {
             Kind::Slice { signal, low, .. } => {
                 let low = low + self.first(*signal);
@@ -282,6 +302,9 @@ impl<'a> Printer<'a> {
     }
 
     fn target(&self, target: SignalId, part: &Part) -> String {
+        if let Some((name, ..)) = &*self.local.borrow() {
+            return name.clone();
+        }
         let name = &self.names[target];
         match part {
             Part::Whole => name.clone(),

@@ -50,7 +50,10 @@ pub(crate) fn regroup(items: Vec<Item>, lanes: &[Uses], signals: &[Signal]) -> V
     let mut out = Vec::new();
     for group in groups.into_values() {
         let ordered = in_order(group, lanes);
-        let group = ordered.into_iter().filter_map(|at| items[at].take()).collect();
+        let group = ordered
+            .into_iter()
+            .filter_map(|at| items[at].take())
+            .collect();
         out.push(one(group, signals));
     }
     out

@@ -230,9 +230,16 @@ fn looped<T: Repeats>(two: &[Entry<T>], turns: usize, signals: &[Signal]) -> T {
     let (first, second) = two.split_at(two.len() / 2);
     let mut body: Vec<T> = first.iter().map(|e| e.thing.clone()).collect();
     let id = body.iter().map(T::depth).max().unwrap_or(0);
-    let start = body.iter().find_map(|thing| thing.start(signals)).unwrap_or(0);
+    let start = body
+        .iter()
+        .find_map(|thing| thing.start(signals))
+        .unwrap_or(0);
     for ((thing, first), second) in body.iter_mut().zip(first).zip(second) {
-        let mut steps = first.numbers.iter().zip(&second.numbers).map(|(a, b)| b - a);
+        let mut steps = first
+            .numbers
+            .iter()
+            .zip(&second.numbers)
+            .map(|(a, b)| b - a);
         thing.numbers(&mut |number| number.set(id, start, steps.next().unwrap_or(0)));
     }
     T::looped(id, start, turns, body)
@@ -347,9 +354,7 @@ impl Repeats for Stmt {
                 };
                 Some(low / lanes.width as i64 + lanes.first as i64)
             }
-            Stmt::If { then, other, .. } => {
-                then.iter().chain(other).find_map(|s| s.start(signals))
-            }
+            Stmt::If { then, other, .. } => then.iter().chain(other).find_map(|s| s.start(signals)),
             Stmt::Case { arms, default, .. } => {
                 let blocks = arms.iter().map(|(_, b)| b).chain(default);
                 blocks.flatten().find_map(|s| s.start(signals))
@@ -365,7 +370,8 @@ impl Repeats for Stmt {
         } = &mut out
         {
             let (id, from) = (*id, std::mem::take(start));
-            body.iter_mut().for_each(|s| s.numbers(&mut |n| n.rebase(id, from)));
+            body.iter_mut()
+                .for_each(|s| s.numbers(&mut |n| n.rebase(id, from)));
         }
         out
     }

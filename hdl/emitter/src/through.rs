@@ -37,7 +37,8 @@ impl Wires {
         Self { next }
     }
 
-    fn reached(&self, from: impl IntoIterator<Item = SignalId>) -> BTreeSet<SignalId> {
+    /// What follows `from` within a clock, `from` included.
+    pub fn reached(&self, from: impl IntoIterator<Item = SignalId>) -> BTreeSet<SignalId> {
         let mut found = BTreeSet::new();
         let mut open: Vec<SignalId> = from.into_iter().collect();
         while let Some(signal) = open.pop() {
@@ -83,8 +84,10 @@ impl Wires {
         let mut out = BTreeSet::new();
         for (base, (inputs, outputs)) in arrays {
             // Nothing follows from an input where all outputs come from registers.
-            let inputs: Vec<SignalId> =
-                inputs.into_iter().filter(|s| self.next.contains_key(s)).collect();
+            let inputs: Vec<SignalId> = inputs
+                .into_iter()
+                .filter(|s| self.next.contains_key(s))
+                .collect();
             let found = self.reached(outputs);
             if inputs.iter().any(|input| found.contains(input)) {
                 out.insert(base.to_string());

@@ -300,13 +300,12 @@ fn a_word_that_cpp_reserves_is_refused_as_a_name() {
     assert!(matches!(&error, EmitError::Name { .. }), "{error}");
 }
 
-block! { Clash { y_1: Signal<Out, Bits<8>>, y: [Signal<Out, Bits<8>>; 2] }
+block! { Clash { y_q: Signal<Out, Bits<8>>, y: DFF<Bits<8>> }
     #[hdl_gen]
     fn update(&mut self) {
-        self.y_1.next = self.x.val();
-        for i in 0..2 {
-            self.y[i].next = self.x.val();
-        }
+        dff_setup!(self, clock, y);
+        self.y.d.next = self.x.val();
+        self.y_q.next = self.y.q.val();
     }
 }
 
@@ -314,9 +313,9 @@ block! { Clash { y_1: Signal<Out, Bits<8>>, y: [Signal<Out, Bits<8>>; 2] }
 fn two_fields_under_one_name_are_refused() {
     let mut block = Clash::default();
     block.connect_all();
-    let error = emit(&block, "clash", "").expect_err("y[1] is y_1");
+    let error = emit(&block, "clash", "").expect_err("the register y is y_q");
     assert!(
-        matches!(&error, EmitError::Name { name, .. } if name == "y_1"),
+        matches!(&error, EmitError::Name { name, .. } if name == "y_q"),
         "{error}"
     );
 }

@@ -152,7 +152,7 @@ fn gain() -> String {
 }
 
 #[test]
-fn ports_stand_in_groups_under_their_comments_and_lanes_in_one_line() {
+fn ports_stand_in_groups_under_their_comments_and_lanes_in_arrays() {
     let text = gain();
     let ports = "\
 module top_gain_3x8 (
@@ -162,14 +162,14 @@ module top_gain_3x8 (
 
     // which gain
     input wire [1:0] choice,
-    input wire [7:0] sample_0, sample_1, sample_2,
+    input wire [3*8-1:0] sample,
 
     // the sample counts
     input wire enable,
 
     // what comes out
     output wire [7:0] level,
-    output wire [7:0] masked_0, masked_1, masked_2
+    output wire [3*8-1:0] masked
 );
 ";
     assert!(text.contains(ports), "{text}");
@@ -193,7 +193,7 @@ fn a_noted_or_labelled_table_is_declared_and_another_printed_in_place() {
         .emit(&plain)
         .unwrap_or_else(|e| panic!("{e}"));
     assert!(
-        unlabelled.text().contains("sample_0 + 8'd7;"),
+        unlabelled.text().contains("sample[7:0] + 8'd7;"),
         "{}",
         unlabelled.text()
     );
@@ -206,11 +206,11 @@ fn copies_and_constants_stand_where_they_are_read() {
         assert!(!text.contains(gone), "{gone}: {text}");
     }
     assert!(
-        text.contains("wide_q <= wide_q + {4'd0, sample_1};"),
+        text.contains("wide_q <= wide_q + {4'd0, sample[15:8]};"),
         "{text}"
     );
     assert!(
-        text.contains("2'd0: level_q <= sample_0 + SOFT; // entry 0"),
+        text.contains("2'd0: level_q <= sample[7:0] + SOFT; // entry 0"),
         "{text}"
     );
 }
@@ -220,9 +220,9 @@ fn a_condition_that_repeats_is_asked_once() {
     let text = gain();
     let once = "\
         if (enable) begin
-            masked_0_q <= sample_0 & MASK_0;
-            masked_1_q <= sample_1 & MASK_1;
-            masked_2_q <= sample_2 & MASK_2;
+            masked_q[7:0] <= sample[7:0] & MASK_0;
+            masked_q[15:8] <= sample[15:8] & MASK_1;
+            masked_q[23:16] <= sample[23:16] & MASK_2;
         end
 ";
     assert!(text.contains(once), "{text}");
@@ -232,10 +232,7 @@ fn a_condition_that_repeats_is_asked_once() {
 fn a_register_is_called_as_the_port_it_drives() {
     let text = gain();
     assert!(text.contains("    assign level = level_q;\n"), "{text}");
-    assert!(
-        text.contains("    assign masked_2 = masked_2_q;\n"),
-        "{text}"
-    );
+    assert!(text.contains("    assign masked = masked_q;\n"), "{text}");
     assert!(!text.contains("_register"), "{text}");
 }
 

@@ -74,7 +74,7 @@ const CLEARINGS: [Clearing; 6] = [
 pub fn theorems(cut: &Cut) -> Option<(Cut, Vec<Theorem>)> {
     let clearing = CLEARINGS
         .iter()
-        .find(|clearing| cut.name.ends_with(&format!("_{}", clearing.kind)))?;
+        .find(|clearing| cut.module.ends_with(&format!("_{}", clearing.kind)))?;
     let silent = clearing.signals(cut);
     let shown = with_output(&memory::below_with_words(cut, 2), &silent);
     let theorems = clearing
@@ -88,7 +88,7 @@ pub fn theorems(cut: &Cut) -> Option<(Cut, Vec<Theorem>)> {
 /// Claims `idle` (without faults, no stage moves) and `empty` (nor without a word in front of
 /// it), about a fault pipeline.
 pub fn stages(cut: &Cut) -> Option<(Cut, Theorem)> {
-    let pipeline = cut.name.ends_with("_fault_pipeline");
+    let pipeline = cut.module.ends_with("_fault_pipeline");
     let signals = pipeline.then(|| wires(cut, "enable_"))?;
     let count = signals.len();
     let text = format!(

@@ -82,6 +82,13 @@ impl<'a> Walk<'a> {
         let clocked = self.block(&arranged.clocked, context);
         let mut children = arranged.children.clone();
         for placed in &mut children {
+            placed.each_stage(&mut |stage| {
+                let context = Context {
+                    clocked: true,
+                    assigned: BTreeSet::new(),
+                };
+                stage.body = self.block(&stage.body, context);
+            });
             placed.each_mut(&mut |child| {
                 for connection in child.connections.iter_mut().filter(|c| c.input && !c.clock) {
                     connection.value = self.expr(&connection.value, Place::Value);
@@ -93,6 +100,7 @@ impl<'a> Walk<'a> {
             clocked,
             has_d: arranged.has_d.clone(),
             children,
+            staged: arranged.staged.clone(),
         }
     }
 

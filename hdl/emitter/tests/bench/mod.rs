@@ -104,7 +104,9 @@ fn find_verilator() -> Option<PathBuf> {
         None => {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
             let mut above = folder.ancestors().map(|f| f.join(".tools"));
-            above.find(|f| f.exists()).unwrap_or_else(|| folder.join(".tools"))
+            above
+                .find(|f| f.exists())
+                .unwrap_or_else(|| folder.join(".tools"))
         }
     };
     let verilator = tools.join("bin/verilator_bin");
@@ -124,12 +126,21 @@ fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_string()
 }
 
-/// Where `name` is in the model: port, lowest bit, bits. `x_3` is lane 3 of the array `x`.
+/// Where `name` is in the model: port, lowest bit, bits. `x_3` is lane 3 of the array `x`, `x[1]`
+/// the second 32 bits of the word `x`.
 fn place(ports: &[Port], name: &str) -> (String, usize, usize) {
     if let Some(port) = ports.iter().find(|p| p.name == name) {
         return (port.name.clone(), 0, port.width);
     }
-    let (array, lane) = name.rsplit_once('_').unwrap_or_else(|| panic!("no port {name}"));
+    if let Some((word, part)) = name.strip_suffix(']').and_then(|n| n.split_once('['))
+        && let Some(port) = ports.iter().find(|p| p.name == word)
+        && let Ok(part) = part.parse::<usize>()
+    {
+        return (port.name.clone(), 32 * part, 32.min(port.width - 32 * part));
+    }
+    let (array, lane) = name
+        .rsplit_once('_')
+        .unwrap_or_else(|| panic!("no port {name}"));
     let lane: usize = lane.parse().unwrap_or_else(|_| panic!("no port {name}"));
     let port = ports.iter().find(|p| p.name == array && lane < p.lanes);
     let port = port.unwrap_or_else(|| panic!("no port {name}"));
@@ -170,12 +181,14 @@ fn harness(ports: &[Port], inputs: &[String], outputs: &[String]) -> String {
     .expect("writing to a string cannot fail");
     for (k, name) in inputs.iter().enumerate() {
         let (port, low, width) = place(ports, name);
-        writeln!(text, "put(&m.{port}, {low}, {width}, x[{k}]);").expect("writing to a string cannot fail");
+        writeln!(text, "put(&m.{port}, {low}, {width}, x[{k}]);")
+            .expect("writing to a string cannot fail");
     }
     text.push_str("m.clock = 0; m.eval();\n");
     for (k, name) in outputs.iter().enumerate() {
         let (port, low, width) = place(ports, name);
-        writeln!(text, "y[{k}] = get(&m.{port}, {low}, {width});").expect("writing to a string cannot fail");
+        writeln!(text, "y[{k}] = get(&m.{port}, {low}, {width});")
+            .expect("writing to a string cannot fail");
     }
     text.push_str("fwrite(y.data(), 8, y.size(), out);\nm.clock = 1; m.eval();\n}\n");
     text.push_str("m.final(); return fclose(out);\n}\n");
