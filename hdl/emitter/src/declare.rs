@@ -43,6 +43,8 @@ struct Group {
     head: String,
     family: Option<String>,
     names: Vec<String>,
+    /// Single values, whose neighbours may join.
+    plain: bool,
 }
 
 impl Group {
@@ -94,6 +96,7 @@ pub(crate) fn ports(
                 head,
                 family,
                 names: vec![signal.name.clone()],
+                plain: false,
             }),
         }
     }
@@ -136,13 +139,21 @@ impl Declarations {
     pub fn add(&mut self, kind: &str, signal: &Signal) {
         let name = &signal.name;
         let (head, family) = (head(kind, signal), family(&signal.path));
-        let same = |g: &&mut Group| family.is_some() && g.family == family && g.head == head;
-        match self.groups.iter_mut().find(same) {
-            Some(group) => group.names.push(name.to_string()),
+        // Lanes of one family share a line, and so do neighbours of one form.
+        let same = |g: &Group| family.is_some() && g.family == family && g.head == head;
+        let plain = family.is_none() && signal.lanes.is_none();
+        let last = self.groups.len().wrapping_sub(1);
+        let joins = |(at, g): (usize, &Group)| {
+            let follows = at == last && plain && g.plain && g.head == head;
+            (same(g) || follows).then_some(at)
+        };
+        match self.groups.iter().enumerate().find_map(joins) {
+            Some(at) => self.groups[at].names.push(name.to_string()),
             None => self.groups.push(Group {
                 head,
                 family,
                 names: vec![name.to_string()],
+                plain,
             }),
         }
     }
@@ -153,6 +164,7 @@ impl Declarations {
             head: head(kind, signal),
             family: None,
             names: names.map(str::to_string).into(),
+            plain: false,
         });
     }
 

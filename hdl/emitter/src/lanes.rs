@@ -38,12 +38,14 @@ enum Class {
 type Numbers = Vec<usize>;
 
 /// Finds the families of `ir`, whose widths are final, and adds their arrays to its signals.
-/// Ports of the children of a `Vec` in `chained` are packed child by child.
+/// Ports of the children of a `Vec` in `chained` are packed child by child, local families in
+/// `alone` not at all.
 pub(crate) fn pack(
     ir: &mut ModuleIr,
     naming: &Naming,
     has_d: &BTreeSet<usize>,
     chained: &BTreeSet<String>,
+    alone: &BTreeSet<String>,
 ) -> Packing {
     let mut families: BTreeMap<(Class, String), Vec<(Numbers, SignalId)>> = BTreeMap::new();
     for (id, signal) in ir.signals.iter().enumerate() {
@@ -57,6 +59,9 @@ pub(crate) fn pack(
         let Some((pattern, numbers)) = pattern(&signal.path, apart) else {
             continue;
         };
+        if signal.role == Role::Local && alone.contains(&pattern) {
+            continue;
+        }
         let key = (class(signal.role), pattern);
         families.entry(key).or_default().push((numbers, id));
     }

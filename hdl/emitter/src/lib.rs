@@ -118,6 +118,7 @@
 //! lowRISC's convention exempts from the unused-signal lint; no waiver is involved.
 
 mod affine;
+mod alone;
 mod arrange;
 mod check;
 mod children;
@@ -132,6 +133,7 @@ mod ir;
 mod join;
 mod lanes;
 mod leaf;
+mod loops;
 mod lower;
 mod module;
 mod mutate;
@@ -145,6 +147,7 @@ mod propagate;
 mod regroup;
 mod roll;
 mod scope;
+mod shape;
 mod stages;
 mod substitute;
 mod text;

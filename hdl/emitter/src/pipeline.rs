@@ -1,27 +1,19 @@
 //! The passes in order.
 
 use super::Emitter;
-use super::arrange::{Arranged, Item, arrange};
 use super::check::check;
-use super::children::{Connection, Placed, Socket, connect, join_outputs};
 use super::collect::{Code, RawKind, collect};
 use super::demand::{KindView, Needs, demand, is_live};
 use super::error::EmitError;
 use super::instances;
-use super::ir::{Expr, Instance, ModuleIr, Role, Signal, SignalId};
-use super::join::{by_target, join};
-use super::lanes::{Packing, pack};
+use super::ir::{Instance, ModuleIr, Role, Signal};
 use super::lower::lower;
-use super::module::{Labels, Sheet, print};
 use super::names::{Naming, is_identifier, is_reserved, lane};
-use super::narrow::{Narrower, widths};
+use super::narrow::widths;
 use super::output::{Direction, Emitted, Module, Origin, PackedPort, Port};
-use super::propagate::{name_by_outputs, propagate};
-use super::regroup::{Uses, regroup, uses};
-use super::roll::roll;
-use super::stages::take;
-use super::through::{Through, Wires};
-use super::{leaf, tidy};
+use super::propagate::propagate;
+use super::shape::Scalar;
+use super::tidy;
 use rust_hdl::prelude::Block;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,27 +47,18 @@ pub(crate) fn run<B: Block>(options: &Emitter, top: &B) -> Result<Emitted, EmitE
 
 /// All kinds with their needs and final widths.
 pub(crate) struct Design {
-    raws: Vec<RawKind>,
-    irs: Vec<ModuleIr>,
-    needs: Vec<Needs>,
+    pub raws: Vec<RawKind>,
+    pub irs: Vec<ModuleIr>,
+    pub needs: Vec<Needs>,
     /// Final widths per kind and signal.
-    widths: Vec<Vec<usize>>,
-    names: Vec<String>,
+    pub widths: Vec<Vec<usize>>,
+    pub names: Vec<String>,
     header: String,
-    naming: Naming,
+    pub naming: Naming,
     /// Ports of every kind as its parents see them.
-    ports: Vec<Vec<PackedPort>>,
+    pub ports: Vec<Vec<PackedPort>>,
     /// Every kind that is described in rust-hdl, before its lanes become arrays.
-    scalars: Vec<Scalar>,
-}
-
-/// A kind with a signal for every lane.
-struct Scalar {
-    ir: ModuleIr,
-    arranged: Arranged,
-    /// `Vec`s of children that feed each other within a clock.
-    chained: BTreeSet<String>,
-    wires: Wires,
+    pub scalars: Vec<Scalar>,
 }
 
 impl Design {
@@ -217,40 +200,6 @@ impl Design {
         }
     }
 
-    /// The declarations of a kind with its arrays.
-    pub fn packed_ir(&self, kind: usize) -> (ModuleIr, Packing) {
-        let mut ir = self.final_ir(kind);
-        let packing = pack(&mut ir, &self.naming, &BTreeSet::new(), &BTreeSet::new());
-        packing.retire(&mut ir);
-        (ir, packing)
-    }
-
-    fn packed_ports(&self, kind: usize) -> Vec<PackedPort> {
-        let mut ir = self.final_ir(kind);
-        let before = ir.ports.clone();
-        let packing = pack(&mut ir, &self.naming, &BTreeSet::new(), &BTreeSet::new());
-        let port = |id: &SignalId| {
-            let signal = &ir.signals[*id];
-            let mut members: Vec<(usize, usize)> = Vec::new();
-            for (position, scalar) in before.iter().enumerate() {
-                match packing.places.get(scalar) {
-                    Some((array, low)) if array == id => members.push((*low, position)),
-                    None if scalar == id => members.push((0, position)),
-                    _ => {}
-                }
-            }
-            members.sort_unstable();
-            (signal.width > 0).then(|| PackedPort {
-                name: signal.name.clone(),
-                input: signal.role == Role::Input,
-                clock: signal.clock,
-                lane_width: signal.lanes.map_or(signal.width, |l| l.width),
-                members: members.into_iter().map(|(_, position)| position).collect(),
-            })
-        };
-        ir.ports.iter().filter_map(port).collect()
-    }
-
     pub fn module(&self, kind: usize) -> Result<Module, EmitError> {
         let (raw, name) = (&self.raws[kind], &self.names[kind]);
         let mut places = Vec::new();
@@ -313,177 +262,6 @@ impl Design {
             .collect()
     }
 
-    /// Statements of all kinds over scalars, and what passes through each.
-    fn arrange_all(&mut self) {
-        let mut through: Vec<Through> = Vec::new();
-        for kind in 0..self.irs.len() {
-            let original = &self.irs[kind];
-            let narrower = Narrower {
-                widths: &self.widths[kind],
-                needs: &self.needs[kind],
-                original: &original.signals,
-            };
-            let mut ir = self.final_ir(kind);
-            ir.body = narrower.block(&original.body);
-            name_by_outputs(&mut ir);
-            let body = std::mem::take(&mut ir.body);
-            let arranged = arrange(body, &ir.signals);
-            let children: Vec<Option<&Through>> = original
-                .instances
-                .iter()
-                .map(|i| is_live(original, i, &self.needs[kind]).then(|| &through[i.kind]))
-                .collect();
-            let wires = Wires::of(&ir, &arranged, &children);
-            let chained = wires.chained(&ir);
-            through.push(match &self.raws[kind].code {
-                Code::Rtl(_) => wires.through(&ir),
-                // Registers stand between the ports of what is clocked.
-                Code::Leaf(text) if text.contains("always @(posedge") => Through::new(),
-                Code::Leaf(_) | Code::Elsewhere(_) => all_pairs(&ir),
-            });
-            self.scalars.push(Scalar {
-                ir,
-                arranged,
-                chained,
-                wires,
-            });
-        }
-    }
-
-    /// What is printed of a kind that is described in rust-hdl.
-    pub fn arranged(&self, kind: usize) -> (ModuleIr, Needs, Arranged, Packing) {
-        let Scalar {
-            ir,
-            arranged,
-            chained,
-            wires,
-        } = &self.scalars[kind];
-        let (mut ir, scalar) = (ir.clone(), arranged.clone());
-        let sockets = self.sockets(kind);
-        for (instance, socket) in ir.instances.iter().zip(&sockets) {
-            if socket.is_none() {
-                instance
-                    .ports
-                    .iter()
-                    .for_each(|stub| ir.signals[*stub].width = 0);
-            }
-        }
-        let packing = pack(&mut ir, &self.naming, &scalar.has_d, chained);
-        let (items, clocked) = (scalar.items.clone(), scalar.clocked.clone());
-        let mut arranged = packing.arranged(scalar, &ir);
-        let mut lanes: Vec<Uses> = items.iter().map(uses).collect();
-        let children = connect(
-            &mut ir,
-            &packing,
-            &sockets,
-            &items,
-            &mut arranged,
-            &mut lanes,
-        );
-        arranged.children = children.into_iter().map(Placed::Child).collect();
-        let stages = take(&ir, &packing, wires, &clocked, &mut arranged, &mut lanes);
-        arranged.items = regroup(std::mem::take(&mut arranged.items), &lanes, &ir.signals);
-        arranged.clocked = join(std::mem::take(&mut arranged.clocked), &ir.signals, false);
-        arranged.clocked = by_target(std::mem::take(&mut arranged.clocked), false);
-        join_outputs(&mut ir, &mut arranged);
-        packing.retire(&mut ir);
-        for item in &mut arranged.items {
-            if let Item::Always(block) = item {
-                *block = roll(std::mem::take(block), &ir.signals);
-            }
-        }
-        arranged.clocked = roll(std::mem::take(&mut arranged.clocked), &ir.signals);
-        arranged.children = roll(std::mem::take(&mut arranged.children), &ir.signals);
-        arranged.children.extend(stages);
-        let mut needs = self.needs[kind].clone();
-        needs.resize(ir.signals.len(), Vec::new());
-        for (scalar, (array, low)) in &packing.places {
-            let lanes = ir.signals[*array].lanes;
-            let (whole, lane) = lanes.map_or((0, 0), |l| (l.width * l.count, l.width));
-            needs[*array].resize(whole, false);
-            for bit in 0..lane {
-                let needed = self.needs[kind][*scalar].get(bit).copied().unwrap_or(false);
-                needs[*array][low + bit] = needed;
-            }
-        }
-        for (id, signal) in ir.signals.iter_mut().enumerate() {
-            let given = matches!(signal.role, Role::InstanceOutput { .. } | Role::Outputs);
-            if given && signal.width > 0 && !needs[id].contains(&true) {
-                signal.name = format!("unused_{}", signal.name);
-            }
-        }
-        let mut labels = Labels::new(&self.names[kind], &ir, &arranged.children);
-        instances::name_loops(&mut arranged.children, &mut labels);
-        (ir, needs, arranged, packing)
-    }
-
-    /// What the instances of a kind are plugged into, or `None` if one is dead.
-    fn sockets(&self, kind: usize) -> Vec<Option<Socket<'_>>> {
-        let ir = &self.irs[kind];
-        let mut siblings: BTreeMap<&str, usize> = BTreeMap::new();
-        for (base, _) in ir.instances.iter().filter_map(|i| lane(&i.path)) {
-            *siblings.entry(base).or_default() += 1;
-        }
-        let socket = |instance: &Instance| {
-            is_live(ir, instance, &self.needs[kind]).then(|| {
-                let (base, number) = match lane(&instance.path) {
-                    Some((base, number)) if siblings[base] > 1 => (base.replace('$', "_"), number),
-                    _ => (instance.name.clone(), 0),
-                };
-                Socket {
-                    module: &self.names[instance.kind],
-                    base,
-                    number,
-                    printed: !matches!(self.raws[instance.kind].code, Code::Elsewhere(_)),
-                    ports: &self.ports[instance.kind],
-                }
-            })
-        };
-        ir.instances.iter().map(socket).collect()
-    }
-
-    /// The text of a leaf between the ports of `ir`.
-    pub fn print_leaf(&self, kind: usize, ir: &ModuleIr, text: &str) -> String {
-        leaf::print(&self.names[kind], &self.raws[kind], ir, text)
-    }
-
-    /// The text of `arranged`. Input `common` of the module, if there is one, is also the last
-    /// input of every child.
-    pub fn print_rtl(
-        &self,
-        kind: usize,
-        ir: &ModuleIr,
-        mut needs: Needs,
-        mut arranged: Arranged,
-        common: Option<SignalId>,
-    ) -> String {
-        if let Some(id) = common {
-            let signal = &ir.signals[id];
-            needs.push(vec![true; signal.width]);
-            let connection = Connection {
-                port: signal.name.clone(),
-                input: true,
-                clock: false,
-                value: Expr::signal(id, signal.width, false),
-            };
-            for placed in &mut arranged.children {
-                placed.each_mut(&mut |child| {
-                    if child.printed {
-                        child.connections.push(connection.clone());
-                    }
-                });
-            }
-        }
-        print(&Sheet {
-            name: &self.names[kind],
-            notes: &self.raws[kind].notes,
-            grids: &self.naming.grids,
-            ir,
-            needs: &needs,
-            arranged,
-        })
-    }
-
     /// Reserved and repeated names.
     fn check_names(&self, kind: usize, ir: &ModuleIr) -> Result<(), EmitError> {
         let refuse = |name: &str, reason: &str| EmitError::Name {
@@ -525,18 +303,6 @@ impl Design {
         }
         Ok(())
     }
-}
-
-fn all_pairs(ir: &ModuleIr) -> Through {
-    let of = |role: Role| {
-        let ports = ir.ports.iter().enumerate();
-        ports
-            .filter(move |(_, s)| ir.signals[**s].role == role)
-            .map(|(port, _)| port)
-    };
-    of(Role::Input)
-        .flat_map(|i| of(Role::Output).map(move |o| (i, o)))
-        .collect()
 }
 
 /// Used widths of a leaf's ports where its header says so.

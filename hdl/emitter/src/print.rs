@@ -1,8 +1,7 @@
 //! Text of expressions and statements.
 
 use super::ir::*;
-use super::roll::Repeats;
-use super::text::{LINE, comment, fill, literal};
+use super::text::{LINE, comment, fill, is_call, literal};
 use std::cell::RefCell;
 use std::fmt::Write;
 
@@ -19,16 +18,13 @@ pub(crate) struct Printer<'a> {
     pub signals: &'a [Signal],
     pub names: &'a [String],
     /// Variables of the loops around what is printed, outermost first.
-    loops: RefCell<Vec<(LoopId, String)>>,
+    pub loops: RefCell<Vec<(LoopId, String)>>,
     /// In a block of its own: name of the only target, and what lanes of a signal are called.
-    local: RefCell<Option<(String, SignalId, String)>>,
+    pub local: RefCell<Option<(String, SignalId, String)>>,
 }
 
 /// A case of as many numbers is a table, which is printed several entries in a line.
 const TABLE: usize = 64;
-
-/// Variables of loops in blocks, outermost first.
-const COUNTERS: [&str; 4] = ["i", "j", "k", "l"];
 
 impl<'a> Printer<'a> {
     pub fn new(signals: &'a [Signal], names: &'a [String]) -> Self {
@@ -38,89 +34,6 @@ impl<'a> Printer<'a> {
             loops: RefCell::default(),
             local: RefCell::default(),
         }
-    }
-
-    /// Prints with `name` as the target of every assignment and `lane` for every lane of `array`.
-    pub fn locally(&self, name: &str, (array, lane): (SignalId, &str), print: impl FnOnce()) {
-        *self.local.borrow_mut() = Some((name.to_string(), array, lane.to_string()));
-        print();
-        *self.local.borrow_mut() = None;
-    }
-
-    /// From here on inside the loop `id`.
-    pub fn enter(&self, id: LoopId, variable: &str) {
-        self.loops.borrow_mut().push((id, variable.to_string()));
-    }
-
-    pub fn leave(&self) {
-        self.loops.borrow_mut().pop();
-    }
-
-    fn number(&self, affine: &Affine, unit: usize) -> String {
-        let loops = self.loops.borrow();
-        affine.text(unit, &|id| {
-            let found = loops.iter().rev().find(|(other, _)| *other == id);
-            found.map_or_else(String::new, |(_, name)| name.clone())
-        })
-    }
-
-    /// What the variable of a loop stays below.
-    pub fn end(&self, start: i64, count: &Affine) -> String {
-        let mut end = count.clone();
-        end.base += start;
-        self.number(&end, 1)
-    }
-
-    /// ` : label` for a block that declares variables of loops.
-    pub fn label(&self, block: &[Stmt], make: impl FnOnce() -> String) -> String {
-        match block.iter().map(Stmt::depth).max() {
-            Some(depth) if depth > 0 => format!(" : {}", make()),
-            _ => String::new(),
-        }
-    }
-
-    /// Declares the variables of the loops in `block`.
-    pub fn counters(&self, block: &[Stmt], indent: usize, out: &mut String) {
-        let depth = block.iter().map(Stmt::depth).max().unwrap_or(0);
-        if depth > 0 {
-            let pad = "    ".repeat(indent);
-            let _ = writeln!(out, "{pad}integer {};", COUNTERS[..depth].join(", "));
-        }
-    }
-
-    /// A number with the width that the other side has: bits of the variable of a loop.
-    fn index(&self, affine: &Affine, width: usize) -> String {
-        let variable = Affine {
-            base: 0,
-            steps: affine.steps.clone(),
-        };
-        let bits = format!("{}[{}:0]", self.number(&variable, 1), width - 1);
-        let rest = |value: u128| literal(value, width, false, false);
-        match affine.base {
-            0 => bits,
-            base if base > 0 => format!("{bits} + {}", rest(base as u128)),
-            base => format!("{bits} - {}", rest(base.unsigned_abs().into())),
-        }
-    }
-
-    /// `array[8 * i +: 8]`
-    pub fn lane(&self, signal: SignalId, low: &Affine, width: usize) -> String {
-        let mut low = low.clone();
-        low.base += self.first(signal) as i64;
-        let unit = self.signals[signal].lanes.map_or(1, |l| l.width);
-        match width {
-            1 => format!("{}[{}]", self.names[signal], self.number(&low, unit)),
-            _ => format!(
-                "{}[{} +: {width}]",
-                self.names[signal],
-                self.number(&low, unit)
-            ),
-        }
-    }
-
-    /// The number of a signal's lowest bit.
-    fn first(&self, signal: SignalId) -> usize {
-        self.signals[signal].lanes.map_or(0, |l| l.low())
     }
 
     pub fn expr(&self, e: &Expr) -> String {
@@ -393,23 +306,7 @@ impl<'a> Printer<'a> {
         let pad = "    ".repeat(indent);
         match statement {
             Stmt::Comment(text) => out.push_str(&comment(text, pad.len())),
-            Stmt::Loop {
-                id,
-                start,
-                count,
-                body,
-            } => {
-                let variable = COUNTERS[self.loops.borrow().len()];
-                let end = self.end(*start, count);
-                let _ = writeln!(
-                    out,
-                    "{pad}for ({variable} = {start}; {variable} < {end}; {variable} = {variable} + 1) begin"
-                );
-                self.enter(*id, variable);
-                self.block(body, op, indent + 1, out);
-                self.leave();
-                let _ = writeln!(out, "{pad}end");
-            }
+            Stmt::Loop { .. } => self.repeated(statement, op, indent, out),
             Stmt::Assign {
                 target,
                 part,
@@ -448,7 +345,9 @@ impl<'a> Printer<'a> {
     /// Prints arms that give numbers only, several in a line; `false` if there are others or few.
     fn table(&self, arms: &[(Expr, Vec<Stmt>)], op: &str, indent: usize, out: &mut String) -> bool {
         let is_number = |block: &Vec<Stmt>| match &block[..] {
-            [Stmt::Assign { value, .. }] => value.as_const().is_some(),
+            [Stmt::Assign { value, .. }] | [Stmt::Comment(_), Stmt::Assign { value, .. }] => {
+                value.as_const().is_some()
+            }
             _ => false,
         };
         if arms.len() < TABLE || !arms.iter().all(|(_, block)| is_number(block)) {
@@ -457,8 +356,12 @@ impl<'a> Printer<'a> {
         let pad = "    ".repeat(indent);
         let mut line = pad.clone();
         for (label, block) in arms {
-            let number = self.one_line(block, op).unwrap_or_default();
-            let arm = format!("{}: {number}", self.expr(label));
+            let (remark, rest) = match &block[..] {
+                [Stmt::Comment(text), rest @ ..] => (format!(" /* {text} */"), rest),
+                rest => (String::new(), rest),
+            };
+            let number = self.one_line(rest, op).unwrap_or_default();
+            let arm = format!("{}: {number}{remark}", self.expr(label));
             if line.len() > pad.len() && line.len() + arm.len() + 2 > LINE {
                 let _ = writeln!(out, "{line}");
                 line.clone_from(&pad);
@@ -547,23 +450,6 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// Whether all of `text` is one `$signed(..)` or `$unsigned(..)`.
-fn is_call(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix('$').and_then(|t| t.split_once('(')) else {
-        return false;
-    };
-    let mut depth = 1;
-    let closes = rest.1.char_indices().find(|(_, c)| {
-        depth += match c {
-            '(' => 1,
-            ')' => -1,
-            _ => 0,
-        };
-        depth == 0
-    });
-    closes.is_some_and(|(at, _)| at + 1 == rest.1.len())
-}
-
 /// A named value by its name where its sign fits, any other as a literal.
 fn constant(e: &Expr, value: u128, named: Option<&NamedValue>, sign: Sign) -> String {
     let named = named.filter(|named| named.width == e.width);
@@ -594,16 +480,5 @@ fn range(low: usize, width: usize) -> String {
     match width {
         1 => format!("[{low}]"),
         _ => format!("[{}:{low}]", low + width - 1),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_comparison_of_casts_is_no_single_word() {
-        assert!(is_call("$signed(a[7:0])") && is_call("$unsigned((a))"));
-        assert!(!is_call("$signed(a) > $signed(b)") && !is_call("signed(a)"));
     }
 }

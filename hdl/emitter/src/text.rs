@@ -79,6 +79,23 @@ pub(crate) fn literal(value: u128, width: usize, signed: bool, pattern: bool) ->
     }
 }
 
+/// Whether all of `text` is one `$signed(..)` or `$unsigned(..)`.
+pub(crate) fn is_call(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('$').and_then(|t| t.split_once('(')) else {
+        return false;
+    };
+    let mut depth = 1;
+    let closes = rest.1.char_indices().find(|(_, c)| {
+        depth += match c {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        depth == 0
+    });
+    closes.is_some_and(|(at, _)| at + 1 == rest.1.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +117,11 @@ mod tests {
                 .all(|line| line.len() <= LINE && line.starts_with("        // word"))
         );
         assert_eq!(text.matches("word").count(), 60);
+    }
+
+    #[test]
+    fn a_comparison_of_casts_is_no_single_word() {
+        assert!(is_call("$signed(a[7:0])") && is_call("$unsigned((a))"));
+        assert!(!is_call("$signed(a) > $signed(b)") && !is_call("signed(a)"));
     }
 }
