@@ -297,6 +297,14 @@ impl Expr {
                 of: *of,
                 low: base + low,
             },
+            Kind::Lane { signal, low: lane } => {
+                let mut lane = lane.clone();
+                lane.base += low as i64;
+                Kind::Lane {
+                    signal: *signal,
+                    low: lane,
+                }
+            }
             Kind::Reinterpret(inner) => {
                 return Some(inner.bits(low, width)?.reinterpret(self.signed));
             }

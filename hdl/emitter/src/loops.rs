@@ -49,12 +49,22 @@ impl Printer<'_> {
         }
     }
 
-    /// Declares the variables of the loops in `block`.
-    pub fn counters(&self, block: &[Stmt], indent: usize, out: &mut String) {
+    /// Declares the variables of the loops in `block`. In a `combinational` one they get a value
+    /// where a loop is not always run: to synthesis they would be latches.
+    pub fn counters(&self, block: &[Stmt], combinational: bool, indent: usize, out: &mut String) {
         let depth = block.iter().map(Stmt::depth).max().unwrap_or(0);
-        if depth > 0 {
-            let pad = "    ".repeat(indent);
-            let _ = writeln!(out, "{pad}integer {};", COUNTERS[..depth].join(", "));
+        if depth == 0 {
+            return;
+        }
+        let pad = "    ".repeat(indent);
+        let _ = writeln!(out, "{pad}integer {};", COUNTERS[..depth].join(", "));
+        let is_branch = |s: &&Stmt| !matches!(s, Stmt::Loop { .. });
+        let branches = block.iter().filter(is_branch);
+        let within = branches.map(Stmt::depth).max().unwrap_or(0);
+        if combinational {
+            for variable in &COUNTERS[..within] {
+                let _ = writeln!(out, "{pad}{variable} = 0;");
+            }
         }
     }
 

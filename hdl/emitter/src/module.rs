@@ -72,7 +72,7 @@ pub(crate) fn print(sheet: &Sheet) -> String {
     if !sheet.arranged.clocked.is_empty() {
         let label = printer.label(&sheet.arranged.clocked, || labels.take("registers"));
         let _ = writeln!(out, "\n    always @(posedge clock) begin{label}");
-        printer.counters(&sheet.arranged.clocked, 2, &mut out);
+        printer.counters(&sheet.arranged.clocked, false, 2, &mut out);
         clocked(sheet, &names, &mut out);
         out.push_str("    end\n");
     }
@@ -299,7 +299,7 @@ fn logic(
                 }
             });
             let _ = writeln!(out, "    always @(*) begin{label}");
-            printer.counters(block, 2, out);
+            printer.counters(block, true, 2, out);
             printer.block(&block[comments..], "=", 2, out);
             out.push_str("    end\n");
             *previous_assign = false;

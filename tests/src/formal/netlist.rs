@@ -12,6 +12,8 @@ pub struct Cut {
     pub module: String,
     /// Ports of `name`: `x_3` is lane 3 of the array `x`.
     pub ports: Vec<Port>,
+    /// Lanes and where they are in the module's text.
+    pub places: Vec<(String, String)>,
     /// The module's file and those of the modules below it, each once.
     pub files: Vec<(String, String)>,
 }
@@ -50,6 +52,7 @@ impl Cut {
         Self {
             name,
             module: module.name.clone(),
+            places: module.places.clone(),
             ports: ports.into_iter().map(|(port, _)| port).collect(),
             files,
         }
@@ -179,6 +182,9 @@ impl Cut {
     /// If nothing reads it.
     pub fn disturb_input(&self, port: &str, expression: &str) -> Self {
         let width = self.port(port).width;
+        if let Some((array, bits)) = self.place(port).and_then(|p| p.split_once('[')) {
+            return self.disturb_lane(port, array, bits.trim_end_matches(']'), expression);
+        }
         let disturbed = format!("{port}_disturbed");
         let head = format!("module {} (", self.module);
         let start = self.text().find(&head).expect("a module has a head");
@@ -190,6 +196,39 @@ impl Cut {
         self.with_text(format!(
             "{head}\n    wire [{}:0] {disturbed} = {expression};\n{read}",
             width - 1
+        ))
+    }
+
+    /// Where the lane `name` is in the module's text.
+    pub fn place(&self, name: &str) -> Option<&str> {
+        let found = self.places.iter().find(|(lane, _)| lane == name);
+        found.map(|(_, place)| place.as_str())
+    }
+
+    /// As [`Cut::disturb_input`] for bits `bits` of `array`, which are not its highest or lowest.
+    fn disturb_lane(&self, lane: &str, array: &str, bits: &str, expression: &str) -> Self {
+        let number = |text: &str| text.parse::<usize>().expect("a bit has a number");
+        let (high, low) = bits.split_once(':').unwrap_or((bits, bits));
+        let (high, low) = (number(high), number(low));
+        let head = format!("module {} (", self.module);
+        let start = self.text().find(&head).expect("a module has a head");
+        let (head, body) = self
+            .text()
+            .split_at(start + self.text()[start..].find(");\n").expect("its head ends") + 3);
+        let read = rename(body, array, &format!("{array}_disturbed"));
+        assert_ne!(read, body, "{} does not read {array}", self.name);
+        let whole = self.places.iter().filter_map(|(_, place)| {
+            let range = place.strip_prefix(array)?.strip_prefix('[')?;
+            let top = range.trim_end_matches(']').split(':').next()?;
+            top.parse::<usize>().ok()
+        });
+        let top = whole.max().expect("an array has lanes");
+        self.with_text(format!(
+            "{head}\n    wire [{}:0] {lane} = {array}[{high}:{low}];\n    \
+             wire [{top}:0] {array}_disturbed = {{{array}[{top}:{}], {expression}, {array}[{}:0]}};\n{read}",
+            high - low,
+            high + 1,
+            low - 1
         ))
     }
 

@@ -131,11 +131,14 @@ pub(crate) fn run(design: &Design, plan: MutationPlan) -> Result<Mutated, EmitEr
     let sites: Vec<Vec<Site>> = modules.iter().map(|(_, _, s)| source_sites(s)).collect();
     let counts: Vec<usize> = sites.iter().map(Vec::len).collect();
     let quotas = choose::quotas(&counts, plan.count.min((1 << SELECT_BITS) - 1));
+    // What one module could not give, the next ones do.
+    let mut owed = 0;
     for (at, ((kind, original, source), sites)) in modules.into_iter().zip(sites).enumerate() {
         let mut choice = Choice::new(plan.seed ^ (at as u64) << 32, &sites);
         let mut taken = BTreeMap::new();
         let first = mutants.len();
-        while mutants.len() - first < quotas[at]
+        let wanted = quotas[at] + owed;
+        while mutants.len() - first < wanted
             && let Some(site) = choice.next()
         {
             let text = print(design, kind, &source, &Plan::only(&sites[site]));
@@ -158,6 +161,7 @@ pub(crate) fn run(design: &Design, plan: MutationPlan) -> Result<Mutated, EmitEr
                 text,
             });
         }
+        owed = wanted - (mutants.len() - first);
         let text = print(design, kind, &source, &Plan::select(&taken));
         mutated.push(with_input(&original, text));
         originals.push(original);

@@ -38,6 +38,8 @@ struct Walk<'a> {
     ir: &'a ModuleIr,
     task: Task<'a>,
     next: usize,
+    /// An array whose lanes are printed under another name, and are not changed.
+    fixed: Option<SignalId>,
 }
 
 /// What a statement may rely on.
@@ -50,7 +52,12 @@ struct Context {
 
 impl<'a> Walk<'a> {
     fn new(ir: &'a ModuleIr, task: Task<'a>) -> Self {
-        Self { ir, task, next: 0 }
+        Self {
+            ir,
+            task,
+            next: 0,
+            fixed: None,
+        }
     }
 
     fn all(&mut self, arranged: &Arranged) -> Arranged {
@@ -87,7 +94,9 @@ impl<'a> Walk<'a> {
                     clocked: true,
                     assigned: BTreeSet::new(),
                 };
+                self.fixed = Some(stage.next);
                 stage.body = self.block(&stage.body, context);
+                self.fixed = None;
             });
             placed.each_mut(&mut |child| {
                 for connection in child.connections.iter_mut().filter(|c| c.input && !c.clock) {
@@ -227,6 +236,11 @@ impl<'a> Walk<'a> {
     }
 
     fn expr(&mut self, e: &Expr, as_: Place) -> Expr {
+        if let Kind::Lane { signal, .. } | Kind::Slice { signal, .. } = &e.kind
+            && Some(*signal) == self.fixed
+        {
+            return e.clone();
+        }
         let place = self.place();
         let inner = self.children(e);
         match &mut self.task {
