@@ -3,7 +3,9 @@
 //! rust-hdl describes the hardware (`#[hdl_gen]` turns `update` into an AST); its own printer
 //! makes one module per instance and per flip-flop and leaves widths to Verilog's context rules.
 //! This emitter takes the AST instead, gives every expression the width of its Rust type, and
-//! prints one module per *kind*, flip-flops as one clocked block, explicit widths everywhere.
+//! prints one module per *kind*, flip-flops as one clocked block, explicit widths everywhere. What
+//! is a `Vec` in Rust is an array in Verilog: a packed vector, a `generate for`, a loop. It knows
+//! nothing of what the hardware is for.
 //!
 //! ```text
 //! collect   Block hierarchy -> tree of atoms, AST and children; equal subtrees become one kind
@@ -13,7 +15,14 @@
 //! propagate copies and constants carried to where they are read
 //! demand    which bits does anybody need? (across the hierarchy)
 //! narrow    statements rewritten to these bits; what nobody needs vanishes
-//! arrange   assign / always @(*) / always @(posedge clock), port connections
+//! arrange   assign / always @(*) / always @(posedge clock)
+//! through   what follows what within a clock: such children are no array
+//! lanes     scalars that differ in a number alone -> packed arrays (alone: which are not worth it)
+//! children  instances and what is connected to their ports
+//! stages    register arrays that feed themselves -> a register per turn of a generate for
+//! regroup   what drives one array comes together, in the order in which lanes are read
+//! join      neighbouring lanes are assigned at once
+//! roll      statements and children that repeat with steady steps -> loops
 //! print     text
 //! ```
 //!
@@ -78,8 +87,10 @@
 //! its index may be a literal, a loop value or `self.k.val().index()`; `d.next = d.val().replace_bit(..)`
 //! is allowed for registers (after `dff_setup!`).
 //!
-//! **Run-time sizes.** `Vec` fields are lanes: `a_in[3]` is `a_in_3`, a child `pe[3]` is the instance
-//! `pe_3` (or `pe_r0_c3`: [`Emitter::grid`]); the only child of its `Vec` needs no number. Loops run over `0..self._rows`. An index is an integer
+//! **Run-time sizes.** `Vec` fields are lanes: `a_in[3]` of eight bits is `a_in[31:24]`, a child
+//! `pe[3]` is `gen_pe[3].pe` (rows and columns: [`Emitter::grid`]) or, where no loop is found, the
+//! instance `pe_3`; the only one of its `Vec` needs no number. [`Module::places`] says where every
+//! lane and child has gone. Loops run over `0..self._rows`. An index is an integer
 //! expression (`+ - * / %`) of loop variables, numbers and `Constant` fields:
 //! `self.pe[i * self.cols.val().index() + j]` with `cols: Constant<Bits<16>>`, or the one-turn loop
 //! `for c in self._cols..(self._cols + 1) { .. self.pe[i * c + j] .. }`.
@@ -104,7 +115,8 @@
 //! are all driven by its parent.
 //!
 //! **Leaves** (memories, the wide multiplier): a block whose `hdl()` is `Verilog::Custom(text)`. Start
-//! the text with `// module name: description`; the ports are declared from the struct, outputs
+//! the text with `// module name: description`; the ports are declared from the struct (a `Vec` as
+//! one packed array, lane k of w bits at `[w * k +: w]`), outputs
 //! as `output reg`, those with an `assign` in the text as `output wire`. Give all widths explicitly
 //! and use every input bit; a leaf that uses only the low bits of an input says so in a header line
 //! `// uses read_address[9:0]`, and the port gets that width. Outputs nobody reads are no problem.
