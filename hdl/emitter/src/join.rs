@@ -1,5 +1,5 @@
 //! Assignments to neighbouring lanes become one: `x[7:0] = a[15:8]; x[15:8] = a[23:16];` is
-//! `x[15:0] = a[23:8];`.
+//! `x[15:0] = a[23:8];`. So do numbers for neighbouring bits of any signal.
 
 use super::ir::*;
 use super::roll::{Repeats, roll};
@@ -115,7 +115,8 @@ impl Joiner<'_> {
         value.reads(&mut |s| own |= s == *target);
         value.walk(&mut |e| indexed |= matches!(e.kind, Kind::Select { .. }));
         let plain = value.is_plain() && !indexed && !(own && self.blocking);
-        (self.signals[*target].lanes.is_some() && plain).then_some(*target)
+        let joins = self.signals[*target].lanes.is_some() || is_number(value);
+        (joins && plain).then_some(*target)
     }
 
     fn close(&mut self, array: SignalId) {
@@ -324,6 +325,14 @@ fn sorted(mut row: Vec<Stmt>, blocking: bool) -> Vec<Stmt> {
         _ => (usize::MAX, 0),
     });
     row
+}
+
+/// A constant that is printed as a number.
+fn is_number(value: &Expr) -> bool {
+    match &value.kind {
+        Kind::Const { name, .. } => name.as_ref().is_none_or(|n| n.name.is_none()),
+        _ => false,
+    }
 }
 
 fn bits(statement: &Stmt) -> Option<(usize, usize)> {

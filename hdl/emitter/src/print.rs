@@ -342,7 +342,8 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Prints arms that give numbers only, several in a line; `false` if there are others or few.
+    /// Prints arms that give numbers only, several in a line with the remark of the first; `false`
+    /// if there are others or few.
     fn table(&self, arms: &[(Expr, Vec<Stmt>)], op: &str, indent: usize, out: &mut String) -> bool {
         let is_number = |block: &Vec<Stmt>| match &block[..] {
             [Stmt::Assign { value, .. }] | [Stmt::Comment(_), Stmt::Assign { value, .. }] => {
@@ -354,23 +355,26 @@ impl<'a> Printer<'a> {
             return false;
         }
         let pad = "    ".repeat(indent);
-        let mut line = pad.clone();
+        let (mut line, mut remark) = (pad.clone(), String::new());
         for (label, block) in arms {
-            let (remark, rest) = match &block[..] {
-                [Stmt::Comment(text), rest @ ..] => (format!(" /* {text} */"), rest),
+            let (own, rest) = match &block[..] {
+                [Stmt::Comment(text), rest @ ..] => (format!(" // {text}"), rest),
                 rest => (String::new(), rest),
             };
             let number = self.one_line(rest, op).unwrap_or_default();
-            let arm = format!("{}: {number}{remark}", self.expr(label));
-            if line.len() > pad.len() && line.len() + arm.len() + 2 > LINE {
-                let _ = writeln!(out, "{line}");
-                line.clone_from(&pad);
-            } else if line.len() > pad.len() {
+            let arm = format!("{}: {number}", self.expr(label));
+            let begun = line.len() > pad.len();
+            if begun && line.len() + 2 + arm.len() + remark.len() <= LINE {
                 line.push_str("  ");
+            } else {
+                if begun {
+                    let _ = writeln!(out, "{line}{remark}");
+                }
+                (line, remark) = (pad.clone(), own);
             }
             line.push_str(&arm);
         }
-        let _ = writeln!(out, "{line}");
+        let _ = writeln!(out, "{line}{remark}");
         true
     }
 

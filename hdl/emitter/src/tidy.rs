@@ -235,7 +235,49 @@ pub(crate) fn chains_to_cases(block: Vec<Stmt>) -> Vec<Stmt> {
             out.push(statement);
         }
     }
-    out
+    without_idle_arms(out)
+}
+
+/// Drops arms of a `case` that give their target the number that it has already.
+fn without_idle_arms(mut block: Vec<Stmt>) -> Vec<Stmt> {
+    for at in 1..block.len() {
+        let (before, from) = block.split_at_mut(at);
+        if let (
+            [.., given],
+            Stmt::Case {
+                arms,
+                default: None,
+                ..
+            },
+        ) = (before, &mut from[0])
+        {
+            arms.retain(|(_, body)| !gives_again(given, body));
+        }
+    }
+    block.retain(|s| !matches!(s, Stmt::Case { arms, default: None, .. } if arms.is_empty()));
+    block
+}
+
+/// Whether `body` only assigns what `given`, the statement before, has assigned: a number.
+fn gives_again(given: &Stmt, body: &[Stmt]) -> bool {
+    let is_comment = |s: &&Stmt| matches!(s, Stmt::Comment(_));
+    let mut rest = body.iter().filter(|s| !is_comment(s));
+    match (given, rest.next(), rest.next()) {
+        (
+            Stmt::Assign {
+                target: a,
+                part: p,
+                value: v,
+            },
+            Some(Stmt::Assign {
+                target: b,
+                part: q,
+                value: w,
+            }),
+            None,
+        ) => a == b && p == q && v.as_const().is_some() && v.as_const() == w.as_const(),
+        _ => false,
+    }
 }
 
 /// `x` and `n` of `if (x == n)` without `else`.

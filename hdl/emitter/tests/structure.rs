@@ -177,7 +177,7 @@ fn bits_that_nobody_needs_are_not_declared_in_any_module() {
     let emitted = chain(3, false);
     let cell = module(&emitted, "chain_cell");
     assert!(cell.contains("input wire [9:0] left"), "{cell}");
-    assert!(cell.contains("reg [9:0] age_q;"), "{cell}");
+    assert!(cell.contains("reg [9:0] value_q, age_q;"), "{cell}");
     assert!(!cell.contains("never_read"), "{cell}");
     assert!(cell.contains("age_q <= age_q + 10'd1;"), "{cell}");
     // The instance whose outputs nobody reads is gone, the leaf keeps its declared widths.

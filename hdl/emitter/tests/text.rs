@@ -276,3 +276,69 @@ fn a_note_about_a_port_that_does_not_exist_is_refused() {
         other => panic!("{other:?}"),
     }
 }
+
+/// A long table, most of it zeros, and a register of which some bits are cleared.
+#[derive(LogicBlock, Default)]
+struct Lookup {
+    pub clock: Signal<In, Clock>,
+    pub place: Signal<In, Bits<8>>,
+    pub word: Signal<In, Bits<16>>,
+    pub entry: Signal<Out, Bits<32>>,
+    pub rest: Signal<Out, Bits<16>>,
+    entry_register: DFF<Bits<32>>,
+    rest_register: DFF<Bits<16>>,
+    table: Vec<Constant<Bits<32>>>,
+}
+
+impl Logic for Lookup {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module lookup: Looks a number up.");
+        dff_setup!(self, clock, entry_register, rest_register);
+        self.entry_register.d.next = 0.into();
+        for i in 0..100 {
+            if self.place.val().index() == i {
+                comment!("about {i}");
+                self.entry_register.d.next = self.table[i].val();
+            }
+        }
+        self.rest_register.d.next = self.word.val();
+        if self.place.val().any() {
+            for i in 2..9 {
+                self.rest_register.d.next = self.rest_register.d.val().replace_bit(i, false);
+            }
+        }
+        self.entry.next = self.entry_register.q.val();
+        self.rest.next = self.rest_register.q.val();
+    }
+}
+
+fn lookup() -> String {
+    let entry = |n: u64| Constant::new(if n < 70 { n + 10 } else { 0 }.into());
+    let mut block = Lookup {
+        table: (0..100).map(entry).collect(),
+        ..Lookup::default()
+    };
+    block.connect_all();
+    let emitted = Emitter::new("lookup").emit(&block);
+    emitted.unwrap_or_else(|e| panic!("{e}")).text()
+}
+
+#[test]
+fn a_long_table_has_several_entries_in_a_line_and_none_for_what_holds_anyway() {
+    let text = lookup();
+    let line = "            8'd3: entry_q <= 32'd13;  8'd4: entry_q <= 32'd14;  \
+                8'd5: entry_q <= 32'd15; // about 3\n";
+    assert!(text.contains(line), "{text}");
+    assert!(text.contains("8'd69: "), "{text}");
+    assert!(!text.contains("8'd70: "), "{text}");
+}
+
+#[test]
+fn numbers_for_neighbouring_bits_are_given_at_once() {
+    let text = lookup();
+    assert!(
+        text.contains("if (|place) rest_q[8:2] <= 7'd0;"),
+        "{text}"
+    );
+}
