@@ -273,15 +273,15 @@ fn is_flip_flop(node: &Node) -> bool {
         return false;
     };
     let port = |name: &str, kind| node.atoms.iter().any(|a| a.name == name && a.kind == kind);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let text = words.join(" ");
+    let mut words = text.split_whitespace();
     node.children.is_empty()
         && node.atoms.len() == 3
         && port("d", AtomKind::InputParameter)
         && port("q", AtomKind::OutputParameter)
         && port("clock", AtomKind::InputParameter)
-        && text.starts_with("initial begin q = ")
-        && text.ends_with("'h0; end always @(posedge clock) begin q <= d; end")
+        && words.by_ref().take(4).eq(["initial", "begin", "q", "="])
+        && words.next().is_some_and(|value| value.ends_with("'h0;"))
+        && words.eq("end always @(posedge clock) begin q <= d; end".split(' '))
 }
 
 /// Takes the leading comments off.

@@ -6,6 +6,7 @@
 //! declared at all; a kind needs what any of its instances needs.
 
 use super::ir::*;
+use std::collections::BTreeSet;
 
 /// One flag per bit.
 pub(crate) type Bits = Vec<bool>;
@@ -39,21 +40,32 @@ pub(crate) fn demand(kinds: &[KindView]) -> Vec<Needs> {
             needs[kind][signal][..width].fill(true);
         }
     }
-    loop {
-        let mut changed = false;
-        for kind in (0..kinds.len()).rev().filter(|k| !kinds[*k].leaf) {
-            changed |= settle(kinds, kind, &mut needs);
-        }
-        if !changed {
-            return needs;
+    let mut open: Vec<bool> = kinds.iter().map(|k| !k.leaf).collect();
+    let mut parents: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); kinds.len()];
+    for (kind, view) in kinds.iter().enumerate() {
+        for instance in &view.ir.instances {
+            parents[instance.kind].insert(kind);
         }
     }
+    // Parents come behind their children.
+    while let Some(kind) = open.iter().rposition(|open| *open) {
+        open[kind] = false;
+        if settle(kinds, kind, &mut needs) {
+            parents[kind].iter().for_each(|&parent| open[parent] = true);
+        }
+        for child in ask_children(kinds, kind, &mut needs) {
+            open[child] = true;
+        }
+    }
+    needs
 }
 
-/// Local fixpoint of one kind, then its children's outputs.
+/// Local fixpoint of one kind; whether it needs more of its ports than before.
 fn settle(kinds: &[KindView], kind: usize, needs: &mut [Needs]) -> bool {
     let ir = kinds[kind].ir;
-    let mut changed = false;
+    let ports =
+        |needs: &Needs| -> Vec<Bits> { ir.ports.iter().map(|p| needs[*p].clone()).collect() };
+    let before = ports(&needs[kind]);
     loop {
         let mut own = std::mem::take(&mut needs[kind]);
         let mut pass = Pass {
@@ -82,11 +94,17 @@ fn settle(kinds: &[KindView], kind: usize, needs: &mut [Needs]) -> bool {
         pass.block(&ir.body);
         let again = pass.changed;
         needs[kind] = own;
-        changed |= again;
         if !again {
-            break;
+            return ports(&needs[kind]) != before;
         }
     }
+}
+
+/// Passes what a kind needs of its children on to them: those of which it is more than before.
+fn ask_children(kinds: &[KindView], kind: usize, needs: &mut [Needs]) -> BTreeSet<usize> {
+    let ir = kinds[kind].ir;
+    let own = std::mem::take(&mut needs[kind]);
+    let mut more = BTreeSet::new();
     for instance in &ir.instances {
         let child = &kinds[instance.kind];
         if child.leaf {
@@ -94,13 +112,15 @@ fn settle(kinds: &[KindView], kind: usize, needs: &mut [Needs]) -> bool {
         }
         for (port, &stub) in instance.ports.iter().enumerate() {
             let inner = child.ir.ports[port];
-            if child.ir.signals[inner].role == Role::Output {
-                let wanted = needs[kind][stub].clone();
-                changed |= merge(&mut needs[instance.kind][inner], &wanted);
+            if child.ir.signals[inner].role == Role::Output
+                && merge(&mut needs[instance.kind][inner], &own[stub])
+            {
+                more.insert(instance.kind);
             }
         }
     }
-    changed
+    needs[kind] = own;
+    more
 }
 
 /// An instance exists if somebody needs one of its outputs.
@@ -124,6 +144,14 @@ pub(crate) fn height(bits: &[bool]) -> usize {
     bits.iter().rposition(|b| *b).map_or(0, |top| top + 1)
 }
 
+/// Whether an assignment to `part` provides a needed bit.
+fn provides(part: &Part, need: &[bool]) -> bool {
+    match part {
+        Part::Bits { low, width } => need[*low..low + width].contains(&true),
+        Part::Whole | Part::Lane { .. } | Part::Variable { .. } => need.contains(&true),
+    }
+}
+
 /// The bits of `target` that an assignment to `part` provides.
 pub(crate) fn provided(part: &Part, need: &[bool]) -> Bits {
     match part {
@@ -141,7 +169,7 @@ pub(crate) fn block_is_live(block: &[Stmt], needs: &Needs) -> bool {
 pub(crate) fn is_needed(statement: &Stmt, needs: &Needs) -> bool {
     match statement {
         Stmt::Comment(_) | Stmt::Loop { .. } => false,
-        Stmt::Assign { target, part, .. } => provided(part, &needs[*target]).contains(&true),
+        Stmt::Assign { target, part, .. } => provides(part, &needs[*target]),
         Stmt::If { then, other, .. } => block_is_live(then, needs) || block_is_live(other, needs),
         Stmt::Case { arms, default, .. } => {
             arms.iter().any(|(_, b)| block_is_live(b, needs))

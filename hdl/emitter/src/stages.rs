@@ -43,8 +43,12 @@ pub(crate) fn take(
     arranged: &mut Arranged,
     uses: &mut Vec<Uses>,
 ) -> Vec<Placed> {
+    let mut reads = BTreeMap::new();
+    scalar
+        .iter()
+        .for_each(|s| note_reads(s, &mut Vec::new(), &mut reads));
     let mut out = Vec::new();
-    for array in fed_by_themselves(ir, packing, wires, scalar) {
+    for array in fed_by_themselves(ir, packing, wires, &reads) {
         let Role::Q(register) = ir.signals[array].role else {
             continue;
         };
@@ -63,31 +67,29 @@ pub(crate) fn take(
         arranged.clocked = rest;
         arranged.has_d.insert(register);
         arranged.staged.insert(array);
-        for (place, statement) in nexts {
-            let mut reads = BTreeSet::new();
-            statement.reads(&mut |s| {
-                reads.insert(s);
-            });
-            // A lane of its own: nothing combinational reads it.
-            let lane = ir.signals.len() + place + array * ir.signals.len();
-            uses.push((reads, BTreeSet::from([lane])));
+        let of_d = packing.places.iter().filter(|(_, (of, _))| *of == d);
+        let scalars: BTreeMap<usize, SignalId> = of_d.map(|(s, (_, low))| (*low, *s)).collect();
+        for (low, statement) in nexts {
+            let lane = scalars.get(&low);
+            let read = lane.and_then(|lane| reads.get(lane)).cloned();
+            uses.push((
+                read.unwrap_or_default(),
+                lane.copied().into_iter().collect(),
+            ));
             arranged.items.push(Item::Always(vec![statement]));
         }
     }
     out
 }
 
-/// Packed registers of which one lane decides over another's next value.
+/// Packed registers of which one lane decides over another's next value; `reads` says of scalars
+/// what decides over their next ones.
 fn fed_by_themselves(
     ir: &ModuleIr,
     packing: &Packing,
     wires: &Wires,
-    scalar: &[Stmt],
+    reads: &BTreeMap<SignalId, BTreeSet<SignalId>>,
 ) -> Vec<SignalId> {
-    let mut reads: BTreeMap<SignalId, BTreeSet<SignalId>> = BTreeMap::new();
-    scalar
-        .iter()
-        .for_each(|s| note_reads(s, &mut Vec::new(), &mut reads));
     let mut out = BTreeSet::new();
     for (scalar, (array, _)) in &packing.places {
         let Role::Q(_) = ir.signals[*scalar].role else {
@@ -151,12 +153,12 @@ fn note_reads(
     tests.truncate(before);
 }
 
-/// Stages, assignments of next values, and the clocked block without either.
+/// Stages, assignments of next values by their lowest bit, and the clocked block without either.
 type Taken = (Vec<Stage>, Vec<(usize, Stmt)>, Vec<Stmt>);
 
 fn lanes(ir: &ModuleIr, array: SignalId, d: SignalId, clocked: &[Stmt]) -> Option<Taken> {
     let form = ir.signals[array].lanes?;
-    let mut bodies: Vec<Vec<Stmt>> = vec![Vec::new(); form.count];
+    let mut bodies: BTreeMap<usize, Vec<Stmt>> = BTreeMap::new();
     let mut rest = Vec::new();
     let (mut waiting, mut comments) = (Vec::new(), Vec::new());
     for statement in clocked {
@@ -169,25 +171,29 @@ fn lanes(ir: &ModuleIr, array: SignalId, d: SignalId, clocked: &[Stmt]) -> Optio
             true => own = true,
             false => other = true,
         });
-        if own {
-            for (lane, body) in bodies.iter_mut().enumerate() {
-                body.extend(only(statement, d, Some(lane * form.width), form.width)?);
-            }
-        }
         match own && !other {
             true => comments.append(&mut waiting),
             false => rest.extend(waiting.drain(..).map(Stmt::Comment)),
         }
+        if !own {
+            rest.push(statement.clone());
+            continue;
+        }
+        let parts = split(std::slice::from_ref(statement), d, form.width)?;
+        for (low, more) in parts.own {
+            bodies.entry(low).or_default().extend(more);
+        }
         if other {
-            rest.extend(only(statement, d, None, form.width)?);
+            rest.extend(parts.rest);
         }
     }
     rest.extend(waiting.into_iter().map(Stmt::Comment));
     let base = ir.signals[array].name.trim_end_matches("_q").to_string();
     let mut nexts = Vec::new();
     let mut stages = Vec::new();
-    for (lane, mut body) in bodies.into_iter().enumerate() {
+    for lane in 0..form.count {
         let low = lane * form.width;
+        let mut body = bodies.remove(&low)?;
         let mut values = Vec::new();
         body.iter_mut().for_each(|s| take_values(s, &mut values));
         let [value] = &mut values[..] else {
@@ -200,7 +206,7 @@ fn lanes(ir: &ModuleIr, array: SignalId, d: SignalId, clocked: &[Stmt]) -> Optio
             width: form.width,
         };
         nexts.push((
-            lane,
+            low,
             Stmt::Assign {
                 target: d,
                 part,
@@ -216,65 +222,71 @@ fn lanes(ir: &ModuleIr, array: SignalId, d: SignalId, clocked: &[Stmt]) -> Optio
             comments: std::mem::take(&mut comments),
         });
     }
-    Some((stages, nexts, rest))
+    // Bits across lanes are left.
+    bodies.is_empty().then_some((stages, nexts, rest))
 }
 
-/// The part of a statement that assigns the lane of `d` at `low`, whole; or, with `None`, what
-/// assigns other signals. `None` as a result if lanes are not assigned one by one.
-fn only(statement: &Stmt, d: SignalId, low: Option<usize>, width: usize) -> Option<Vec<Stmt>> {
-    let within = |block: &[Stmt]| -> Option<Vec<Stmt>> {
-        let parts: Option<Vec<Vec<Stmt>>> = block.iter().map(|s| only(s, d, low, width)).collect();
-        Some(parts?.concat())
-    };
-    let keep = match statement {
-        Stmt::Comment(_) => low.is_none().then(|| statement.clone()),
-        Stmt::Loop { .. } => return None,
-        Stmt::Assign {
-            target,
-            part,
-            value,
-        } => match (low, *target == d) {
-            (None, true) | (Some(_), false) => None,
-            (None, false) => Some(statement.clone()),
-            (Some(low), true) => match part {
-                Part::Bits {
-                    low: at,
-                    width: bits,
-                } if *bits == width => (*at == low).then(|| Stmt::Assign {
-                    target: d,
-                    part: Part::Whole,
-                    value: value.clone(),
-                }),
+/// A block, lane by lane of `d` (by their lowest bits), and what assigns other signals.
+#[derive(Default)]
+struct Parts {
+    own: BTreeMap<usize, Vec<Stmt>>,
+    rest: Vec<Stmt>,
+}
+
+/// `block` in parts; `None` if lanes, `width` bits each, are not assigned one by one.
+fn split(block: &[Stmt], d: SignalId, width: usize) -> Option<Parts> {
+    let mut out = Parts::default();
+    for statement in block {
+        match statement {
+            Stmt::Loop { .. } => return None,
+            Stmt::Assign {
+                target,
+                part,
+                value,
+            } if *target == d => match part {
+                Part::Bits { low, width: bits } if *bits == width => {
+                    out.own.entry(*low).or_default().push(Stmt::Assign {
+                        target: d,
+                        part: Part::Whole,
+                        value: value.clone(),
+                    });
+                }
                 _ => return None,
             },
-        },
-        Stmt::If { test, then, other } => {
-            let (then, other) = (within(then)?, within(other)?);
-            match (then.is_empty(), other.is_empty()) {
-                (true, true) => None,
-                (true, false) => Some(Stmt::If {
-                    test: test.clone().inverted(),
-                    then: other,
-                    other: then,
-                }),
-                _ => Some(Stmt::If {
-                    test: test.clone(),
-                    then,
-                    other,
-                }),
+            Stmt::If { test, then, other } => {
+                let (then, mut other) = (split(then, d, width)?, split(other, d, width)?);
+                for (low, then) in then.own {
+                    let other = other.own.remove(&low).unwrap_or_default();
+                    let body = out.own.entry(low).or_default();
+                    body.extend(conditional(test, then, other));
+                }
+                for (low, other) in other.own {
+                    let body = out.own.entry(low).or_default();
+                    body.extend(conditional(test, Vec::new(), other));
+                }
+                out.rest.extend(conditional(test, then.rest, other.rest));
+            }
+            Stmt::Comment(_) | Stmt::Assign { .. } | Stmt::Case { .. } => {
+                let mut writes = false;
+                statement.writes(&mut |s| writes |= s == d);
+                if writes {
+                    return None;
+                }
+                out.rest.push(statement.clone());
             }
         }
-        Stmt::Case { .. } => {
-            let mut writes = false;
-            statement.writes(&mut |s| writes |= s == d);
-            match (writes, low) {
-                (true, _) => return None,
-                (false, None) => Some(statement.clone()),
-                (false, Some(_)) => None,
-            }
-        }
+    }
+    Some(out)
+}
+
+/// `if (test) then else other`, if there is anything in it.
+fn conditional(test: &Expr, then: Vec<Stmt>, other: Vec<Stmt>) -> Option<Stmt> {
+    let (test, then, other) = match (then.is_empty(), other.is_empty()) {
+        (true, true) => return None,
+        (true, false) => (test.clone().inverted(), other, then),
+        _ => (test.clone(), then, other),
     };
-    Some(keep.into_iter().collect())
+    Some(Stmt::If { test, then, other })
 }
 
 /// The values that are assigned and are no constants.

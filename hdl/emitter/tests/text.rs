@@ -337,8 +337,5 @@ fn a_long_table_has_several_entries_in_a_line_and_none_for_what_holds_anyway() {
 #[test]
 fn numbers_for_neighbouring_bits_are_given_at_once() {
     let text = lookup();
-    assert!(
-        text.contains("if (|place) rest_q[8:2] <= 7'd0;"),
-        "{text}"
-    );
+    assert!(text.contains("if (|place) rest_q[8:2] <= 7'd0;"), "{text}");
 }
