@@ -141,7 +141,7 @@ impl Declarations {
         let (head, family) = (head(kind, signal), family(&signal.path));
         // Lanes of one family share a line, and so do neighbours of one form.
         let same = |g: &Group| family.is_some() && g.family == family && g.head == head;
-        let plain = family.is_none() && signal.lanes.is_none();
+        let plain = family.is_none();
         let last = self.groups.len().wrapping_sub(1);
         let joins = |(at, g): (usize, &Group)| {
             let follows = at == last && plain && g.plain && g.head == head;
