@@ -5,7 +5,7 @@ use super::ir::{Affine, LoopId};
 use super::module::Labels;
 use super::print::Printer;
 use super::stages::Stage;
-use super::text::comment;
+use super::text::{LINE, comment};
 use std::fmt::Write;
 
 /// Gives loops over children their variables and the names of their blocks.
@@ -200,17 +200,15 @@ fn register(stage: &Stage, printer: &Printer, indent: usize, out: &mut String) {
     let _ = writeln!(out, "{pad}reg{range} q;");
     let next = printer.lane(stage.next, &low, width);
     let lane = printer.lane(stage.array, &low, width);
-    let _ = writeln!(out, "{pad}wire{range} d = {next};");
     let _ = writeln!(out, "{pad}assign {lane} = q;");
     let mut text = String::new();
-    printer.locally("q", (stage.next, "d"), || {
+    printer.locally("q", (stage.next, &next), || {
         printer.block(&stage.body, "<=", indent + 1, &mut text);
     });
-    match text.matches(';').count() {
-        1 if text.lines().count() == 1 => {
-            let _ = writeln!(out, "{pad}always @(posedge clock) {}", text.trim());
-        }
-        _ => {
+    let short = format!("{pad}always @(posedge clock) {}", text.trim());
+    match text.lines().count() == 1 && short.len() <= LINE {
+        true => out.push_str(&format!("{short}\n")),
+        false => {
             let _ = writeln!(out, "{pad}always @(posedge clock) begin\n{text}{pad}end");
         }
     }

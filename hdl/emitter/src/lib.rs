@@ -175,7 +175,7 @@ use names::Naming;
 use rust_hdl::prelude::Block;
 
 /// Prints `top` as module `top_name` and what it contains as modules `<top_name>_<name>`;
-/// `header` (lines without comment marks) opens every file.
+/// `header` (lines without comment marks) opens the top's file, its first line every file.
 ///
 /// # Errors
 /// See [`EmitError`]: a construct whose Verilog would not mean what the Rust says.
@@ -203,7 +203,7 @@ impl Emitter {
         }
     }
 
-    /// Lines of the comment that opens every file.
+    /// Lines of the comment that opens the top's file; the first one opens every file.
     pub fn header(mut self, header: &str) -> Self {
         self.header = header.to_string();
         self

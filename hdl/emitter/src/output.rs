@@ -69,7 +69,7 @@ pub struct Module {
 pub struct Emitted {
     /// The modules; names are unique.
     pub modules: Vec<Module>,
-    /// Comment lines that open every file.
+    /// Comment lines that open the top's file, the first of them every file.
     pub header: String,
 }
 
@@ -82,27 +82,16 @@ impl Emitted {
     /// Everything as one text, the same bytes for the same design.
     pub fn text(&self) -> String {
         let modules: Vec<&str> = self.modules.iter().map(|m| m.text.as_str()).collect();
-        self.file(&modules.join("\n"))
+        file(self.header.lines(), &modules.join("\n"))
     }
 
-    /// The file `<name>.v` of one module.
+    /// The file `<name>.v` of one module. The top's opens with the whole header, others with its
+    /// first line.
     pub fn module_file(&self, module: &Module) -> String {
-        self.file(&module.text)
-    }
-
-    fn file(&self, body: &str) -> String {
-        let mut out = String::new();
-        for line in self.header.lines() {
-            out.push_str(format!("// {line}").trim_end());
-            out.push('\n');
+        match module.name == self.top().name {
+            true => file(self.header.lines(), &module.text),
+            false => file(self.header.lines().take(1), &module.text),
         }
-        if !self.header.is_empty() {
-            out.push('\n');
-        }
-        out.push_str("`default_nettype none\n\n");
-        out.push_str(body);
-        out.push_str("\n`default_nettype wire\n");
-        out
     }
 
     /// Writes `<module>.v` for every module and `<top>.f`, the list of these files, into `dir`.
@@ -119,6 +108,20 @@ impl Emitted {
         }
         write(dir, &format!("{}.f", self.top().name), &list)
     }
+}
+
+fn file<'a>(header: impl Iterator<Item = &'a str>, body: &str) -> String {
+    let comments: Vec<String> = header
+        .map(|line| format!("// {line}").trim_end().to_string() + "\n")
+        .collect();
+    let mut out = comments.concat();
+    if comments.len() > 1 {
+        out.push('\n');
+    }
+    out.push_str("`default_nettype none\n\n");
+    out.push_str(body);
+    out.push_str("`default_nettype wire\n");
+    out
 }
 
 /// Writes under a temporary name first, so that a reader never sees half a file.

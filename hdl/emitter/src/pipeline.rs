@@ -175,7 +175,7 @@ impl Design {
         kinds.filter(|k| !elsewhere(k)).collect()
     }
 
-    /// Lines of the comment that opens every file.
+    /// Lines of the comment that opens the top's file; the first one opens every file.
     pub fn header(&self) -> &str {
         &self.header
     }
