@@ -82,15 +82,15 @@ impl Emitted {
     /// Everything as one text, the same bytes for the same design.
     pub fn text(&self) -> String {
         let modules: Vec<&str> = self.modules.iter().map(|m| m.text.as_str()).collect();
-        file(self.header.lines(), &modules.join("\n"))
+        file(self.header.lines(), "\n", &modules.join("\n"))
     }
 
     /// The file `<name>.v` of one module. The top's opens with the whole header, others with its
     /// first line.
     pub fn module_file(&self, module: &Module) -> String {
         match module.name == self.top().name {
-            true => file(self.header.lines(), &module.text),
-            false => file(self.header.lines().take(1), &module.text),
+            true => file(self.header.lines(), "\n", &module.text),
+            false => file(self.header.lines().take(1), "", &module.text),
         }
     }
 
@@ -110,13 +110,12 @@ impl Emitted {
     }
 }
 
-fn file<'a>(header: impl Iterator<Item = &'a str>, body: &str) -> String {
-    let comments: Vec<String> = header
-        .map(|line| format!("// {line}").trim_end().to_string() + "\n")
-        .collect();
-    let mut out = comments.concat();
-    if comments.len() > 1 {
-        out.push('\n');
+/// A file of Verilog; `gap` stands between its header and what follows.
+fn file<'a>(header: impl Iterator<Item = &'a str>, gap: &str, body: &str) -> String {
+    let comments = header.map(|line| format!("// {line}").trim_end().to_string() + "\n");
+    let mut out: String = comments.collect();
+    if !out.is_empty() {
+        out.push_str(gap);
     }
     out.push_str("`default_nettype none\n\n");
     out.push_str(body);

@@ -167,6 +167,23 @@ fn instance_names_say_where_they_sit_and_no_name_has_a_dollar() {
 }
 
 #[test]
+fn the_tops_file_opens_with_the_whole_header_and_others_with_its_first_line() {
+    let mut emitted = chain(3, true);
+    emitted.header = "made by a test\n\n    depth = 3\n".into();
+    let [top, below] = [0, 1].map(|n| emitted.module_file(&emitted.modules[n]));
+    let whole = "// made by a test\n//\n//     depth = 3\n\n`default_nettype none\n";
+    assert!(top.starts_with(whole), "{top}");
+    assert!(
+        below.starts_with("// made by a test\n`default_nettype none\n"),
+        "{below}"
+    );
+    assert!(
+        below.ends_with("endmodule\n`default_nettype wire\n"),
+        "{below}"
+    );
+}
+
+#[test]
 fn the_same_design_gives_the_same_bytes() {
     assert_eq!(chain(3, true).text(), chain(3, true).text());
     assert_ne!(chain(3, true).text(), chain(4, true).text());
