@@ -4,6 +4,7 @@ use super::error::{EmitError, Place};
 use super::names::base_name;
 use rust_hdl::prelude::*;
 use std::collections::HashMap;
+use std::fmt::Write;
 
 /// A signal or constant as the block declares it.
 #[derive(Debug, Clone)]
@@ -190,6 +191,8 @@ pub(crate) fn collect<B: Block>(top: &B, top_name: &str) -> Result<Vec<RawKind>,
 struct Interner {
     kinds: Vec<RawKind>,
     known: HashMap<String, usize>,
+    /// What tells a kind from others; one place for all.
+    key: String,
     used: HashMap<String, usize>,
 }
 
@@ -236,8 +239,13 @@ impl Interner {
         notes
             .check(&node.atoms)
             .map_err(|(field, r)| place.refuse(&field, r))?;
-        let key = format!("{notes:?}{:?}{registers:?}{children:?}{code:?}", node.atoms);
-        if let Some(&known) = self.known.get(&key) {
+        self.key.clear();
+        let _ = write!(
+            self.key,
+            "{notes:?}{:?}{registers:?}{children:?}{code:?}",
+            node.atoms
+        );
+        if let Some(&known) = self.known.get(&self.key) {
             return Ok(known);
         }
         let title = notes.name.clone().unwrap_or_else(|| base_name(&node.name));
@@ -252,7 +260,7 @@ impl Interner {
             children,
             code,
         });
-        self.known.insert(key, self.kinds.len() - 1);
+        self.known.insert(self.key.clone(), self.kinds.len() - 1);
         Ok(self.kinds.len() - 1)
     }
 

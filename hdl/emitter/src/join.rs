@@ -13,6 +13,7 @@ pub(crate) fn join(block: Vec<Stmt>, signals: &[Signal], blocking: bool) -> Vec<
         blocking,
         out: Vec::with_capacity(block.len()),
         open: BTreeMap::new(),
+        taken: BTreeMap::new(),
         readers: BTreeMap::new(),
     };
     for statement in block {
@@ -30,6 +31,8 @@ struct Joiner<'a> {
     out: Vec<Vec<Stmt>>,
     /// Places in `out` of the assignments to an array that may still be joined.
     open: BTreeMap<SignalId, Vec<usize>>,
+    /// Their bits: from, to. None is assigned twice.
+    taken: BTreeMap<SignalId, BTreeMap<usize, usize>>,
     /// Signal -> arrays whose open assignments read it.
     readers: BTreeMap<SignalId, BTreeSet<SignalId>>,
 }
@@ -81,19 +84,16 @@ impl Joiner<'_> {
             }
         }
         if let Some(array) = piece {
-            let overlaps = |at: &&usize| {
-                let before = self.out[**at].first().and_then(bits);
-                let (Some((low, width)), Some((new, more))) = (before, bits(&statement)) else {
-                    return false;
-                };
-                low < new + more && new < low + width
-            };
-            if self
-                .open
-                .get(&array)
-                .is_some_and(|at| at.iter().any(|a| overlaps(&a)))
-            {
-                self.close(array);
+            if let Some((low, width)) = bits(&statement) {
+                let below = self.taken.get(&array).and_then(|taken| {
+                    let (_, end) = taken.range(..low + width).next_back()?;
+                    Some(*end)
+                });
+                if below.is_some_and(|end| end > low) {
+                    self.close(array);
+                }
+                let taken = self.taken.entry(array).or_default();
+                taken.insert(low, low + width);
             }
             self.open.entry(array).or_default().push(self.out.len());
         }
@@ -120,6 +120,7 @@ impl Joiner<'_> {
     }
 
     fn close(&mut self, array: SignalId) {
+        self.taken.remove(&array);
         let Some(mut pieces) = self.open.remove(&array) else {
             return;
         };
