@@ -105,6 +105,8 @@
 //! self.y.next = 0.into();
 //! for i in 0..self._lanes { if self.sel.val().index() == i { self.y.next = self.lane[i].val(); } }
 //! ```
+//! What gives the default's number again is no arm. Of a long table of numbers several stand in a
+//! line, with the comment of the first.
 //!
 //! **State machines:** `#[derive(LogicState)] enum State`, `DFF<State>`,
 //! `match self.state.q.val() { State::Idle => { .. } _ => { .. } }`; `match self.op.val().index() { 0 => .., _ => .. }`
