@@ -1,4 +1,4 @@
-//! The accelerator, described in rust-hdl, and the emitter that prints it as Verilog.
+//! The accelerator, described in rust-hdl; `brownout-emitter` prints it as Verilog.
 //!
 //! This crate knows the specification (`brownout-spec`) and nothing about training
 //! or simulation.
@@ -9,7 +9,6 @@ pub mod board;
 pub mod buffer;
 pub mod column;
 pub mod control;
-pub mod emit;
 mod fixed;
 pub mod generate;
 pub mod host;
@@ -17,6 +16,8 @@ pub mod memory;
 pub mod weight;
 
 pub use board::generate_board;
+pub use brownout_emitter as emit;
+pub(crate) use brownout_emitter::comment;
 pub use generate::{GenerateError, generate};
 
 /// Widths that the RTL states in its types are the specification's.

@@ -6,7 +6,6 @@
 //! form that Yosys, Vivado and Quartus infer as simple dual-port block RAM.
 
 use rust_hdl::prelude::*;
-use std::fmt::Write;
 
 /// Up to this depth a memory need not be block RAM.
 const SMALL_DEPTH: usize = 64;
@@ -111,28 +110,20 @@ impl<const W: usize> Logic for Memory<W> {
              // uses read_address[{top}:0]\n\
              // uses write_address[{top}:0]\n\
              (* {block}ramstyle = \"no_rw_check\", no_rw_check *)\n\
-             reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\nalways @(posedge clock) begin\n"
+             reg [{word}:0] cells [0:{last}];\nreg [{word}:0] read_word;\n\n"
         );
-        for lane in 0..lanes {
-            let slice = match lanes {
-                1 => String::new(),
-                _ => format!("[{}:{}]", W * lane + W - 1, W * lane),
-            };
-            writeln!(
-                text,
-                "    if (write_enable_{lane}) cells[write_address]{slice} <= write_data_{lane};"
-            )
-            .expect("writing to a string cannot fail");
-        }
+        text.push_str(&match lanes {
+            1 => "always @(posedge clock) begin\n    if (write_enable) cells[write_address] <= write_data;\n"
+                .to_string(),
+            _ => format!(
+                "always @(posedge clock) begin : port_registers\n    integer i;\n    \
+                 for (i = 0; i < {lanes}; i = i + 1) begin\n        \
+                 if (write_enable[i]) cells[write_address][{W}*i +: {W}] <= write_data[{W}*i +: {W}];\n    \
+                 end\n"
+            ),
+        });
         text.push_str("    if (read_enable) read_word <= cells[read_address];\nend\n\n");
-        for lane in 0..lanes {
-            let slice = match lanes {
-                1 => String::new(),
-                _ => format!("[{}:{}]", W * lane + W - 1, W * lane),
-            };
-            writeln!(text, "assign read_data_{lane} = read_word{slice};")
-                .expect("writing to a string cannot fail");
-        }
+        text.push_str("assign read_data = read_word;\n");
         Verilog::Custom(text)
     }
 }

@@ -1,5 +1,6 @@
 //! The array in Verilator against a matrix product, tiles back to back.
 
+#[path = "../emitter/tests/bench/mod.rs"]
 mod bench;
 
 use bench::{Bench, lanes};

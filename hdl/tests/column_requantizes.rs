@@ -1,5 +1,6 @@
 //! The columns in Verilator against the specification's integer arithmetic.
 
+#[path = "../emitter/tests/bench/mod.rs"]
 mod bench;
 
 use bench::{Bench, lanes};

@@ -70,11 +70,22 @@ fn there_is_one_module_per_kind_and_no_dollar_in_a_name() {
             "two names for one text"
         );
         assert!(names.iter().all(|n| !n.contains('$')));
-        let cells = emitted.text().matches("brownout_pe pe_").count();
+        let array = emitted
+            .modules
+            .iter()
+            .find(|m| m.name == "brownout_array")
+            .unwrap();
+        let is_cell = |place: &&(String, String)| place.1.ends_with("].pe");
         assert_eq!(
-            cells,
+            array.places.iter().filter(is_cell).count(),
             c.rows * c.columns,
-            "one instance per cell, all of one kind"
+            "one instance per cell"
+        );
+        let text = emitted.text();
+        assert_eq!(
+            text.matches("brownout_pe pe (").count(),
+            1,
+            "all of one kind, in one loop"
         );
     }
 }
@@ -121,4 +132,33 @@ fn nothing_of_the_fault_emulation_is_left_when_it_is_not_built_in() {
         assert!(has(&with), "{word}");
         assert!(!has(&without), "{word}");
     }
+}
+
+#[test]
+fn the_array_in_the_readme_is_the_emitted_one() {
+    let read = |path: &str| {
+        let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let default = Configuration::from_toml(&read("sw/cli/configurations/default.toml"))
+        .expect("the default configuration is valid");
+    let emitted = generate(&default).expect("the default configuration is emitted");
+    let array = emitted.modules.iter().find(|m| m.name == "brownout_array");
+    let readme = read("README.md");
+    let shown = readme.split_once("```verilog\n").map(|(_, rest)| rest);
+    let shown = shown.and_then(|rest| rest.split_once("```"));
+    assert_eq!(
+        shown.expect("the README shows a module").0,
+        array.expect("an accelerator has an array").text
+    );
+}
+
+#[test]
+fn an_accelerator_of_64_rows_and_columns_has_few_lines_and_its_array_fewer() {
+    let large = configuration(64, 64, CodeName::Inplace64_57, WeightBits::Eight);
+    let emitted = generate(&large).expect("the configuration is valid");
+    let array = emitted.modules.iter().find(|m| m.name == "brownout_array");
+    let array = array.expect("an accelerator has an array");
+    assert!(emitted.text().lines().count() <= 6_000);
+    assert!(emitted.module_file(array).lines().count() <= 250);
 }

@@ -1,5 +1,6 @@
 //! The Verilog of each leaf against its Rust description, on random stimuli.
 
+#[path = "../emitter/tests/bench/mod.rs"]
 mod bench;
 
 use bench::{Bench, lanes};

@@ -1,5 +1,6 @@
 //! The decoder of every code in Verilator against the specification's.
 
+#[path = "../emitter/tests/bench/mod.rs"]
 mod bench;
 mod words;
 

@@ -1,6 +1,7 @@
 //! The fault pipeline in Verilator against the specification's fault function.
 
 #[allow(dead_code)] // no port here has lanes
+#[path = "../emitter/tests/bench/mod.rs"]
 mod bench;
 mod words;
 

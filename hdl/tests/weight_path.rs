@@ -1,5 +1,6 @@
 //! The weight path in Verilator: words in order and in time, events, restarts.
 
+#[path = "../emitter/tests/bench/mod.rs"]
 mod bench;
 #[allow(dead_code)] // ports of 72 bits are inside
 mod words;

@@ -1,6 +1,7 @@
 //! The voltage ROM in Verilator against the specification's.
 
 #[allow(dead_code)] // no port here has lanes
+#[path = "../emitter/tests/bench/mod.rs"]
 mod bench;
 
 use bench::Bench;

@@ -5,6 +5,9 @@
 
 use brownout_hdl::emit::Emitted;
 
+/// Stands for what is replaced.
+const ORIGINAL: &str = "@";
+
 /// One change of one module.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -36,6 +39,23 @@ impl Change {
             before: format!(" {name} <= "),
             after: ";",
             instead: instead.into(),
+        }
+    }
+
+    /// Gives lane `lane` of an array something else in the loop over its lanes of `width` bits;
+    /// `assigned` is ` =` or ` <=`.
+    pub fn lane(
+        module: &'static str,
+        (array, width): (&str, usize),
+        assigned: &str,
+        lane: usize,
+        instead: &str,
+    ) -> Self {
+        Self {
+            module,
+            before: format!("{array}[{width} * i +: {width}]{assigned} "),
+            after: ";",
+            instead: format!("(i == {lane}) ? ({instead}) : ({ORIGINAL})"),
         }
     }
 
@@ -72,6 +92,7 @@ impl Change {
             self.instead,
             "the change changes nothing"
         );
-        module.text.replace_range(range, &self.instead);
+        let instead = self.instead.replace(ORIGINAL, &module.text[range.clone()]);
+        module.text.replace_range(range, &instead);
     }
 }

@@ -141,7 +141,7 @@ fn a_swap_one_cycle_early_is_found() {
 
 #[test]
 fn a_padding_lane_that_is_written_without_being_zeroed_is_found() {
-    let change = Change::wire("writer", "unplaced_5", "activation_5");
+    let change = Change::lane("writer", ("unplaced", 8), " =", 5, "activation[8 * i +: 8]");
     let mismatch = find(&in_place(), &[change]);
     // The row mask hides it from everything but the padding lane itself.
     assert_eq!(mismatch.difference, Difference::Activation);
@@ -156,8 +156,8 @@ fn a_padding_lane_that_is_read_without_being_zeroed_is_found() {
     let wide_words = configuration(8, 4, WeightBits::Four, CodeName::None);
     let changes: Vec<_> = (4..8)
         .map(|row| {
-            let instead = format!("inside_q ? source_lane_{row} : 8'd0");
-            Change::register("activation_buffers", &format!("row_{row}_q"), instead)
+            let instead = "inside_q ? source_lane[8 * i +: 8] : 8'd0";
+            Change::lane("activation_buffers", ("row_q", 8), " <=", row, instead)
         })
         .collect();
     find(&wide_words, &changes);
@@ -280,7 +280,7 @@ fn a_weight_that_stays_in_the_shadow_of_a_swap_is_found() {
 fn lanes_of_a_word_behind_its_group_that_are_multiplied_are_found() {
     find(
         &in_place(),
-        &[Change::wire("weight_spread", "behind_0", "7'd8")],
+        &[Change::wire("weight_spread", "behind", "7'd8")],
     );
 }
 
@@ -295,38 +295,38 @@ fn with_zero_points() -> Configuration {
 
 /// A lane, sign-extended to nine bits.
 fn stored(lane: &str) -> String {
-    format!("{{{{1{{{lane}[7]}}}}, {lane}}}")
+    format!("{{{{1{{{lane}[8 * i + 7]}}}}, {lane}[8 * i +: 8]}}")
 }
 
 #[test]
 fn a_zero_point_that_is_not_taken_off_is_found() {
-    let change = Change::wire(
-        "activation_buffers",
-        "source_value_2",
-        stored("source_lane_2"),
-    );
+    let array = ("source_value", 9);
+    let change = Change::lane("activation_buffers", array, " =", 2, &stored("source_lane"));
     find(&with_zero_points(), &[change]);
-    let change = Change::wire(
+    let array = ("operand_value", 9);
+    let change = Change::lane(
         "activation_buffers",
-        "operand_value_3",
-        stored("operand_lane_3"),
+        array,
+        " =",
+        3,
+        &stored("operand_lane"),
     );
     find(&with_zero_points(), &[change]);
 }
 
 #[test]
 fn a_zero_point_that_is_taken_off_padding_or_lanes_beyond_the_channels_is_found() {
-    let padding = "row_used_late_1_q ? (inside_late_q ? source_value_1 : -source_zero_wide) : 9'd0";
-    let beyond = "inside_late_q ? source_value_3 : 9'd0";
+    let padding = "row_used_late_q[i] ? (inside_late_q ? source_value[9 * i +: 9] : -source_zero_wide) : 9'd0";
+    let beyond = "inside_late_q ? source_value[9 * i +: 9] : 9'd0";
     let pooled = Change {
         module: "activation_buffers",
-        before: "if (column_used_late_2_q) operand_2_q <= ".into(),
+        before: "if (column_used_late_q[i]) operand_q[9 * i +: 9] <= ".into(),
         after: ";",
-        instead: "operand_value_2; else operand_2_q <= -operand_zero_wide".into(),
+        instead: "operand_value[9 * i +: 9]; else if (i == 2) operand_q[9 * i +: 9] <= -operand_zero_wide".into(),
     };
     for change in [
-        Change::register("activation_buffers", "row_1_q", padding),
-        Change::register("activation_buffers", "row_3_q", beyond),
+        Change::lane("activation_buffers", ("row_q", 9), " <=", 1, padding),
+        Change::lane("activation_buffers", ("row_q", 9), " <=", 3, beyond),
     ] {
         find(&with_zero_points(), &[change]);
     }
@@ -337,15 +337,13 @@ fn a_zero_point_that_is_taken_off_padding_or_lanes_beyond_the_channels_is_found(
 #[test]
 fn padding_that_wins_a_maximum_of_differences_is_found() {
     // Zero is greater than a difference that is negative.
-    let changes: Vec<_> = (0..8)
-        .map(|column| Change {
-            module: "activation_buffers",
-            before: format!("operand_{column}_q <= 9'd2"),
-            after: ";",
-            instead: "56 & 9'd0".into(),
-        })
-        .collect();
-    find_by(&with_zero_points(), &changes, &[Focus::MaxPool]);
+    let change = Change {
+        module: "activation_buffers",
+        before: "operand_q[9 * i +: 9] <= 9'd2".into(),
+        after: ";",
+        instead: "56 & 9'd0".into(),
+    };
+    find_by(&with_zero_points(), &[change], &[Focus::MaxPool]);
 }
 
 #[test]
@@ -366,7 +364,7 @@ fn a_table_that_is_read_by_an_index_of_the_wrong_sign_is_found() {
 fn a_wrong_table_or_one_without_a_pointwise_layer_is_found() {
     let first = Change::wire("column", "first_entry", "9'd0");
     find_by(&with_zero_points(), &[first], &[Focus::Pointwise]);
-    let always = Change::register("column", "looked_up_q", "tables_read_data_0");
+    let always = Change::register("column", "looked_up_q", "tables_read_data");
     find(&with_zero_points(), &[always]);
 }
 
@@ -386,8 +384,12 @@ fn spoil_collisions(emitted: &mut Emitted, since: usize) {
             continue;
         }
         assert!(module.text.contains(READ), "{}", module.text);
-        let lanes = (0..).take_while(|lane| module.text.contains(&format!("write_data_{lane};")));
-        let lanes = lanes.count();
+        let lanes = module.ports.iter().find(|p| p.name == "write_enable");
+        let lanes = lanes.expect("a memory is written").width;
+        let write_enable = |lane: usize| match lanes {
+            1 => "write_enable".to_owned(),
+            _ => format!("write_enable[{lane}]"),
+        };
         let word: usize = module
             .text
             .split_once("reg [")
@@ -395,19 +397,23 @@ fn spoil_collisions(emitted: &mut Emitted, since: usize) {
             .and_then(|(top, _)| top.parse().ok())
             .expect("the word's width stands in its declaration");
         let bits = (word + 1) / lanes;
-        let (address, enable) = match since {
-            0 => ("write_address", "write_enable_"),
-            _ => ("late_address", "late_enable_"),
+        let address = match since {
+            0 => "write_address",
+            _ => "late_address",
         };
         let mut spoil = String::from(READ);
         for lane in 0..lanes {
             let slice = format!("[{}:{}]", bits * lane + bits - 1, bits * lane);
+            let enable = match since {
+                0 => write_enable(lane),
+                _ => format!("late_enable_{lane}"),
+            };
             spoil += &format!(
-                "    if (read_enable && {enable}{lane} && read_address == {address})\n        \
+                "    if (read_enable && {enable} && read_address == {address})\n        \
                  read_word{slice} <= ~cells[read_address]{slice};\n"
             );
             if since > 0 {
-                spoil += &format!("    late_enable_{lane} <= write_enable_{lane};\n");
+                spoil += &format!("    late_enable_{lane} <= {};\n", write_enable(lane));
             }
         }
         if since > 0 {

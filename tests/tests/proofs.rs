@@ -184,10 +184,10 @@ fn a_memory_of_which_only_some_words_are_looked_at_is_its_description_and_a_wron
 fn a_memory_that_writes_unasked_or_reads_what_it_writes_is_rejected() {
     let cut = cut(&small_memories(), "memory_5x2x32");
     let content = memory::content(&cut);
-    let unasked = cut.replace("if (write_enable_0) ", "");
+    let unasked = cut.replace("if (write_enable[i]) ", "");
     content.reject(&unasked, &["old", "merged"]);
     // Blocking assignments come before the read of the same clock.
-    let through = cut.replace("<= write_data_1", "= write_data_1");
+    let through = cut.replace("<= write_data[", "= write_data[");
     content.reject(&through, &["old", "merged"]);
     let restless = cut.replace("if (read_enable) ", "");
     content.reject(&restless, &["still"]);
@@ -381,12 +381,10 @@ fn a_stage_of_the_fault_emulation_moves_only_for_a_word_that_may_be_disturbed() 
     let cut = Cut::find(&design, "fault_pipeline").expect("a fault pipeline");
     let (shown, theorem) = clearing::stages(&cut).expect("claims");
     theorem.prove(&shown);
-    let always = shown.replace("enable_7 = word_valid_6_q && ", "enable_7 = ");
+    let enabled = "= word_valid_q[i - 1] && disturbs";
+    let always = shown.replace(enabled, "= disturbs");
     theorem.reject(&always, &["empty"]);
-    let without = shown.replace(
-        "enable_7 = word_valid_6_q && disturbs",
-        "enable_7 = word_valid_6_q",
-    );
+    let without = shown.replace(enabled, "= word_valid_q[i - 1]");
     theorem.reject(&without, &["idle"]);
 }
 

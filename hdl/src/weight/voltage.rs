@@ -43,9 +43,10 @@ impl Logic for VoltageRom {
     fn update(&mut self) {
         comment!("module voltage_rom: Fault threshold of a supply voltage, two clocks later.");
         comment!(
-            "One entry per millivolt of the voltage model that the configuration names; a voltage \
-             outside takes the nearest. A cell is faulty if its 32-bit draw is less than the \
-             threshold: behind each entry stands the bit error rate, threshold / 2^32."
+            "One entry per millivolt of the voltage model that the configuration names, unless it \
+             is zero; a voltage outside takes the nearest. A cell is faulty if its 32-bit draw is \
+             less than the threshold: behind each line stands the bit error rate of its first \
+             entry, threshold / 2^32."
         );
         comment!("ports millivolts: supply voltage");
         comment!("ports threshold: what the fault pipeline compares with");
@@ -61,7 +62,7 @@ impl Logic for VoltageRom {
         for first in self._first..(self._first + 1) {
             for supply in self._first..self._end {
                 if self.nearest.q.val().index() == supply {
-                    comment!("{supply} mV, {thresholds[supply-first]:rate}");
+                    comment!("{thresholds[supply-first]:rate}");
                     self.threshold_register.d.next = self.thresholds[supply - first].val();
                 }
             }

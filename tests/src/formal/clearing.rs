@@ -74,7 +74,7 @@ const CLEARINGS: [Clearing; 6] = [
 pub fn theorems(cut: &Cut) -> Option<(Cut, Vec<Theorem>)> {
     let clearing = CLEARINGS
         .iter()
-        .find(|clearing| cut.name.ends_with(&format!("_{}", clearing.kind)))?;
+        .find(|clearing| cut.module.ends_with(&format!("_{}", clearing.kind)))?;
     let silent = clearing.signals(cut);
     let shown = with_output(&memory::below_with_words(cut, 2), &silent);
     let theorems = clearing
@@ -88,7 +88,7 @@ pub fn theorems(cut: &Cut) -> Option<(Cut, Vec<Theorem>)> {
 /// Claims `idle` (without faults, no stage moves) and `empty` (nor without a word in front of
 /// it), about a fault pipeline.
 pub fn stages(cut: &Cut) -> Option<(Cut, Theorem)> {
-    let pipeline = cut.name.ends_with("_fault_pipeline");
+    let pipeline = cut.module.ends_with("_fault_pipeline");
     let signals = pipeline.then(|| wires(cut, "enable_"))?;
     let count = signals.len();
     let text = format!(
@@ -241,24 +241,33 @@ endmodule
     }
 }
 
-/// The wires whose names are `prefix` and a number, in the order of the numbers.
+/// The lanes whose names are `prefix` and a number, in the order of the numbers.
 fn wires(cut: &Cut, prefix: &str) -> Vec<String> {
-    let names = (0..).map(|number| format!("{prefix}{number}"));
-    names
-        .take_while(|name| cut.text().contains(&format!("assign {name} = ")))
-        .collect()
+    let places = (0..).map_while(|number| cut.place(&format!("{prefix}{number}")));
+    places.map(str::to_owned).collect()
 }
 
 /// The module with an output `silent` that holds these signals, the first at bit 0.
 fn with_output(cut: &Cut, signals: &[String]) -> Cut {
     let signals: Vec<&str> = signals.iter().rev().map(String::as_str).collect();
-    let output = format!(",\n    output wire {} silent\n);\n", range(signals.len()));
-    let text = cut.text().replacen("\n);\n", &output, 1);
+    let port = format!("output wire {} silent", range(signals.len()));
+    let text = cut
+        .text()
+        .replacen("\n);\n", &format!(",\n    {port}\n);\n"), 1);
     let (body, rest) = text.rsplit_once("endmodule").expect("a module has an end");
-    cut.with_text(format!(
+    let mut shown = cut.with_text(format!(
         "{body}    assign silent = {{{}}};\nendmodule{rest}",
         signals.join(", ")
-    ))
+    ));
+    if cut.name != cut.module {
+        // The module around it hands the output on.
+        for (_, text) in shown.files.iter_mut().filter(|(name, _)| *name == cut.name) {
+            *text = text
+                .replacen(");\n", &format!(", {port});\n"), 1)
+                .replace(");\nendmodule", ", .silent(silent));\nendmodule");
+        }
+    }
+    shown
 }
 
 /// Declarations of all inputs but the clock.

@@ -60,7 +60,7 @@ const GATES: [Gate; 5] = [
 pub fn theorems(cut: &Cut) -> Vec<Theorem> {
     GATES
         .iter()
-        .filter(|gate| is_kind(&cut.name, gate.kind))
+        .filter(|gate| is_kind(&cut.module, gate.kind))
         .map(|gate| gate.theorem(cut))
         .collect()
 }

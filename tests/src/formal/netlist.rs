@@ -1,16 +1,20 @@
 //! Modules cut out of emitted files, and small damage done to them.
 
 use super::window::range;
-use brownout_hdl::emit::{Emitted, Module, Port};
+use brownout_hdl::emit::{Direction, Emitted, Module, Port};
 
 /// A module with all that it instantiates, as `brownout generate` writes it.
 #[derive(Clone, Debug)]
 pub struct Cut {
-    /// Name of the module.
+    /// Name of the module, or of one around it whose ports are the lanes of its arrays.
     pub name: String,
-    /// Its ports.
+    /// Name of the module itself.
+    pub module: String,
+    /// Ports of `name`: `x_3` is lane 3 of the array `x`.
     pub ports: Vec<Port>,
-    /// Its file and those of the modules below it, each once.
+    /// Lanes and where they are in the module's text.
+    pub places: Vec<(String, String)>,
+    /// The module's file and those of the modules below it, each once.
     pub files: Vec<(String, String)>,
 }
 
@@ -36,13 +40,21 @@ impl Cut {
             }
             next += 1;
         }
+        let mut files: Vec<(String, String)> = wanted
+            .iter()
+            .map(|m| (m.name.clone(), emitted.module_file(m)))
+            .collect();
+        let (mut name, ports) = (module.name.clone(), lane_ports(module));
+        if ports.len() != module.ports.len() || ports.iter().any(|(p, at)| p.name != *at) {
+            name.push_str("_lanes");
+            files.push((name.clone(), by_lanes(module, &name, &ports)));
+        }
         Self {
-            name: module.name.clone(),
-            ports: module.ports.clone(),
-            files: wanted
-                .iter()
-                .map(|m| (m.name.clone(), emitted.module_file(m)))
-                .collect(),
+            name,
+            module: module.name.clone(),
+            places: module.places.clone(),
+            ports: ports.into_iter().map(|(port, _)| port).collect(),
+            files,
         }
     }
 
@@ -170,8 +182,11 @@ impl Cut {
     /// If nothing reads it.
     pub fn disturb_input(&self, port: &str, expression: &str) -> Self {
         let width = self.port(port).width;
+        if let Some((array, bits)) = self.place(port).and_then(|p| p.split_once('[')) {
+            return self.disturb_lane(port, array, bits.trim_end_matches(']'), expression);
+        }
         let disturbed = format!("{port}_disturbed");
-        let head = format!("module {} (", self.name);
+        let head = format!("module {} (", self.module);
         let start = self.text().find(&head).expect("a module has a head");
         let (head, body) = self
             .text()
@@ -181,6 +196,39 @@ impl Cut {
         self.with_text(format!(
             "{head}\n    wire [{}:0] {disturbed} = {expression};\n{read}",
             width - 1
+        ))
+    }
+
+    /// Where the lane `name` is in the module's text.
+    pub fn place(&self, name: &str) -> Option<&str> {
+        let found = self.places.iter().find(|(lane, _)| lane == name);
+        found.map(|(_, place)| place.as_str())
+    }
+
+    /// As [`Cut::disturb_input`] for bits `bits` of `array`, which are not its highest or lowest.
+    fn disturb_lane(&self, lane: &str, array: &str, bits: &str, expression: &str) -> Self {
+        let number = |text: &str| text.parse::<usize>().expect("a bit has a number");
+        let (high, low) = bits.split_once(':').unwrap_or((bits, bits));
+        let (high, low) = (number(high), number(low));
+        let head = format!("module {} (", self.module);
+        let start = self.text().find(&head).expect("a module has a head");
+        let (head, body) = self
+            .text()
+            .split_at(start + self.text()[start..].find(");\n").expect("its head ends") + 3);
+        let read = rename(body, array, &format!("{array}_disturbed"));
+        assert_ne!(read, body, "{} does not read {array}", self.name);
+        let whole = self.places.iter().filter_map(|(_, place)| {
+            let range = place.strip_prefix(array)?.strip_prefix('[')?;
+            let top = range.trim_end_matches(']').split(':').next()?;
+            top.parse::<usize>().ok()
+        });
+        let top = whole.max().expect("an array has lanes");
+        self.with_text(format!(
+            "{head}\n    wire [{}:0] {lane} = {array}[{high}:{low}];\n    \
+             wire [{top}:0] {array}_disturbed = {{{array}[{top}:{}], {expression}, {array}[{}:0]}};\n{read}",
+            high - low,
+            high + 1,
+            low - 1
         ))
     }
 
@@ -259,6 +307,66 @@ fn parse(number: &str) -> Option<(usize, u128)> {
     };
     let value = u128::from_str_radix(&rest[1..].replace('_', ""), radix).ok()?;
     Some((width.parse().ok()?, value))
+}
+
+/// One port for every lane, and where it is in the module's own ports.
+fn lane_ports(module: &Module) -> Vec<(Port, String)> {
+    let mut out = Vec::new();
+    for port in &module.ports {
+        let is_of = |place: &str| place.split('[').next() == Some(port.name.as_str());
+        let lanes = module.places.iter().filter(|(_, place)| is_of(place));
+        let before = out.len();
+        out.extend(lanes.map(|(name, place)| {
+            let lane = Port {
+                name: name.clone(),
+                width: port.width / port.lanes,
+                lanes: 1,
+                ..port.clone()
+            };
+            (lane, place.clone())
+        }));
+        if out.len() == before {
+            out.push((port.clone(), port.name.clone()));
+        }
+    }
+    out
+}
+
+/// A module around `module` whose ports are lanes.
+fn by_lanes(module: &Module, name: &str, ports: &[(Port, String)]) -> String {
+    let mut heads = Vec::new();
+    let mut body = String::new();
+    for (port, place) in ports {
+        let direction = match port.direction {
+            Direction::Input => "input",
+            Direction::Output => "output",
+        };
+        heads.push(format!(
+            "{direction} wire {} {}",
+            range(port.width),
+            port.name
+        ));
+        let inside = format!("inside_{place}");
+        body.push_str(&match port.direction {
+            Direction::Input => format!("    assign {inside} = {};\n", port.name),
+            Direction::Output => format!("    assign {} = {inside};\n", port.name),
+        });
+    }
+    let (mut wires, mut connections) = (String::new(), Vec::new());
+    for port in &module.ports {
+        wires.push_str(&format!(
+            "    wire {} inside_{};\n",
+            range(port.width),
+            port.name
+        ));
+        connections.push(format!(".{0}(inside_{0})", port.name));
+    }
+    format!(
+        "module {name} ({});\n{wires}{body}    {} by_arrays ({});\nendmodule\n",
+        heads.join(", "),
+        module.name,
+        connections.join(", ")
+    )
 }
 
 #[cfg(test)]

@@ -82,11 +82,11 @@ pub fn with_one_word(cut: &Cut, depth: usize, read: &str) -> Cut {
     cut.with_module(&format!("memory_{depth}x1x64"), |name| {
         let address = range((depth as u64).next_power_of_two().trailing_zeros() as usize);
         format!(
-            "module {name} (input wire clock, input wire read_enable, input wire {address} read_address, output reg [63:0] read_data_0, input wire {address} write_address, input wire write_enable_0, input wire [63:0] write_data_0);
+            "module {name} (input wire clock, input wire read_enable, input wire {address} read_address, output reg [63:0] read_data, input wire {address} write_address, input wire write_enable, input wire [63:0] write_data);
 reg [63:0] cell;
 always @(posedge clock) begin
-    if (write_enable_0) cell <= write_data_0;
-    if (read_enable) read_data_0 <= {read};
+    if (write_enable) cell <= write_data;
+    if (read_enable) read_data <= {read};
 end
 endmodule
 "
