@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Pixels of a tile: a map of 32 x 32.
 const PIXELS: usize = 1024;
+/// Lanes of eight bits in a word of a model's port.
+const LANES: usize = 4;
 
 /// The array's model, and one tile's activations.
 pub struct ArrayAlone {
@@ -25,13 +27,14 @@ pub struct ArrayAlone {
     weights_per_word: usize,
     words_per_tile: usize,
     words_per_row: usize,
-    pixels: Vec<Vec<u64>>,
+    /// The lanes of each, as the words of their port.
+    pixels: Vec<Vec<u32>>,
 }
 
 /// Its inputs.
 struct Inputs {
-    activation: Vec<Port>,
-    weight: Vec<Port>,
+    activation: Port,
+    weight: Port,
     swap: Port,
     weight_valid: Port,
     weight_row: Port,
@@ -51,7 +54,7 @@ impl ArrayAlone {
         let options = BuildOptions::default();
         let compiled = cache.get(&toolchain, &source(&emitted), options)?;
         let mut random = ChaCha8Rng::seed_from_u64(2);
-        let mut pixel = || (0..rows).map(|_| random.random_range(0..128)).collect();
+        let mut pixel = || words(rows, || random.random_range(0..128));
         Ok(Self {
             library: ModelLibrary::open(&compiled)?,
             weights_per_word,
@@ -71,16 +74,13 @@ impl ArrayAlone {
         for _ in 0..tiles {
             for (clock, pixel) in self.pixels.iter().enumerate() {
                 model.write(inputs.swap, u64::from(clock + 1 == PIXELS));
-                for (&port, &value) in inputs.activation.iter().zip(pixel) {
-                    model.write(port, value);
-                }
+                write(&mut model, inputs.activation, pixel);
                 // The next tile's words, as early as they may come.
                 let loading = clock < self.words_per_tile;
                 model.write(inputs.weight_valid, u64::from(loading));
                 if loading {
-                    for &port in &inputs.weight {
-                        model.write(port, random.random_range(0..256));
-                    }
+                    let word = words(self.weights_per_word, || random.random());
+                    write(&mut model, inputs.weight, &word);
                     let row = clock / self.words_per_row;
                     model.write(inputs.weight_row, row as u64);
                     let group = clock % self.words_per_row;
@@ -94,17 +94,31 @@ impl ArrayAlone {
     }
 
     fn inputs(&self, model: &Model) -> Result<Inputs, BenchError> {
-        let lanes = |name: &str, count: usize| -> Result<Vec<Port>, BenchError> {
-            let lane = |k| Ok(model.port(&format!("{name}_{k}"))?);
-            (0..count).map(lane).collect()
-        };
         Ok(Inputs {
-            activation: lanes("activation", self.pixels[0].len())?,
-            weight: lanes("weight", self.weights_per_word)?,
+            activation: model.port("activation")?,
+            weight: model.port("weight")?,
             swap: model.port("swap")?,
             weight_valid: model.port("weight_valid")?,
             weight_row: model.port("weight_row")?,
             weight_group: model.port("weight_group")?,
         })
+    }
+}
+
+/// So many lanes of eight bits, packed as a model's ports are.
+fn words(lanes: usize, mut lane: impl FnMut() -> u8) -> Vec<u32> {
+    let mut word = |first: usize| {
+        let bytes = std::array::from_fn(|k| if first + k < lanes { lane() } else { 0 });
+        u32::from_le_bytes(bytes)
+    };
+    (0..lanes).step_by(LANES).map(&mut word).collect()
+}
+
+/// Sets an input of any width.
+fn write(model: &mut Model, port: Port, words: &[u32]) {
+    match *words {
+        [low] => model.write(port, low.into()),
+        [low, high] => model.write(port, u64::from(high) << u32::BITS | u64::from(low)),
+        _ => model.write_words(port, words),
     }
 }
