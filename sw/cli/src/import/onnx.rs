@@ -303,13 +303,17 @@ fn checkpoint(
         }
         Measured::new(score, model.architecture.classes(), level, is_guessing)
     });
+    let checkpoint = Checkpoint {
+        model,
+        quantization,
+    };
     if let Some(out) = &settings.out {
-        let checkpoint = Checkpoint {
-            model: model.clone(),
-            quantization: quantization.clone(),
-        };
         files::write(out, &checkpoint.to_bytes())?;
     }
+    let Checkpoint {
+        model,
+        quantization,
+    } = checkpoint;
     let report = Report {
         file: settings.out.as_ref().map(|out| out.display().to_string()),
         network: model.network.to_string(),
