@@ -10,7 +10,7 @@ use brownout_tests::configurations::{benches, configuration};
 use brownout_tests::formal::netlist::Cut;
 use brownout_tests::formal::yosys::Verdict;
 use brownout_tests::formal::{
-    board_reset, clearing, decoder, fifo, gates, loader, memory, multiplier, pe, plain_path,
+    board_reset, clearing, decoder, delay, fifo, gates, loader, memory, multiplier, pe, plain_path,
     registers, requantizer,
 };
 
@@ -400,6 +400,23 @@ fn the_halves_of_a_counter_are_of_one_moment() {
         let other = cut.disturb_input("counters_2", "{counters_2[62:0], counters_2[63]}");
         theorem.reject(&other, &["low", "high"]);
     }
+}
+
+#[test]
+fn every_delay_line_gives_all_bits_back_when_its_name_says() {
+    let design = emitted(&benches()[1].configuration);
+    let mut lines = 0;
+    for module in &design.modules {
+        let cut = Cut::of(&design, module);
+        let Some(clocks) = delay::clocks(&cut) else {
+            continue;
+        };
+        let theorem = delay::late(&cut, clocks);
+        theorem.prove(&cut);
+        theorem.reject(&cut.delay_input("value"), &["late"]);
+        lines += 1;
+    }
+    assert!(lines >= 4, "{lines} delay lines");
 }
 
 #[test]

@@ -16,6 +16,7 @@
 pub mod board_reset;
 pub mod clearing;
 pub mod decoder;
+pub mod delay;
 pub mod fifo;
 pub mod gates;
 pub mod loader;

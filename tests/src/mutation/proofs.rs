@@ -3,7 +3,7 @@
 use crate::formal::netlist::Cut;
 use crate::formal::yosys::{Theorem, Verdict, Window};
 use crate::formal::{
-    clearing, decoder, fifo, gates, loader, memory, multiplier, pe, registers, requantizer,
+    clearing, decoder, delay, fifo, gates, loader, memory, multiplier, pe, registers, requantizer,
 };
 use brownout_hdl::emit::Emitted;
 use brownout_spec::code::Code;
@@ -25,7 +25,7 @@ enum Claim {
 /// All claims about a module.
 fn claims(cut: &Cut, design: &Emitted, configuration: &Configuration) -> Vec<Claim> {
     let of = |theorem| Claim::Theorem(cut.clone(), theorem);
-    let kind = cut.name.strip_prefix(&configuration.name);
+    let kind = cut.module.strip_prefix(&configuration.name);
     let mut claims: Vec<Claim> = match kind.unwrap_or_default() {
         // The accelerator itself.
         "" => {
@@ -67,6 +67,7 @@ fn claims(cut: &Cut, design: &Emitted, configuration: &Configuration) -> Vec<Cla
         }
         _ => Vec::new(),
     };
+    claims.extend(delay::clocks(cut).map(|clocks| of(delay::late(cut, clocks))));
     claims.extend(gates::theorems(cut).into_iter().map(of));
     if let Some((shown, theorems)) = clearing::theorems(cut) {
         let each = theorems.into_iter();
