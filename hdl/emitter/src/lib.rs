@@ -153,6 +153,7 @@ mod module;
 mod mutate;
 mod names;
 mod narrow;
+pub mod netlist;
 mod operators;
 mod output;
 mod pipeline;
@@ -236,6 +237,14 @@ impl Emitter {
     /// See [`EmitError`]: a construct whose Verilog would not mean what the Rust says.
     pub fn emit<B: Block>(&self, top: &B) -> Result<Emitted, EmitError> {
         pipeline::run(self, top)
+    }
+
+    /// The statements of `top` and everything below it.
+    ///
+    /// # Errors
+    /// As [`Emitter::emit`]; a module that is printed elsewhere has no statements.
+    pub fn netlist<B: Block>(&self, top: &B) -> Result<netlist::Netlist, EmitError> {
+        netlist::netlist(&pipeline::design(self, top)?)
     }
 
     /// Prints `top` and everything below it with deliberate mistakes, one of which is chosen by

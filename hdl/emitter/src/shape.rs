@@ -23,8 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A kind with a signal for every lane.
 pub(crate) struct Scalar {
-    ir: ModuleIr,
-    arranged: Arranged,
+    pub ir: ModuleIr,
+    pub arranged: Arranged,
     /// `Vec`s of children that feed each other within a clock.
     chained: BTreeSet<String>,
     wires: Wires,
