@@ -1,6 +1,7 @@
 //! From a configuration to its Verilog.
 
 use crate::accelerator::Accelerator;
+use crate::emit::netlist::Netlist;
 use crate::emit::{EmitError, Emitted, Emitter, Mutated, MutationPlan};
 use crate::host::register_labels;
 use brownout_spec::config::{Configuration, ConfigurationError};
@@ -37,6 +38,14 @@ pub fn generate_mutants(
     with_accelerator(configuration, plan)
 }
 
+/// The statements of a configuration's accelerator.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_netlist(configuration: &Configuration) -> Result<Netlist, GenerateError> {
+    with_accelerator(configuration, Statements)
+}
+
 /// What is printed of an accelerator.
 trait Print {
     type Output;
@@ -50,6 +59,16 @@ impl Print for Plain {
     type Output = Emitted;
     fn print<B: Block>(self, emitter: &Emitter, top: &B) -> Result<Emitted, EmitError> {
         emitter.emit(top)
+    }
+}
+
+/// The accelerator's statements.
+struct Statements;
+
+impl Print for Statements {
+    type Output = Netlist;
+    fn print<B: Block>(self, emitter: &Emitter, top: &B) -> Result<Netlist, EmitError> {
+        emitter.netlist(top)
     }
 }
 

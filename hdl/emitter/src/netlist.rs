@@ -246,7 +246,10 @@ fn kind(scalar: &Scalar, name: &str, children: Vec<Child>, leaf: Option<String>)
     };
     let live = |(_, r): &(usize, &ir::Register)| ir.signals[r.q].width > 0;
     let registers = ir.registers.iter().enumerate().filter(live);
-    let blocks = arranged.items.iter().map(|item| match item {
+    // The clock is everywhere, and in no statement.
+    let clock = |item: &&Item| matches!(item, Item::Assign { value, .. } if matches!(value.kind, inner::Kind::Signal(s) if ir.signals[s].clock));
+    let logic = arranged.items.iter().filter(|item| !clock(item));
+    let blocks = logic.map(|item| match item {
         Item::Assign { target, value, .. } => vec![Statement::Assign {
             target: *target,
             part: Part::Whole,
