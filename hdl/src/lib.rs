@@ -12,16 +12,13 @@ pub mod control;
 mod fixed;
 pub mod generate;
 pub mod host;
-mod leaves;
 pub mod memory;
 pub mod weight;
 
 pub use board::generate_board;
 pub use brownout_emitter as emit;
 pub(crate) use brownout_emitter::comment;
-pub use brownout_engine as engine;
 pub use generate::{GenerateError, generate};
-pub use leaves::leaf;
 
 /// Widths that the RTL states in its types are the specification's.
 const _: () = {

@@ -162,17 +162,31 @@ impl ModelCache {
         options: BuildOptions,
     ) -> Result<CompiledModel, BuildError> {
         let key = model_key(toolchain, source, options);
-        if let Some(model) = self.read_entry(&key, options) {
+        self.get_as(toolchain, &source.top, options, &key, &|folder| {
+            build_model(toolchain, source, options, folder)
+        })
+    }
+
+    /// The model of module `top` under `key`, built by `build` in an empty folder if it is not cached.
+    pub(crate) fn get_as(
+        &self,
+        toolchain: &Toolchain,
+        top: &str,
+        options: BuildOptions,
+        key: &str,
+        build: &dyn Fn(&Path) -> Result<Vec<PortInfo>, BuildError>,
+    ) -> Result<CompiledModel, BuildError> {
+        if let Some(model) = self.read_entry(key, options) {
             return Ok(model);
         }
         // A panic elsewhere leaves no shared state behind, only a temporary folder.
         let _one_build = BUILDING
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(model) = self.read_entry(&key, options) {
+        if let Some(model) = self.read_entry(key, options) {
             return Ok(model);
         }
-        self.build_entry(toolchain, source, options, key)
+        self.build_entry(toolchain, top, options, key, build)
     }
 
     fn entry(&self, key: &str) -> PathBuf {
@@ -203,20 +217,21 @@ impl ModelCache {
     fn build_entry(
         &self,
         toolchain: &Toolchain,
-        source: &ModelSource,
+        top: &str,
         options: BuildOptions,
-        key: String,
+        key: &str,
+        build: &dyn Fn(&Path) -> Result<Vec<PortInfo>, BuildError>,
     ) -> Result<CompiledModel, BuildError> {
         fs::create_dir_all(&self.folder).map_err(file_error("create", &self.folder))?;
         let temporary = ScratchFolder::inside(&self.folder, UNFINISHED)
             .map_err(file_error("create a folder in", &self.folder))?;
-        let ports = build_model(toolchain, source, options, temporary.path())?;
+        let ports = build(temporary.path())?;
 
         let library = temporary.path().join(LIBRARY);
         let bytes = fs::read(&library).map_err(file_error("read", &library))?;
         let manifest = Manifest {
-            key: key.clone(),
-            top: source.top.clone(),
+            key: key.to_owned(),
+            top: top.to_owned(),
             verilator: toolchain.verilator_version().to_string(),
             compiler: toolchain.compiler_version().to_string(),
             library_blake3: hash(&bytes),
@@ -227,10 +242,10 @@ impl ModelCache {
         text.and_then(|text| fs::write(&path, text))
             .map_err(file_error("write", &path))?;
 
-        let entry = self.entry(&key);
-        self.publish(temporary, &entry, &key, options)?;
+        let entry = self.entry(key);
+        self.publish(temporary, &entry, key, options)?;
         let mut model = self
-            .read_entry(&key, options)
+            .read_entry(key, options)
             .ok_or_else(|| file_error("read back", &entry)(io::ErrorKind::InvalidData.into()))?;
         model.fresh = true;
         Ok(model)

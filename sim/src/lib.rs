@@ -6,6 +6,7 @@ pub mod cache;
 pub mod campaign;
 pub mod compare;
 pub mod driver;
+pub mod engine;
 pub mod link;
 pub mod model;
 pub mod serial;

@@ -48,6 +48,38 @@ pub trait Link {
     fn wait(&mut self, clocks: u64) -> Result<(), LinkError>;
 }
 
+/// What a host can do with accelerators side by side: each lane is one, with data of its own.
+///
+/// What [`Link`] does, it does in all of them; what it reads must be equal.
+pub trait LaneLink: Link {
+    /// How many there are.
+    fn lanes(&self) -> usize;
+
+    /// Writes a register, in each lane with a value of its own.
+    ///
+    /// # Errors
+    /// When the wire fails or the register is one for all lanes.
+    fn write_register_each(&mut self, register: Register, values: &[u32]) -> Result<(), LinkError>;
+
+    /// Reads a register, lane by lane.
+    ///
+    /// # Errors
+    /// When the wire fails.
+    fn read_register_each(&mut self, register: Register) -> Result<Vec<u32>, LinkError>;
+
+    /// Sends beats into the input streams, as many in each lane.
+    ///
+    /// # Errors
+    /// As [`Link::send`].
+    fn send_each(&mut self, beats: &[Vec<u32>]) -> Result<(), LinkError>;
+
+    /// Takes results as [`Link::receive`], lane by lane.
+    ///
+    /// # Errors
+    /// As [`Link::receive`].
+    fn receive_each(&mut self, count: usize, clocks: u64) -> Result<Vec<Vec<u32>>, LinkError>;
+}
+
 /// Why a wire failed.
 #[derive(Debug, Error)]
 pub enum LinkError {
@@ -64,6 +96,9 @@ pub enum LinkError {
         /// How long was waited for the next one.
         clocks: u64,
     },
+    /// Lanes differ where one value stands for all.
+    #[error("the lanes have come apart at `{0}`, which must be equal in all of them")]
+    Apart(String),
     /// The simulated top module lacks a port, or is not traceable.
     #[error(transparent)]
     Model(#[from] ModelError),

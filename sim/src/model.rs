@@ -48,6 +48,9 @@ pub enum ModelError {
     /// The model was built without waveforms.
     #[error("the model of `{0}` was built without waveforms: build it with `trace` set")]
     NotTraceable(String),
+    /// No memory for a model.
+    #[error("there is no memory for a model of `{0}`")]
+    NoMemory(String),
     /// The waveform file cannot be written.
     #[error("could not write the waveform {path}: {source}")]
     Trace {

@@ -7,6 +7,7 @@ use crate::link::{LinkError, ModelLink, Stalls};
 use crate::model::{Model, ModelError, ModelLibrary};
 use crate::toolchain::{Toolchain, ToolchainError};
 use brownout_hdl::emit::Emitted;
+use brownout_engine::EngineError;
 use brownout_hdl::generate::{GenerateError, generate};
 use brownout_spec::config::Configuration;
 use std::sync::Arc;
@@ -24,6 +25,9 @@ pub enum SimulatorError {
     /// The Verilog could not be compiled.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// The design could not be written as C++.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The compiled model could not be loaded.
     #[error(transparent)]
     Load(#[from] ModelError),

@@ -9,6 +9,7 @@ pub mod definition;
 pub mod formal;
 pub mod graph;
 pub mod icarus;
+pub mod lanes;
 pub mod limited;
 pub mod mutant;
 pub mod mutation;

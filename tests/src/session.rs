@@ -181,7 +181,10 @@ pub fn compare_with_definition<L: Link>(
 }
 
 /// Loads a graph, and what a pass is disturbed by.
-fn load<L: Link>(
+///
+/// # Errors
+/// When the accelerator does not answer as one does.
+pub fn load<L: Link>(
     driver: &mut Driver<L>,
     graph: &Graph,
     memory: &Memory,

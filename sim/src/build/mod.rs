@@ -3,6 +3,7 @@
 //! The shared object holds the model and a small C interface (`shim.cpp`), but
 //! no Verilator runtime; that is the host's, from `verilated`.
 
+mod engine;
 mod ports;
 
 use std::fs;
@@ -13,6 +14,7 @@ use std::thread;
 
 use thiserror::Error;
 
+pub(crate) use engine::{compile_engine, engine_key};
 pub use ports::{Direction, PortInfo};
 
 use crate::model::resolves;

@@ -2,6 +2,7 @@
 
 mod counters;
 mod error;
+mod lanes;
 
 pub use counters::{Counters, ImageRun};
 pub use error::DriverError;
@@ -437,6 +438,12 @@ impl<L: Link> Driver<L> {
             self.link.write_register(register, value)?;
         }
         Ok(())
+    }
+
+    /// Clocks that the loaded program will take.
+    fn predicted(&self) -> Result<u64, DriverError> {
+        let loaded = self.loaded.as_ref().ok_or(DriverError::NoProgram)?;
+        Ok(loaded.predicted)
     }
 
     fn program(&self) -> Result<&Program, DriverError> {

@@ -102,8 +102,15 @@ impl Context<'_, '_> {
                 }
             }
             Term::Binary(op, l, r) => {
+                // What is compared is compared where it counts only.
+                let compared = |v: &Value| self.equal && self.taint().value(v);
+                let late = [compared(l), compared(r)];
                 let (l, r) = (self.value_in(l, lanes), self.value_in(r, lanes));
                 match op {
+                    Op::And if width == 1 && late != [false, false] => match late[0] {
+                        true => format!("(u8)({r} && {l})"),
+                        false => format!("(u8)({l} && {r})"),
+                    },
                     Op::And => format!("({own})({l} & {r})"),
                     Op::Or => format!("({own})({l} | {r})"),
                     Op::Xor => format!("({own})({l} ^ {r})"),

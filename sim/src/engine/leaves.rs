@@ -3,7 +3,7 @@
 use brownout_engine::{Leaf, LeafRegister, Wire};
 
 /// The leaf that is printed under this name.
-pub fn leaf(name: &str, _text: &str) -> Option<Leaf> {
+pub(super) fn leaf(name: &str, _text: &str) -> Option<Leaf> {
     if let Some((_, form)) = name.rsplit_once("_memory_") {
         let mut numbers = form.split('x').map(|number| number.parse().ok());
         return Some(Leaf::Memory {
@@ -15,7 +15,7 @@ pub fn leaf(name: &str, _text: &str) -> Option<Leaf> {
     name.ends_with("_multiplier").then(multiplier)
 }
 
-/// [`crate::column::Multiplier`]: two halves, then their sum.
+/// [`brownout_hdl::column::Multiplier`]: two halves, then their sum.
 fn multiplier() -> Leaf {
     let named = |name| Box::new(Wire::Named(name));
     let half = |low, signed| {
