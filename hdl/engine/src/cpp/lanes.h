@@ -55,13 +55,29 @@ template <class T> INLINE T all(typename Of<T>::E x) {
     return r;
 }
 
+// Elements of half and twice the size, for compilers convert well by steps of two only.
+template <class V> struct Step;
+template <> struct Step<b8> { typedef b16 up; };
+template <> struct Step<b16> { typedef b32 up; typedef b8 down; };
+template <> struct Step<b32> { typedef b64 up; typedef b16 down; };
+template <> struct Step<b64> { typedef b32 down; };
+template <> struct Step<i8> { typedef i16 up; };
+template <> struct Step<i16> { typedef i32 up; typedef i8 down; };
+template <> struct Step<i32> { typedef i64 up; typedef i16 down; };
+template <> struct Step<i64> { typedef i32 down; };
+template <class T, class F> INLINE T converted(const F& x) {
+    if constexpr (sizeof(T) == sizeof(F)) return (T)x;
+    else if constexpr (sizeof(T) > sizeof(F)) return converted<T>(__builtin_convertvector(x, typename Step<F>::up));
+    else return converted<T>(__builtin_convertvector(x, typename Step<F>::down));
+}
+
 // In another type, with zeros or without what is too much.
 template <class T, class F> INLINE T to(const F& x) {
     if constexpr (std::is_same<T, F>::value) return x;
     else if constexpr (!Of<F>::lanes) return (T)x;
     else if constexpr (wide<T>) { b128 r; EACH r.v[k] = x[k]; return r; }
     else if constexpr (wide<F>) { T r; EACH r[k] = (typename Of<T>::E)x.v[k]; return r; }
-    else return __builtin_convertvector(x, T);
+    else return converted<T>(x);
 }
 
 // The low W bits.
@@ -107,8 +123,7 @@ template <int W, class T, class F> INLINE T sext(const F& x) {
         else y = (SF)((SF)(F)(x << up) >> up);
         if constexpr (!Of<F>::lanes) return (T)(typename Of<T>::S)y;
         else if constexpr (wide<T>) { b128 r; EACH r.v[k] = (u128)(__int128)y[k]; return r; }
-        else if constexpr (sizeof(T) == sizeof(F)) return (T)y;
-        else return (T)__builtin_convertvector(y, typename Of<T>::S);
+        else return (T)converted<typename Of<T>::S>(y);
     }
 }
 
@@ -119,7 +134,7 @@ template <class T> INLINE T mul(const T& a, const T& b) {
 }
 
 // Comparisons: 0 or 1.
-template <class M> INLINE b8 bit(const M& m) { return (b8)__builtin_convertvector(m, i8) & (u8)1; }
+template <class M> INLINE b8 bit(const M& m) { return (b8)converted<i8>(m) & (u8)1; }
 #define COMPARE(name, op) \
     template <class T> INLINE auto name(const T& a, const T& b) { \
         if constexpr (wide<T>) { b8 r; EACH r[k] = a.v[k] op b.v[k]; return r; } \
@@ -152,7 +167,19 @@ template <class T> INLINE auto parity(const T& x) {
 // c ? a : b, lane by lane.
 template <class T> INLINE T sel(const b8& c, const T& a, const T& b) {
     if constexpr (wide<T>) { b128 r; EACH r.v[k] = c[k] ? a.v[k] : b.v[k]; return r; }
-    else { typename Of<T>::S m = __builtin_convertvector((i8)(b8{} - c), typename Of<T>::S); return m ? a : b; }
+    else { typename Of<T>::S m = converted<typename Of<T>::S>((i8)(b8{} - c)); return m ? a : b; }
+}
+
+// Whether it happens in any lane.
+INLINE bool hit(const b8& c) {
+    if constexpr (LANES == 16) { u64 h[2]; std::memcpy(h, &c, 16); return h[0] | h[1]; }
+    else { u8 h = 0; EACH h |= c[k]; return h; }
+}
+// Whether any element of an array is not zero.
+template <class T, int COUNT> INLINE bool live(const T (&a)[COUNT]) {
+    T r = 0;
+    for (int k = 0; k < COUNT; k++) r |= a[k];
+    return r != 0;
 }
 
 // x with v at bits n.., of which `ones` are set below.

@@ -3,7 +3,7 @@
 mod statement;
 mod value;
 
-use crate::expr::{NetId, Statement, Target, Value};
+use crate::expr::{NetId, Op, Statement, Target, Term, Value};
 use crate::family::Families;
 use crate::flat::Flat;
 use crate::group::{Group, Nest, nest, numbers};
@@ -266,6 +266,7 @@ impl<'a> Writer<'a> {
             if fixed {
                 test = Some(text);
             } else {
+                test = context.writer.guard(asked);
                 lines.push(format!("if ({text}) {{"));
             }
             body = &then[..];
@@ -283,6 +284,21 @@ impl<'a> Writer<'a> {
         }
         let backwards = edge.is_some_and(|e| e.backwards);
         put_loops(&nest, backwards, test.as_deref(), &lines, out);
+    }
+
+    /// What is true if `test` is in any turn of a loop: an array that it reads an element of is not
+    /// all zero.
+    fn guard(&self, test: &Value) -> Option<String> {
+        match &test.term {
+            Term::Binary(Op::And, l, r) => self.guard(l).or_else(|| self.guard(r)),
+            Term::Net(net) => {
+                let id = self.families.nets[*net].0;
+                let family = &self.families.list[id];
+                let letter = if family.kept { 'f' } else { 'c' };
+                (family.count > 1 && !family.lanes).then(|| format!("live(s.{letter}{id})"))
+            }
+            _ => None,
+        }
     }
 
     fn edge_group(&mut self, edge: &EdgeGroup, out: &mut String, after: &mut String) {

@@ -1,7 +1,7 @@
 //! Statements as C++.
 
 use super::value::{Context, type_name};
-use crate::expr::{Statement, Target, Value};
+use crate::expr::{Op, Statement, Target, Term, Value};
 
 impl Context<'_, '_> {
     pub fn block(&mut self, block: &[Statement], within: Option<&str>, out: &mut Vec<String>) {
@@ -16,6 +16,23 @@ impl Context<'_, '_> {
             Statement::Assign(target, value) => self.assign(target, value, within, out),
             Statement::If(test, then, other) => {
                 let differs = self.differs(test);
+                if differs
+                    && other.is_empty()
+                    && let Some([first, second]) = self.parts(test)
+                {
+                    // What is the same in all lanes is asked first.
+                    let (mut common, mut own) = (self.value(first), self.value(second));
+                    if self.differs(first) {
+                        std::mem::swap(&mut common, &mut own);
+                    }
+                    let name = self.writer.fresh("q");
+                    out.push(format!("if ({common}) {{ b8 {name} = {own};"));
+                    let within = self.and(within, &name, out);
+                    out.push(format!("if (hit({within})) {{"));
+                    self.block(then, Some(&within), out);
+                    out.push("}}".into());
+                    return;
+                }
                 let text = self.value(test);
                 if !differs {
                     out.push(format!("if ({text}) {{"));
@@ -30,8 +47,12 @@ impl Context<'_, '_> {
                 let name = self.writer.fresh("q");
                 out.push(format!("b8 {name} = {text};"));
                 let then_in = self.and(within, &name, out);
-                self.block(then, Some(&then_in), out);
-                if !other.is_empty() {
+                if other.is_empty() {
+                    out.push(format!("if (hit({then_in})) {{"));
+                    self.block(then, Some(&then_in), out);
+                    out.push("}".into());
+                } else {
+                    self.block(then, Some(&then_in), out);
                     let not = self.writer.fresh("q");
                     out.push(format!("b8 {not} = {name} ^ all<b8>(1);"));
                     let other_in = self.and(within, &not, out);
@@ -39,6 +60,14 @@ impl Context<'_, '_> {
                 }
             }
             Statement::Case(test, arms, default) => self.case(test, arms, default, within, out),
+        }
+    }
+
+    /// The sides of a conjunction of which one is the same in all lanes.
+    fn parts<'v>(&self, test: &'v Value) -> Option<[&'v Value; 2]> {
+        match &test.term {
+            Term::Binary(Op::And, l, r) if self.differs(l) != self.differs(r) => Some([l, r]),
+            _ => None,
         }
     }
 
