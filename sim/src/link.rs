@@ -50,7 +50,7 @@ pub trait Link {
 
 /// What a host can do with accelerators side by side: each lane is one, with data of its own.
 ///
-/// What [`Link`] does, it does in all of them; what it reads must be equal.
+/// What [`Link`] does, it does in all of them; registers it reads in the first, results must be equal.
 pub trait LaneLink: Link {
     /// How many there are.
     fn lanes(&self) -> usize;
