@@ -38,10 +38,14 @@ fn lanes_give_the_logits_counters_and_cycles_of_their_own_images_and_passes() {
                     match outcome {
                         Ok(None) => {}
                         Ok(Some(mismatch)) => {
-                            panic!("configuration {number}, {lanes} lanes, {apart:?}, round {round}: {mismatch}")
+                            panic!(
+                                "configuration {number}, {lanes} lanes, {apart:?}, round {round}: {mismatch}"
+                            )
                         }
                         Err(error) => {
-                            panic!("configuration {number}, {lanes} lanes, {apart:?}, round {round}: {error}")
+                            panic!(
+                                "configuration {number}, {lanes} lanes, {apart:?}, round {round}: {error}"
+                            )
                         }
                     }
                 }

@@ -360,9 +360,7 @@ fn value(e: &inner::Expr) -> Value {
         inner::Kind::ShiftLeft(l, r) => Term::ShiftLeft(boxed(l), boxed(r)),
         inner::Kind::ShiftRight(l, r) => Term::ShiftRight(boxed(l), boxed(r)),
         inner::Kind::Concat(parts) => Term::Concat(parts.iter().map(value).collect()),
-        inner::Kind::Mux(test, then, other) => {
-            Term::Choose(boxed(test), boxed(then), boxed(other))
-        }
+        inner::Kind::Mux(test, then, other) => Term::Choose(boxed(test), boxed(then), boxed(other)),
     };
     Value {
         width: e.width,

@@ -151,12 +151,7 @@ impl Flattener<'_> {
         });
     }
 
-    fn statements(
-        &mut self,
-        kind: &Kind,
-        path: &str,
-        local: &[NetId],
-    ) -> Result<(), EngineError> {
+    fn statements(&mut self, kind: &Kind, path: &str, local: &[NetId]) -> Result<(), EngineError> {
         for block in &kind.blocks {
             let body = self.scope(local, local).block(block);
             let mut writes = BTreeSet::new();
@@ -266,11 +261,13 @@ impl Flattener<'_> {
                         own.map(|at| nets[at]).or_else(|| port(name))
                     };
                     let widths = |net: NetId| self.flat.nets[net].width;
-                    let (enable, value) = register
-                        .resolve(&names, &widths)
-                        .ok_or_else(|| unknown(format!("it has no port of register `{}`", register.name)))?;
-                    let assign =
-                        vec![Statement::Assign(Target::Whole(nets[at]), value.bits(0, widths(nets[at])))];
+                    let (enable, value) = register.resolve(&names, &widths).ok_or_else(|| {
+                        unknown(format!("it has no port of register `{}`", register.name))
+                    })?;
+                    let assign = vec![Statement::Assign(
+                        Target::Whole(nets[at]),
+                        value.bits(0, widths(nets[at])),
+                    )];
                     self.flat.edges.push(Edge {
                         register: Some(nets[at]),
                         body: vec![Statement::If(enable, assign, Vec::new())],
@@ -368,9 +365,7 @@ impl Scope<'_> {
             S::Not(inner) => Term::Not(boxed(inner)),
             S::Negate(inner) => Term::Negate(boxed(inner)),
             S::Reduce(fold, inner) => Term::Reduce(*fold, boxed(inner)),
-            S::Binary(Op::Mul, l, r) => {
-                Term::Product([boxed(l), boxed(r)], [l.signed, r.signed])
-            }
+            S::Binary(Op::Mul, l, r) => Term::Product([boxed(l), boxed(r)], [l.signed, r.signed]),
             S::Binary(op, l, r) => Term::Binary(*op, boxed(l), boxed(r)),
             S::Compare(cmp, l, r) => Term::Compare(*cmp, l.signed, boxed(l), boxed(r)),
             S::And(l, r) => Term::Binary(Op::And, boxed(l), boxed(r)),

@@ -185,7 +185,9 @@ pub(crate) fn group<'a, K: Ord + Clone>(
     for (unit, key, body) in units {
         let mut form = Form::new(families);
         form.block(body);
-        let entry = found.entry((key, form.text)).or_insert((unit, body, Vec::new()));
+        let entry = found
+            .entry((key, form.text))
+            .or_insert((unit, body, Vec::new()));
         entry.2.push((form.numbers, unit));
     }
     let mut groups: Vec<(K, usize, Group)> = Vec::new();
@@ -206,7 +208,10 @@ pub(crate) fn group<'a, K: Ord + Clone>(
         ));
     }
     groups.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
-    groups.into_iter().map(|(key, _, group)| (key, group)).collect()
+    groups
+        .into_iter()
+        .map(|(key, _, group)| (key, group))
+        .collect()
 }
 
 /// Nested loops: for each, outermost first, the number of turns and what every number grows by.
@@ -221,8 +226,10 @@ pub(crate) struct Nest {
 
 /// Finds loops in which as many numbers as possible grow steadily.
 pub(crate) fn nest(numbers: &[Vec<i64>], count: usize) -> Nest {
-    if let Some((turns, steps)) = steady(&numbers.iter().map(Vec::as_slice).collect::<Vec<_>>(), count)
-    {
+    if let Some((turns, steps)) = steady(
+        &numbers.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        count,
+    ) {
         return Nest {
             turns,
             steps,
@@ -262,9 +269,9 @@ fn steady(numbers: &[&[i64]], count: usize) -> Option<Steady> {
     if run == 1 || !count.is_multiple_of(run) {
         return None;
     }
-    let even = (0..count).step_by(run).all(|first| {
-        (first..first + run - 1).all(|at| step(at) == inner)
-    });
+    let even = (0..count)
+        .step_by(run)
+        .all(|first| (first..first + run - 1).all(|at| step(at) == inner));
     if !even {
         return None;
     }

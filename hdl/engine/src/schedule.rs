@@ -244,7 +244,8 @@ fn sequence(
         let next = free.unwrap_or_else(|| {
             let circle = (0..later.len()).filter(|&g| !done[g] && in_circle(g, later, &done));
             let cheapest = circle.filter_map(|g| Some((cost(g)?, g))).min();
-            let (_, chosen) = cheapest.unwrap_or((0, (0..done.len()).find(|g| !done[*g]).unwrap_or(0)));
+            let (_, chosen) =
+                cheapest.unwrap_or((0, (0..done.len()).find(|g| !done[*g]).unwrap_or(0)));
             waits[chosen] = true;
             chosen
         });

@@ -42,9 +42,10 @@ pub(crate) fn simplify(flat: &mut Flat) -> Vec<Value> {
         body.iter().for_each(|s| s.values(&mut count));
     }
     outputs.iter().for_each(&mut count);
-    let once = definitions.into_iter().enumerate().map(|(net, d)| {
-        d.filter(|value| uses[net] == 1 && size(value) <= LARGEST)
-    });
+    let once = definitions
+        .into_iter()
+        .enumerate()
+        .map(|(net, d)| d.filter(|value| uses[net] == 1 && size(value) <= LARGEST));
     let once = once.collect();
     rewrite(flat, &mut outputs, &once);
     drop_unread(flat, &outputs);

@@ -9,7 +9,14 @@ use std::process::Command;
 const TEXT: &str = "engine.cpp";
 /// Instructions of this machine, whose vectors the lanes lie in.
 const NATIVE: &str = "-march=native";
-const FLAGS: &[&str] = &["-std=c++17", "-O3", "-fPIC", "-shared", "-w", "-fno-gnu-unique"];
+const FLAGS: &[&str] = &[
+    "-std=c++17",
+    "-O3",
+    "-fPIC",
+    "-shared",
+    "-w",
+    "-fno-gnu-unique",
+];
 
 /// Hash of everything that an engine's shared object depends on, the machine's instructions included.
 pub(crate) fn engine_key(toolchain: &Toolchain, text: &str) -> String {

@@ -33,7 +33,10 @@ impl<L: LaneLink> Driver<L> {
     /// If there are more images than lanes, or none.
     pub fn run_images(&mut self, images: &[&[i8]]) -> Result<Vec<ImageRun>, DriverError> {
         let lanes = self.lanes();
-        assert!((1..=lanes).contains(&images.len()), "images for {lanes} lanes");
+        assert!(
+            (1..=lanes).contains(&images.len()),
+            "images for {lanes} lanes"
+        );
         let program = self.program()?;
         let (input, expected) = (program.input, program.results());
         let predicted = self.predicted()?;
@@ -110,6 +113,8 @@ impl<L: LaneLink> Driver<L> {
         let low = self.link.read_register_each(low)?;
         let high = self.link.read_register_each(high)?;
         let halves = high.into_iter().zip(low);
-        Ok(halves.map(|(h, l)| u64::from(h) << 32 | u64::from(l)).collect())
+        Ok(halves
+            .map(|(h, l)| u64::from(h) << 32 | u64::from(l))
+            .collect())
     }
 }

@@ -114,7 +114,8 @@ impl EngineModel {
         // SAFETY: `new` takes nothing; what it returns is freed by our Drop, before the library can
         // go, of which we hold a share.
         let handle = unsafe { (library.call.new)() };
-        let handle = NonNull::new(handle).ok_or_else(|| ModelError::NoMemory(library.top.clone()))?;
+        let handle =
+            NonNull::new(handle).ok_or_else(|| ModelError::NoMemory(library.top.clone()))?;
         Ok(Self {
             handle,
             clocks: 0,
@@ -141,7 +142,11 @@ impl EngineModel {
         let missing = || ModelError::NoPort {
             top: self.library.top.clone(),
             name: name.to_owned(),
-            known: ports.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", "),
+            known: ports
+                .iter()
+                .map(|p| p.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
         };
         let index = ports.iter().position(|port| port.name == name);
         let index = index.ok_or_else(missing)?;
@@ -150,7 +155,11 @@ impl EngineModel {
         Ok(LanePort {
             address: NonNull::new(address).ok_or_else(missing)?,
             width: ports[index].width,
-            values: if ports[index].lanes { self.library.lanes } else { 1 },
+            values: if ports[index].lanes {
+                self.library.lanes
+            } else {
+                1
+            },
         })
     }
 
@@ -247,7 +256,11 @@ impl EngineModel {
 
     /// A register's value in a lane.
     pub fn register(&self, register: &Register, lane: usize) -> u128 {
-        let lanes = if register.lanes { self.library.lanes } else { 1 };
+        let lanes = if register.lanes {
+            self.library.lanes
+        } else {
+            1
+        };
         // SAFETY: the handle is alive, and the family is one of its members.
         unsafe {
             let base = (self.library.call.family)(self.handle.as_ptr(), register.family as u32);

@@ -112,7 +112,8 @@ impl EngineLink {
 
     fn strobe_write(&mut self, register: Register) -> Result<(), LinkError> {
         let p = self.ports;
-        self.model.write(p.register_address, register.address.into());
+        self.model
+            .write(p.register_address, register.address.into());
         self.model.write(p.register_write, 1);
         self.model.edge();
         self.model.write(p.register_write, 0);
@@ -123,7 +124,8 @@ impl EngineLink {
 
     fn strobe_read(&mut self, register: Register) -> Result<(), LinkError> {
         let p = self.ports;
-        self.model.write(p.register_address, register.address.into());
+        self.model
+            .write(p.register_address, register.address.into());
         self.model.write(p.register_read, 1);
         self.model.edge();
         self.model.write(p.register_read, 0);
@@ -134,7 +136,8 @@ impl EngineLink {
 
 impl Link for EngineLink {
     fn write_register(&mut self, register: Register, value: u32) -> Result<(), LinkError> {
-        self.model.write(self.ports.register_write_data, value.into());
+        self.model
+            .write(self.ports.register_write_data, value.into());
         self.strobe_write(register)
     }
 
@@ -187,7 +190,9 @@ impl LaneLink for EngineLink {
         self.strobe_read(register)?;
         let lanes = 0..self.lanes();
         let port = self.ports.register_read_data;
-        Ok(lanes.map(|lane| self.model.read(port, lane) as u32).collect())
+        Ok(lanes
+            .map(|lane| self.model.read(port, lane) as u32)
+            .collect())
     }
 
     fn send_each(&mut self, beats: &[Vec<u32>]) -> Result<(), LinkError> {

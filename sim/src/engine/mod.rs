@@ -112,20 +112,31 @@ pub fn source(
     let mut options = Options {
         lanes,
         differing: vec!["input_data".into()],
-        equal: ["program_memory", "weight_path.memory", "columns.column$#.parameters"]
-            .map(String::from)
-            .into(),
+        equal: [
+            "program_memory",
+            "weight_path.memory",
+            "columns.column$#.parameters",
+        ]
+        .map(String::from)
+        .into(),
         excepted: Vec::new(),
     };
     if configuration.tables > 0 {
         // Each lane looks up a value of its own.
         options.equal.push("columns.column$#.tables".into());
-        options.excepted.push("columns.column$#.tables$#$read_data".into());
+        options
+            .excepted
+            .push("columns.column$#.tables$#$read_data".into());
     }
     if apart == Apart::Passes {
         options.differing.push("register_write_data".into());
         options.equal.push("registers".into());
-        for own in ["pass_register", "last_detected", "high_latch", "read_data_register"] {
+        for own in [
+            "pass_register",
+            "last_detected",
+            "high_latch",
+            "read_data_register",
+        ] {
             options.excepted.push(format!("registers.{own}"));
         }
     }

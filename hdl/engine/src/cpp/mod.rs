@@ -86,11 +86,7 @@ pub(crate) fn write(
         let _ = writeln!(out, "    case {at}: return &{name};");
     }
     for at in 0..outputs.len() {
-        let _ = writeln!(
-            out,
-            "    case {}: return &s.o{at};",
-            flat.inputs.len() + at
-        );
+        let _ = writeln!(out, "    case {}: return &s.o{at};", flat.inputs.len() + at);
     }
     out.push_str("    }\n    return nullptr;\n}\n\n");
     out.push_str("static void* family(State& s, u32 index) {\n    switch (index) {\n");
@@ -247,9 +243,8 @@ impl<'a> Writer<'a> {
         let equal = self.is_equal(&group.body);
         let mut lines = Vec::new();
         let register = edge.and_then(|_| self.flat.edges[group.units[0]].register);
-        let fresh = register.filter(|&net| {
-            edge.is_some_and(|e| e.waits) || reads_itself(&group.body, net)
-        });
+        let fresh =
+            register.filter(|&net| edge.is_some_and(|e| e.waits) || reads_itself(&group.body, net));
         // Where the loop's turns all ask the same, it is asked once.
         let (mut test, mut body) = (None, &group.body[..]);
         let mut context = self.context(texts, equal);
@@ -260,9 +255,12 @@ impl<'a> Writer<'a> {
         {
             let (before, text) = (context.numbers.len(), context.value(asked));
             let used = before - context.numbers.len();
-            let fixed = nest.steps[..used].iter().enumerate().all(|(at, (_, steps))| {
-                steps.iter().all(|s| *s == 0) && !nest.tables.contains_key(&at)
-            });
+            let fixed = nest.steps[..used]
+                .iter()
+                .enumerate()
+                .all(|(at, (_, steps))| {
+                    steps.iter().all(|s| *s == 0) && !nest.tables.contains_key(&at)
+                });
             if fixed {
                 test = Some(text);
             } else {
@@ -311,13 +309,21 @@ impl<'a> Writer<'a> {
         };
         let nest = nest(&edge.group.numbers, edge.group.count());
         let family = self.families.nets[net].0;
-        let index = self.texts(&nest).swap_remove(self.place_of(&edge.group, net));
+        let index = self
+            .texts(&nest)
+            .swap_remove(self.place_of(&edge.group, net));
         let place = self.name(net, &index);
         let waiting = match self.families.list[family].count {
             1 => format!("s.w{family}"),
             _ => format!("s.w{family}[{index}]"),
         };
-        put_loops(&nest, false, None, &[format!("{place} = {waiting};")], after);
+        put_loops(
+            &nest,
+            false,
+            None,
+            &[format!("{place} = {waiting};")],
+            after,
+        );
     }
 
     /// Which number of a group's form is the index of the register.
@@ -413,8 +419,15 @@ fn put_loops(nest: &Nest, backwards: bool, test: Option<&str>, lines: &[String],
     let loops = nest.turns.iter().product::<usize>() > 1;
     for (level, turns) in nest.turns.iter().enumerate().filter(|_| loops) {
         let _ = match backwards {
-            false => writeln!(out, "    for (int i{level} = 0; i{level} < {turns}; i{level}++) {{"),
-            true => writeln!(out, "    for (int i{level} = {}; i{level} >= 0; i{level}--) {{", turns - 1),
+            false => writeln!(
+                out,
+                "    for (int i{level} = 0; i{level} < {turns}; i{level}++) {{"
+            ),
+            true => writeln!(
+                out,
+                "    for (int i{level} = {}; i{level} >= 0; i{level}--) {{",
+                turns - 1
+            ),
         };
         close.push('}');
     }

@@ -135,7 +135,10 @@ impl Context<'_, '_> {
             let mut address_text = self.value(address);
             if each {
                 // Where words are written is control.
-                let path = format!("{} (write address)", self.writer.flat.memories[*memory].path);
+                let path = format!(
+                    "{} (write address)",
+                    self.writer.flat.memories[*memory].path
+                );
                 let id = self.writer.watched(path);
                 address_text = format!("same({address_text}, {id}, s)");
             }

@@ -194,7 +194,8 @@ impl Context<'_, '_> {
                 let (family, _) = self.writer.families.memory[*memory];
                 let form = &self.writer.families.memories[family];
                 let (lanes, depth) = (form.lanes, form.depth);
-                let cells = format!("&s.m{family}[{index}][0][{lane}], {lanes}, {depth}, {address}");
+                let cells =
+                    format!("&s.m{family}[{index}][0][{lane}], {lanes}, {depth}, {address}");
                 match (each, self.equal && form.differs) {
                     (true, _) => format!("gather<{own}>({cells})"),
                     (false, true) => {
