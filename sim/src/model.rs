@@ -6,7 +6,7 @@
 //! in time; one model belongs to one thread at a time.
 
 use std::error::Error as _;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
@@ -70,6 +70,7 @@ struct Functions {
     step: unsafe extern "C" fn(*mut c_void),
     run: unsafe extern "C" fn(*mut c_void, u64, *const u8) -> u64,
     port: unsafe extern "C" fn(*mut c_void, u32) -> *mut c_void,
+    signal: unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> *mut c_void,
     trace: unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int,
 }
 
@@ -111,6 +112,12 @@ impl Port {
     }
 }
 
+/// A signal of one [`Model`].
+#[derive(Clone, Copy, Debug)]
+pub struct Signal {
+    address: NonNull<c_void>,
+}
+
 impl ModelLibrary {
     /// Loads the shared object of a built model.
     ///
@@ -142,6 +149,7 @@ impl ModelLibrary {
                 step: *library.get(b"model_step").map_err(refused)?,
                 run: *library.get(b"model_run").map_err(refused)?,
                 port: *library.get(b"model_port").map_err(refused)?,
+                signal: *library.get(b"model_signal").map_err(refused)?,
                 trace: *library.get(b"model_trace").map_err(refused)?,
             }
         };
@@ -381,6 +389,35 @@ impl Model {
         // SAFETY: as in `words`; source and destination have this length, and
         // a slice from outside cannot overlap the model.
         unsafe { ptr::copy_nonoverlapping(words.as_ptr(), address.cast(), words.len()) }
+    }
+
+    /// Where a signal lies, if the model was built with public signals and has it: `scope` is the
+    /// path of its module or block, from the top's name on.
+    pub fn signal(&self, scope: &str, name: &str) -> Option<Signal> {
+        // Verilator's own top is above ours.
+        let scope = CString::new(format!("TOP.{scope}")).ok()?;
+        let name = CString::new(name).ok()?;
+        let call = self.library.call.signal;
+        // SAFETY: the handle is alive, and both texts outlive the call.
+        let found = unsafe { call(self.handle.as_ptr(), scope.as_ptr(), name.as_ptr()) };
+        NonNull::new(found).map(|address| Signal { address })
+    }
+
+    /// `width` bits, at most 120, of a signal of this model, from `low` on. The caller knows that it
+    /// has them.
+    ///
+    /// # Safety
+    /// `signal` is of this model and has at least `low + width` bits.
+    pub unsafe fn signal_bits(&self, signal: Signal, low: usize, width: usize) -> u128 {
+        assert!(width <= 120, "{width} bits at once");
+        let (first, last) = (low / 8, (low + width).div_ceil(8));
+        let mut value = 0;
+        for byte in (first..last).rev() {
+            // SAFETY: signals of all widths lie with their lowest byte first.
+            let byte = unsafe { signal.address.as_ptr().cast::<u8>().add(byte).read() };
+            value = value << 8 | u128::from(byte);
+        }
+        value >> (low % 8) & (u128::MAX >> (128 - width))
     }
 
     /// Writes a waveform (VCD) of everything from now on, until

@@ -95,6 +95,11 @@ impl Simulator {
         &self.compiled
     }
 
+    /// The code of the model.
+    pub fn library(&self) -> &Arc<ModelLibrary> {
+        &self.library
+    }
+
     /// A new accelerator after reset, with memories at zero.
     ///
     /// # Errors

@@ -170,6 +170,7 @@ fn the_same_source_is_built_once_and_one_changed_byte_makes_another_key() {
         let options = BuildOptions {
             random_initial,
             trace,
+            ..BuildOptions::default()
         };
         keys.push(model_key(&toolchain, &source, options));
     }
@@ -305,6 +306,7 @@ fn a_model_contains_no_runtime_and_finds_all_of_it_in_this_program() {
     let compiled = build(BuildOptions {
         trace: true,
         random_initial: true,
+        ..BuildOptions::default()
     });
     let wanted = symbols(compiled.library(), "--undefined-only");
     let wanted: Vec<_> = wanted.iter().filter(is_runtime).collect();
@@ -362,6 +364,7 @@ fn a_random_start_randomizes_registers_by_seed_and_a_fast_start_does_not() {
     let options = BuildOptions {
         random_initial: true,
         trace: false,
+        ..BuildOptions::default()
     };
     let compiled = build(options);
     let library = ModelLibrary::open(&compiled).unwrap();
@@ -385,6 +388,7 @@ fn a_waveform_holds_the_signals_of_the_traced_cycles() {
     let compiled = build(BuildOptions {
         trace: true,
         random_initial: false,
+        ..BuildOptions::default()
     });
     let path = folder.path().join("wave.vcd");
     let mut model = Model::load(&compiled).unwrap();
@@ -418,6 +422,7 @@ fn a_waveform_without_tracing_or_without_a_folder_is_refused() {
     let compiled = build(BuildOptions {
         trace: true,
         random_initial: false,
+        ..BuildOptions::default()
     });
     let mut model = Model::load(&compiled).unwrap();
     let message = model

@@ -30,6 +30,7 @@ fn every_operator_writes_what_its_definition_says_whatever_the_faults() {
                 let options = BuildOptions {
                     random_initial: bench.random_initial,
                     trace: false,
+                    ..BuildOptions::default()
                 };
                 let simulator = simulator(&bench.configuration, options);
                 let mut driver = simulator

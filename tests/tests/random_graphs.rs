@@ -63,6 +63,7 @@ fn run_bench(number: usize, bench: &Bench) -> (usize, Census) {
     let options = BuildOptions {
         random_initial: bench.random_initial,
         trace: false,
+        ..BuildOptions::default()
     };
     let simulator = simulator(&bench.configuration, options);
     let mut census = Census::default();

@@ -58,6 +58,7 @@ fn line(seed: u32, clocks_per_bit: u32) -> SimulatedLine {
         let options = BuildOptions {
             random_initial: true,
             trace: false,
+            ..BuildOptions::default()
         };
         let compiled = cache.get(&toolchain, &source(BOARD), options);
         let compiled = compiled.unwrap_or_else(|e| panic!("{e}"));

@@ -41,6 +41,8 @@ pub enum Role {
 pub struct Net {
     /// Field path with `$`: `stage$3$q` is register 3 of the `Vec` `stage`.
     pub path: String,
+    /// Its name in Verilog, or what [`Module::places`](crate::Module::places) knows it by.
+    pub name: String,
     /// Bits; 0 for what vanished, which nobody reads or drives.
     pub width: usize,
     /// Whether it is a port.
@@ -66,6 +68,8 @@ pub struct Register {
 pub struct Child {
     /// Field path with `$`.
     pub path: String,
+    /// Its name in Verilog, or what [`Module::places`](crate::Module::places) knows it by.
+    pub name: String,
     /// Index into [`Netlist::kinds`].
     pub kind: usize,
     /// The nets at its ports, in the order of the kind's ports.
@@ -224,6 +228,7 @@ pub(crate) fn netlist(design: &Design) -> Result<Netlist, EmitError> {
         };
         let children = original.instances.iter().filter(live).map(|i| Child {
             path: i.path.clone(),
+            name: i.name.clone(),
             kind: i.kind,
             ports: i.ports.clone(),
         });
@@ -236,6 +241,7 @@ fn kind(scalar: &Scalar, name: &str, children: Vec<Child>, leaf: Option<String>)
     let (ir, arranged) = (&scalar.ir, &scalar.arranged);
     let net = |signal: &ir::Signal| Net {
         path: signal.path.clone(),
+        name: signal.name.clone(),
         width: signal.width,
         role: match signal.role {
             ir::Role::Input => Role::Input,

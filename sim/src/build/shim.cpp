@@ -4,6 +4,7 @@
 //   PORTS(top)              addresses of all ports, in the order of the port table
 #include "Vmodel.h"
 #include "verilated.h"
+#include "verilated_sym_props.h"
 #if VM_TRACE_VCD
 #include "verilated_vcd_c.h"
 #endif
@@ -90,6 +91,13 @@ uint64_t model_run(Model* model, uint64_t limit, const uint8_t* stop) {
 void* model_port(Model* model, uint32_t index) {
     void* const ports[] = {PORTS(model->top)};
     return ports[index];
+}
+
+// Where a signal lies, in a model whose signals are public; null if there is none of this name.
+void* model_signal(Model* model, const char* scope, const char* name) {
+    const VerilatedScope* const found = model->context.scopeFind(scope);
+    const VerilatedVar* const signal = found ? found->varFind(name) : nullptr;
+    return signal ? signal->datap() : nullptr;
 }
 
 // Attaches a trace which is not open yet; a null pointer detaches.

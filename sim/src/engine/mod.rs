@@ -9,6 +9,7 @@ mod leaves;
 mod library;
 mod link;
 
+pub use brownout_engine::Register;
 pub use library::{EngineLibrary, EngineModel, LanePort};
 pub use link::EngineLink;
 
@@ -83,6 +84,11 @@ impl Engine {
     /// The accelerator's configuration.
     pub fn configuration(&self) -> &Configuration {
         &self.configuration
+    }
+
+    /// The code.
+    pub fn library(&self) -> &Arc<EngineLibrary> {
+        &self.library
     }
 
     /// Images side by side.

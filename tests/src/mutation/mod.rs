@@ -109,6 +109,7 @@ fn compile(mut source: ModelSource) -> Arc<ModelLibrary> {
     let options = BuildOptions {
         random_initial: true,
         trace: false,
+        ..BuildOptions::default()
     };
     let compiled = cache
         .get(&toolchain, &source, options)
