@@ -60,6 +60,7 @@ const WITH_TRACE: &[&str] = &["-DVM_TRACE=1", "-DVM_TRACE_VCD=1"];
 /// For what runs every cycle, and for what runs once (`*__Slow.cpp`).
 const OPTIMIZE_FAST: &str = "-O3";
 const OPTIMIZE_SLOW: &str = "-O1";
+const OPTIMIZE_NONE: &str = "-O0";
 
 /// Why a model could not be built.
 #[derive(Debug, Error)]
@@ -359,10 +360,15 @@ impl Build<'_> {
         files.sort();
         let (slow, fast): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|n| n.ends_with("__Slow.cpp"));
-        let slow = || self.compile_unit("slow.cc", &slow, OPTIMIZE_SLOW);
+        // With public signals there is so much text that optimizing it takes minutes.
+        let optimize = match self.options.public_signals {
+            true => [OPTIMIZE_NONE; 2],
+            false => [OPTIMIZE_FAST, OPTIMIZE_SLOW],
+        };
+        let slow = || self.compile_unit("slow.cc", &slow, optimize[1]);
         thread::scope(|scope| {
             let beside = thread::Builder::new().spawn_scoped(scope, slow);
-            let fast = self.compile_unit("fast.cc", &fast, OPTIMIZE_FAST);
+            let fast = self.compile_unit("fast.cc", &fast, optimize[0]);
             let slow = match beside {
                 Ok(thread) => thread
                     .join()

@@ -67,6 +67,20 @@ impl Engine {
         apart: Apart,
     ) -> Result<Self, SimulatorError> {
         let source = source(configuration, lanes, apart)?;
+        Self::from_source(toolchain, cache, configuration, source, lanes)
+    }
+
+    /// The same from given C++, which claims to be the configuration's.
+    ///
+    /// # Errors
+    /// As [`Engine::build`].
+    pub fn from_source(
+        toolchain: &Toolchain,
+        cache: &ModelCache,
+        configuration: &Configuration,
+        source: Source,
+        lanes: usize,
+    ) -> Result<Self, SimulatorError> {
         let key = engine_key(toolchain, &source.text);
         let top = &configuration.name;
         let options = BuildOptions::default();

@@ -109,7 +109,7 @@ impl<'a> Writer<'a> {
 
     /// The number under which the model reports that `path` differs between lanes.
     fn watched(&mut self, path: String) -> usize {
-        let (path, _) = crate::family::pattern(&path);
+        let path = crate::family::pattern(&path).0;
         match self.watched.iter().position(|known| *known == path) {
             Some(at) => at + 1,
             None => {
@@ -232,6 +232,7 @@ impl<'a> Writer<'a> {
             writer: self,
             numbers: numbers.into(),
             equal,
+            into: String::new(),
             fresh: None,
         }
     }
@@ -247,7 +248,9 @@ impl<'a> Writer<'a> {
             register.filter(|&net| edge.is_some_and(|e| e.waits) || reads_itself(&group.body, net));
         // Where the loop's turns all ask the same, it is asked once.
         let (mut test, mut body) = (None, &group.body[..]);
+        let into = self.target_of(&group.body);
         let mut context = self.context(texts, equal);
+        context.into = into;
         if fresh.is_none()
             && let [Statement::If(asked, then, other)] = body
             && other.is_empty()
@@ -282,6 +285,22 @@ impl<'a> Writer<'a> {
         }
         let backwards = edge.is_some_and(|e| e.backwards);
         put_loops(&nest, backwards, test.as_deref(), &lines, out);
+    }
+
+    /// What `body` assigns first.
+    fn target_of(&self, body: &[Statement]) -> String {
+        let mut found = None;
+        for statement in body {
+            statement.targets(&mut |target| {
+                found.get_or_insert_with(|| match target {
+                    Target::Word(memory, ..) => self.flat.memories[*memory].path.clone(),
+                    Target::Whole(net) | Target::Bits(net, ..) | Target::Variable(net, ..) => {
+                        self.flat.nets[*net].path.clone()
+                    }
+                });
+            });
+        }
+        found.unwrap_or_default()
     }
 
     /// What is true if `test` is in any turn of a loop: an array that it reads an element of is not

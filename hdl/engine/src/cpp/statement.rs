@@ -135,12 +135,7 @@ impl Context<'_, '_> {
             let mut address_text = self.value(address);
             if each {
                 // Where words are written is control.
-                let path = format!(
-                    "{} (write address)",
-                    self.writer.flat.memories[*memory].path
-                );
-                let id = self.writer.watched(path);
-                address_text = format!("same({address_text}, {id}, s)");
+                address_text = self.same(address_text, "the write address".to_owned());
             }
             let text = self.value_in(value, differs);
             let at = self.writer.fresh("a");

@@ -11,6 +11,8 @@ pub(super) struct Context<'a, 'b> {
     pub numbers: VecDeque<String>,
     /// What is assigned is equal in all lanes: what differs is compared when it is read.
     pub equal: bool,
+    /// What is assigned, in words.
+    pub into: String,
     /// What a register's new value is called until it is in its place.
     pub fresh: Option<String>,
 }
@@ -200,8 +202,7 @@ impl Context<'_, '_> {
                     (true, _) => format!("gather<{own}>({cells})"),
                     (false, true) => {
                         let path = self.writer.flat.memories[*memory].path.clone();
-                        let id = self.writer.watched(path);
-                        format!("same(word({cells}), {id}, s)")
+                        self.same(format!("word({cells})"), path)
                     }
                     (false, false) => format!("word({cells})"),
                 }
@@ -215,7 +216,16 @@ impl Context<'_, '_> {
     }
 
     fn compared(&mut self, text: String, net: usize) -> String {
-        let id = self.writer.watched(self.writer.flat.nets[net].path.clone());
+        self.same(text, self.writer.flat.nets[net].path.clone())
+    }
+
+    /// `text`, which stands for what is called `path`, as one value for all lanes.
+    pub fn same(&mut self, text: String, path: String) -> String {
+        let name = match self.into.is_empty() {
+            true => path,
+            false => format!("{path} (for {})", self.into),
+        };
+        let id = self.writer.watched(name);
         format!("same({text}, {id}, s)")
     }
 
