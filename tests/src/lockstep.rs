@@ -26,7 +26,12 @@ const INPUTS: [&str; 8] = [
     "output_ready",
 ];
 /// Outputs of the accelerator.
-const OUTPUTS: [&str; 4] = ["register_read_data", "input_ready", "output_valid", "output_data"];
+const OUTPUTS: [&str; 4] = [
+    "register_read_data",
+    "input_ready",
+    "output_valid",
+    "output_data",
+];
 
 /// A register on both sides.
 struct Watched {
@@ -271,7 +276,9 @@ impl LaneLink for Lockstep {
         self.strobe("register_read", register)?;
         let port = self.ports["register_read_data"].0;
         let lanes = 0..self.models.len();
-        Ok(lanes.map(|lane| self.engine.read(port, lane) as u32).collect())
+        Ok(lanes
+            .map(|lane| self.engine.read(port, lane) as u32)
+            .collect())
     }
 
     fn send_each(&mut self, beats: &[Vec<u32>]) -> Result<(), LinkError> {

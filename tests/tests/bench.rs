@@ -68,6 +68,7 @@ fn every_figure_is_measured_and_stored_with_its_origin() {
         ("import", 0),
         ("campaign", 6),
         ("simulation", 14),
+        ("lanes", 6),
         ("profile", 6),
     ] {
         let report = report(folder.path(), topic);

@@ -40,7 +40,9 @@ fn run<L: LaneLink>(
             conditions.mode = FaultMode::Transient;
         }
         let volume = graph.program.input.volume();
-        let images: Vec<_> = (0..images).map(|_| draw_image(volume, &mut random)).collect();
+        let images: Vec<_> = (0..images)
+            .map(|_| draw_image(volume, &mut random))
+            .collect();
         let said = |outcome: Result<Option<_>, _>| match outcome {
             Ok(None) => Ok(()),
             Ok(Some(mismatch)) => Err(format!("round {round}: {mismatch:?}")),
@@ -52,14 +54,25 @@ fn run<L: LaneLink>(
         }
         said(all)?;
         // All lanes with one image are one accelerator.
-        said(compare_images(driver, &graph, &conditions, &images[..1], &[0]))?;
+        said(compare_images(
+            driver,
+            &graph,
+            &conditions,
+            &images[..1],
+            &[0],
+        ))?;
     }
     Ok(())
 }
 
 #[test]
 fn lanes_give_the_logits_counters_and_cycles_of_their_own_images_and_passes() {
-    let kinds = [(8, Apart::Images), (16, Apart::Passes), (1, Apart::Passes), (4, Apart::Images)];
+    let kinds = [
+        (8, Apart::Images),
+        (16, Apart::Passes),
+        (1, Apart::Passes),
+        (4, Apart::Images),
+    ];
     for (number, bench) in benches().iter().enumerate() {
         let configuration = &bench.configuration;
         let (lanes, apart) = match (kinds[number % kinds.len()], configuration.fault_emulation) {
@@ -68,15 +81,25 @@ fn lanes_give_the_logits_counters_and_cycles_of_their_own_images_and_passes() {
         };
         let engine = engine(configuration, lanes, apart);
         let mut driver = engine.driver().unwrap_or_else(|error| panic!("{error}"));
-        let outcome = run(&mut driver, apart, GRAPHS, lanes + 2, number as u64, |_| None);
+        let outcome = run(&mut driver, apart, GRAPHS, lanes + 2, number as u64, |_| {
+            None
+        });
         outcome.unwrap_or_else(|e| panic!("configuration {number}, {lanes} lanes, {apart:?}: {e}"));
     }
 }
 
 /// Compares after every clock; returns how many registers and clocks.
-fn watch(configuration: &Configuration, engine: &Engine, apart: Apart) -> Result<(usize, u64), String> {
+fn watch(
+    configuration: &Configuration,
+    engine: &Engine,
+    apart: Apart,
+) -> Result<(usize, u64), String> {
     let link = Lockstep::new(configuration, engine).map_err(|error| error.to_string())?;
-    assert!(link.unwatched().is_empty(), "not compared: {:?}", link.unwatched());
+    assert!(
+        link.unwatched().is_empty(),
+        "not compared: {:?}",
+        link.unwatched()
+    );
     let mut driver = Driver::new(link, configuration).map_err(|error| error.to_string())?;
     let images = engine.lanes() + 1;
     run(&mut driver, apart, WATCHED_GRAPHS, images, 1, |link| {
@@ -89,7 +112,12 @@ fn watch(configuration: &Configuration, engine: &Engine, apart: Apart) -> Result
 #[test]
 fn every_register_of_every_lane_is_verilators_after_every_clock() {
     let benches = benches();
-    let chosen = [(1, Apart::Images), (2, Apart::Passes), (4, Apart::Passes), (6, Apart::Images)];
+    let chosen = [
+        (1, Apart::Images),
+        (2, Apart::Passes),
+        (4, Apart::Passes),
+        (6, Apart::Images),
+    ];
     for (number, apart) in chosen {
         let configuration = &benches[number].configuration;
         let engine = engine(configuration, 4, apart);
@@ -107,17 +135,19 @@ fn every_register_of_every_lane_is_verilators_after_every_clock() {
 fn mistakes_in_the_engine_are_seen() {
     let configuration = &benches()[0].configuration;
     let (toolchain, cache) = tools();
-    // What is added, what is compared, what is multiplied, when a word is written, who differs.
+    // What is added, compared and multiplied, where a word is written, in which lanes.
     let mistakes = [
         (" + s.f", " - s.f"),
         ("sgt<8>", "slt<8>"),
         ("sext<8, b32>", "to<b32>"),
-        ("if (a", "if (1 + a"),
+        ("[(u64)a", "[(u64)1 + a"),
         ("sel(", "sel(b8{} | "),
     ];
     for (right, wrong) in mistakes {
         let mut text = source(configuration, 4, Apart::Passes).expect("a valid configuration");
-        let (before, after) = text.text.split_at(text.text.find("static void edge").expect("edges"));
+        let (before, after) = text
+            .text
+            .split_at(text.text.find("static void edge").expect("edges"));
         assert!(after.contains(right), "nothing is called {right}");
         text.text = format!("{before}{}", after.replacen(right, wrong, 1));
         let engine = Engine::from_source(&toolchain, &cache, configuration, text, 4)

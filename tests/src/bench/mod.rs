@@ -12,6 +12,7 @@ mod emission;
 mod harness;
 mod import;
 mod inference;
+mod lanes;
 mod networks;
 mod profile;
 mod provenance;
@@ -59,7 +60,7 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
     let provenance = Provenance::collect()?;
     println!("{provenance}");
     type Topic = fn(&Options) -> Result<Vec<Figure>, BenchError>;
-    let topics: [(&str, Topic); 9] = [
+    let topics: [(&str, Topic); 10] = [
         ("utilization", utilization::measure),
         ("emission", emission::measure),
         ("software", software::measure),
@@ -68,6 +69,7 @@ pub fn run(options: &Options) -> Result<(), BenchError> {
         ("import", import::measure),
         ("campaign", campaign::measure),
         ("simulation", simulation::measure),
+        ("lanes", lanes::measure),
         ("profile", profile::measure),
     ];
     if let Some(wanted) = &options.topic

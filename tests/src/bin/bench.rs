@@ -15,7 +15,7 @@ struct Arguments {
     /// How often speeds that are compared are measured
     #[arg(long, value_name = "NUMBER", default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..))]
     repetitions: u16,
-    /// Only this topic: utilization, emission, software, training, inference, import, campaign, simulation or profile
+    /// Only this topic: utilization, emission, software, training, inference, import, campaign, simulation, lanes or profile
     #[arg(long, value_name = "NAME")]
     topic: Option<String>,
     /// Only show that everything works, on small arrays: these figures say nothing
