@@ -5,6 +5,7 @@ use brownout_hdl::generate::generate;
 use brownout_sim::build::BuildOptions;
 use brownout_sim::campaign::{Campaign, CampaignError, Point, PointSummary, Supply};
 use brownout_sim::compare::Mismatch;
+use brownout_sim::engine::{Apart, Engine, source as engine_source};
 use brownout_sim::link::Stalls;
 use brownout_sim::simulator::{Simulator, source};
 use brownout_spec::code::{CodeName, Policy};
@@ -15,6 +16,7 @@ use brownout_spec::program::{Operation, Shape, Window};
 use brownout_spec::quantity::{BitErrorRate, ChipSeed, Millivolts};
 use brownout_tests::configurations::configuration;
 use brownout_tests::graph::{self, Graph};
+use brownout_tests::lanes::engine;
 use brownout_tests::mutant::Change;
 use brownout_tests::session::{simulator, tools};
 use rand::{RngExt, SeedableRng};
@@ -50,15 +52,23 @@ fn task(configuration: &Configuration) -> (Graph, WeightImage, Dataset) {
     (graph, image, data)
 }
 
-fn run(
+type Outcome = Result<(PointSummary, Option<Mismatch>), CampaignError>;
+
+fn run(simulator: &Simulator, point: &Point, threads: usize) -> Outcome {
+    run_on(simulator, None, point, threads)
+}
+
+fn run_on(
     simulator: &Simulator,
+    engine: Option<&Engine>,
     point: &Point,
     threads: usize,
-) -> Result<(PointSummary, Option<Mismatch>), CampaignError> {
+) -> Outcome {
     let (graph, image, data) = task(simulator.configuration());
     let steps = AtomicUsize::new(0);
     let outcome = Campaign {
         simulator,
+        engine,
         model: &graph.model,
         program: &graph.program,
         image: &image,
@@ -107,6 +117,50 @@ fn sums_are_the_same_for_any_number_of_threads() {
         let (more, _) = run(&simulator, &transient, threads).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(more, one, "{threads} threads");
     }
+}
+
+#[test]
+fn sums_are_the_same_side_by_side() {
+    let simulator = simulator(&in_place(), BuildOptions::default());
+    // Ten images are two full batches and a half.
+    let engine = engine(&in_place(), 4, Apart::Passes);
+    let rate = BitErrorRate::new(0.01).expect("a probability");
+    for mode in [FaultMode::Transient, FaultMode::Persistent] {
+        let point = point(Supply::Rate(rate), mode);
+        let (one, _) = run(&simulator, &point, 1).unwrap_or_else(|e| panic!("{e}"));
+        for threads in [1, 2] {
+            let many = run_on(&simulator, Some(&engine), &point, threads);
+            let (many, mismatch) = many.unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(
+                (mismatch, many),
+                (None, one.clone()),
+                "{mode}, {threads} threads"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_mismatch_in_a_lane_is_reported_with_its_image_and_place() {
+    let simulator = simulator(&in_place(), BuildOptions::default());
+    let (toolchain, cache) = tools();
+    let mut wrong = engine_source(&in_place(), 4, Apart::Images).expect("a valid configuration");
+    assert!(
+        wrong.text.contains("sext<8, b32>"),
+        "activations are signed"
+    );
+    wrong.text = wrong.text.replace("sext<8, b32>", "to<b32>");
+    let engine = Engine::from_source(&toolchain, &cache, &in_place(), wrong, 4, Apart::Images)
+        .unwrap_or_else(|e| panic!("{e}"));
+    let calm = point(Supply::Rate(BitErrorRate::ZERO), FaultMode::None);
+    let outcome = run_on(&simulator, Some(&engine), &calm, 1);
+    let (summary, mismatch) = outcome.unwrap_or_else(|e| panic!("{e}"));
+    let mismatch = mismatch.expect("negative activations are drawn");
+    assert_eq!((summary.images, summary.mismatches), (mismatch.image, 1));
+    let place = mismatch.place.expect("it can be found again");
+    assert_eq!(place.layer, 0);
+    let again = format!("again --image {}", mismatch.image);
+    assert_eq!(mismatch.reproduce, Some(again));
 }
 
 #[test]

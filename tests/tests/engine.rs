@@ -141,7 +141,7 @@ fn mistakes_in_the_engine_are_seen() {
         ("sgt<8>", "slt<8>"),
         ("sext<8, b32>", "to<b32>"),
         ("[(u64)a", "[(u64)1 + a"),
-        ("sel(", "sel(b8{} | "),
+        ("sel(", "sel(all<b8>(1) | "),
     ];
     for (right, wrong) in mistakes {
         let mut text = source(configuration, 4, Apart::Passes).expect("a valid configuration");
@@ -149,8 +149,8 @@ fn mistakes_in_the_engine_are_seen() {
             .text
             .split_at(text.text.find("static void edge").expect("edges"));
         assert!(after.contains(right), "nothing is called {right}");
-        text.text = format!("{before}{}", after.replacen(right, wrong, 1));
-        let engine = Engine::from_source(&toolchain, &cache, configuration, text, 4)
+        text.text = format!("{before}{}", after.replace(right, wrong));
+        let engine = Engine::from_source(&toolchain, &cache, configuration, text, 4, Apart::Passes)
             .unwrap_or_else(|error| panic!("{right}: {error}"));
         let outcome = watch(configuration, &engine, Apart::Passes);
         assert!(outcome.is_err(), "{wrong} instead of {right} was not seen");

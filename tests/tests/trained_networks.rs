@@ -48,6 +48,7 @@ fn a_four_bit_mlp_with_the_32_bit_in_place_code_runs_end_to_end() {
     let images = data.test.first(IMAGES);
     let campaign = Campaign {
         simulator: &simulator,
+        engine: None,
         model: &model,
         program: &program,
         image: &image,

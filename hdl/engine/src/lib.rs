@@ -2,7 +2,7 @@
 //!
 //! The runs are the lanes of vector registers. What is the same in all of them (on a chip that does
 //! one thing to many data: nearly all control) is one value; what differs is a vector. Which is which
-//! is found by following what differs from the inputs on ([`taint`](crate)), up to what the caller
+//! is found by following what differs from the inputs on, up to what the caller
 //! says is equal: there the lanes are compared, and where they have come apart the model stops and
 //! says where. This crate knows nothing of what the hardware is for.
 //!
@@ -31,6 +31,8 @@ mod leaf;
 mod schedule;
 mod simplify;
 mod taint;
+#[cfg(test)]
+mod tests;
 
 pub use error::EngineError;
 pub use leaf::{Leaf, LeafRegister, Wire};

@@ -17,6 +17,7 @@ pub use summary::PointSummary;
 
 use crate::compare::{CompareError, GoldenPass, Mismatch};
 use crate::driver::{DriverError, EmulatedFaults, FaultRate};
+use crate::engine::Engine;
 use crate::link::Stalls;
 use crate::model::ModelError;
 use crate::simulator::{Simulator, SimulatorError};
@@ -126,6 +127,9 @@ impl From<DriverError> for CampaignError {
 pub struct Campaign<'a> {
     /// The accelerator.
     pub simulator: &'a Simulator,
+    /// The same for many images side by side, without back-pressure; points that it does not suit,
+    /// and waveforms, are for `simulator`.
+    pub engine: Option<&'a Engine>,
     /// The model.
     pub model: &'a IntegerModel,
     /// The model's program on this accelerator.

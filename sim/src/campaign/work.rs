@@ -1,10 +1,12 @@
 //! Images shared out among threads.
 
+mod lanes;
+
 use super::summary::Sums;
 use super::{Campaign, CampaignError, Point};
 use crate::compare::{GoldenPass, Mismatch, Trial};
 use crate::driver::{Driver, EmulatedFaults};
-use crate::link::{ModelLink, Stalls};
+use crate::link::{Link, ModelLink, Stalls};
 use brownout_golden::infer::{Memory, Workspace};
 use brownout_spec::quantity::Pass;
 use std::path::Path;
@@ -107,6 +109,10 @@ impl<'a> Work<'a> {
 
     /// Takes images until none is left; also gives back each image's number.
     fn run_images(&self, worker: usize) -> Result<(Numbered, Option<Mismatch>), CampaignError> {
+        let engine = self.campaign.engine.filter(|e| e.suits(self.point.mode));
+        if let Some(engine) = engine {
+            return self.run_batches(engine);
+        }
         let mut driver = self.driver(worker)?;
         let mut workspace: Option<Workspace> = None;
         let mut done = Vec::new();
@@ -137,6 +143,13 @@ impl<'a> Work<'a> {
             ..campaign.stalls
         };
         let mut driver = campaign.simulator.driver(stalls)?;
+        self.load(&mut driver)?;
+        Ok(driver)
+    }
+
+    /// Loads the network and what disturbs it.
+    fn load<L: Link>(&self, driver: &mut Driver<L>) -> Result<(), CampaignError> {
+        let campaign = self.campaign;
         let layers = campaign.model.layers.iter();
         let parameters: Vec<_> = layers.map(|layer| layer.channels.clone()).collect();
         driver.load(
@@ -146,8 +159,7 @@ impl<'a> Work<'a> {
             &campaign.model.tables(),
         )?;
         driver.set_policy(self.point.policy)?;
-        driver.set_faults(&self.faults)?;
-        Ok(driver)
+        Ok(driver.set_faults(&self.faults)?)
     }
 
     pub(super) fn run_image(

@@ -49,6 +49,7 @@ impl Apart {
 #[derive(Clone)]
 pub struct Engine {
     configuration: Configuration,
+    apart: Apart,
     library: Arc<EngineLibrary>,
 }
 
@@ -67,7 +68,7 @@ impl Engine {
         apart: Apart,
     ) -> Result<Self, SimulatorError> {
         let source = source(configuration, lanes, apart)?;
-        Self::from_source(toolchain, cache, configuration, source, lanes)
+        Self::from_source(toolchain, cache, configuration, source, lanes, apart)
     }
 
     /// The same from given C++, which claims to be the configuration's.
@@ -80,6 +81,7 @@ impl Engine {
         configuration: &Configuration,
         source: Source,
         lanes: usize,
+        apart: Apart,
     ) -> Result<Self, SimulatorError> {
         let key = engine_key(toolchain, &source.text);
         let top = &configuration.name;
@@ -91,6 +93,7 @@ impl Engine {
         let library = EngineLibrary::open(&compiled, &source, lanes)?;
         Ok(Self {
             configuration: configuration.clone(),
+            apart,
             library,
         })
     }
@@ -108,6 +111,16 @@ impl Engine {
     /// Images side by side.
     pub fn lanes(&self) -> usize {
         self.library.lanes()
+    }
+
+    /// What differs between lanes.
+    pub fn apart(&self) -> Apart {
+        self.apart
+    }
+
+    /// Whether faults of this mode can be emulated with a pass of its own in each lane.
+    pub fn suits(&self, mode: FaultMode) -> bool {
+        self.apart == Apart::Passes || Apart::of(mode) == Apart::Images
     }
 
     /// A new accelerator after reset, with registers and memories at zero.

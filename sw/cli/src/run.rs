@@ -151,6 +151,7 @@ impl Run<'_> {
         let code = placement.chosen.configuration.code;
         action(&Campaign {
             simulator: &placed.simulator,
+            engine: None,
             model: self.model,
             program: &placement.program,
             image: &placement.image,
