@@ -3,7 +3,7 @@
 use brownout_golden::data::Dataset;
 use brownout_hdl::generate::generate;
 use brownout_sim::build::BuildOptions;
-use brownout_sim::campaign::{Campaign, CampaignError, Point, PointSummary, Supply};
+use brownout_sim::campaign::{Campaign, CampaignError, Hardware, Point, PointSummary, Supply};
 use brownout_sim::compare::Mismatch;
 use brownout_sim::engine::{Apart, Engine, source as engine_source};
 use brownout_sim::link::Stalls;
@@ -55,20 +55,18 @@ fn task(configuration: &Configuration) -> (Graph, WeightImage, Dataset) {
 type Outcome = Result<(PointSummary, Option<Mismatch>), CampaignError>;
 
 fn run(simulator: &Simulator, point: &Point, threads: usize) -> Outcome {
-    run_on(simulator, None, point, threads)
+    run_on(Hardware::One(simulator), point, threads)
 }
 
-fn run_on(
-    simulator: &Simulator,
-    engine: Option<&Engine>,
-    point: &Point,
-    threads: usize,
-) -> Outcome {
-    let (graph, image, data) = task(simulator.configuration());
+fn run_on(hardware: Hardware, point: &Point, threads: usize) -> Outcome {
+    let configuration = match hardware {
+        Hardware::One(simulator) => simulator.configuration(),
+        Hardware::SideBySide(engine) => engine.configuration(),
+    };
+    let (graph, image, data) = task(configuration);
     let steps = AtomicUsize::new(0);
     let outcome = Campaign {
-        simulator,
-        engine,
+        hardware,
         model: &graph.model,
         program: &graph.program,
         image: &image,
@@ -122,14 +120,14 @@ fn sums_are_the_same_for_any_number_of_threads() {
 #[test]
 fn sums_are_the_same_side_by_side() {
     let simulator = simulator(&in_place(), BuildOptions::default());
-    // Ten images are two full batches and a half.
-    let engine = engine(&in_place(), 4, Apart::Passes);
     let rate = BitErrorRate::new(0.01).expect("a probability");
     for mode in [FaultMode::Transient, FaultMode::Persistent] {
         let point = point(Supply::Rate(rate), mode);
         let (one, _) = run(&simulator, &point, 1).unwrap_or_else(|e| panic!("{e}"));
-        for threads in [1, 2] {
-            let many = run_on(&simulator, Some(&engine), &point, threads);
+        // Ten images are two full batches and a half; without passes of their own, one by one.
+        for (apart, threads) in [(Apart::Passes, 1), (Apart::Passes, 2), (Apart::Images, 2)] {
+            let engine = engine(&in_place(), 4, apart);
+            let many = run_on(Hardware::SideBySide(&engine), &point, threads);
             let (many, mismatch) = many.unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(
                 (mismatch, many),
@@ -142,7 +140,6 @@ fn sums_are_the_same_side_by_side() {
 
 #[test]
 fn a_mismatch_in_a_lane_is_reported_with_its_image_and_place() {
-    let simulator = simulator(&in_place(), BuildOptions::default());
     let (toolchain, cache) = tools();
     let mut wrong = engine_source(&in_place(), 4, Apart::Images).expect("a valid configuration");
     assert!(
@@ -153,7 +150,7 @@ fn a_mismatch_in_a_lane_is_reported_with_its_image_and_place() {
     let engine = Engine::from_source(&toolchain, &cache, &in_place(), wrong, 4, Apart::Images)
         .unwrap_or_else(|e| panic!("{e}"));
     let calm = point(Supply::Rate(BitErrorRate::ZERO), FaultMode::None);
-    let outcome = run_on(&simulator, Some(&engine), &calm, 1);
+    let outcome = run_on(Hardware::SideBySide(&engine), &calm, 1);
     let (summary, mismatch) = outcome.unwrap_or_else(|e| panic!("{e}"));
     let mismatch = mismatch.expect("negative activations are drawn");
     assert_eq!((summary.images, summary.mismatches), (mismatch.image, 1));

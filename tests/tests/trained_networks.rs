@@ -8,7 +8,7 @@ use brownout_golden::network::Builtin;
 use brownout_golden::quantize::BitWidth;
 use brownout_golden::train::{TrainingOptions, train};
 use brownout_sim::build::BuildOptions;
-use brownout_sim::campaign::{Campaign, Point, Supply};
+use brownout_sim::campaign::{Campaign, Hardware, Point, Supply};
 use brownout_sim::link::Stalls;
 use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::fault::FaultMode;
@@ -47,8 +47,7 @@ fn a_four_bit_mlp_with_the_32_bit_in_place_code_runs_end_to_end() {
     let simulator = simulator(configuration, BuildOptions::default());
     let images = data.test.first(IMAGES);
     let campaign = Campaign {
-        simulator: &simulator,
-        engine: None,
+        hardware: Hardware::One(&simulator),
         model: &model,
         program: &program,
         image: &image,

@@ -26,7 +26,7 @@ use brownout_golden::energy::relative_sram_energy;
 use brownout_golden::infer::{Memory, MemoryError, TensorError};
 use brownout_golden::model::IntegerModel;
 use brownout_spec::code::Policy;
-use brownout_spec::config::ConfigurationError;
+use brownout_spec::config::{Configuration, ConfigurationError};
 use brownout_spec::fault::{ChipFaults, FaultMap, FaultMode};
 use brownout_spec::image::WeightImage;
 use brownout_spec::program::Program;
@@ -123,13 +123,28 @@ impl From<DriverError> for CampaignError {
     }
 }
 
+/// What images run on.
+#[derive(Clone, Copy)]
+pub enum Hardware<'a> {
+    /// Verilator's model: one image after the other, with back-pressure and waveforms.
+    One(&'a Simulator),
+    /// The engine: images side by side; one at a time where it does not suit a fault mode.
+    SideBySide(&'a Engine),
+}
+
+impl Hardware<'_> {
+    fn configuration(&self) -> &Configuration {
+        match self {
+            Self::One(simulator) => simulator.configuration(),
+            Self::SideBySide(engine) => engine.configuration(),
+        }
+    }
+}
+
 /// One model on one accelerator with one set of images.
 pub struct Campaign<'a> {
     /// The accelerator.
-    pub simulator: &'a Simulator,
-    /// The same for many images side by side, without back-pressure; points that it does not suit,
-    /// and waveforms, are for `simulator`.
-    pub engine: Option<&'a Engine>,
+    pub hardware: Hardware<'a>,
     /// The model.
     pub model: &'a IntegerModel,
     /// The model's program on this accelerator.
@@ -182,7 +197,7 @@ impl Campaign<'_> {
     /// Runs the first image at one point and writes a waveform (VCD) of its pass.
     ///
     /// # Errors
-    /// When the point is not possible, the simulator was not built with `trace`,
+    /// When the point is not possible, the hardware is no simulator built with `trace`,
     /// or the file cannot be written; a mismatch is no error.
     pub fn trace(&self, point: &Point, path: &Path) -> Result<Option<Mismatch>, CampaignError> {
         self.prepare(point, &|| (), |work, _| work.trace(path))
@@ -240,7 +255,7 @@ impl Campaign<'_> {
     }
 
     fn resolve(&self, point: &Point) -> Result<Resolved, CampaignError> {
-        let configuration = self.simulator.configuration();
+        let configuration = self.hardware.configuration();
         let code = configuration.code;
         if !point.policy.supported_by(code) {
             let policy = point.policy;
@@ -279,7 +294,7 @@ impl Campaign<'_> {
         pass: Pass,
         policy: Policy,
     ) -> Result<GoldenPass<'_>, TensorError> {
-        let configuration = self.simulator.configuration();
+        let configuration = self.hardware.configuration();
         GoldenPass::new(
             self.model,
             configuration,

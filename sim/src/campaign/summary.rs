@@ -94,7 +94,7 @@ impl Campaign<'_> {
         sums: &Sums,
         mismatch: &Option<Mismatch>,
     ) -> PointSummary {
-        let configuration = self.simulator.configuration();
+        let configuration = self.hardware.configuration();
         let has_classes = self.model.classes().is_some();
         let share = |n: usize| has_classes.then(|| n as f64 / sums.images.max(1) as f64);
         let c = &sums.counters;

@@ -3,10 +3,12 @@
 mod lanes;
 
 use super::summary::Sums;
-use super::{Campaign, CampaignError, Point};
+use super::{Campaign, CampaignError, Hardware, Point};
 use crate::compare::{GoldenPass, Mismatch, Trial};
 use crate::driver::{Driver, EmulatedFaults};
 use crate::link::{Link, ModelLink, Stalls};
+use crate::model::ModelError;
+use crate::simulator::Simulator;
 use brownout_golden::infer::{Memory, Workspace};
 use brownout_spec::quantity::Pass;
 use std::path::Path;
@@ -54,7 +56,11 @@ impl<'a> Work<'a> {
 
     /// Runs the first image and writes a waveform.
     pub(super) fn trace(&self, path: &Path) -> Result<Option<Mismatch>, CampaignError> {
-        let mut driver = self.driver(0)?;
+        let Hardware::One(simulator) = self.campaign.hardware else {
+            let name = self.campaign.hardware.configuration().name.clone();
+            return Err(ModelError::NotTraceable(name).into());
+        };
+        let mut driver = self.driver(simulator, 0)?;
         driver.link_mut().trace_to(path)?;
         let (_, mismatch) = self.run_image(0, &mut driver, &mut None)?;
         driver.link_mut().end_trace()?;
@@ -109,11 +115,10 @@ impl<'a> Work<'a> {
 
     /// Takes images until none is left; also gives back each image's number.
     fn run_images(&self, worker: usize) -> Result<(Numbered, Option<Mismatch>), CampaignError> {
-        let engine = self.campaign.engine.filter(|e| e.suits(self.point.mode));
-        if let Some(engine) = engine {
-            return self.run_batches(engine);
-        }
-        let mut driver = self.driver(worker)?;
+        let mut driver = match self.campaign.hardware {
+            Hardware::One(simulator) => self.driver(simulator, worker)?,
+            Hardware::SideBySide(engine) => return self.run_batches(engine),
+        };
         let mut workspace: Option<Workspace> = None;
         let mut done = Vec::new();
         loop {
@@ -136,13 +141,17 @@ impl<'a> Work<'a> {
         self.campaign.first_image + index
     }
 
-    pub(super) fn driver(&self, worker: usize) -> Result<Driver<ModelLink>, CampaignError> {
+    pub(super) fn driver(
+        &self,
+        simulator: &Simulator,
+        worker: usize,
+    ) -> Result<Driver<ModelLink>, CampaignError> {
         let campaign = self.campaign;
         let stalls = Stalls {
             seed: campaign.stalls.seed.wrapping_add(worker as u64),
             ..campaign.stalls
         };
-        let mut driver = campaign.simulator.driver(stalls)?;
+        let mut driver = simulator.driver(stalls)?;
         self.load(&mut driver)?;
         Ok(driver)
     }

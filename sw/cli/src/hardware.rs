@@ -5,6 +5,7 @@ use crate::error::Error;
 use brownout_hdl::emit::Emitted;
 use brownout_sim::build::BuildOptions;
 use brownout_sim::cache::ModelCache;
+use brownout_sim::engine::{Apart, Engine};
 use brownout_sim::simulator::{Simulator, SimulatorError, source};
 use brownout_sim::toolchain::Toolchain;
 
@@ -51,6 +52,26 @@ impl Workshop {
             &chosen.configuration,
             &source(verilog),
             options,
+        )?)
+    }
+
+    /// The accelerator of a configuration for so many images side by side; `transient` if faults
+    /// shall differ between them.
+    ///
+    /// # Errors
+    /// When the compiler refuses, or the cache cannot be written.
+    pub fn engine(&self, chosen: &Chosen, lanes: usize, transient: bool) -> Result<Engine, Error> {
+        let apart = match transient {
+            true => Apart::Passes,
+            false => Apart::Images,
+        };
+        let (tools, cache) = (&self.toolchain, &self.cache);
+        Ok(Engine::build(
+            tools,
+            cache,
+            &chosen.configuration,
+            lanes,
+            apart,
         )?)
     }
 }

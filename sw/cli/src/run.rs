@@ -11,8 +11,9 @@ use crate::train::Measured;
 use crate::waveform::Show;
 use brownout_golden::data::Dataset;
 use brownout_golden::model::IntegerModel;
-use brownout_sim::campaign::{Campaign, CampaignError, Point, PointSummary};
+use brownout_sim::campaign::{Campaign, CampaignError, Hardware, Point, PointSummary};
 use brownout_sim::compare::Mismatch;
+use brownout_sim::engine::Engine;
 use brownout_sim::link::Stalls;
 use brownout_sim::model::ModelError;
 use brownout_sim::simulator::{Simulator, SimulatorError};
@@ -26,7 +27,15 @@ pub struct Placed {
     /// The model on the accelerator.
     pub placement: Placement,
     /// The accelerator's simulation.
-    pub simulator: Simulator,
+    pub simulation: Simulation,
+}
+
+/// One image after the other, or many side by side.
+pub enum Simulation {
+    /// Verilator's model.
+    One(Simulator),
+    /// The engine.
+    SideBySide(Engine),
 }
 
 /// Everything that a run needs.
@@ -150,8 +159,10 @@ impl Run<'_> {
         let placement = &placed.placement;
         let code = placement.chosen.configuration.code;
         action(&Campaign {
-            simulator: &placed.simulator,
-            engine: None,
+            hardware: match &placed.simulation {
+                Simulation::One(simulator) => Hardware::One(simulator),
+                Simulation::SideBySide(engine) => Hardware::SideBySide(engine),
+            },
             model: self.model,
             program: &placement.program,
             image: &placement.image,

@@ -11,11 +11,12 @@ use crate::output::Output;
 use crate::placement::Placement;
 use crate::points::Points;
 use crate::reproduce::Recipe;
-use crate::run::{Outcome, Placed, Record, Run, report};
+use crate::run::{Outcome, Placed, Record, Run, Simulation, report};
 use crate::summary::Provenance;
 use crate::waveform::{self, Files, Show};
 use brownout_golden::data::Dataset;
 use brownout_golden::model::IntegerModel;
+use brownout_spec::fault::FaultMode;
 use brownout_spec::program::Shape;
 use std::path::Path;
 
@@ -54,14 +55,27 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
     let build = |placement: Placement, trace: bool| {
         let chosen = &placement.chosen;
         let code = chosen.configuration.code;
-        let verilog = generate::verilog(&chosen.configuration, output)?;
         let with = if trace { "waveforms and " } else { "" };
-        let spinner = output.spinner(format!("building the simulation with {with}code {code}"));
-        let simulator = workshop.build(chosen, &verilog, trace)?;
-        spinner.finish_and_clear();
+        let building = format!("building the simulation with {with}code {code}");
+        let simulation = match arguments.lanes.filter(|_| !trace) {
+            Some(lanes) => {
+                let spinner = output.spinner(format!("{building} for {lanes} images side by side"));
+                let transient = points.modes.contains(&FaultMode::Transient);
+                let engine = workshop.engine(chosen, lanes, transient)?;
+                spinner.finish_and_clear();
+                Simulation::SideBySide(engine)
+            }
+            None => {
+                let verilog = generate::verilog(&chosen.configuration, output)?;
+                let spinner = output.spinner(building);
+                let simulator = workshop.build(chosen, &verilog, trace)?;
+                spinner.finish_and_clear();
+                Simulation::One(simulator)
+            }
+        };
         Ok::<_, Error>(Placed {
             placement,
-            simulator,
+            simulation,
         })
     };
     let placed: Vec<Placed> = placements

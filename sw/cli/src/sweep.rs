@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::placement::Placement;
 use crate::points::Points;
 use crate::reproduce::Recipe;
-use crate::run::{Outcome, Placed, Record, Run, report};
+use crate::run::{Outcome, Placed, Record, Run, Simulation, report};
 use crate::simulate::place_all;
 use crate::summary::{GoldenAccuracy, Provenance};
 use crate::table::percent;
@@ -188,7 +188,7 @@ impl Job<'_> {
             .zip(hardware)
             .map(|(placement, hardware)| Placed {
                 placement,
-                simulator: hardware.simulator,
+                simulation: Simulation::One(hardware.simulator),
             })
             .collect();
         let recipe = Recipe {

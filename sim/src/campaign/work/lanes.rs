@@ -21,13 +21,17 @@ impl Work<'_> {
         self.load(&mut driver)?;
         let mut workspace: Option<Workspace> = None;
         let mut done = Vec::new();
+        let together = match engine.suits(self.point.mode) {
+            true => engine.lanes(),
+            false => 1,
+        };
         loop {
-            let first = self.next.fetch_add(engine.lanes(), Ordering::Relaxed);
+            let first = self.next.fetch_add(together, Ordering::Relaxed);
             let end = self.end.load(Ordering::Relaxed);
             if first >= end {
                 return Ok((done, None));
             }
-            let batch = first..end.min(first + engine.lanes());
+            let batch = first..end.min(first + together);
             let runs = self.run_batch(first, batch.len(), engine.apart(), &mut driver)?;
             for (index, (input, run)) in batch.zip(runs) {
                 let pass = Pass(self.number(index) as u32);

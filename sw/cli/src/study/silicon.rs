@@ -55,6 +55,7 @@ impl Work<'_> {
             images: Some(settings.images),
             skip: 0,
             threads: None,
+            lanes: None,
             out: None,
             trace: None,
             waveform: Some(Waveform::No),
