@@ -4,6 +4,7 @@
 //! no Verilator runtime; that is the host's, from `verilated`.
 
 mod engine;
+mod error;
 mod ports;
 
 use std::fs;
@@ -12,13 +13,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use thiserror::Error;
-
 pub(crate) use engine::{compile_engine, engine_key};
+pub use error::BuildError;
 pub use ports::{Direction, PortInfo};
 
 use crate::model::resolves;
-use crate::toolchain::{Toolchain, ToolchainError};
+use crate::toolchain::Toolchain;
 
 /// The C interface's fixed part; the port table is put in front of it.
 const SHIM: &str = include_str!("shim.cpp");
@@ -61,74 +61,6 @@ const WITH_TRACE: &[&str] = &["-DVM_TRACE=1", "-DVM_TRACE_VCD=1"];
 const OPTIMIZE_FAST: &str = "-O3";
 const OPTIMIZE_SLOW: &str = "-O1";
 const OPTIMIZE_NONE: &str = "-O0";
-
-/// Why a model could not be built.
-#[derive(Debug, Error)]
-pub enum BuildError {
-    /// No tools.
-    #[error(transparent)]
-    Toolchain(#[from] ToolchainError),
-    /// A source file's name would leave the folder.
-    #[error("the Verilog file name {0:?} is not a plain file name")]
-    FileName(String),
-    /// Verilator reported errors (or warnings, which the emitter must not cause).
-    #[error("Verilator refused module `{top}`:\n{complaint}")]
-    Verilate {
-        /// Top module.
-        top: String,
-        /// First lines of Verilator's output.
-        complaint: String,
-    },
-    /// A port which the host could not drive.
-    #[error("module `{top}` has a port that is neither a plain input nor output: {declaration}")]
-    Port {
-        /// Top module.
-        top: String,
-        /// Its declaration in Verilator's header.
-        declaration: String,
-    },
-    /// The clock is not an input of one bit.
-    #[error("module `{top}` has no one-bit input `{clock}` to use as its clock")]
-    Clock {
-        /// Top module.
-        top: String,
-        /// The name asked for.
-        clock: String,
-    },
-    /// The C++ compiler reported errors.
-    #[error("`{compiler}` failed on {file} of module `{top}`:\n{complaint}")]
-    Compile {
-        /// The compiler.
-        compiler: String,
-        /// File name.
-        file: String,
-        /// Top module.
-        top: String,
-        /// First lines of the compiler's output.
-        complaint: String,
-    },
-    /// A tool reported success and left half a file.
-    #[error(
-        "{file} of module `{top}` was not written whole: the disk may be full, or a limit on the \
-         size of files too low"
-    )]
-    Incomplete {
-        /// File name.
-        file: String,
-        /// Top module.
-        top: String,
-    },
-    /// A file or folder could not be read or written.
-    #[error("could not {action} {path}: {source}")]
-    File {
-        /// What was tried.
-        action: &'static str,
-        /// With which file.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-    },
-}
 
 /// The Verilog of one design.
 #[derive(Clone, Debug, PartialEq, Eq)]
