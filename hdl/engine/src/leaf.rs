@@ -6,9 +6,9 @@ use crate::expr::{NetId, Op, Term, Value};
 #[derive(Debug, Clone)]
 pub enum Leaf {
     /// One write port with an enable for each lane, one read port whose word stands at the output
-    /// one clock after its address; of two lanes or one, they are ports of a `Vec`: `read_enable`,
-    /// `read_address`, `read_data$l`, `write_address`, `write_enable$l`, `write_data$l`. A word that
-    /// is read while it is written is the old one.
+    /// one clock after its address: `read_enable`, `read_address` and for each lane l `read_data$l`,
+    /// `write_address` and for each lane `write_enable$l` and `write_data$l`. A word that is read
+    /// while it is written is the old one.
     Memory {
         /// Words.
         depth: usize,

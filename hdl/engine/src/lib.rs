@@ -17,6 +17,16 @@
 //! cpp        text; values are in cpp/lanes.h
 //! ```
 //!
+//! # What lanes can do
+//!
+//! A condition that differs between lanes chooses lane by lane. A memory may be one for all lanes and
+//! be read at an address of each lane's own (a table), or have words of each lane's own and be read
+//! so; written it is at one address, which is compared. A memory that the caller says is equal keeps
+//! one copy of its words, and what is written is compared. What differs in one bit differs in all:
+//! a flag that travels in one vector with data is taken for data.
+//!
+//! # In C++
+//!
 //! A clock edge is one call: everything combinational that registers depend on, then the registers in
 //! place. Outputs are computed by a function of their own, for they are asked for between edges, too.
 //! Conditions that are the same for all lanes are branches, others choose lane by lane.
