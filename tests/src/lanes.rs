@@ -60,6 +60,7 @@ pub fn compare_lanes<L: LaneLink>(
                 return Ok(Some(Mismatch {
                     image: batch * lanes + lane,
                     difference,
+                    waveform: None,
                     place: None,
                     reproduce: None,
                 }));

@@ -4,7 +4,7 @@
 use brownout_golden::data::Dataset;
 use brownout_hdl::generate::generate;
 use brownout_sim::build::BuildOptions;
-use brownout_sim::campaign::{Campaign, LayerWaveform, Point, Supply};
+use brownout_sim::campaign::{Campaign, Hardware, LayerWaveform, Point, Supply};
 use brownout_sim::compare::Mismatch;
 use brownout_sim::link::Stalls;
 use brownout_sim::simulator::{Simulator, source};
@@ -75,7 +75,7 @@ impl Task {
 
     fn campaign<'a>(&'a self, simulator: &'a Simulator) -> Campaign<'a> {
         Campaign {
-            simulator,
+            hardware: Hardware::One(simulator),
             model: &self.graph.model,
             program: &self.graph.program,
             image: &self.image,

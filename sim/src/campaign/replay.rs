@@ -98,10 +98,11 @@ impl Work<'_> {
         most: u64,
     ) -> Result<Option<LayerWaveform>, CampaignError> {
         let index = mismatch.image - self.campaign.first_image;
-        let (_, found) = self.run_image(index, &mut self.driver(0)?, &mut None)?;
+        let mut driver = self.driver(self.traceable()?, 0)?;
+        let (_, found) = self.run_image(index, &mut driver, &mut None)?;
         let Some(found) = found else { return Ok(None) };
         let (clocks, written) = self.clocks_of(found.place.as_ref());
-        let columns = self.campaign.simulator.configuration().columns;
+        let columns = self.campaign.hardware.configuration().columns;
         let mut waveform = LayerWaveform {
             column: found.place.as_ref().map_or(0, |p| p.channel % columns),
             place: found.place,
@@ -129,7 +130,7 @@ impl Work<'_> {
 
     /// The clocks of the layer of a place, and when the value there is written.
     fn clocks_of(&self, place: Option<&Place>) -> (Range<u64>, u64) {
-        let configuration = self.campaign.simulator.configuration();
+        let configuration = self.campaign.hardware.configuration();
         let program = self.campaign.program;
         let all = step_clocks(configuration, program);
         let end = all.last().map_or(0, |clocks| clocks.end);
@@ -157,7 +158,7 @@ impl Work<'_> {
         waveform: &mut LayerWaveform,
         path: &Path,
     ) -> Result<(), CampaignError> {
-        let mut driver = self.driver(0)?;
+        let mut driver = self.driver(self.traceable()?, 0)?;
         self.begin_image(index, &mut driver)?;
         let link = driver.link_mut();
         waveform.begin = link.clocks();

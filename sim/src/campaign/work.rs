@@ -56,11 +56,7 @@ impl<'a> Work<'a> {
 
     /// Runs the first image and writes a waveform.
     pub(super) fn trace(&self, path: &Path) -> Result<Option<Mismatch>, CampaignError> {
-        let Hardware::One(simulator) = self.campaign.hardware else {
-            let name = self.campaign.hardware.configuration().name.clone();
-            return Err(ModelError::NotTraceable(name).into());
-        };
-        let mut driver = self.driver(simulator, 0)?;
+        let mut driver = self.driver(self.traceable()?, 0)?;
         driver.link_mut().trace_to(path)?;
         let (_, mismatch) = self.run_image(0, &mut driver, &mut None)?;
         driver.link_mut().end_trace()?;
@@ -139,6 +135,17 @@ impl<'a> Work<'a> {
     /// The number of an image in reports, which is also its pass.
     fn number(&self, index: usize) -> usize {
         self.campaign.first_image + index
+    }
+
+    /// The simulator that may write waveforms; the engine never does.
+    pub(super) fn traceable(&self) -> Result<&'a Simulator, CampaignError> {
+        match self.campaign.hardware {
+            Hardware::One(simulator) => Ok(simulator),
+            Hardware::SideBySide(engine) => {
+                let name = engine.configuration().name.clone();
+                Err(ModelError::NotTraceable(name).into())
+            }
+        }
     }
 
     pub(super) fn driver(

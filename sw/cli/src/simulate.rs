@@ -52,36 +52,37 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
     check_images(&arguments.data, &data, &name, &model)?;
 
     let workshop = Workshop::locate()?;
-    let build = |placement: Placement, trace: bool| {
-        let chosen = &placement.chosen;
-        let code = chosen.configuration.code;
+    let simulator = |chosen: &Chosen, trace: bool| {
+        let verilog = generate::verilog(&chosen.configuration, output)?;
         let with = if trace { "waveforms and " } else { "" };
-        let building = format!("building the simulation with {with}code {code}");
-        let simulation = match arguments.lanes.filter(|_| !trace) {
-            Some(lanes) => {
-                let spinner = output.spinner(format!("{building} for {lanes} images side by side"));
-                let transient = points.modes.contains(&FaultMode::Transient);
-                let engine = workshop.engine(chosen, lanes, transient)?;
-                spinner.finish_and_clear();
-                Simulation::SideBySide(engine)
-            }
-            None => {
-                let verilog = generate::verilog(&chosen.configuration, output)?;
-                let spinner = output.spinner(building);
-                let simulator = workshop.build(chosen, &verilog, trace)?;
-                spinner.finish_and_clear();
-                Simulation::One(simulator)
-            }
+        let code = chosen.configuration.code;
+        let spinner = output.spinner(format!("building the simulation with {with}code {code}"));
+        let simulator = workshop.build(chosen, &verilog, trace)?;
+        spinner.finish_and_clear();
+        Ok::<_, Error>(simulator)
+    };
+    let engine = |chosen: &Chosen, lanes| {
+        let code = chosen.configuration.code;
+        let spinner = output.spinner(format!(
+            "building the simulation of {lanes} images side by side with code {code}"
+        ));
+        let transient = points.modes.contains(&FaultMode::Transient);
+        let engine = workshop.engine(chosen, lanes, transient)?;
+        spinner.finish_and_clear();
+        Ok::<_, Error>(engine)
+    };
+    let build = |placement: &Placement| {
+        let simulation = match arguments.lanes {
+            Some(lanes) => Simulation::SideBySide(engine(&placement.chosen, lanes)?),
+            None => Simulation::One(simulator(&placement.chosen, false)?),
         };
         Ok::<_, Error>(Placed {
-            placement,
+            placement: placement.clone(),
             simulation,
         })
     };
-    let placed: Vec<Placed> = placements
-        .iter()
-        .map(|placement| build(placement.clone(), false))
-        .collect::<Result<_, _>>()?;
+    let build_for_waveforms = |placement: &Placement| simulator(&placement.chosen, true);
+    let placed: Vec<Placed> = placements.iter().map(build).collect::<Result<_, _>>()?;
     let recipe = Recipe {
         model: arguments.model.clone(),
         config: arguments.config.clone(),
@@ -89,7 +90,6 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
         seed,
         first_image: arguments.skip,
     };
-    let build_for_waveforms = |placement: &Placement| Ok(build(placement.clone(), true)?.simulator);
     let run = Run {
         model: &model,
         placed: &placed,
@@ -104,7 +104,11 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
         }),
     };
     if let (Some(file), Some(first)) = (&arguments.trace, placements.first()) {
-        run.trace(&build(first.clone(), true)?, file)?;
+        let traceable = Placed {
+            placement: first.clone(),
+            simulation: Simulation::One(build_for_waveforms(first)?),
+        };
+        run.trace(&traceable, file)?;
         output.remark(format!("the waveform is in {}", file.display()));
     }
     let record = Record {

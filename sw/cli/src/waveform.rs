@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::files;
 use crate::output::Output;
 use crate::placement::Placement;
-use crate::run::{Placed, Run, in_waveform};
+use crate::run::{Placed, Run, Simulation, in_waveform};
 use crate::shell;
 use brownout_sim::campaign::{LayerWaveform, MOST_BYTES, Point};
 use brownout_sim::compare::Mismatch;
@@ -107,7 +107,7 @@ impl Show<'_> {
         }
         Ok(Placed {
             placement: placed.placement.clone(),
-            simulator,
+            simulation: Simulation::One(simulator),
         })
     }
 

@@ -108,6 +108,7 @@ impl Work<'_> {
             image: number,
             difference,
             place: found.and_then(|mismatch| mismatch.place),
+            waveform: None,
             reproduce: Some((self.campaign.reproduce)(self.point, number)),
         };
         Ok((sums, Some(mismatch)))
