@@ -64,7 +64,7 @@ test: tools ## format check, lints and all tests (BROWNOUT_SKIP_ICARUS=1, BROWNO
 	@echo "Testing everything ..."
 	$(CARGO) test --workspace --release --features brownout/simulate
 
-bench: simulator ## measure simulation, generator, software, training, inference, import and campaigns, beside PyTorch and onnxruntime if there are such (BENCH_OUT=DIR, TOPIC=NAME, BROWNOUT_PYTHON=their python)
+bench: simulator ## measure simulation, generator, software, training, inference, import and campaigns, beside PyTorch, onnxruntime and another build if there are such (BENCH_OUT=DIR, TOPIC=NAME, BROWNOUT_PYTHON=their python, BROWNOUT_BASELINE=its brownout)
 	@echo "Measuring; this takes minutes, and an idle machine ..."
 	@$(CARGO) build --release --quiet --package brownout
 	BROWNOUT_BENCH_COMMAND='make bench$(if $(filter-out target/bench,$(BENCH_OUT)), BENCH_OUT=$(BENCH_OUT))$(if $(TOPIC), TOPIC=$(TOPIC))' $(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)" $(if $(TOPIC),--topic "$(TOPIC)")

@@ -390,7 +390,11 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
     })
 }
 
-fn lanes(text: &str) -> Result<usize, String> {
+/// Reads a number of images side by side: one that a vector register has lanes for.
+///
+/// # Errors
+/// A sentence with what is allowed, for any other text.
+pub fn lanes(text: &str) -> Result<usize, String> {
     let number: Option<usize> = text.parse().ok();
     number
         .filter(|n| matches!(n, 1 | 2 | 4 | 8 | 16 | 32))

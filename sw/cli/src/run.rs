@@ -225,6 +225,7 @@ mod tests {
                 brownout: "0",
                 verilator: String::new(),
                 compiler: String::new(),
+                lanes: None,
                 seed: 1,
                 data: "glyphs".into(),
                 first_image: 0,

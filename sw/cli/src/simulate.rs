@@ -114,7 +114,10 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
     let record = Record {
         golden_accuracy: None,
         training: None,
-        provenance: Provenance::new(&workshop, &recipe, &model, &chosen),
+        provenance: Provenance {
+            lanes: arguments.lanes,
+            ..Provenance::new(&workshop, &recipe, &model, &chosen)
+        },
     };
     run.all(record, output)
 }

@@ -47,6 +47,9 @@ pub struct Provenance {
     pub verilator: String,
     /// Version line of the C++ compiler.
     pub compiler: String,
+    /// Images side by side in the engine that this compiler made; none in Verilator's model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<usize>,
     /// Seed of the run.
     pub seed: u64,
     /// Where images came from.
@@ -74,6 +77,7 @@ impl Provenance {
             brownout: env!("CARGO_PKG_VERSION"),
             verilator,
             compiler,
+            lanes: None,
             seed: recipe.seed,
             data: recipe.data.to_string(),
             first_image: recipe.first_image,

@@ -1,71 +1,118 @@
-//! Simulated images a second on one thread: one after the other in Verilator's model, and side by
-//! side in the engine, in turn. All times are processor time.
+//! Simulated images a second on one thread, in turn: one after the other in Verilator's model, and
+//! side by side in the engine, in processor time; and one after the other in another build of
+//! `brownout`, by the clock on the wall.
 
+use super::baseline::Baseline;
 use super::clock::ProcessorTime;
 use super::report::{Aim, BenchError, Figure};
-use super::workload::{self, Workload};
+use super::workload::Workload;
 use super::{Options, quick_accelerator};
 use crate::session::tools;
+use brownout_golden::model::IntegerModel;
+use brownout_hdl::generate::GenerateError;
 use brownout_sim::build::BuildOptions;
 use brownout_sim::driver::Driver;
 use brownout_sim::engine::{Apart, Engine};
 use brownout_sim::link::Stalls;
 use brownout_sim::simulator::Simulator;
+use brownout_spec::code::CodeName;
+use brownout_spec::config::Configuration;
+use std::fs;
+use std::path::Path;
 
 /// Images side by side.
 const LANES: [usize; 2] = [16, 32];
 /// How many times as many images the engine shall simulate.
 const RATIO: Aim = Aim::AtLeast(8.0);
 
-/// Both in turn.
+/// ResNet-20 of 8 bits, rounded so that this code can hold it; and the accelerator for it.
+const NETWORK: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../recipes/silicon/int8-inplace.safetensors"
+);
+const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../recipes/array-16x16.toml");
+const CODE: CodeName = CodeName::Inplace64_57;
+
+/// Verilator's model, the engine, and another build if there is one, in turn.
 pub fn measure(options: &Options) -> Result<Vec<Figure>, BenchError> {
-    let (configuration, [side, channels]) = match options.quick {
-        true => (quick_accelerator(), [8, 4]),
-        false => (workload::accelerator(16, true), [32, 16]),
-    };
     let (toolchain, cache) = tools();
+    let (configuration, name) = match options.quick {
+        true => (quick_accelerator(), "a small network"),
+        false => (accelerator()?, "ResNet-20"),
+    };
+    let baseline = match options.quick {
+        true => None,
+        false => Baseline::from_environment()?,
+    };
+    if let Some(baseline) = &baseline {
+        println!("the baseline is {}", baseline.name());
+    }
     let simulator = Simulator::build(&toolchain, &cache, &configuration, BuildOptions::default())?;
-    let conditions = format!(
-        "{} x {}, no faults",
-        configuration.rows, configuration.columns
-    );
+    let (rows, columns) = (configuration.rows, configuration.columns);
+    let conditions = format!("{name}, {rows} x {columns}, no faults, one thread");
     let mut figures = Vec::new();
     for lanes in LANES {
         let engine = Engine::build(&toolchain, &cache, &configuration, lanes, Apart::Images)?;
-        let workload = Workload::residual_network(&configuration, side, channels, lanes);
+        let workload = match options.quick {
+            true => Workload::residual_network(&configuration, 8, 4, lanes),
+            false => Workload::of_model(
+                &configuration,
+                IntegerModel::read(Path::new(NETWORK))?,
+                lanes,
+            ),
+        };
         let mut one = simulator.driver(Stalls::default())?;
         let mut many = engine.driver()?;
         workload.prepare(&mut one)?;
         workload.prepare(&mut many)?;
         let expected = workload.run(&mut one)?;
         let images: Vec<&[i8]> = workload.images().iter().map(Vec::as_slice).collect();
-        let (mut speeds, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
+        let [mut alone, mut together, mut before] = [const { Vec::new() }; 3];
         for _ in 0..options.repetitions {
-            let [single, together] = [
-                timed(1, || {
-                    one.run_image(images[0])?;
-                    Ok(())
-                })?,
-                timed(lanes, || side_by_side(&mut many, &images, &expected))?,
-            ];
-            speeds[0].push(single);
-            speeds[1].push(together);
-            ratios.push(together / single);
+            let first = || Ok(one.run_image(images[0]).map(drop)?);
+            alone.push(timed(1, first)?);
+            let all = || side_by_side(&mut many, &images, &expected);
+            together.push(timed(lanes, all)?);
+            if let Some(baseline) = &baseline {
+                let [model, file] = [NETWORK, CONFIGURATION].map(Path::new);
+                before.push(baseline.speed(model, file, &CODE.to_string())?);
+            }
         }
-        let [single, together] = speeds;
         let name = format!("{lanes} images side by side");
-        figures.extend([
-            Figure::new(
-                "one image in Verilator's model",
-                &conditions,
+        let figure = |name: &str, unit, values| Figure::new(name, &conditions, unit, values);
+        let ratios = |to: &[f64]| together.iter().zip(to).map(|(a, b)| a / b).collect();
+        let here = ratios(&alone);
+        figures.push(
+            figure(&format!("{name} / Verilator's model, in turn"), "1", here).against(RATIO),
+        );
+        if baseline.is_some() {
+            let there = ratios(&before);
+            let ratio = figure(&format!("{name} / the baseline, in turn"), "1", there);
+            figures.push(ratio.against(RATIO));
+            figures.push(figure(
+                "the baseline, one after the other",
                 "images/s",
-                single,
-            ),
-            Figure::new(&name, &conditions, "images/s", together),
-            Figure::new(&format!("{name} / one, in turn"), &conditions, "1", ratios).against(RATIO),
-        ]);
+                before,
+            ));
+        }
+        figures.push(figure(
+            "Verilator's model, one after the other",
+            "images/s",
+            alone,
+        ));
+        figures.push(figure(&name, "images/s", together));
     }
     Ok(figures)
+}
+
+fn accelerator() -> Result<Configuration, BenchError> {
+    let path = Path::new(CONFIGURATION);
+    let text = fs::read_to_string(path).map_err(BenchError::file(path))?;
+    let configuration = Configuration::from_toml(&text).map_err(GenerateError::from)?;
+    Ok(Configuration {
+        code: CODE,
+        ..configuration
+    })
 }
 
 /// Images a second.

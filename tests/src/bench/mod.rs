@@ -6,6 +6,7 @@
 //! median and maximum; the median is the one to quote.
 
 mod array;
+mod baseline;
 mod campaign;
 mod clock;
 mod emission;

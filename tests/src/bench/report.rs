@@ -5,6 +5,7 @@ use brownout_golden::evaluate::EvaluateError;
 use brownout_golden::export::ExportError;
 use brownout_golden::files;
 use brownout_golden::float::CalibrationError;
+use brownout_golden::model::FileError;
 use brownout_golden::network::ArchitectureError;
 use brownout_golden::train::TrainError;
 use brownout_hdl::GenerateError;
@@ -57,6 +58,9 @@ pub enum BenchError {
         /// Its complaint.
         complaint: String,
     },
+    /// A model file cannot be read.
+    #[error(transparent)]
+    Read(#[from] FileError),
     /// There is no such network.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),

@@ -3,6 +3,7 @@
 use super::report::BenchError;
 use crate::graph::{self, Graph};
 use crate::tensors::draw_image;
+use brownout_golden::model::IntegerModel;
 use brownout_sim::driver::{Driver, EmulatedFaults, FaultRate};
 use brownout_sim::link::Link;
 use brownout_spec::arithmetic::ChannelParameters;
@@ -10,7 +11,7 @@ use brownout_spec::code::{CodeName, Policy, Storage};
 use brownout_spec::config::{Configuration, Depths, VoltageModelChoice, WeightBits};
 use brownout_spec::fault::FaultMode;
 use brownout_spec::image::{Layout, WeightImage};
-use brownout_spec::program::{Operation, Residual, Shape, Window};
+use brownout_spec::program::{Operation, Program, Residual, Shape, Window};
 use brownout_spec::quantity::{BitErrorRate, ChipSeed, Pass};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -116,10 +117,20 @@ impl Workload {
         let mut random = ChaCha8Rng::seed_from_u64(8);
         let graph = graph::with_nodes(configuration, input, nodes, &mut random)
             .expect("the measured networks fit the measured accelerators");
+        Self::of_graph(configuration, graph, images, random)
+    }
+
+    fn of_graph(
+        configuration: &Configuration,
+        graph: Graph,
+        images: usize,
+        mut random: ChaCha8Rng,
+    ) -> Self {
+        let input = graph.program.input;
         let layout = Layout::new(configuration, graph.model.weight_shapes())
             .expect("the graph was made for this configuration");
         let image = WeightImage::encode(layout, &graph.model.weight_tensors())
-            .expect("drawn weights are in range");
+            .expect("weights are in the range of the code");
         let layers = graph.model.layers.iter();
         Self {
             image,
@@ -134,6 +145,17 @@ impl Workload {
             },
             graph,
         }
+    }
+
+    /// A network that was trained, with drawn images.
+    ///
+    /// # Panics
+    /// If it does not fit the configuration.
+    pub fn of_model(configuration: &Configuration, model: IntegerModel, images: usize) -> Self {
+        let program = Program::new(configuration, &model.network)
+            .expect("the measured networks fit the measured accelerators");
+        let random = ChaCha8Rng::seed_from_u64(8);
+        Self::of_graph(configuration, Graph { model, program }, images, random)
     }
 
     /// The same with transient faults.

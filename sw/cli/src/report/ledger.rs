@@ -63,7 +63,11 @@ pub fn documents(bytes: &[u8]) -> Option<Vec<(String, Value)>> {
             counts.fold(0, u64::saturating_add)
         };
         let mut provenance = object(&provenance(entry)).unwrap_or_default();
-        provenance.insert("verilator".to_owned(), entry["result"]["verilator"].clone());
+        let simulator = match entry["result"]["lanes"].is_null() {
+            true => "verilator",
+            false => "compiler",
+        };
+        provenance.insert(simulator.to_owned(), entry["result"]["verilator"].clone());
         document.extend([
             ("logits_compared".to_owned(), sum("logits_compared").into()),
             ("mismatches".to_owned(), sum("mismatches").into()),

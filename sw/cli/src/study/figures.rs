@@ -181,6 +181,7 @@ pub fn silicon(study: &Study, ledger: &Ledger) -> Table {
         "sram_energy_relative",
         "energy_uj",
         "seconds",
+        "lanes",
         "verilator",
         "commit",
     ]);
@@ -212,6 +213,7 @@ pub fn silicon(study: &Study, ledger: &Ledger) -> Table {
                 optional(point.sram_energy_relative),
                 optional(point.energy_uj),
                 format!("{:.1}", entry.seconds),
+                optional(result.lanes),
                 result.verilator.clone(),
                 optional(entry.commit.as_ref()),
             ]);

@@ -162,8 +162,11 @@ pub struct AttackResult {
 /// A network on the simulated hardware.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SiliconResult {
-    /// Version line of the simulator.
+    /// Version line of Verilator, or of the engine's C++ compiler where images ran side by side.
     pub verilator: String,
+    /// Images side by side in the engine; none in Verilator's model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<usize>,
     /// Rows, columns and weight bits of the accelerator.
     pub array: (usize, usize, usize),
     /// Multiplications and additions of an image, as H · W · k² · Cin · Cout of each layer.

@@ -156,6 +156,10 @@ impl Work<'_> {
         if settings.images == 0 {
             return Err(Error::flag("--images", 0, "1 or more"));
         }
+        if let Some(lanes) = settings.lanes {
+            crate::arguments::lanes(&lanes.to_string())
+                .map_err(|e| Error::Recipe(format!("lanes: {e}")))?;
+        }
         match self.data {
             // Glyphs are drawn, as many as are asked for.
             Some(data) => {

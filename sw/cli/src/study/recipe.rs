@@ -204,6 +204,9 @@ pub struct SimulateSettings {
     /// Seed of the chip.
     #[serde(default = "one")]
     pub chip: u64,
+    /// Images side by side in the engine, as `simulate --lanes`; without it one after the other in
+    /// Verilator's model. Results are the same, so no key has it.
+    pub lanes: Option<usize>,
 }
 
 fn one() -> u64 {

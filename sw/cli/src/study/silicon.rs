@@ -55,7 +55,7 @@ impl Work<'_> {
             images: Some(settings.images),
             skip: 0,
             threads: None,
-            lanes: None,
+            lanes: settings.lanes,
             out: None,
             trace: None,
             waveform: Some(Waveform::No),
@@ -69,8 +69,13 @@ impl Work<'_> {
             .points
             .iter()
             .map(|p| point(p, &configuration, &model));
+        let provenance = summary.provenance;
         let result = SiliconResult {
-            verilator: summary.provenance.verilator,
+            verilator: match settings.lanes {
+                Some(_) => provenance.compiler,
+                None => provenance.verilator,
+            },
+            lanes: settings.lanes,
             array: (
                 configuration.rows,
                 configuration.columns,

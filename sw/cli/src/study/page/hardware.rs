@@ -53,7 +53,10 @@ pub fn table(study: &Study, ledger: &Ledger) -> String {
                 point
                     .energy_uj
                     .map_or_else(String::new, |e| format!("{e:.2} µJ")),
-                format!("{:.2}", images / entry.seconds),
+                match result.lanes {
+                    Some(lanes) => format!("{:.2}, {lanes} side by side", images / entry.seconds),
+                    None => format!("{:.2}", images / entry.seconds),
+                },
             ]);
         }
     }

@@ -99,7 +99,7 @@ fn page(study: &Study, ledger: &Ledger, recipe: &Path) -> String {
     if !study.silicon.is_empty() {
         text += "## On simulated hardware\n\n";
         text += &hardware::table(study, ledger);
-        text += "\nDifferences: images whose logits, counters or clocks were not the golden model's; one ends a study. The persistent faults are those of one chip, which is one sample. Utilization: multiplications of the network over those that the array could do in these clocks. Energy: all on-chip memories and the array. Simulated images/s: what Verilator's model did in all runs of a network together, not what hardware does.\n\n";
+        text += "\nDifferences: images whose logits, counters or clocks were not the golden model's; one ends a study. The persistent faults are those of one chip, which is one sample. Utilization: multiplications of the network over those that the array could do in these clocks. Energy: all on-chip memories and the array. Simulated images/s: what Verilator's model did in all runs of a network together, or the engine where images ran side by side, not what hardware does.\n\n";
     }
     text += "## Networks\n\n";
     text += &networks::table(study, ledger, recipe).markdown();
