@@ -16,7 +16,8 @@ use brownout_golden::files::ScratchFolder;
 use serde::{Deserialize, Serialize};
 
 use crate::build::{
-    BuildError, BuildOptions, LIBRARY, ModelSource, PortInfo, build_model, file_error, model_key,
+    BuildError, BuildOptions, LIBRARY, ModelSource, PROGRESS, PortInfo, Progress, build_model,
+    file_error, model_key,
 };
 use crate::toolchain::Toolchain;
 
@@ -30,6 +31,9 @@ const NAME_DIGITS: usize = 32;
 /// One build at a time in a process: threads which ask for the same model
 /// then share one build, and the machine is not flooded with compilers.
 static BUILDING: Mutex<()> = Mutex::new(());
+
+/// Makes a shared object in an empty folder.
+type Builder<'a> = dyn Fn(&Path, &Progress) -> Result<Vec<PortInfo>, BuildError> + 'a;
 
 /// A folder of built models.
 #[derive(Clone, Debug)]
@@ -162,9 +166,13 @@ impl ModelCache {
         options: BuildOptions,
     ) -> Result<CompiledModel, BuildError> {
         let key = model_key(toolchain, source, options);
-        self.get_as(toolchain, &source.top, options, &key, &|folder| {
-            build_model(toolchain, source, options, folder)
-        })
+        self.get_as(
+            toolchain,
+            &source.top,
+            options,
+            &key,
+            &|folder, progress| build_model(toolchain, source, options, folder, progress),
+        )
     }
 
     /// The model of module `top` under `key`, built by `build` in an empty folder if it is not cached.
@@ -174,7 +182,7 @@ impl ModelCache {
         top: &str,
         options: BuildOptions,
         key: &str,
-        build: &dyn Fn(&Path) -> Result<Vec<PortInfo>, BuildError>,
+        build: &Builder,
     ) -> Result<CompiledModel, BuildError> {
         if let Some(model) = self.read_entry(key, options) {
             return Ok(model);
@@ -187,6 +195,11 @@ impl ModelCache {
             return Ok(model);
         }
         self.build_entry(toolchain, top, options, key, build)
+    }
+
+    /// The file in which every build says what it is doing.
+    pub fn progress(&self) -> PathBuf {
+        self.folder.join(PROGRESS)
     }
 
     fn entry(&self, key: &str) -> PathBuf {
@@ -220,12 +233,15 @@ impl ModelCache {
         top: &str,
         options: BuildOptions,
         key: &str,
-        build: &dyn Fn(&Path) -> Result<Vec<PortInfo>, BuildError>,
+        build: &Builder,
     ) -> Result<CompiledModel, BuildError> {
         fs::create_dir_all(&self.folder).map_err(file_error("create", &self.folder))?;
         let temporary = ScratchFolder::inside(&self.folder, UNFINISHED)
             .map_err(file_error("create a folder in", &self.folder))?;
-        let ports = build(temporary.path())?;
+        let progress = Progress::new(&self.folder, top);
+        let built = build(temporary.path(), &progress);
+        progress.say(if built.is_ok() { "done" } else { "failed" });
+        let ports = built?;
 
         let library = temporary.path().join(LIBRARY);
         let bytes = fs::read(&library).map_err(file_error("read", &library))?;

@@ -1,6 +1,6 @@
 //! From an engine's C++ to a shared object.
 
-use super::{BuildError, LIBRARY, create_folder, run, write_text};
+use super::{BuildError, LIBRARY, Progress, create_folder, run, write_text};
 use crate::toolchain::Toolchain;
 use std::path::Path;
 use std::process::Command;
@@ -49,10 +49,16 @@ pub(crate) fn compile_engine(
     top: &str,
     text: &str,
     folder: &Path,
+    progress: &Progress,
 ) -> Result<(), BuildError> {
     create_folder(folder)?;
     let path = folder.join(TEXT);
     write_text(&path, text)?;
+    progress.say(&format!(
+        "{} compiles {:.1} MB of C++ of the engine",
+        toolchain.compiler_name(),
+        text.len() as f64 / 1e6
+    ));
     let compile = |native: &[&str]| {
         let mut command: Command = toolchain.compiler();
         // Temporary files go where they are removed with the others.

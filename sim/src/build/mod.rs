@@ -6,6 +6,7 @@
 mod engine;
 mod error;
 mod ports;
+mod progress;
 
 use std::fs;
 use std::io;
@@ -16,6 +17,8 @@ use std::thread;
 pub(crate) use engine::{compile_engine, engine_key};
 pub use error::BuildError;
 pub use ports::{Direction, PortInfo};
+pub use progress::FILE as PROGRESS;
+pub(crate) use progress::Progress;
 
 use crate::model::resolves;
 use crate::toolchain::Toolchain;
@@ -144,6 +147,7 @@ pub(crate) fn build_model(
     source: &ModelSource,
     options: BuildOptions,
     folder: &Path,
+    progress: &Progress,
 ) -> Result<Vec<PortInfo>, BuildError> {
     let work = folder.join(WORK);
     let build = Build {
@@ -153,11 +157,24 @@ pub(crate) fn build_model(
         work: &work,
     };
     create_folder(&work)?;
+    let lines: usize = source
+        .files
+        .iter()
+        .map(|(_, text)| text.lines().count())
+        .sum();
+    progress.say(&format!("Verilator reads {lines} lines of Verilog"));
     build.verilate(&options.verilator_flags(), &folder.join(SOURCES))?;
     build.check_ends()?;
     let ports = build.ports()?;
     write_text(&work.join("shim.cpp"), &shim_text(source, &ports))?;
+    let bytes = build.bytes_to_compile()?;
+    progress.say(&format!(
+        "{} compiles {:.1} MB of C++",
+        toolchain.compiler_name(),
+        bytes as f64 / 1e6
+    ));
     let objects = build.compile()?;
+    progress.say("linking");
     build.link(&objects, &folder.join(LIBRARY))?;
     build.check_library(&folder.join(LIBRARY))?;
     fs::remove_dir_all(&work).map_err(file_error("remove", &work))?;
@@ -278,6 +295,17 @@ impl Build<'_> {
         // A name that is no text is none of Verilator's.
         let names: Vec<_> = names.collect::<Result<_, BuildError>>()?;
         Ok(names.into_iter().flat_map(|n| n.into_string()).collect())
+    }
+
+    /// Size of the C++ files in the work folder.
+    fn bytes_to_compile(&self) -> Result<u64, BuildError> {
+        let files = self.files()?.into_iter();
+        let sizes = files.filter(|name| name.ends_with(".cpp")).map(|name| {
+            let path = self.work.join(name);
+            let found = fs::metadata(&path).map_err(file_error("read", &path))?;
+            Ok(found.len())
+        });
+        sizes.sum()
     }
 
     /// Compiles the C++ files of the work folder; returns the object files.

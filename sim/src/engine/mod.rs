@@ -86,8 +86,8 @@ impl Engine {
         let key = engine_key(toolchain, &source.text);
         let top = &configuration.name;
         let options = BuildOptions::default();
-        let compiled = cache.get_as(toolchain, top, options, &key, &|folder| {
-            compile_engine(toolchain, top, &source.text, folder)?;
+        let compiled = cache.get_as(toolchain, top, options, &key, &|folder, progress| {
+            compile_engine(toolchain, top, &source.text, folder, progress)?;
             Ok(ports(&source))
         })?;
         let library = EngineLibrary::open(&compiled, &source, lanes)?;

@@ -8,6 +8,7 @@ use brownout_sim::cache::ModelCache;
 use brownout_sim::engine::{Apart, Engine};
 use brownout_sim::simulator::{Simulator, SimulatorError, source};
 use brownout_sim::toolchain::Toolchain;
+use std::path::PathBuf;
 
 /// What simulated accelerators are built with and kept in.
 pub struct Workshop {
@@ -24,6 +25,11 @@ impl Workshop {
         let toolchain = Toolchain::locate().map_err(SimulatorError::from)?;
         let cache = ModelCache::locate(&toolchain);
         Ok(Self { toolchain, cache })
+    }
+
+    /// The file in which builds say how far they are.
+    pub fn progress(&self) -> PathBuf {
+        self.cache.progress()
     }
 
     /// The versions of Verilator and the compiler.

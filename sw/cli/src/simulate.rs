@@ -52,11 +52,15 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
     check_images(&arguments.data, &data, &name, &model)?;
 
     let workshop = Workshop::locate()?;
+    let log = workshop.progress();
+    let log = log.display();
     let simulator = |chosen: &Chosen, trace: bool| {
         let verilog = generate::verilog(&chosen.configuration, output)?;
         let with = if trace { "waveforms and " } else { "" };
         let code = chosen.configuration.code;
-        let spinner = output.spinner(format!("building the simulation with {with}code {code}"));
+        let spinner = output.spinner(format!(
+            "building the simulation with {with}code {code}, of which {log} tells"
+        ));
         let simulator = workshop.build(chosen, &verilog, trace)?;
         spinner.finish_and_clear();
         Ok::<_, Error>(simulator)
@@ -64,7 +68,8 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
     let engine = |chosen: &Chosen, lanes| {
         let code = chosen.configuration.code;
         let spinner = output.spinner(format!(
-            "building the simulation of {lanes} images side by side with code {code}"
+            "building the simulation of {lanes} images side by side with code {code}, of which \
+             {log} tells"
         ));
         let transient = points.modes.contains(&FaultMode::Transient);
         let engine = workshop.engine(chosen, lanes, transient)?;
