@@ -12,6 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub mod live;
+
 /// Clocks after which the test bench stops waiting for a stream.
 const PATIENCE: usize = 100_000;
 

@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod census;
 pub mod conditions;
+pub mod cover;
 pub mod configurations;
 pub mod definition;
 pub mod formal;
