@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub mod live;
+pub mod pessimist;
+pub mod watched;
 
 /// Clocks after which the test bench stops waiting for a stream.
 const PATIENCE: usize = 100_000;

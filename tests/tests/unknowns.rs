@@ -8,6 +8,7 @@ use brownout_tests::configurations::configuration;
 use brownout_tests::cover::{Case, covering};
 use brownout_tests::icarus::Icarus;
 use brownout_tests::icarus::live::Compiled;
+use brownout_tests::icarus::watched::watched;
 use brownout_tests::session::compare_images;
 use brownout_tests::tensors::draw_image;
 use rand::SeedableRng;
@@ -47,7 +48,7 @@ fn every_kind_of_layer_gives_the_right_results_from_unknown_registers_and_memori
         let clocks: u64 = cases.iter().map(|case| case.cycles).sum();
         println!("{side}: {} graphs, {clocks} clocks, {:?}", cases.len(), begin.elapsed());
         let emitted = generate(&configuration).unwrap_or_else(|error| panic!("{error}"));
-        let compiled = Compiled::new(&icarus, &emitted.top().name, &emitted.text());
+        let compiled = Compiled::new(&icarus, &emitted.top().name, &watched(&emitted));
         println!("compiled {:?}", begin.elapsed());
         for case in &cases {
             let wrong = problem(&compiled, &configuration, case);

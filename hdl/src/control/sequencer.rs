@@ -205,6 +205,7 @@ pub struct Sequencer {
     operand_select_register: DFF<Bits<4>>,
     operand_columns_register: DFF<Bits<7>>,
     residual_slot: Signal<Local, Bit>,
+    operand_there: Signal<Local, Bit>,
     weights_ready: Signal<Local, Bit>,
     layer_start: Signal<Local, Bit>,
     last_drain_clock: Fixed<Bits<8>>,

@@ -12,6 +12,10 @@ use tempfile::TempDir;
 /// Clocks after which the test bench stops waiting for the input stream.
 const PATIENCE: usize = 1_000;
 
+/// Clocks after a reset in which delay lines, which it does not clear, may still give what was in
+/// them: more than the longest has.
+const SETTLING: usize = 48;
+
 /// An accelerator that Icarus has compiled.
 pub struct Compiled<'a> {
     icarus: &'a Icarus,
@@ -26,6 +30,7 @@ impl<'a> Compiled<'a> {
     pub fn new(icarus: &'a Icarus, top: &str, verilog: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("design.v"), verilog).expect("a temporary file");
+        fs::write("/tmp/unk/design.v", verilog).expect("dbg");
         fs::write(folder.path().join("bench.v"), bench(top)).expect("a temporary file");
         let mut command = Command::new(&icarus.iverilog);
         command.args(["-g2005", "-s", "bench", "-o", "bench.vvp"]);
@@ -76,7 +81,10 @@ impl Live {
         self.steps.flush()?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        Ok(line.trim().to_owned())
+        match line.starts_with("unknown") {
+            true => Err(Error::other(line.trim().to_owned()).into()),
+            false => Ok(line.trim().to_owned()),
+        }
     }
 
     fn value(said: &str) -> Result<u32, LinkError> {
@@ -141,7 +149,7 @@ fn bench(top: &str) -> String {
     format!(
         "`default_nettype none
 module bench;
-    reg clock, reset, register_write, register_read, input_valid, output_ready;
+    reg settled, cleared, clock, reset, register_write, register_read, input_valid, output_ready;
     reg [7:0] register_address;
     reg [31:0] register_write_data, input_data;
     wire input_ready, output_valid;
@@ -170,10 +178,15 @@ module bench;
         register_address = 0;
         register_write_data = 0;
         input_data = 0;
+        cleared = 0;
+        settled = 0;
         reset = 1;
         tick;
         tick;
         reset = 0;
+        cleared = 1;
+        repeat ({SETTLING}) tick;
+        settled = 1;
         read = $fscanf(host, \"%h\", step);
         while (read == 1) begin
             waited = 0;

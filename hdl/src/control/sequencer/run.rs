@@ -241,7 +241,8 @@ impl Logic for Sequencer {
         comment!("a pass begins with a swap, which leaves no weight of the one before behind");
         self.swap_register.d.next = self.load_start.val() || self.begin_pass.val();
         self.source_address_register.d.next = self.window_walk.address.val();
-        self.source_inside_register.d.next = self.window_walk.in_map.val();
+        self.source_inside_register.d.next =
+            self.window_walk.in_map.val() && self.position.issue.val();
         self.source_select_register.d.next = self.window_walk.select.val();
         self.source_rows_register.d.next = self.rows.val();
         if self.position.last_input_tile.val() {
@@ -255,7 +256,7 @@ impl Logic for Sequencer {
         self.operand_residual_register.d.next = self.residual_slot.val();
         self.operand_address_register.d.next = self.operand_walk.address.val();
         self.operand_select_register.d.next = self.operand_walk.select.val();
-        self.operand_enable_register.d.next = self.residual_slot.val()
+        self.operand_there.next = self.residual_slot.val()
             && (self.position.output_tile.val() <= self.layer_operand_tiles.val());
         self.operand_columns_register.d.next = self.columns.val();
         if self.position.output_tile.val() == self.layer_operand_tiles.val() {
@@ -263,9 +264,11 @@ impl Logic for Sequencer {
         }
         if self.layer_pool.val() && !self.residual_slot.val() {
             self.operand_address_register.d.next = self.window_walk.address.val();
-            self.operand_enable_register.d.next =
-                self.window_walk.in_map.val() && self.position.issue.val();
+            self.operand_there.next = self.window_walk.in_map.val();
         }
+        comment!("no word is read without a pixel: nobody may have written it");
+        self.operand_enable_register.d.next =
+            self.operand_there.val() && self.position.issue.val();
         if self.reset.val() {
             self.state.d.next = SequencerState::Idle;
             self.program_pointer.d.next = 0.into();
