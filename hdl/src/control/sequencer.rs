@@ -204,6 +204,7 @@ pub struct Sequencer {
     operand_address_register: DFF<Bits<16>>,
     operand_select_register: DFF<Bits<4>>,
     operand_columns_register: DFF<Bits<7>>,
+    issues: Signal<Local, Bit>,
     residual_slot: Signal<Local, Bit>,
     operand_there: Signal<Local, Bit>,
     weights_ready: Signal<Local, Bit>,

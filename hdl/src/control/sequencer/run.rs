@@ -237,12 +237,12 @@ impl Logic for Sequencer {
         self.parameter_walk.output_tiles.next = self.layer_output_tiles.val();
 
         comment!("what is issued for a pixel");
-        self.issue_valid_register.d.next = self.position.issue.val() && !self.layer_pool.val();
+        self.issues.next = self.position.issue.val() && !self.layer_pool.val();
+        self.issue_valid_register.d.next = self.issues.val();
         comment!("a pass begins with a swap, which leaves no weight of the one before behind");
         self.swap_register.d.next = self.load_start.val() || self.begin_pass.val();
         self.source_address_register.d.next = self.window_walk.address.val();
-        self.source_inside_register.d.next =
-            self.window_walk.in_map.val() && self.position.issue.val();
+        self.source_inside_register.d.next = self.window_walk.in_map.val() && self.issues.val();
         self.source_select_register.d.next = self.window_walk.select.val();
         self.source_rows_register.d.next = self.rows.val();
         if self.position.last_input_tile.val() {
