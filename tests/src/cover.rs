@@ -10,18 +10,16 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// Graphs drawn for each focus.
-const DRAWN: u64 = 60;
+const DRAWN: u64 = 300;
 /// Clocks that loading and reading back cost about, whatever the graph.
-const OVERHEAD: u64 = 500;
+const OVERHEAD: u64 = 150;
 
-/// A graph, and what its pass is disturbed by.
-pub struct Case {
-    /// The graph.
-    pub graph: Graph,
-    /// Its conditions.
-    pub conditions: Conditions,
+/// A graph that was drawn.
+struct Case {
+    graph: Graph,
+    conditions: Conditions,
     /// Clocks of a pass.
-    pub cycles: u64,
+    cycles: u64,
     census: Census,
 }
 
@@ -32,17 +30,17 @@ fn is_wanted(configuration: &Configuration, feature: &str) -> bool {
         return false;
     }
     if needs("table") || needs("pointwise") {
-        return configuration.tables > 0
-            && (configuration.zero_points || !needs("zero point"));
+        return configuration.tables > 0 && (configuration.zero_points || !needs("zero point"));
     }
     configuration.zero_points || !needs("zero point")
 }
 
-/// Cases that together have every feature that the configuration can have.
+/// Graphs that together have every feature that the configuration can have, few and short ones, and
+/// what their passes are disturbed by.
 ///
 /// # Panics
 /// Naming the features, if some are in no graph that was drawn.
-pub fn covering(configuration: &Configuration, seed: u64) -> Vec<Case> {
+pub fn covering(configuration: &Configuration, seed: u64) -> Vec<(Graph, Conditions)> {
     let mut left: Vec<Case> = Vec::new();
     for number in 0..DRAWN * Focus::ALL.len() as u64 {
         let mut random = ChaCha8Rng::seed_from_u64(seed << 32 | number);
@@ -76,7 +74,7 @@ pub fn covering(configuration: &Configuration, seed: u64) -> Vec<Case> {
         assert!(worth(&left[best]) > 0.0, "in no graph: {missing:?}");
         let case = left.swap_remove(best);
         missing.retain(|feature| case.census.count(feature) == 0);
-        chosen.push(case);
+        chosen.push((case.graph, case.conditions));
     }
     chosen
 }

@@ -4,8 +4,8 @@
 pub mod bench;
 pub mod census;
 pub mod conditions;
-pub mod cover;
 pub mod configurations;
+pub mod cover;
 pub mod definition;
 pub mod formal;
 pub mod graph;

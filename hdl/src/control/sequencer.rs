@@ -206,7 +206,7 @@ pub struct Sequencer {
     operand_columns_register: DFF<Bits<7>>,
     issues: Signal<Local, Bit>,
     residual_slot: Signal<Local, Bit>,
-    operand_there: Signal<Local, Bit>,
+    tap_slot: Signal<Local, Bit>,
     weights_ready: Signal<Local, Bit>,
     layer_start: Signal<Local, Bit>,
     last_drain_clock: Fixed<Bits<8>>,

@@ -5,7 +5,7 @@ use super::{Icarus, Step, run};
 use brownout_sim::link::{Link, LinkError};
 use brownout_spec::registers::Register;
 use std::fs;
-use std::io::{BufRead, BufReader, Error, Write};
+use std::io::{BufRead, BufReader, Error, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
@@ -30,7 +30,6 @@ impl<'a> Compiled<'a> {
     pub fn new(icarus: &'a Icarus, top: &str, verilog: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("design.v"), verilog).expect("a temporary file");
-        fs::write("/tmp/unk/design.v", verilog).expect("dbg");
         fs::write(folder.path().join("bench.v"), bench(top)).expect("a temporary file");
         let mut command = Command::new(&icarus.iverilog);
         command.args(["-g2005", "-s", "bench", "-o", "bench.vvp"]);
@@ -54,7 +53,7 @@ impl<'a> Compiled<'a> {
         let answers = process.stdout.take().expect("it is a pipe");
         Live {
             process,
-            steps,
+            steps: Some(steps),
             answers: BufReader::new(answers),
         }
     }
@@ -63,22 +62,38 @@ impl<'a> Compiled<'a> {
 /// The wire to a simulation that runs.
 pub struct Live {
     process: Child,
-    steps: ChildStdin,
+    steps: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
 impl Live {
+    /// Ends the simulation; what it had still to say, nothing if nothing is unknown.
+    ///
+    /// # Errors
+    /// When the simulation does not answer.
+    pub fn finish(&mut self) -> Result<String, LinkError> {
+        self.steps = None;
+        let mut left = String::new();
+        self.answers.read_to_string(&mut left)?;
+        Ok(left)
+    }
+
+    fn input(&mut self) -> Result<&mut ChildStdin, LinkError> {
+        let over = || Error::other("the simulation is over");
+        Ok(self.steps.as_mut().ok_or_else(over)?)
+    }
+
     fn tell(&mut self, steps: impl IntoIterator<Item = Step>) -> Result<(), LinkError> {
         let text: String = steps
             .into_iter()
             .map(|step| format!("{:011x}\n", step.word()))
             .collect();
-        Ok(self.steps.write_all(text.as_bytes())?)
+        Ok(self.input()?.write_all(text.as_bytes())?)
     }
 
     /// One line of what the test bench says.
     fn answer(&mut self) -> Result<String, LinkError> {
-        self.steps.flush()?;
+        self.input()?.flush()?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
         match line.starts_with("unknown") {

@@ -27,35 +27,71 @@ impl Counts {
     }
 }
 
-const fn counts(
-    module: &'static str,
-    when: &'static str,
-    what: &'static [&'static str],
-) -> Counts {
+const fn counts(module: &'static str, when: &'static str, what: &'static [&'static str]) -> Counts {
     Counts { module, when, what }
 }
 
 /// From the program's words to the results, in the order in which values pass.
 const COUNTS: &[Counts] = &[
     counts("registers", "register_read", &["register_address"]),
-    counts("sequencer", "descriptor_shift || descriptor_last", &["program_word"]),
-    counts("sequencer", "running", &["program_address", "layer_number_q"]),
-    counts("sequencer", "issue_valid", &["source_inside", "source_rows", "source_select"]),
-    counts("sequencer", "issue_valid && source_inside", &["source_address"]),
-    counts("sequencer", "valid", &["first", "last", "accumulator_address"]),
-    counts("sequencer", "operand_enable", &["operand_address", "operand_columns", "operand_select"]),
-    counts("weight_path", "read", &["read_address_q"]),
-    counts("weight_path", "word_valid_q", &["word_q", "flips_q"]),
-    counts("weight_path", "decoded_q", &["decoder_weight", "corrected", "detected"]),
-    counts("weight_path", "weight_valid", &["weight", "weight_row", "weight_group"]),
+    counts(
+        "sequencer",
+        "descriptor_shift || descriptor_last",
+        &["program_word"],
+    ),
+    counts(
+        "sequencer",
+        "running",
+        &["program_address", "layer_number_q"],
+    ),
+    counts(
+        "sequencer",
+        "issue_valid",
+        &["source_inside", "source_rows", "source_select"],
+    ),
+    counts(
+        "sequencer",
+        "issue_valid && source_inside",
+        &["source_address"],
+    ),
+    counts(
+        "sequencer",
+        "valid",
+        &["first", "last", "accumulator_address"],
+    ),
+    counts(
+        "sequencer",
+        "operand_enable",
+        &["operand_address", "operand_columns", "operand_select"],
+    ),
+    counts("weight_path", "word_valid_q", &["word_q"]),
+    counts("weight_fifo", "write", &["write_weight"]),
+    counts("event_counter", "increment", &["count"]),
+    counts(
+        "weight_path",
+        "weight_valid",
+        &["weight", "weight_row", "weight_group"],
+    ),
     counts("array", "1'b1", &["activation"]),
     counts("", "sequencer.position_stream", &["buffers_operand"]),
     counts("accumulator", "valid && !pool", &["partial_sum"]),
     counts("accumulator", "valid && pool", &["operand"]),
-    counts("accumulator", "added_q", &["base_q", "term_q", "compared_q"]),
+    counts(
+        "accumulator",
+        "added_q",
+        &["base_q", "term_q", "compared_q"],
+    ),
     counts("accumulator", "added_q && compared_q", &["stored_q"]),
-    counts("requantizer", "valid", &["operand", "bias_low", "multiplier_and_bias"]),
-    counts("requantizer", "valid_2_q", &["value", "channel_multiplier_q", "residual_q"]),
+    counts(
+        "requantizer",
+        "valid",
+        &["operand", "bias_low", "multiplier_and_bias"],
+    ),
+    counts(
+        "requantizer",
+        "valid_2_q",
+        &["value", "channel_multiplier_q", "residual_q"],
+    ),
     counts("requantizer", "shifted_valid", &["shifted"]),
     counts("columns", "activation_valid", &["activation"]),
     counts("columns", "result_valid", &["result"]),
@@ -110,7 +146,8 @@ fn watch(when: &str, what: &str) -> String {
 fn watch_writes(memory: &Module) -> String {
     let width = |name: &str| {
         let port = memory.ports.iter().find(|port| port.name == name);
-        port.unwrap_or_else(|| panic!("{} has no {name}", memory.name)).width
+        port.unwrap_or_else(|| panic!("{} has no {name}", memory.name))
+            .width
     };
     let lanes = width("write_enable");
     let lane_width = width("write_data") / lanes;
