@@ -1,7 +1,7 @@
 //! A wire to an accelerator that Icarus Verilog simulates: every register and memory begins
 //! unknown, and an answer with an unknown bit is an error.
 
-use super::{Icarus, Step, run};
+use super::{Icarus, Step, run, wires};
 use brownout_sim::link::{Link, LinkError};
 use brownout_spec::registers::Register;
 use std::fs;
@@ -164,29 +164,10 @@ fn bench(top: &str) -> String {
     format!(
         "`default_nettype none
 module bench;
-    reg settled, cleared, clock, reset, register_write, register_read, input_valid, output_ready;
-    reg [7:0] register_address;
-    reg [31:0] register_write_data, input_data;
-    wire input_ready, output_valid;
-    wire [31:0] register_read_data, output_data;
-    {top} accelerator (
-        .clock(clock), .reset(reset), .register_write(register_write), .register_read(register_read),
-        .register_address(register_address), .register_write_data(register_write_data),
-        .register_read_data(register_read_data), .input_valid(input_valid), .input_data(input_data),
-        .input_ready(input_ready), .output_valid(output_valid), .output_data(output_data),
-        .output_ready(output_ready)
-    );
-
+{wires}    reg settled, cleared;
     localparam host = 32'h8000_0000;
     reg [43:0] step;
     integer waited, read;
-
-    task tick;
-        begin
-            #1 clock = 1;
-            #1 clock = 0;
-        end
-    endtask
 
     initial begin
         {{clock, register_write, register_read, input_valid, output_ready}} = 0;
@@ -259,6 +240,7 @@ module bench;
         $finish;
     end
 endmodule
-"
+",
+        wires = wires(top)
     )
 }
