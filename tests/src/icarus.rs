@@ -12,6 +12,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub mod live;
+pub mod pessimist;
+pub mod watched;
+
 /// Clocks after which the test bench stops waiting for a stream.
 const PATIENCE: usize = 100_000;
 
@@ -250,13 +254,10 @@ fn is_allowed(version: &str) -> bool {
         .any(|allowed| Some(allowed) == major)
 }
 
-/// The test bench. Inputs change while the clock is low; outputs are looked at
-/// when they have settled, before it rises.
-fn bench(top: &str, steps: usize) -> String {
+/// What every test bench begins with: an accelerator, its wires, and `tick`, one clock.
+fn wires(top: &str) -> String {
     format!(
-        "`default_nettype none
-module bench;
-    reg clock, reset, register_write, register_read, input_valid, output_ready;
+        "reg clock, reset, register_write, register_read, input_valid, output_ready;
     reg [7:0] register_address;
     reg [31:0] register_write_data, input_data;
     wire input_ready, output_valid;
@@ -269,17 +270,26 @@ module bench;
         .output_ready(output_ready)
     );
 
-    reg [43:0] script [0:{last}];
-    reg [43:0] step;
-    reg [31:0] checksum;
-    integer at, waited;
-
     task tick;
         begin
             #1 clock = 1;
             #1 clock = 0;
         end
     endtask
+"
+    )
+}
+
+/// The test bench. Inputs change while the clock is low; outputs are looked at
+/// when they have settled, before it rises.
+fn bench(top: &str, steps: usize) -> String {
+    format!(
+        "`default_nettype none
+module bench;
+{wires}    reg [43:0] script [0:{last}];
+    reg [43:0] step;
+    reg [31:0] checksum;
+    integer at, waited;
 
     task answer(input [31:0] value);
         checksum = {{checksum[30:0], checksum[31]}} ^ value;
@@ -357,6 +367,7 @@ module bench;
     end
 endmodule
 ",
+        wires = wires(top),
         last = steps - 1
     )
 }

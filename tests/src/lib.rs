@@ -5,6 +5,7 @@ pub mod bench;
 pub mod census;
 pub mod conditions;
 pub mod configurations;
+pub mod cover;
 pub mod definition;
 pub mod formal;
 pub mod graph;

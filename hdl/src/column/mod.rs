@@ -276,7 +276,7 @@ impl<const AB: usize> Logic for Columns<AB> {
         }
 
         comment!("operands move if the layer reads them, activations while there are any");
-        self.operand_skew.enable.next = self.pool.val() || self.residual_multiplier.val().any();
+        self.operand_skew.enable.next = self.pool.val() || self.residual.val();
         self.any_valid.next = false;
         for j in 0..self._columns {
             self.any_valid.next = self.any_valid.val() || self.column[j].shifted_valid.val();

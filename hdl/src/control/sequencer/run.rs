@@ -237,11 +237,12 @@ impl Logic for Sequencer {
         self.parameter_walk.output_tiles.next = self.layer_output_tiles.val();
 
         comment!("what is issued for a pixel");
-        self.issue_valid_register.d.next = self.position.issue.val() && !self.layer_pool.val();
+        self.issues.next = self.position.issue.val() && !self.layer_pool.val();
+        self.issue_valid_register.d.next = self.issues.val();
         comment!("a pass begins with a swap, which leaves no weight of the one before behind");
         self.swap_register.d.next = self.load_start.val() || self.begin_pass.val();
         self.source_address_register.d.next = self.window_walk.address.val();
-        self.source_inside_register.d.next = self.window_walk.in_map.val();
+        self.source_inside_register.d.next = self.window_walk.in_map.val() && self.issues.val();
         self.source_select_register.d.next = self.window_walk.select.val();
         self.source_rows_register.d.next = self.rows.val();
         if self.position.last_input_tile.val() {
@@ -255,17 +256,19 @@ impl Logic for Sequencer {
         self.operand_residual_register.d.next = self.residual_slot.val();
         self.operand_address_register.d.next = self.operand_walk.address.val();
         self.operand_select_register.d.next = self.operand_walk.select.val();
-        self.operand_enable_register.d.next = self.residual_slot.val()
-            && (self.position.output_tile.val() <= self.layer_operand_tiles.val());
         self.operand_columns_register.d.next = self.columns.val();
         if self.position.output_tile.val() == self.layer_operand_tiles.val() {
             self.operand_columns_register.d.next = self.layer_last_operand_columns.val();
         }
-        if self.layer_pool.val() && !self.residual_slot.val() {
+        self.tap_slot.next = self.layer_pool.val() && !self.residual_slot.val();
+        if self.tap_slot.val() {
             self.operand_address_register.d.next = self.window_walk.address.val();
-            self.operand_enable_register.d.next =
-                self.window_walk.in_map.val() && self.position.issue.val();
         }
+        comment!("no word is read without a pixel: nobody may have written it");
+        self.operand_enable_register.d.next = self.position.issue.val()
+            && ((self.residual_slot.val()
+                && (self.position.output_tile.val() <= self.layer_operand_tiles.val()))
+                || (self.tap_slot.val() && self.window_walk.in_map.val()));
         if self.reset.val() {
             self.state.d.next = SequencerState::Idle;
             self.program_pointer.d.next = 0.into();
