@@ -10,6 +10,7 @@ pub mod formal;
 pub mod graph;
 pub mod icarus;
 pub mod limited;
+pub mod macros;
 pub mod mutant;
 pub mod mutation;
 pub mod read_back;
