@@ -25,7 +25,7 @@ use thiserror::Error;
 pub enum MacroError {
     /// A macro's name is reserved, or a module's.
     #[error(
-        "name of macro {0} is not free; allowed is one that is no keyword of Verilog, VHDL, C or C++ and no module of the accelerator"
+        "name of macro {0} is not free; allowed is one that is no keyword of Verilog, VHDL, C or C++ and no module of the accelerator or its board"
     )]
     Name(String),
     /// No macro has two ports.

@@ -85,6 +85,7 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
         top.iter()
             .flat_map(|(board, top)| files_of_board(*board, top, &emitted)),
     );
+    memories::check_files(arguments, &files, &of_macros)?;
     files.extend(of_macros);
     files.extend(image.map(|bytes| (IMAGE_FILE.to_owned(), bytes)));
     refuse_overwriting(arguments, &files)?;

@@ -105,7 +105,7 @@ fn a_list_of_macros_that_cannot_be_used_is_refused_and_nothing_is_written() {
         (
             "\"sram_256x32\"",
             "\"narrow_array\"",
-            "no module of the accelerator",
+            "no module of the accelerator or its board",
         ),
         ("\"1rw1r\"", "\"1rw\"", "which narrow_memory_"),
         (
@@ -138,6 +138,15 @@ fn a_list_of_macros_that_cannot_be_used_is_refused_and_nothing_is_written() {
         assert_eq!(answer.status, Some(2), "{}", answer.err);
         assert!(answer.err.contains(says), "{}", answer.err);
     }
+    // The top of a board is none of the accelerator's modules.
+    sandbox.write("macros.toml", MACROS.replace("sram_256x32", "narrow_UART"));
+    let answer = sandbox.run(&[&GENERATE[..], &["--board", "ulx3s"]].concat());
+    assert_eq!(answer.status, Some(2), "{}", answer.err);
+    assert!(
+        answer.err.contains("name of macro narrow_UART"),
+        "{}",
+        answer.err
+    );
     assert_eq!(sandbox.names(), ["macros.toml", "small.toml"]);
 }
 

@@ -4,7 +4,7 @@ use crate::arguments::{GenerateArguments, Memories};
 use crate::error::Error;
 use crate::files;
 use brownout_hdl::emit::Emitted;
-use brownout_hdl::macros::{self, WithMacros};
+use brownout_hdl::macros::{self, MacroError, WithMacros};
 use brownout_spec::macros::MacroList;
 use std::path::Path;
 
@@ -64,6 +64,30 @@ pub fn files_of(with: &WithMacros) -> Result<Vec<(String, Vec<u8>)>, Error> {
         serde_json::to_string_pretty(&with.table).map_err(Error::content(Path::new(TABLE_FILE)))?;
     files.push((TABLE_FILE.to_owned(), (table + "\n").into()));
     Ok(files)
+}
+
+/// Refuses macros whose files are those of the accelerator or of a board's top.
+///
+/// # Errors
+/// Naming the macro.
+pub fn check_files(
+    arguments: &GenerateArguments,
+    files: &[(String, Vec<u8>)],
+    of_macros: &[(String, Vec<u8>)],
+) -> Result<(), Error> {
+    let taken = |name: &str| {
+        files
+            .iter()
+            .any(|(other, _)| other.eq_ignore_ascii_case(name))
+    };
+    let path = arguments.macros.as_deref().unwrap_or(Path::new(""));
+    match of_macros.iter().find(|(name, _)| taken(name)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let name = name.trim_end_matches(".v").to_owned();
+            Err(Error::content(path)(MacroError::Name(name)))
+        }
+    }
 }
 
 /// A file of Verilog that opens as all others.
