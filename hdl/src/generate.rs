@@ -129,7 +129,7 @@ pub(crate) fn reserved(name: String) -> GenerateError {
         field: "name",
         value: format!("{name:?}"),
         allowed:
-            "a name that is no keyword of Verilog, C or C++ and no port or signal of the top module"
+            "a name that is no keyword of Verilog, VHDL, C or C++ and no port or signal of the top module"
                 .to_owned(),
     })
 }

@@ -12,6 +12,7 @@ pub mod control;
 mod fixed;
 pub mod generate;
 pub mod host;
+pub mod macros;
 pub mod memory;
 pub mod weight;
 

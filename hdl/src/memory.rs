@@ -5,6 +5,7 @@
 //! write port with lane enables and one read port with a registered output, the
 //! form that Yosys, Vivado and Quartus infer as simple dual-port block RAM.
 
+use brownout_emitter::Module;
 use rust_hdl::prelude::*;
 
 /// Up to this depth a memory need not be block RAM.
@@ -56,9 +57,47 @@ impl<const W: usize> Memory<W> {
 
     /// Bits of an address that the memory decodes.
     pub fn address_bits(depth: usize) -> usize {
-        (depth.next_power_of_two().trailing_zeros() as usize).max(1)
+        address_bits(depth)
     }
 }
+
+/// Bits of an address of a memory of `depth` words.
+pub fn address_bits(depth: usize) -> usize {
+    (depth.next_power_of_two().trailing_zeros() as usize).max(1)
+}
+
+/// A memory's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Words.
+    pub words: usize,
+    /// Lanes of a word.
+    pub lanes: usize,
+    /// Bits of a lane, which are written together.
+    pub lane_bits: usize,
+}
+
+impl Shape {
+    /// Bits of a word.
+    pub fn width(&self) -> usize {
+        self.lanes * self.lane_bits
+    }
+}
+
+/// The size of the memory that a module is, which its name states; `None` of any other module.
+pub fn shape_of(module: &Module) -> Option<Shape> {
+    let (_, size) = module.name.rsplit_once(MARK)?;
+    let mut numbers = size.split('x').map(|number| number.parse().ok());
+    let (words, lanes, lane_bits) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    numbers.next().is_none().then_some(Shape {
+        words,
+        lanes,
+        lane_bits,
+    })
+}
+
+/// What stands before the size in a memory's name.
+const MARK: &str = "_memory_";
 
 impl<const W: usize> Logic for Memory<W> {
     fn update(&mut self) {

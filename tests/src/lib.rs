@@ -13,6 +13,7 @@ pub mod icarus;
 pub mod lanes;
 pub mod limited;
 pub mod lockstep;
+pub mod macros;
 pub mod mutant;
 pub mod mutation;
 pub mod places;

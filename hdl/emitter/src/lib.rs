@@ -172,6 +172,7 @@ mod typing;
 
 pub use error::EmitError;
 pub use mutate::{Mistake, Mutant, Mutated, MutationPlan, SELECT};
+pub use names::is_free_module_name;
 pub use output::{Direction, Emitted, Module, Origin, Port};
 
 use names::Naming;

@@ -30,6 +30,29 @@ pub(crate) fn is_reserved(name: &str) -> bool {
         .contains(name)
 }
 
+/// Words that VHDL reserves, in lower case: VHDL knows no case. Names of modules are none of them,
+/// so that a design in VHDL can hold them.
+const RESERVED_IN_VHDL: &str = "\
+    abs access after alias all and architecture array assert assume attribute begin block body \
+    buffer bus case component configuration constant context cover default disconnect downto \
+    else elsif end entity exit fairness file for force function generate generic group guarded \
+    if impure in inertial inout is label library linkage literal loop map mod nand new next nor \
+    not null of on open or others out package parameter port postponed private procedure process \
+    property protected pure range record register reject release rem report restrict return rol \
+    ror select sequence severity shared signal sla sll sra srl strong subtype then to transport \
+    type unaffected units until use variable view virtual vmode vpkg vprop vunit wait when while \
+    with xnor xor";
+
+/// Whether a module may have this name: an identifier that is no keyword of Verilog, SystemVerilog,
+/// VHDL, C or C++.
+pub fn is_free_module_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let of_vhdl = RESERVED_IN_VHDL
+        .split_whitespace()
+        .any(|word| word == lower);
+    is_identifier(name) && !is_reserved(name) && !of_vhdl
+}
+
 pub(crate) fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -111,6 +134,14 @@ mod tests {
     #[test]
     fn words_of_verilog_and_c_are_reserved() {
         assert!(is_reserved("double") && is_reserved("wire") && !is_reserved("clock"));
+    }
+
+    #[test]
+    fn a_module_is_called_by_no_keyword_of_vhdl_in_any_case() {
+        for name in ["entity", "Entity", "wait", "always", "double", "9th", "a-b"] {
+            assert!(!is_free_module_name(name), "{name}");
+        }
+        assert!(is_free_module_name("brownout") && is_free_module_name("Always"));
     }
 
     #[test]

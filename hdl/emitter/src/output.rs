@@ -62,6 +62,9 @@ pub struct Module {
     /// Where signals and children of the description are in the text, if not under their own name:
     /// `stage_3_q`, `stage_q[31:24]`; `pe_r0_c1`, `gen_pe_row[0].gen_pe_column[1].pe`.
     pub places: Vec<(String, String)>,
+    /// Where the children are in the text, and the modules that they are instances of:
+    /// `gen_pe_row[0].gen_pe_column[1].pe`, `brownout_pe`.
+    pub children: Vec<(String, String)>,
 }
 
 /// All modules of a design, the top first, every parent before its children.

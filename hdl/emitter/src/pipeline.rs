@@ -8,7 +8,7 @@ use super::error::EmitError;
 use super::instances;
 use super::ir::{Instance, ModuleIr, Role, Signal};
 use super::lower::lower;
-use super::names::{Naming, is_identifier, is_reserved, lane};
+use super::names::{Naming, is_free_module_name, is_reserved, lane};
 use super::narrow::widths;
 use super::output::{Direction, Emitted, Module, Origin, PackedPort, Port};
 use super::propagate::propagate;
@@ -203,6 +203,7 @@ impl Design {
     pub fn module(&self, kind: usize) -> Result<Module, EmitError> {
         let (raw, name) = (&self.raws[kind], &self.names[kind]);
         let mut places = Vec::new();
+        let mut children = Vec::new();
         let (ir, text, origin) = match &raw.code {
             Code::Leaf(text) => {
                 let (ir, packing) = self.packed_ir(kind);
@@ -215,10 +216,15 @@ impl Design {
                 places.extend(packing.names(&ir));
                 for (base, number, path) in instances::paths(&arranged.children) {
                     let of = |i: &&Instance| {
-                        lane(&i.path) == Some((base.as_str(), number as usize)) && i.name != path
+                        i.name == path || lane(&i.path) == Some((base.as_str(), number as usize))
                     };
-                    let instance = ir.instances.iter().find(of);
-                    places.extend(instance.map(|i| (i.name.clone(), path)));
+                    let Some(instance) = ir.instances.iter().find(of) else {
+                        continue;
+                    };
+                    if instance.name != path {
+                        places.push((instance.name.clone(), path.clone()));
+                    }
+                    children.push((path, self.names[instance.kind].clone()));
                 }
                 let text = self.print_rtl(kind, &ir, needs, arranged, None);
                 (ir, text, Origin::RustHdl)
@@ -247,6 +253,7 @@ impl Design {
             origin,
             ports,
             places,
+            children,
         })
     }
 
@@ -278,7 +285,7 @@ impl Design {
             return Err(refuse(&self.names[kind], reason));
         }
         let name = &self.names[kind];
-        if is_reserved(name) || !is_identifier(name) {
+        if !is_free_module_name(name) {
             let reason = "it is no free identifier: choose another `comment!(\"module ..: ..\")`";
             return Err(refuse(name, reason));
         }

@@ -3,6 +3,7 @@
 mod attack;
 mod evaluate;
 mod export;
+mod generate;
 mod import;
 mod report;
 mod train;
@@ -12,6 +13,7 @@ pub use attack::{
 };
 pub use evaluate::{EvaluateArguments, EvaluateSettings};
 pub use export::{ExportArguments, OnnxDialect, RoundingArguments, WhichWeights};
+pub use generate::{GenerateArguments, Memories};
 #[cfg(feature = "foreign")]
 pub use import::ImportForm;
 pub use import::{ImportArguments, ImportSettings};
@@ -26,7 +28,6 @@ use brownout_spec::code::{CodeName, Policy};
 use brownout_spec::config::{WEIGHT_ADDRESS_BITS, WeightBits};
 use brownout_spec::fault::FaultMode;
 use brownout_spec::quantity::{BitErrorRate, Lane, Millivolts, WordAddress};
-use brownout_spec::serial::Board;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -184,33 +185,6 @@ impl From<Scale> for Granularity {
             Scale::Channel => Self::Channel,
         }
     }
-}
-
-/// Flags of `generate`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  brownout generate --out rtl
-  brownout generate --config accelerator.toml --out rtl
-  brownout generate --fit cnn.safetensors --out rtl
-  brownout generate --board ulx3s --out rtl
-  verilator_bin --lint-only -Wall -F rtl/brownout.f")]
-pub struct GenerateArguments {
-    /// Configuration, a TOML file [default: 8 x 8, 8-bit weights, inplace-64-57]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Also pack this model's weights, into weights.image
-    #[arg(long, value_name = "FILE")]
-    pub model: Option<PathBuf>,
-    /// As --model, with memories just deep enough for it, and a table of what it costs on other arrays
-    /// [array, code and voltages: the configuration's]
-    #[arg(long, value_name = "FILE", conflicts_with = "model")]
-    pub fit: Option<PathBuf>,
-    /// Also write a top for a board, with a serial line: ulx3s or arty-a7
-    #[arg(long, value_name = "NAME", value_parser = board)]
-    pub board: Option<Board>,
-    /// Folder to write into; it is created if it is missing
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
 }
 
 /// Flags of `simulate`.
@@ -371,15 +345,6 @@ fn weight_bits(text: &str) -> Result<WeightBits, String> {
         .ok_or_else(|| format!("{text:?} is not a number of weight bits; allowed are 8 and 4"))
 }
 
-fn board(text: &str) -> Result<Board, String> {
-    let name = |board: &Board| board.name().replace('_', "-");
-    let found = Board::ALL.into_iter().find(|board| name(board) == text);
-    found.ok_or_else(|| {
-        let allowed = Board::ALL.map(|board| name(&board)).join(" and ");
-        format!("{text:?} is not a board with known pins; allowed are {allowed}")
-    })
-}
-
 /// More threads than any machine here has cores for; each holds an accelerator.
 const MOST_THREADS: usize = 256;
 
@@ -491,7 +456,6 @@ mod tests {
         for bad in ["", "yes", ".vcd", "wave.fst"] {
             assert!(waveform(bad).unwrap_err().contains("end in .vcd"));
         }
-        assert!(board("ice40").unwrap_err().contains("ulx3s and arty-a7"));
         assert!(place("0,1").unwrap_err().contains("LAYER,INDEX,BIT"));
         assert!(place("0,1,8").unwrap_err().contains("bits 0 to 7"));
         assert!(cell("8388608,0").unwrap_err().contains("8388607"));

@@ -1,5 +1,8 @@
 //! `brownout generate`: an accelerator as Verilog, with what its host needs to know.
 
+mod former;
+mod memories;
+
 use crate::arguments::GenerateArguments;
 use crate::configuration::{self, Chosen};
 use crate::error::Error;
@@ -59,7 +62,17 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
         }
         (None, None) => (configuration::read(config)?, None, None),
     };
-    let emitted = verilog(&chosen.configuration, output)?;
+    let macros = memories::asked(arguments)?;
+    let mut emitted = verilog(&chosen.configuration, output)?;
+    let of_macros = match macros {
+        None => Vec::new(),
+        Some((path, list)) => {
+            let with = memories::with_macros(path, &emitted, &list)?;
+            let files = memories::files_of(&with)?;
+            emitted = with.emitted;
+            files
+        }
+    };
     let top = match arguments.board {
         None => None,
         Some(board) => Some((
@@ -72,9 +85,13 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
         top.iter()
             .flat_map(|(board, top)| files_of_board(*board, top, &emitted)),
     );
+    memories::check_files(arguments, &files, &of_macros)?;
+    files.extend(of_macros);
     files.extend(image.map(|bytes| (IMAGE_FILE.to_owned(), bytes)));
     refuse_overwriting(arguments, &files)?;
+    let left = former::left_over(&arguments.out, &files)?;
     files::write_all(&arguments.out, &files)?;
+    former::remove(&left)?;
     let report = Report {
         top: emitted.top().name.clone(),
         folder: arguments.out.display().to_string(),
@@ -90,6 +107,12 @@ pub fn run(arguments: &GenerateArguments, output: Output) -> Result<(), Error> {
     // The files are the result; the table is a remark about them.
     if output.json || !output.quiet {
         output.result(&report, &render(&report))?;
+    }
+    if !left.is_empty() {
+        output.remark(format!(
+            "{} files of another accelerator were removed",
+            left.len()
+        ));
     }
     output.remark(format!(
         "{} files are in {}",
@@ -116,6 +139,7 @@ fn refuse_overwriting(
         ("--config", &arguments.config),
         ("--model", &arguments.model),
         ("--fit", &arguments.fit),
+        ("--macros", &arguments.macros),
     ];
     for (flag, input) in read {
         let Some(input) = input else { continue };

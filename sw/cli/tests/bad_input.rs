@@ -236,7 +236,7 @@ fn a_configuration_that_is_not_allowed_is_refused_by_field() {
     refused(
         &sandbox,
         &generate,
-        &["name is \"small\"", "no keyword of Verilog"],
+        &["name is \"small\"", "no keyword of Verilog, VHDL"],
     );
     sandbox.write("bad.toml", [0xff, 0xfe, 0x00]);
     refused(

@@ -374,7 +374,7 @@ impl Configuration {
 }
 
 /// What a TOML error says, with the line instead of a drawing of it.
-fn one_sentence(text: &str, error: &toml::de::Error) -> String {
+pub(crate) fn one_sentence(text: &str, error: &toml::de::Error) -> String {
     let message = printable(&error.message().trim_end().replace('\n', ", "));
     match error.span().and_then(|span| text.get(..span.start)) {
         Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),

@@ -5,7 +5,8 @@
 //! where bit *k* of weight *i* lives ([`image`]), which cells fail at a given
 //! voltage ([`fault`], [`voltage`]), how integers are multiplied and rounded
 //! ([`arithmetic`]), what a program says ([`program`]), how long it takes
-//! ([`cycles`]), how a host talks to the hardware ([`registers`], [`serial`]), and how
+//! ([`cycles`]), how a host talks to the hardware ([`registers`], [`serial`]), which memory macros a
+//! process has ([`macros`]), and how
 //! foreign text looks in a message ([`text`]).
 //!
 //! This crate depends on neither the golden model nor the RTL; both depend on it.
@@ -18,6 +19,7 @@ pub mod config;
 pub mod cycles;
 pub mod fault;
 pub mod image;
+pub mod macros;
 pub mod program;
 pub mod quantity;
 pub mod registers;
