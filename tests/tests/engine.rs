@@ -1,5 +1,6 @@
 //! Images side by side: the engine's lanes are what Verilator's models of single images are.
 
+use brownout_sim::compare::{CompareError, Mismatch};
 use brownout_sim::driver::Driver;
 use brownout_sim::engine::{Apart, Engine, EngineLink, EngineModel, source};
 use brownout_sim::link::{LaneLink, LinkError};
@@ -8,27 +9,44 @@ use brownout_spec::fault::FaultMode;
 use brownout_spec::registers::{self as map, LoadTarget};
 use brownout_tests::conditions::draw_conditions;
 use brownout_tests::configurations::benches;
-use brownout_tests::graph::{self, Focus};
+use brownout_tests::graph::{self, Focus, Graph};
 use brownout_tests::lanes::{compare_lanes, engine};
 use brownout_tests::lockstep::Lockstep;
-use brownout_tests::session::{compare_images, tools};
+use brownout_tests::session::{Conditions, compare_images, tools};
 use brownout_tests::tensors::draw_image;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+/// Lanes and what differs between them, of each configuration; all tests take these, so that each
+/// engine is compiled once.
+const KINDS: [(usize, Apart); 8] = [
+    (1, Apart::Passes),
+    (4, Apart::Images),
+    (4, Apart::Passes),
+    (16, Apart::Passes),
+    (2, Apart::Passes),
+    (32, Apart::Images),
+    (4, Apart::Images),
+    (8, Apart::Images),
+];
 /// Graphs of each configuration.
 const GRAPHS: usize = 24;
 /// Graphs of each configuration whose registers are compared after every clock.
-const WATCHED_GRAPHS: usize = 4;
+const WATCHED_GRAPHS: usize = 5;
+/// Configurations whose registers are compared.
+const WATCHED: [usize; 4] = [1, 2, 4, 6];
+/// Before the text of a model that is compiled to be wrong.
+const HASTE: &str = "#pragma GCC optimize(\"O1\")\n";
 
-/// Runs drawn graphs; says what differed.
+/// Runs drawn graphs; says what differed. After each, `also` looks at what it likes: the driver with
+/// the graph, its conditions and its first image.
 fn run<L: LaneLink>(
     driver: &mut Driver<L>,
     apart: Apart,
     graphs: usize,
     images: usize,
     seed: u64,
-    mut each: impl FnMut(&mut L) -> Option<String>,
+    mut also: impl FnMut(&mut Driver<L>, &Graph, &Conditions, &[Vec<i8>]) -> Result<(), String>,
 ) -> Result<(), String> {
     let configuration = driver.configuration().clone();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -43,56 +61,61 @@ fn run<L: LaneLink>(
         let images: Vec<_> = (0..images)
             .map(|_| draw_image(volume, &mut random))
             .collect();
-        let said = |outcome: Result<Option<_>, _>| match outcome {
-            Ok(None) => Ok(()),
-            Ok(Some(mismatch)) => Err(format!("round {round}: {mismatch:?}")),
-            Err(error) => Err(format!("round {round}: {error}")),
-        };
-        let all = compare_lanes(driver, &graph, &conditions, &images, apart);
-        if let Some(difference) = each(driver.link_mut()) {
-            return Err(format!("round {round}: {difference}"));
+        let all = said(compare_lanes(driver, &graph, &conditions, &images, apart));
+        let more = also(driver, &graph, &conditions, &images[..1]);
+        let errors: Vec<_> = [all, more].into_iter().filter_map(Result::err).collect();
+        if !errors.is_empty() {
+            return Err(format!("round {round}: {}", errors.join("; ")));
         }
-        said(all)?;
-        // All lanes with one image are one accelerator.
-        said(compare_images(
-            driver,
-            &graph,
-            &conditions,
-            &images[..1],
-            &[0],
-        ))?;
     }
     Ok(())
 }
 
+/// What differed, in words.
+fn said(outcome: Result<Option<Mismatch>, CompareError>) -> Result<(), String> {
+    match outcome {
+        Ok(None) => Ok(()),
+        Ok(Some(mismatch)) => Err(format!("{mismatch:?}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The configuration of this number, and its engine.
+fn kind(number: usize) -> (Configuration, Engine) {
+    let configuration = benches().swap_remove(number).configuration;
+    let (lanes, apart) = KINDS[number];
+    let engine = engine(&configuration, lanes, apart);
+    (configuration, engine)
+}
+
 #[test]
 fn lanes_give_the_logits_counters_and_cycles_of_their_own_images_and_passes() {
-    let kinds = [
-        (8, Apart::Images),
-        (16, Apart::Passes),
-        (1, Apart::Passes),
-        (4, Apart::Images),
-    ];
-    for (number, bench) in benches().iter().enumerate() {
-        let configuration = &bench.configuration;
-        let (lanes, apart) = match (kinds[number % kinds.len()], configuration.fault_emulation) {
-            (kind, true) => kind,
-            ((lanes, _), false) => (lanes, Apart::Images),
-        };
-        let engine = engine(configuration, lanes, apart);
+    assert_eq!(benches().len(), KINDS.len());
+    for (number, &(lanes, apart)) in KINDS.iter().enumerate() {
+        let (_, engine) = kind(number);
         let mut driver = engine.driver().unwrap_or_else(|error| panic!("{error}"));
-        let outcome = run(&mut driver, apart, GRAPHS, lanes + 2, number as u64, |_| {
-            None
-        });
+        let seed = number as u64;
+        let outcome = run(
+            &mut driver,
+            apart,
+            GRAPHS,
+            lanes + 2,
+            seed,
+            // All lanes with one image are one accelerator.
+            |driver, graph, conditions, image| {
+                said(compare_images(driver, graph, conditions, image, &[0]))
+            },
+        );
         outcome.unwrap_or_else(|e| panic!("configuration {number}, {lanes} lanes, {apart:?}: {e}"));
     }
 }
 
-/// Compares after every clock; returns how many registers and clocks.
+/// Compares after every clock, on graphs whose kinds of layers begin behind the one of number `seed`;
+/// returns how many registers and clocks.
 fn watch(
     configuration: &Configuration,
     engine: &Engine,
-    apart: Apart,
+    seed: u64,
 ) -> Result<(usize, u64), String> {
     let link = Lockstep::new(configuration, engine).map_err(|error| error.to_string())?;
     assert!(
@@ -101,39 +124,37 @@ fn watch(
         link.unwatched()
     );
     let mut driver = Driver::new(link, configuration).map_err(|error| error.to_string())?;
-    let images = engine.lanes() + 1;
-    run(&mut driver, apart, WATCHED_GRAPHS, images, 1, |link| {
-        link.difference().map(str::to_owned)
-    })?;
+    let (apart, images) = (engine.apart(), engine.lanes() + 1);
+    let difference = |driver: &mut Driver<Lockstep>, _: &_, _: &_, _: &[_]| {
+        let found = driver.link_mut().difference();
+        found.map_or(Ok(()), |difference| Err(difference.to_owned()))
+    };
+    run(&mut driver, apart, WATCHED_GRAPHS, images, seed, difference)?;
     let link = driver.link_mut();
     Ok((link.watched(), link.clocks()))
 }
 
 #[test]
 fn every_register_of_every_lane_is_verilators_after_every_clock() {
-    let benches = benches();
-    let chosen = [
-        (1, Apart::Images),
-        (2, Apart::Passes),
-        (4, Apart::Passes),
-        (6, Apart::Images),
-    ];
-    for (number, apart) in chosen {
-        let configuration = &benches[number].configuration;
-        let engine = engine(configuration, 4, apart);
-        match watch(configuration, &engine, apart) {
+    // Together they have every kind of layer.
+    for (round, number) in WATCHED.into_iter().enumerate() {
+        let (configuration, engine) = kind(number);
+        let seed = 1 + round * WATCHED_GRAPHS;
+        match watch(&configuration, &engine, seed as u64) {
             Ok((registers, clocks)) => {
                 assert!(registers > 500, "{registers} registers are too few");
                 assert!(clocks > 10_000, "{clocks} clocks are too few");
             }
-            Err(message) => panic!("configuration {number}, {apart:?}: {message}"),
+            Err(message) => panic!("configuration {number}, {:?}: {message}", KINDS[number]),
         }
     }
 }
 
 #[test]
 fn mistakes_in_the_engine_are_seen() {
-    let configuration = &benches()[0].configuration;
+    let number = WATCHED[2];
+    let configuration = &benches()[number].configuration;
+    let (lanes, apart) = KINDS[number];
     let (toolchain, cache) = tools();
     // What is added, compared and multiplied, where a word is written, in which lanes.
     let mistakes = [
@@ -144,24 +165,25 @@ fn mistakes_in_the_engine_are_seen() {
         ("sel(", "sel(all<b8>(1) | "),
     ];
     for (right, wrong) in mistakes {
-        let mut text = source(configuration, 4, Apart::Passes).expect("a valid configuration");
+        let mut text = source(configuration, lanes, apart).expect("a valid configuration");
         let (before, after) = text
             .text
             .split_at(text.text.find("static void edge").expect("edges"));
         assert!(after.contains(right), "nothing is called {right}");
-        text.text = format!("{before}{}", after.replace(right, wrong));
-        let engine = Engine::from_source(&toolchain, &cache, configuration, text, 4, Apart::Passes)
+        // What is wrong is wrong in quickly compiled code, too.
+        text.text = format!("{HASTE}{before}{}", after.replace(right, wrong));
+        let engine = Engine::from_source(&toolchain, &cache, configuration, text, lanes, apart)
             .unwrap_or_else(|error| panic!("{right}: {error}"));
-        let outcome = watch(configuration, &engine, Apart::Passes);
+        let outcome = watch(configuration, &engine, 1);
         assert!(outcome.is_err(), "{wrong} instead of {right} was not seen");
     }
 }
 
 #[test]
 fn lanes_that_come_apart_stop_with_the_name_of_what_differs() {
-    let configuration = &benches()[0].configuration;
-    for (apart, lanes) in [(Apart::Images, 4), (Apart::Passes, 8)] {
-        let engine = engine(configuration, lanes, apart);
+    for number in [1, 3] {
+        let (_, engine) = kind(number);
+        let lanes = engine.lanes();
         let link = || EngineLink::new(EngineModel::new(engine.library()).expect("memory"));
         for (target, name) in [
             (LoadTarget::Program, "program_memory"),
