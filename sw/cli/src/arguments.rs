@@ -244,8 +244,9 @@ pub struct SimulateArguments {
     /// Threads, each with a model of its own [default: one per processor]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
-    /// Images side by side on each thread: 1, 2, 4, 8, 16 or 32; without Verilator, and many times
-    /// as fast, with the same results [default: one after the other]
+    /// Images side by side on each thread: 1, 2, 4, 8, 16 or 32, in an engine in place of
+    /// Verilator's model, many times as fast and with the same results [default: one after the
+    /// other]
     #[arg(long, value_name = "N", value_parser = lanes)]
     pub lanes: Option<usize>,
     /// Write the summary to this JSON file

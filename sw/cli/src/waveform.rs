@@ -73,7 +73,8 @@ impl Show<'_> {
         // Before a model is built for it.
         files::check_writable(&self.files.waveform)?;
         let traceable = self.traceable(placed)?;
-        let layer = self.waveform(run, &traceable, point, mismatch)?;
+        let refusal = || alone(placed, mismatch);
+        let layer = self.waveform(run, &traceable, point, mismatch, &refusal)?;
         let text = |path: &Path| path.display().to_string();
         let Files {
             waveform,
@@ -117,6 +118,7 @@ impl Show<'_> {
         traceable: &Placed,
         point: &Point,
         mismatch: &Mismatch,
+        refusal: &dyn Fn() -> Error,
     ) -> Result<LayerWaveform, Error> {
         let file = &self.files.waveform;
         let mut layer = None;
@@ -128,10 +130,10 @@ impl Show<'_> {
             })?;
             match layer {
                 Some(_) => Ok(()),
-                None => Err(alone(mismatch)),
+                None => Err(refusal()),
             }
         })?;
-        layer.ok_or_else(|| alone(mismatch))
+        layer.ok_or_else(refusal)
     }
 
     fn lists(&self, layer: &LayerWaveform) -> Result<(), Error> {
@@ -149,10 +151,17 @@ impl Show<'_> {
     }
 }
 
-/// Why a difference cannot be shown.
-fn alone(mismatch: &Mismatch) -> Error {
-    Error::Mismatch(format!(
-        "image {} does not differ when it runs alone, so what differs depends on the images before",
-        mismatch.image
-    ))
+/// Why a difference cannot be shown where the image alone does not differ.
+fn alone(placed: &Placed, mismatch: &Mismatch) -> Error {
+    let image = mismatch.image;
+    Error::Mismatch(match placed.simulation {
+        Simulation::One(_) => format!(
+            "image {image} does not differ when it runs alone, so what differs depends on the images \
+             before"
+        ),
+        Simulation::SideBySide(_) => format!(
+            "image {image} does not differ when it runs alone in Verilator's model, so what differs \
+             depends on the images before or is a mistake of the engine"
+        ),
+    })
 }

@@ -71,7 +71,9 @@ impl Baseline {
         let mut command = Command::new(&self.program);
         command.arg("simulate").arg(model);
         command.arg("--config").arg(configuration);
-        command.args(["--codes", code, "--modes", "none", "--threads", "1"]);
+        command.args(["--codes", code, "--threads", "1"]);
+        // One point: nominal voltage, at which no cell fails.
+        command.args(["--voltages", "800", "--modes", "none"]);
         command.args(["--images", &images.to_string(), "--quiet", "--data"]);
         command.arg(format!("cifar10:{}", self.images.display()));
         let refusal = |answer: String| BenchError::Rival {

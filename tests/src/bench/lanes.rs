@@ -46,6 +46,12 @@ pub fn measure(options: &Options) -> Result<Vec<Figure>, BenchError> {
     };
     if let Some(baseline) = &baseline {
         println!("the baseline is {}", baseline.name());
+        // It builds its model now.
+        baseline.speed(
+            Path::new(NETWORK),
+            Path::new(CONFIGURATION),
+            &CODE.to_string(),
+        )?;
     }
     let simulator = Simulator::build(&toolchain, &cache, &configuration, BuildOptions::default())?;
     let (rows, columns) = (configuration.rows, configuration.columns);
