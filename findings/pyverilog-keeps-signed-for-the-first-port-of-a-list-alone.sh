@@ -3,7 +3,7 @@
 # Python 3.11.
 #
 # In "input signed [7:0] a, b" both ports are signed: a port without a declaration of its own takes
-# that of the port before it (IEEE 1364-2005, 12.3.4). Pyverilog's code generator writes the range
+# that of the port before it (IEEE 1364). Pyverilog's code generator writes the range
 # for each port of the list and "signed" for the first alone. The copied module compiles cleanly
 # and compares and multiplies signed numbers as unsigned ones.
 #
@@ -72,7 +72,8 @@ done
 {
     paste -d ' ' pair.v.txt copied.v.txt | awk '
         { printf "%2d %2d: %d %2d   %d %3d\n", $1, $2, $3, $4, $7, $8 }'
-    echo "the copy declares: $(grep -E 'input' copied.v | tr -d ',' | xargs | sed 's/ input/, input/')"
+    inputs=$(grep input copied.v | tr -d ',' | xargs | sed 's/ input/, input/')
+    echo "the copy declares: $inputs"
 } | tee seen.txt
 diff seen.txt - <<'END' || { echo "the behaviour has changed" >&2; exit 1; }
 -1  1: 1 -1   0 255
