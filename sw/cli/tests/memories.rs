@@ -139,11 +139,11 @@ fn a_list_of_macros_that_cannot_be_used_is_refused_and_nothing_is_written() {
         assert!(answer.err.contains(says), "{}", answer.err);
     }
     // The top of a board is none of the accelerator's modules.
-    sandbox.write("macros.toml", MACROS.replace("sram_256x32", "narrow_UART"));
+    sandbox.write("macros.toml", MACROS.replace("sram_256x32", "narrow_ULX3S"));
     let answer = sandbox.run(&[&GENERATE[..], &["--board", "ulx3s"]].concat());
     assert_eq!(answer.status, Some(2), "{}", answer.err);
     assert!(
-        answer.err.contains("name of macro narrow_UART"),
+        answer.err.contains("name of macro narrow_ULX3S"),
         "{}",
         answer.err
     );
