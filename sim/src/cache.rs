@@ -197,9 +197,9 @@ impl ModelCache {
         self.build_entry(toolchain, top, options, key, build)
     }
 
-    /// The file in which every build says what it is doing.
+    /// Where builds that are not over say what they are doing, with `*` for what differs.
     pub fn progress(&self) -> PathBuf {
-        self.folder.join(PROGRESS)
+        self.folder.join(format!("{UNFINISHED}*")).join(PROGRESS)
     }
 
     fn entry(&self, key: &str) -> PathBuf {
@@ -238,10 +238,7 @@ impl ModelCache {
         fs::create_dir_all(&self.folder).map_err(file_error("create", &self.folder))?;
         let temporary = ScratchFolder::inside(&self.folder, UNFINISHED)
             .map_err(file_error("create a folder in", &self.folder))?;
-        let progress = Progress::new(&self.folder, top);
-        let built = build(temporary.path(), &progress);
-        progress.say(if built.is_ok() { "done" } else { "failed" });
-        let ports = built?;
+        let ports = build(temporary.path(), &Progress::new(temporary.path()))?;
 
         let library = temporary.path().join(LIBRARY);
         let bytes = fs::read(&library).map_err(file_error("read", &library))?;

@@ -43,7 +43,7 @@ fn machine(toolchain: &Toolchain) -> Vec<u8> {
     }
 }
 
-/// Compiles `text` in `folder`, which exists and is empty.
+/// Compiles `text` in `folder`, which exists and holds nothing but its progress.
 pub(crate) fn compile_engine(
     toolchain: &Toolchain,
     top: &str,

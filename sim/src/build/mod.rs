@@ -140,7 +140,7 @@ pub fn model_key(toolchain: &Toolchain, source: &ModelSource, options: BuildOpti
     hasher.finalize().to_hex().to_string()
 }
 
-/// Builds `source` in `folder`, which exists and is empty. Leaves the shared
+/// Builds `source` in `folder`, which exists and holds nothing but its progress. Leaves the shared
 /// object and the Verilog there, and returns the ports.
 pub(crate) fn build_model(
     toolchain: &Toolchain,

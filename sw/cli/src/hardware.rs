@@ -27,7 +27,7 @@ impl Workshop {
         Ok(Self { toolchain, cache })
     }
 
-    /// The file in which builds say how far they are.
+    /// The files in which builds say how far they are.
     pub fn progress(&self) -> PathBuf {
         self.cache.progress()
     }

@@ -59,7 +59,7 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
         let with = if trace { "waveforms and " } else { "" };
         let code = chosen.configuration.code;
         let spinner = output.spinner(format!(
-            "building the simulation with {with}code {code}, of which {log} tells"
+            "building the simulation with {with}code {code} ({log})"
         ));
         let simulator = workshop.build(chosen, &verilog, trace)?;
         spinner.finish_and_clear();
@@ -68,8 +68,8 @@ pub fn measure(arguments: &SimulateArguments, seed: u64, output: Output) -> Resu
     let engine = |chosen: &Chosen, lanes| {
         let code = chosen.configuration.code;
         let spinner = output.spinner(format!(
-            "building the simulation of {lanes} images side by side with code {code}, of which \
-             {log} tells"
+            "building the simulation of {lanes} images side by side with code {code} \
+             ({log})"
         ));
         let transient = points.modes.contains(&FaultMode::Transient);
         let engine = workshop.engine(chosen, lanes, transient)?;
