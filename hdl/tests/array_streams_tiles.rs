@@ -165,7 +165,7 @@ fn check<const AB: usize, const WB: usize>(rows: usize, columns: usize) {
     };
     let mut array = Array::<AB, WB>::new(rows, columns, shape.weights_per_word());
     let outputs = lanes("partial_sum", columns);
-    let Some(bench) = Bench::build(&mut array, "array", &shape.inputs(), &outputs) else {
+    let Some(bench) = Bench::build(&mut array, "cell_array", &shape.inputs(), &outputs) else {
         return;
     };
     let mut rng = ChaCha8Rng::seed_from_u64(rows as u64 * 1000 + columns as u64);

@@ -48,7 +48,7 @@ impl ArrayAlone {
         let weights_per_word = Code::of(configuration).weights_per_word();
         let mut array = Array::<8, 8>::new(rows, columns, weights_per_word);
         array.connect_all();
-        let emitted = Emitter::new("array").emit(&array);
+        let emitted = Emitter::new("cell_array").emit(&array);
         let emitted = emitted.map_err(GenerateError::from)?;
         let (toolchain, cache) = crate::session::tools();
         let options = BuildOptions::default();
