@@ -32,6 +32,16 @@ impl Affine {
         }
     }
 
+    /// The number where the variables of the loops around it have the values `turns`, innermost
+    /// last.
+    pub fn value(&self, turns: &[(LoopId, i64)]) -> i64 {
+        let terms = self.steps.iter().map(|(id, step)| {
+            let turn = turns.iter().rev().find(|(other, _)| other == id);
+            step * turn.map_or(0, |(_, turn)| *turn)
+        });
+        self.base + terms.sum::<i64>()
+    }
+
     /// As Verilog; `unit`, the width of a lane, stands before a parenthesis if it divides all:
     /// `8 * (16 * i + j)`.
     pub fn text(&self, unit: usize, variable: &dyn Fn(LoopId) -> String) -> String {

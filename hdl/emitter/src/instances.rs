@@ -2,7 +2,7 @@
 
 use super::children::{Child, Placed};
 use super::ir::{Affine, LoopId};
-use super::module::Labels;
+use super::labels::{Genvars, Labels};
 use super::print::Printer;
 use super::stages::Stage;
 use super::text::{LINE, comment};
@@ -72,16 +72,9 @@ fn expand(
     turns: &mut Vec<(LoopId, i64)>,
     out: &mut Vec<(String, i64, String)>,
 ) {
-    let value = |affine: &super::ir::Affine, turns: &[(LoopId, i64)]| {
-        let terms = affine.steps.iter().map(|(id, step)| {
-            let turn = turns.iter().rev().find(|(other, _)| other == id);
-            step * turn.map_or(0, |(_, turn)| *turn)
-        });
-        affine.base + terms.sum::<i64>()
-    };
     match placed {
         Placed::Child(child) => {
-            let number = value(&child.number, turns);
+            let number = child.number.value(turns);
             out.push((
                 child.base.clone(),
                 number,
@@ -97,7 +90,7 @@ fn expand(
             names,
         } => {
             let label = names.as_ref().map_or("", |(_, label)| label);
-            for turn in *start..start + value(count, turns) {
+            for turn in *start..start + count.value(turns) {
                 turns.push((*id, turn));
                 let prefix = format!("{prefix}{label}[{turn}].");
                 body.iter()
@@ -108,8 +101,7 @@ fn expand(
     }
 }
 
-pub(crate) fn print(children: &[Placed], printer: &Printer, out: &mut String) {
-    let mut declared = false;
+pub(crate) fn print(children: &[Placed], printer: &Printer, genvars: &Genvars, out: &mut String) {
     for placed in children {
         out.push('\n');
         match placed {
@@ -119,30 +111,12 @@ pub(crate) fn print(children: &[Placed], printer: &Printer, out: &mut String) {
                 for text in first(placed).iter().flat_map(|(_, comments)| *comments) {
                     out.push_str(&comment(text, 4));
                 }
-                if !std::mem::replace(&mut declared, true) {
-                    let mut variables = Vec::new();
-                    children.iter().for_each(|p| collect(p, &mut variables));
-                    let _ = writeln!(out, "    genvar {};", variables.join(", "));
-                }
+                genvars.declare(out);
                 out.push_str("    generate\n");
                 repeated(placed, printer, 2, out);
                 out.push_str("    endgenerate\n");
             }
         }
-    }
-}
-
-fn collect<'a>(placed: &'a Placed, variables: &mut Vec<&'a str>) {
-    if let Placed::Loop {
-        names: Some((variable, _)),
-        body,
-        ..
-    } = placed
-    {
-        if !variables.contains(&variable.as_str()) {
-            variables.push(variable);
-        }
-        body.iter().for_each(|p| collect(p, variables));
     }
 }
 
@@ -178,7 +152,9 @@ fn repeated(placed: &Placed, printer: &Printer, indent: usize, out: &mut String)
     let _ = writeln!(out, "{pad}end");
 }
 
-/// A register of its own, and its lane of the array.
+/// A register of its own, and its lane of the array. What it takes next is a wire of its own, too:
+/// of lanes that are read in a clocked block, simulators keep the whole array, and what it is made
+/// of goes through memory in every clock.
 fn register(stage: &Stage, printer: &Printer, indent: usize, out: &mut String) {
     let pad = "    ".repeat(indent);
     let signal = &printer.signals[stage.array];
@@ -197,12 +173,14 @@ fn register(stage: &Stage, printer: &Printer, indent: usize, out: &mut String) {
             .map(|(id, s)| (*id, s * width as i64))
             .collect(),
     };
-    let _ = writeln!(out, "{pad}reg{range} q;");
+    let [d, q] = ["d", "q"].map(|wanted| free(wanted, printer.names));
     let next = printer.lane(stage.next, &low, width);
     let lane = printer.lane(stage.array, &low, width);
-    let _ = writeln!(out, "{pad}assign {lane} = q;");
+    let _ = writeln!(out, "{pad}wire{range} {d} = {next};");
+    let _ = writeln!(out, "{pad}reg{range} {q};");
+    let _ = writeln!(out, "{pad}assign {lane} = {q};");
     let mut text = String::new();
-    printer.locally("q", (stage.next, &next), || {
+    printer.locally(&q, (stage.next, &d), || {
         printer.block(&stage.body, "<=", indent + 1, &mut text);
     });
     let short = format!("{pad}always @(posedge clock) {}", text.trim());
@@ -212,6 +190,14 @@ fn register(stage: &Stage, printer: &Printer, indent: usize, out: &mut String) {
             let _ = writeln!(out, "{pad}always @(posedge clock) begin\n{text}{pad}end");
         }
     }
+}
+
+/// `wanted`, or with a number if something of the module has this name.
+fn free(wanted: &str, names: &[String]) -> String {
+    let numbered = (2..).map(|n| format!("{wanted}_{n}"));
+    let mut candidates = std::iter::once(wanted.to_string()).chain(numbered);
+    let free = candidates.find(|name| !names.contains(name));
+    free.unwrap_or_default()
 }
 
 fn instance(child: &Child, name: &str, printer: &Printer, indent: usize, out: &mut String) {

@@ -23,6 +23,7 @@
 //! regroup   what drives one array comes together, in the order in which lanes are read
 //! join      neighbouring lanes are assigned at once
 //! roll      statements and children that repeat with steady steps -> loops
+//! assigns   blocks that give every lane its own value -> assign in a generate for
 //! print     text
 //! ```
 //!
@@ -134,6 +135,7 @@
 mod affine;
 mod alone;
 mod arrange;
+mod assigns;
 mod check;
 mod children;
 mod collect;
@@ -145,6 +147,7 @@ mod index;
 mod instances;
 mod ir;
 mod join;
+mod labels;
 mod lanes;
 mod leaf;
 mod loops;

@@ -1,13 +1,13 @@
 //! Text of one module: ports, declarations, logic, instances, registers.
 
 use super::arrange::{Arranged, Item};
-use super::children::Placed;
+use super::assigns;
 use super::collect::Notes;
 use super::declare::{self, Declarations, family};
 use super::demand::Needs;
 use super::instances;
 use super::ir::*;
-use super::names::is_reserved;
+use super::labels::{Genvars, Labels};
 use super::narrow::idle_bits;
 use super::print::Printer;
 use super::text::{LINE, comment, fill};
@@ -57,18 +57,29 @@ pub(crate) fn print(sheet: &Sheet) -> String {
         .iter()
         .partition(|item| shows_register(sheet, item));
     let mut labels = Labels::new(sheet.name, sheet.ir, &sheet.arranged.children);
+    let mut genvars = Genvars::new(&sheet.arranged.children);
+    for item in &logic_items {
+        if let Item::Always(block) = item
+            && assigns::is_continuous(block)
+        {
+            genvars.extend(assigns::depth(block), &mut labels);
+        }
+    }
     let mut previous_assign = false;
+    let mut print = |item, previous_assign: &mut bool, out: &mut String| {
+        logic(item, &printer, &genvars, &mut labels, previous_assign, out);
+    };
     for item in logic_items {
-        logic(item, &printer, &mut labels, &mut previous_assign, &mut out);
+        print(item, &mut previous_assign, &mut out);
     }
     if !shown.is_empty() {
         out.push_str("\n    // registers at outputs\n");
         previous_assign = true;
         for item in shown {
-            logic(item, &printer, &mut labels, &mut previous_assign, &mut out);
+            print(item, &mut previous_assign, &mut out);
         }
     }
-    instances::print(&sheet.arranged.children, &printer, &mut out);
+    instances::print(&sheet.arranged.children, &printer, &genvars, &mut out);
     if !sheet.arranged.clocked.is_empty() {
         let label = printer.label(&sheet.arranged.clocked, || labels.take("registers"));
         let _ = writeln!(out, "\n    always @(posedge clock) begin{label}");
@@ -107,44 +118,6 @@ fn lane_order(sheet: &Sheet) -> Option<String> {
     Some(text)
 }
 
-/// Identifiers for blocks and loop variables.
-pub(crate) struct Labels {
-    used: BTreeSet<String>,
-}
-
-impl Labels {
-    pub fn new(name: &str, ir: &ModuleIr, children: &[Placed]) -> Self {
-        let signals = ir.signals.iter().filter(|s| s.width > 0);
-        let mut used: BTreeSet<String> = signals.map(|s| s.name.clone()).collect();
-        children
-            .iter()
-            .for_each(|placed| take_names(placed, &mut used));
-        used.insert(name.to_string());
-        Self { used }
-    }
-
-    /// `wanted`, or with a number if there is something of this name.
-    pub fn take(&mut self, wanted: &str) -> String {
-        let numbered = (2..).map(|n| format!("{wanted}_{n}"));
-        let mut names = std::iter::once(wanted.to_string()).chain(numbered);
-        let free = names.find(|name| !self.used.contains(name) && !is_reserved(name));
-        let free = free.unwrap_or_default();
-        self.used.insert(free.clone());
-        free
-    }
-}
-
-fn take_names(placed: &Placed, used: &mut BTreeSet<String>) {
-    match placed {
-        Placed::Child(child) => used.extend([child.name.clone(), child.base.clone()]),
-        Placed::Stage(_) => {}
-        Placed::Loop { body, names, .. } => {
-            used.extend(names.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
-            body.iter().for_each(|p| take_names(p, used));
-        }
-    }
-}
-
 fn section(out: &mut String, lines: &str) {
     if !lines.is_empty() {
         out.push('\n');
@@ -177,7 +150,9 @@ fn shows_register(sheet: &Sheet, item: &Item) -> bool {
 fn procedural(sheet: &Sheet) -> BTreeSet<SignalId> {
     let mut regs = BTreeSet::new();
     for item in &sheet.arranged.items {
-        if let Item::Always(block) = item {
+        if let Item::Always(block) = item
+            && !assigns::is_continuous(block)
+        {
             block.iter().for_each(|s| {
                 s.writes(&mut |w| {
                     regs.insert(w);
@@ -258,6 +233,7 @@ fn declarations(sheet: &Sheet, regs: &BTreeSet<SignalId>) -> [Declarations; 3] {
 fn logic(
     item: &Item,
     printer: &Printer,
+    genvars: &Genvars,
     labels: &mut Labels,
     previous_assign: &mut bool,
     out: &mut String,
@@ -285,6 +261,11 @@ fn logic(
                 .take_while(|s| matches!(s, Stmt::Comment(_)))
                 .count();
             printer.block(&block[..comments], "=", 1, out);
+            if assigns::is_continuous(block) {
+                assigns::print(&block[comments..], printer, genvars, labels, out);
+                *previous_assign = false;
+                return;
+            }
             let label = printer.label(block, || {
                 let mut first = None;
                 block.iter().for_each(|s| {

@@ -214,7 +214,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    fn target(&self, target: SignalId, part: &Part) -> String {
+    pub fn target(&self, target: SignalId, part: &Part) -> String {
         if let Some((name, ..)) = &*self.local.borrow() {
             return name.clone();
         }
@@ -251,7 +251,12 @@ impl<'a> Printer<'a> {
             }
             _ => {
                 let terms = self.terms(value);
-                let _ = writeln!(out, "{pad}{head} {};", terms.join(&format!("\n{pad}    ")));
+                let space = match terms.len() {
+                    1 => format!("\n{pad}    "),
+                    _ => " ".to_string(),
+                };
+                let value = terms.join(&format!("\n{pad}    "));
+                let _ = writeln!(out, "{pad}{head}{space}{value};");
             }
         }
     }
