@@ -42,8 +42,9 @@ impl Change {
         }
     }
 
-    /// Gives lane `lane` of an array something else in the loop over its lanes of `width` bits;
-    /// `assigned` is ` =` or ` <=`.
+    /// Gives lane `lane` of an array something else in the loop over its lanes of `width` bits.
+    /// `assigned` is ` =` for wires, whose loop is a `generate for` over `n`, and ` <=` for
+    /// registers, whose variable is `i`.
     pub fn lane(
         module: &'static str,
         (array, width): (&str, usize),
@@ -51,11 +52,12 @@ impl Change {
         lane: usize,
         instead: &str,
     ) -> Self {
+        let turn = if assigned == " =" { "n" } else { "i" };
         Self {
             module,
-            before: format!("{array}[{width} * i +: {width}]{assigned} "),
+            before: format!("{array}[{width} * {turn} +: {width}]{assigned} "),
             after: ";",
-            instead: format!("(i == {lane}) ? ({instead}) : ({ORIGINAL})"),
+            instead: format!("({turn} == {lane}) ? ({instead}) : ({ORIGINAL})"),
         }
     }
 

@@ -141,7 +141,7 @@ fn a_swap_one_cycle_early_is_found() {
 
 #[test]
 fn a_padding_lane_that_is_written_without_being_zeroed_is_found() {
-    let change = Change::lane("writer", ("unplaced", 8), " =", 5, "activation[8 * i +: 8]");
+    let change = Change::lane("writer", ("unplaced", 8), " =", 5, "activation[8 * n +: 8]");
     let mismatch = find(&in_place(), &[change]);
     // The row mask hides it from everything but the padding lane itself.
     assert_eq!(mismatch.difference, Difference::Activation);
@@ -295,7 +295,7 @@ fn with_zero_points() -> Configuration {
 
 /// A lane, sign-extended to nine bits.
 fn stored(lane: &str) -> String {
-    format!("{{{{1{{{lane}[8 * i + 7]}}}}, {lane}[8 * i +: 8]}}")
+    format!("{{{{1{{{lane}[8 * n + 7]}}}}, {lane}[8 * n +: 8]}}")
 }
 
 #[test]

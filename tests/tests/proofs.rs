@@ -381,10 +381,10 @@ fn a_stage_of_the_fault_emulation_moves_only_for_a_word_that_may_be_disturbed() 
     let cut = Cut::find(&design, "fault_pipeline").expect("a fault pipeline");
     let (shown, theorem) = clearing::stages(&cut).expect("claims");
     theorem.prove(&shown);
-    let enabled = "= word_valid_q[i - 1] && disturbs";
+    let enabled = "= word_valid_q[n - 1] && disturbs";
     let always = shown.replace(enabled, "= disturbs");
     theorem.reject(&always, &["empty"]);
-    let without = shown.replace(enabled, "= word_valid_q[i - 1]");
+    let without = shown.replace(enabled, "= word_valid_q[n - 1]");
     theorem.reject(&without, &["idle"]);
 }
 
