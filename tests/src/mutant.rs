@@ -8,6 +8,10 @@ use brownout_hdl::emit::Emitted;
 /// Stands for what is replaced.
 const ORIGINAL: &str = "@";
 
+/// Stands for the variable of a loop, and what it may be: of one in a block, of `generate for`.
+const TURN: &str = "#";
+const TURNS: [&str; 2] = ["i", "n"];
+
 /// One change of one module.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -42,9 +46,8 @@ impl Change {
         }
     }
 
-    /// Gives lane `lane` of an array something else in the loop over its lanes of `width` bits.
-    /// `assigned` is ` =` for wires, whose loop is a `generate for` over `n`, and ` <=` for
-    /// registers, whose variable is `i`.
+    /// Gives lane `lane` of an array something else in the loop over its lanes of `width` bits;
+    /// `assigned` is ` =` or ` <=`, and `#` in `instead` the variable of the loop.
     pub fn lane(
         module: &'static str,
         (array, width): (&str, usize),
@@ -52,12 +55,11 @@ impl Change {
         lane: usize,
         instead: &str,
     ) -> Self {
-        let turn = if assigned == " =" { "n" } else { "i" };
         Self {
             module,
-            before: format!("{array}[{width} * {turn} +: {width}]{assigned} "),
+            before: format!("{array}[{width} * {TURN} +: {width}]{assigned}"),
             after: ";",
-            instead: format!("({turn} == {lane}) ? ({instead}) : ({ORIGINAL})"),
+            instead: format!(" ({TURN} == {lane}) ? ({instead}) : ({ORIGINAL})"),
         }
     }
 
@@ -76,15 +78,20 @@ impl Change {
             .iter_mut()
             .find(|m| m.name == name)
             .unwrap_or_else(|| panic!("there is no module {name}"));
-        let places: Vec<_> = module.text.match_indices(&self.before).collect();
-        assert_eq!(
-            places.len(),
-            1,
-            "{name} has {} places with {:?}",
-            places.len(),
-            self.before
-        );
-        let start = places[0].0 + self.before.len();
+        let turns: &[&str] = match self.before.contains(TURN) {
+            true => &TURNS,
+            false => &[TURN],
+        };
+        let mut places = Vec::new();
+        for turn in turns {
+            let before = self.before.replace(TURN, turn);
+            let found = module.text.match_indices(&before);
+            places.extend(found.map(|(at, _)| (at + before.len(), *turn)));
+        }
+        let [(start, turn)] = places[..] else {
+            let (count, before) = (places.len(), &self.before);
+            panic!("{name} has {count} places with {before:?}");
+        };
         let length = module.text[start..]
             .find(self.after)
             .unwrap_or_else(|| panic!("{:?} has no end in {name}", self.before));
@@ -94,7 +101,8 @@ impl Change {
             self.instead,
             "the change changes nothing"
         );
-        let instead = self.instead.replace(ORIGINAL, &module.text[range.clone()]);
+        let instead = self.instead.replace(TURN, turn);
+        let instead = instead.replace(ORIGINAL, &module.text[range.clone()]);
         module.text.replace_range(range, &instead);
     }
 }

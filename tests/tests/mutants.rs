@@ -141,7 +141,7 @@ fn a_swap_one_cycle_early_is_found() {
 
 #[test]
 fn a_padding_lane_that_is_written_without_being_zeroed_is_found() {
-    let change = Change::lane("writer", ("unplaced", 8), " =", 5, "activation[8 * n +: 8]");
+    let change = Change::lane("writer", ("unplaced", 8), " =", 5, "activation[8 * # +: 8]");
     let mismatch = find(&in_place(), &[change]);
     // The row mask hides it from everything but the padding lane itself.
     assert_eq!(mismatch.difference, Difference::Activation);
@@ -156,7 +156,7 @@ fn a_padding_lane_that_is_read_without_being_zeroed_is_found() {
     let wide_words = configuration(8, 4, WeightBits::Four, CodeName::None);
     let changes: Vec<_> = (4..8)
         .map(|row| {
-            let instead = "inside_q ? source_lane[8 * i +: 8] : 8'd0";
+            let instead = "inside_q ? source_lane[8 * # +: 8] : 8'd0";
             Change::lane("activation_buffers", ("row_q", 8), " <=", row, instead)
         })
         .collect();
@@ -295,7 +295,7 @@ fn with_zero_points() -> Configuration {
 
 /// A lane, sign-extended to nine bits.
 fn stored(lane: &str) -> String {
-    format!("{{{{1{{{lane}[8 * n + 7]}}}}, {lane}[8 * n +: 8]}}")
+    format!("{{{{1{{{lane}[8 * # + 7]}}}}, {lane}[8 * # +: 8]}}")
 }
 
 #[test]
@@ -316,8 +316,8 @@ fn a_zero_point_that_is_not_taken_off_is_found() {
 
 #[test]
 fn a_zero_point_that_is_taken_off_padding_or_lanes_beyond_the_channels_is_found() {
-    let padding = "row_used_late_q[i] ? (inside_late_q ? source_value[9 * i +: 9] : -source_zero_wide) : 9'd0";
-    let beyond = "inside_late_q ? source_value[9 * i +: 9] : 9'd0";
+    let padding = "row_used_late_q[#] ? (inside_late_q ? source_value[9 * # +: 9] : -source_zero_wide) : 9'd0";
+    let beyond = "inside_late_q ? source_value[9 * # +: 9] : 9'd0";
     let pooled = Change {
         module: "activation_buffers",
         before: "if (column_used_late_q[i]) operand_q[9 * i +: 9] <= ".into(),
