@@ -2,7 +2,9 @@
 //!
 //! `make synth` measures whole accelerators; this keeps what a change could silently lose.
 
+use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use brownout_hdl::emit::Emitted;
 use brownout_hdl::generate::generate;
@@ -10,7 +12,10 @@ use brownout_spec::code::CodeName;
 use brownout_spec::config::WeightBits;
 use brownout_tests::configurations::configuration;
 use brownout_tests::formal::yosys;
-use brownout_tests::synthesis::{Netlist, YOSYS_SCRIPT, plain_decoder, synthesize};
+use brownout_tests::synthesis::{
+    Netlist, YOSYS_SCRIPT, pin_blocks, place_and_route, plain_decoder, synthesize,
+};
+use serde_json::Value;
 
 fn emitted(code: CodeName, bits: WeightBits) -> Emitted {
     let mut configuration = configuration(4, 8, bits, code);
@@ -140,5 +145,59 @@ fn the_decoders_are_not_larger_than_they_were_measured_beside_a_plain_one() {
             lut4 <= plain + beyond,
             "{code}, {bits:?}: {lut4} LUT4, the plain decoder has {plain}"
         );
+    }
+}
+
+/// A memory, a multiplier and look-up tables, with paths from each to each.
+const BLOCKS: &str = "
+module small(input clock, input [3:0] a, output reg [1:0] q);
+  (* no_rw_check, ram_style = \"block\" *) reg [1:0] cells[0:511];
+  reg [3:0] a_q, b_q;
+  reg [1:0] r;
+  reg signed [5:0] p;
+  always @(posedge clock) begin
+    a_q <= a;
+    b_q <= b_q ^ {a_q[2:0], ^a_q ^ &b_q};
+    if (a_q[0]) cells[{5'd0, b_q}] <= a_q[3:2];
+    r <= cells[{5'd0, a_q}];
+    p <= $signed(a_q) * $signed(b_q);
+    q <= r ^ {&b_q, ^p};
+  end
+endmodule
+";
+
+#[test]
+fn pinned_blocks_are_where_they_were_asked_and_the_list_of_paths_agrees_with_the_report() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("synthesis-pinned");
+    synthesize(BLOCKS, "small", YOSYS_SCRIPT, &folder).unwrap_or_else(|error| panic!("{error}"));
+    let said = pin_blocks(&folder, "small").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(said, "2 multipliers and memory blocks have their places");
+    // That it returns says that both analyses find the same slowest path.
+    let timing = place_and_route(&folder, 1).unwrap_or_else(|error| panic!("{error}"));
+    let slowest = &timing.slow_groups[0];
+    assert!((1e6 / timing.fmax_mhz - f64::from(slowest.picoseconds)).abs() <= 1.0);
+
+    let netlist = fs::read_to_string(folder.join("netlist.json")).expect("a netlist");
+    let netlist: Value = serde_json::from_str(&netlist).expect("JSON");
+    let status = Command::new("nextpnr-ecp5")
+        .args(["--85k", "--speed", "6", "--package", "CABGA756", "--quiet"])
+        .args(["--json", "netlist.json", "--write", "placed.json"])
+        .arg("--lpf-allow-unconstrained")
+        .current_dir(&folder)
+        .status()
+        .expect("nextpnr-ecp5 is there");
+    assert!(status.success());
+    let placed = fs::read_to_string(folder.join("placed.json")).expect("a placed netlist");
+    let placed: Value = serde_json::from_str(&placed).expect("JSON");
+    let asked: Vec<_> = netlist["modules"]["small"]["cells"]
+        .as_object()
+        .expect("cells")
+        .iter()
+        .filter_map(|(name, cell)| Some((name, cell["attributes"].get("BEL")?)))
+        .collect();
+    assert_eq!(asked.len(), 2);
+    for (name, place) in asked {
+        let cell = &placed["modules"]["top"]["cells"][name];
+        assert_eq!(&cell["attributes"]["NEXTPNR_BEL"], place, "{name}");
     }
 }

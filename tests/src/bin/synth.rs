@@ -3,22 +3,27 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use brownout_tests::synthesis::datasheet;
+use brownout_tests::synthesis::{SEEDS, datasheet};
 
-const USAGE: &str = "usage: synth [FOLDER [SEEDS]]   (target/synth, 1 placement a design)";
+const USAGE: &str =
+    "usage: synth [FOLDER [SEEDS [ACCELERATOR]]]   (target/synth, 1 placement a design, all)";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().unwrap_or_else(|| "target/synth".into()));
     let seeds = match arguments.next().map(|seeds| seeds.parse()) {
         None => 1,
-        Some(Ok(seeds @ 0..=3)) => seeds,
+        Some(Ok(seeds)) if seeds <= SEEDS.len() => seeds,
         Some(_) => {
-            eprintln!("synth: SEEDS is a number from 0 (synthesis only) to 3\n{USAGE}");
+            eprintln!(
+                "synth: SEEDS is a number from 0 (synthesis only) to {}\n{USAGE}",
+                SEEDS.len()
+            );
             return ExitCode::from(2);
         }
     };
-    match datasheet(&folder, seeds, |line| eprintln!("{line}")) {
+    let only = arguments.next();
+    match datasheet(&folder, seeds, only.as_deref(), |line| eprintln!("{line}")) {
         Ok(table) => {
             print!("{table}");
             ExitCode::SUCCESS

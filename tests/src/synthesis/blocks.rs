@@ -152,6 +152,29 @@ impl Mapped {
         counts
     }
 
+    /// Names of the cells of some types in module `top`, with what their type stands for.
+    pub(super) fn cells_of<T: Copy>(&self, top: &str, types: &[(&str, T)]) -> Vec<(String, T)> {
+        let cells = self.modules.get(top).into_iter().flat_map(|m| &m.cells);
+        cells
+            .filter_map(|(name, cell)| {
+                let (_, kind) = types.iter().find(|(kind, _)| *kind == cell.kind)?;
+                Some((name.clone(), *kind))
+            })
+            .collect()
+    }
+
+    /// Sets attribute `key` of a cell of module `top`; without effect if there is no such cell.
+    pub(super) fn set_attribute(&mut self, top: &str, cell: &str, key: &str, value: &str) {
+        let module = self.modules.get_mut(top);
+        if let Some(cell) = module.and_then(|module| module.cells.get_mut(cell)) {
+            let attributes = cell
+                .rest
+                .entry("attributes")
+                .or_insert_with(|| Map::new().into());
+            attributes[key] = value.into();
+        }
+    }
+
     /// Moves registers into blocks and signed operands to the upper bits, in module `top`.
     pub fn use_block_registers(&mut self, top: &str) -> BlockRegisters {
         let mut done = BlockRegisters::default();

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ACCELERATOR_SCRIPT, CONSTRAINTS, DEVICE, NEXTPNR_OPTIONS, Netlist, SynthesisError, Timing,
-    YOSYS_SCRIPT, datasheet_configuration, place_and_route, plain_decoder, synthesize, version,
+    WANTED_MHZ, YOSYS_SCRIPT, datasheet_configuration, pin_blocks, place_and_route, plain_decoder,
+    synthesize, version,
 };
 
 /// Seeds of the placer; the median of their clocks is the figure, since one seed is luck.
-const SEEDS: [u32; 3] = [1, 2, 3];
+pub const SEEDS: [u32; 5] = [1, 2, 3, 4, 5];
 /// The four accelerators.
 const ACCELERATORS: [(&str, CodeName, bool); 4] = [
     ("no code", CodeName::None, false),
@@ -43,25 +44,43 @@ pub struct Figures {
 impl Figures {
     /// Median of the seeds' highest clocks, MHz; of two the lower.
     pub fn fmax_mhz(&self) -> Option<f64> {
-        let mut clocks: Vec<f64> = self.timing.iter().map(|t| t.fmax_mhz).collect();
-        clocks.sort_by(f64::total_cmp);
-        clocks.get(clocks.len().saturating_sub(1) / 2).copied()
+        self.median().map(|timing| timing.fmax_mhz)
+    }
+
+    /// The placement whose clock is the median.
+    fn median(&self) -> Option<&Timing> {
+        let mut timing: Vec<&Timing> = self.timing.iter().collect();
+        timing.sort_by(|a, b| a.fmax_mhz.total_cmp(&b.fmax_mhz));
+        timing.get(timing.len().saturating_sub(1) / 2).copied()
     }
 }
 
 /// Synthesizes everything and writes the table, and keeps figures in `folder` so that an
 /// interrupted run goes on where it stopped. `seeds` limits the placements of a design; none is synthesis only.
+/// With a name only the accelerator of that name is measured.
 ///
 /// # Errors
 /// A missing tool, or a design that it refuses.
 pub fn datasheet(
     folder: &Path,
     seeds: usize,
+    only: Option<&str>,
     mut say: impl FnMut(&str),
 ) -> Result<String, SynthesisError> {
+    if only.is_some_and(|only| ACCELERATORS.iter().all(|(name, ..)| *name != only)) {
+        return Err(SynthesisError::Accelerator {
+            found: only.unwrap_or_default().to_owned(),
+            names: ACCELERATORS
+                .map(|(name, ..)| format!("`{name}`"))
+                .join(", "),
+        });
+    }
     let versions = [version("yosys")?, version("nextpnr-ecp5")?];
     let mut accelerators = Vec::new();
     for (name, code, faults) in ACCELERATORS {
+        if only.is_some_and(|only| only != name) {
+            continue;
+        }
         let configuration = datasheet_configuration(code, faults);
         let emitted = emitted(&configuration);
         let work = folder.join(name.replace(", ", "-").replace(' ', "-"));
@@ -76,7 +95,7 @@ pub fn datasheet(
     }
     let mut decoders = Vec::new();
     for code in CodeName::ALL {
-        if code == CodeName::None {
+        if code == CodeName::None || only.is_some() {
             continue;
         }
         let (text, top) = decoder(code);
@@ -98,7 +117,9 @@ pub fn datasheet(
         script: YOSYS_SCRIPT,
         seeds: &[],
     };
-    decoders.push(job.figures(&folder.join("decoder-hsiao"), &versions, &mut say)?);
+    if only.is_none() {
+        decoders.push(job.figures(&folder.join("decoder-hsiao"), &versions, &mut say)?);
+    }
 
     let text = table(&versions, &accelerators, &decoders);
     let summary = folder.join("datasheet.md");
@@ -128,6 +149,7 @@ impl Job<'_> {
         let mut hash = blake3::Hasher::new();
         let conditions = format!("{} {NEXTPNR_OPTIONS:?}", self.script);
         let blocks = include_str!("blocks.rs");
+        let floorplan = include_str!("floorplan.rs");
         let parts = [
             self.text,
             &versions[0],
@@ -135,6 +157,7 @@ impl Job<'_> {
             &conditions,
             CONSTRAINTS,
             blocks,
+            floorplan,
         ];
         for part in parts {
             hash.update(part.as_bytes());
@@ -149,10 +172,14 @@ impl Job<'_> {
             Some(figures) => figures,
             None => {
                 say(&format!("{}: synthesis ...", self.name));
+                let netlist = synthesize(self.text, self.top, self.script, work)?;
+                if self.script == ACCELERATOR_SCRIPT {
+                    say(&format!("{}: {}", self.name, pin_blocks(work, self.top)?));
+                }
                 Figures {
                     name: self.name.to_owned(),
                     key,
-                    netlist: synthesize(self.text, self.top, self.script, work)?,
+                    netlist,
                     timing: Vec::new(),
                 }
             }
@@ -196,6 +223,21 @@ fn decoder(code: CodeName) -> (String, String) {
         .find(|module| module.name.ends_with("_decoder"))
         .expect("an accelerator with a code has a decoder");
     (emitted.module_file(module), module.name.clone())
+}
+
+/// What misses the clock that was asked for, or else the slowest path.
+fn slow_paths(name: &str, timing: &Timing) -> String {
+    let mut text = format!(
+        "\nSlow paths, {name}: more than {:.2} ns, of the placement with the median clock, by kind of \
+         register; slowest path {}\n\n\
+         | ns | wire | cells | end points | from -> to |\n| ---: | ---: | ---: | ---: | --- |\n",
+        1000.0 / WANTED_MHZ,
+        timing.slowest_path,
+    );
+    for group in &timing.slow_groups {
+        writeln!(text, "{group}").expect("writing to a string cannot fail");
+    }
+    text
 }
 
 fn table(versions: &[String; 2], accelerators: &[Figures], decoders: &[Figures]) -> String {
@@ -248,18 +290,13 @@ fn table(versions: &[String; 2], accelerators: &[Figures], decoders: &[Figures])
         .expect("writing to a string cannot fail");
     }
     for figures in accelerators {
-        if let Some(timing) = figures.timing.first() {
-            writeln!(
-                text,
-                "\nSlowest path, {}: {}",
-                figures.name, timing.slowest_path
-            )
-            .expect("writing to a string cannot fail");
+        if let Some(timing) = figures.median() {
+            text.push_str(&slow_paths(&figures.name, timing));
         }
     }
     writeln!(
         text,
-        "\nConditions: `make synth`; {DEVICE}, package CABGA756, pins of nextpnr's choice, \
+        "\nConditions: `make synth`; {DEVICE}, package CABGA756, pins of nextpnr's choice, multipliers and memories at places of a floor plan, \
          constraints/brownout_ecp5.lpf; Fmax after routing, register to register, median of the \
          placements. {} (`{ACCELERATOR_SCRIPT}`, decoders `{YOSYS_SCRIPT}`), then registers behind memories and multipliers moved \
          into these blocks, where FF does not count them; {}. A carry cell counts as two LUT4; \

@@ -6,15 +6,20 @@
 
 mod blocks;
 mod datasheet;
+mod floorplan;
 mod hsiao;
+mod paths;
+mod sdf;
 mod tools;
 
 pub use blocks::{BlockRegisters, Mapped};
-pub use datasheet::{Figures, datasheet};
+pub use datasheet::{Figures, SEEDS, datasheet};
 pub use hsiao::plain_decoder;
+pub use paths::{PathGroup, slow_groups};
+pub use sdf::{Delays, SdfError};
 pub use tools::{
-    ACCELERATOR_SCRIPT, CONSTRAINTS, NEXTPNR_OPTIONS, Netlist, SynthesisError, Timing,
-    YOSYS_SCRIPT, place_and_route, synthesize, version,
+    ACCELERATOR_SCRIPT, CONSTRAINTS, NEXTPNR_OPTIONS, Netlist, SynthesisError, Timing, WANTED_MHZ,
+    YOSYS_SCRIPT, pin_blocks, place_and_route, synthesize, version,
 };
 
 use brownout_spec::code::{CodeName, Storage};

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::blocks::Mapped;
+use super::floorplan::{self, Kind};
+use super::paths::{PathGroup, slow_groups};
+use super::sdf::{Delays, SdfError};
 
 /// Why a design has no figures.
 #[derive(Debug, Error)]
@@ -23,6 +26,14 @@ pub enum SynthesisError {
         tool: &'static str,
         /// Why.
         source: io::Error,
+    },
+    /// An accelerator that is not in the datasheet.
+    #[error("ACCELERATOR is `{found}`; the datasheet has {names}")]
+    Accelerator {
+        /// What was asked for.
+        found: String,
+        /// What there is.
+        names: String,
     },
     /// It refused the design.
     #[error("`{tool}` failed; its log is {log}")]
@@ -47,6 +58,24 @@ pub enum SynthesisError {
         path: PathBuf,
         /// Where it differs.
         source: serde_json::Error,
+    },
+    /// Delays of a routed design are not what the pinned version writes.
+    #[error("{path}: {source}")]
+    Delays {
+        /// The SDF file.
+        path: PathBuf,
+        /// Where it differs.
+        source: SdfError,
+    },
+    /// The analysis of the delays and the report do not agree.
+    #[error("{path}: its slowest path takes {ours_ps} ps, and nextpnr reports {reported_ps:.0} ps")]
+    Disagree {
+        /// The SDF file.
+        path: PathBuf,
+        /// What its delays say.
+        ours_ps: u32,
+        /// What the report says.
+        reported_ps: f64,
     },
     /// A report is not what the pinned version writes.
     #[error("{path}: the report has no {missing}")]
@@ -86,6 +115,8 @@ pub struct Timing {
     pub slowest_path: String,
     /// Used elements of the device, by type.
     pub utilization: BTreeMap<String, u64>,
+    /// Everything that misses the clock that was asked for, the slowest first.
+    pub slow_groups: Vec<PathGroup>,
 }
 
 /// The first line that a tool says about its version.
@@ -138,6 +169,8 @@ pub const NEXTPNR_OPTIONS: [&str; 13] = [
     "--router",
     "router1",
 ];
+/// The clock that [`CONSTRAINTS`] ask for, MHz.
+pub const WANTED_MHZ: f64 = 150.0;
 /// Clock constraint of every placement, as a user's flow would read it.
 pub const CONSTRAINTS: &str = include_str!("../../../constraints/brownout_ecp5.lpf");
 
@@ -185,6 +218,39 @@ pub fn synthesize(
     })
 }
 
+/// Gives every multiplier and memory of the netlist that [`synthesize`] left in `folder` a place on
+/// the device, and says how many have one, or why none has.
+///
+/// # Errors
+/// If the netlist cannot be read or written.
+pub fn pin_blocks(folder: &Path, top: &str) -> Result<String, SynthesisError> {
+    let path = folder.join("netlist.json");
+    let file = |source| SynthesisError::File {
+        path: path.clone(),
+        source,
+    };
+    let text = fs::read_to_string(&path).map_err(file)?;
+    let mut mapped: Mapped =
+        serde_json::from_str(&text).map_err(|source| SynthesisError::Json {
+            path: path.clone(),
+            source,
+        })?;
+    let types = [Kind::Multiplier, Kind::Memory].map(|kind| (kind.cell(), kind));
+    let places = match floorplan::places(&mapped.cells_of(top, &types)) {
+        Ok(places) => places,
+        Err(sentence) => return Ok(sentence),
+    };
+    for (cell, place) in &places {
+        mapped.set_attribute(top, cell, "BEL", place);
+    }
+    let text = serde_json::to_string(&mapped).expect("it was read from JSON");
+    fs::write(&path, text).map_err(file)?;
+    Ok(format!(
+        "{} multipliers and memory blocks have their places",
+        places.len()
+    ))
+}
+
 /// Places and routes the netlist that [`synthesize`] left in `folder`, on unassigned pins.
 ///
 /// # Errors
@@ -205,6 +271,8 @@ pub fn place_and_route(folder: &Path, seed: u32) -> Result<Timing, SynthesisErro
         "netlist.json",
         "--report",
         "nextpnr.json",
+        "--sdf",
+        "delays.sdf",
         "--log",
         "nextpnr.log",
         "--quiet",
@@ -249,7 +317,37 @@ pub fn place_and_route(folder: &Path, seed: u32) -> Result<Timing, SynthesisErro
             cell(path.last(), "to")
         ),
         utilization,
+        slow_groups: checked_groups(folder, fmax_mhz)?,
     })
+}
+
+/// Groups of paths that miss [`WANTED_MHZ`], by a second analysis that must find the clock which
+/// nextpnr found. The delays go: they are large, and all that is asked of them is kept.
+fn checked_groups(folder: &Path, fmax_mhz: f64) -> Result<Vec<PathGroup>, SynthesisError> {
+    let path = folder.join("delays.sdf");
+    let file = |source| SynthesisError::File {
+        path: path.clone(),
+        source,
+    };
+    let text = fs::read_to_string(&path).map_err(file)?;
+    let delays = Delays::parse(&text).map_err(|source| SynthesisError::Delays {
+        path: path.clone(),
+        source,
+    })?;
+    let reported_ps = 1e6 / fmax_mhz;
+    let limit = reported_ps.min(1e6 / WANTED_MHZ) as u32;
+    // A design that is fast enough has one group at least, that of its slowest path.
+    let groups = slow_groups(&delays, limit.saturating_sub(1));
+    let ours_ps = groups.first().map_or(0, |group| group.picoseconds);
+    if (f64::from(ours_ps) - reported_ps).abs() > 1.0 {
+        return Err(SynthesisError::Disagree {
+            path,
+            ours_ps,
+            reported_ps,
+        });
+    }
+    fs::remove_file(&path).map_err(file)?;
+    Ok(groups)
 }
 
 fn run(
