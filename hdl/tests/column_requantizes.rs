@@ -20,8 +20,8 @@ const TILES: usize = 8;
 const TABLES: usize = 3;
 /// Cycles between control and activations without tables, and between control and column 0's wide
 /// result.
-const ACTIVATION_LATENCY: usize = COLUMNS + 8;
-const RESULT_LATENCY: usize = 9;
+const ACTIVATION_LATENCY: usize = COLUMNS + 11;
+const RESULT_LATENCY: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
@@ -305,7 +305,7 @@ impl Script {
             .max(ACCUMULATOR_LATENCY)
             .max(if layer.kind == Kind::Wide { COLUMNS } else { 0 });
         let total = layer.taps * period;
-        for _ in 0..total + 2 * COLUMNS + 16 {
+        for _ in 0..total + 2 * COLUMNS + 19 {
             self.idle();
         }
         for row in &mut self.rows[begin..] {

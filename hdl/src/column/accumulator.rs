@@ -7,10 +7,10 @@ use rust_hdl::prelude::*;
 /// Adds a column's partial sums (or pool operands, of `AB` bits) to what its memory holds.
 ///
 /// Cycles, counted from the one in which the control reaches the column: 0 the
-/// memory is read, 1 its word and the new term are registered, 2 they are added,
-/// 3 the value is written back, or leaves if it was the last one. So an address may
-/// be read again four cycles later. Block RAM is slow to answer: nothing but a
-/// register stands behind it.
+/// memory is read, 1 its word and the new term are registered, 2 they are added and
+/// compared, 3 one of them is chosen, 4 the value is written back, or leaves if it was the
+/// last one. So an address may be read again five cycles later. Block RAM is slow to answer:
+/// nothing but one register stands behind it, which can be the block's own.
 #[derive(LogicBlock)]
 pub struct Accumulator<const AB: usize> {
     /// Clock.
@@ -37,23 +37,31 @@ pub struct Accumulator<const AB: usize> {
     pub residual: Signal<In, Bit>,
     /// The layer takes maxima.
     pub maximum: Signal<In, Bit>,
-    /// Accumulated value, cycle 3.
+    /// Accumulated value, cycle 4.
     pub value: Signal<Out, Bits<32>>,
     memory: Memory<32>,
-    base: DFF<Bits<32>>,
-    stored: DFF<Bits<AB>>,
+    stored: DFF<Bits<32>>,
+    alone: DFF<Bit>,
     term: DFF<Bits<32>>,
     added: DFF<Bit>,
     compared: DFF<Bit>,
     kept: DFF<Bit>,
     sum_address: DFF<Bits<16>>,
+    sum: DFF<Bits<32>>,
+    greatest: DFF<Bits<AB>>,
+    greater: DFF<Bit>,
+    chosen: DFF<Bit>,
+    kept_late: DFF<Bit>,
+    late_address: DFF<Bits<16>>,
     accumulated: DFF<Bits<32>>,
     write: DFF<Bit>,
     write_address: DFF<Bits<16>>,
     operand_signed: Signal<Local, Signed<AB>>,
     operand_wide: Signal<Local, Signed<32>>,
+    base: Signal<Local, Bits<32>>,
     stored_signed: Signal<Local, Signed<AB>>,
-    stored_wide: Signal<Local, Signed<32>>,
+    greatest_signed: Signal<Local, Signed<AB>>,
+    greatest_wide: Signal<Local, Signed<32>>,
     term_signed: Signal<Local, Signed<AB>>,
 }
 
@@ -75,20 +83,28 @@ impl<const AB: usize> Accumulator<AB> {
             maximum: Default::default(),
             value: Default::default(),
             memory: Memory::new(depth, 1),
-            base: Default::default(),
             stored: Default::default(),
+            alone: Default::default(),
             term: Default::default(),
             added: Default::default(),
             compared: Default::default(),
             kept: Default::default(),
             sum_address: Default::default(),
+            sum: Default::default(),
+            greatest: Default::default(),
+            greater: Default::default(),
+            chosen: Default::default(),
+            kept_late: Default::default(),
+            late_address: Default::default(),
             accumulated: Default::default(),
             write: Default::default(),
             write_address: Default::default(),
             operand_signed: Default::default(),
             operand_wide: Default::default(),
+            base: Default::default(),
             stored_signed: Default::default(),
-            stored_wide: Default::default(),
+            greatest_signed: Default::default(),
+            greatest_wide: Default::default(),
             term_signed: Default::default(),
         }
     }
@@ -100,7 +116,7 @@ impl<const AB: usize> Logic for Accumulator<AB> {
     fn update(&mut self) {
         comment!("module accumulator: Sums or maxima of one column's output pixels, in a memory.");
         comment!(
-            "A pixel's value is read, changed and written back in 4 clocks, so a pixel comes back \
+            "A pixel's value is read, changed and written back in 5 clocks, so a pixel comes back \
              no sooner; the last tile's values are only given out."
         );
         comment!("ports read_address: output pixel, one clock ahead of its partial sum");
@@ -109,17 +125,23 @@ impl<const AB: usize> Logic for Accumulator<AB> {
             "ports partial_sum: what is folded in: of the array, or in pools of the operand port"
         );
         comment!("ports pool: the layer");
-        comment!("ports value: the result, two clocks later");
+        comment!("ports value: the result, three clocks later");
         dff_setup!(
             self,
             clock,
-            base,
             stored,
+            alone,
             term,
             added,
             compared,
             kept,
             sum_address,
+            sum,
+            greatest,
+            greater,
+            chosen,
+            kept_late,
+            late_address,
             accumulated,
             write,
             write_address
@@ -129,11 +151,8 @@ impl<const AB: usize> Logic for Accumulator<AB> {
         self.memory.read_address.next = bit_cast::<23, 16>(self.read_address.val());
 
         comment!("cycle 1: the memory's word, and what joins it");
-        self.base.d.next = self.memory.read_data[0].val();
-        if self.first.val() || self.maximum.val() {
-            self.base.d.next = 0.into();
-        }
-        self.stored.d.next = self.memory.read_data[0].val().get_bits::<AB>(0);
+        self.stored.d.next = self.memory.read_data[0].val();
+        self.alone.d.next = self.first.val() || self.maximum.val();
         self.operand_signed.next = signed_cast(self.operand.val());
         self.operand_wide.next = signed_bit_cast::<32, AB>(self.operand_signed.val());
         if self.valid.val() {
@@ -150,20 +169,36 @@ impl<const AB: usize> Logic for Accumulator<AB> {
         self.kept.d.next = self.valid.val() && !self.last.val();
         self.sum_address.d.next = self.address.val();
 
-        comment!("cycle 2: the sum, or the stored maximum if it is greater");
-        self.stored_signed.next = signed_cast(self.stored.q.val());
-        self.stored_wide.next = signed_bit_cast::<32, AB>(self.stored_signed.val());
+        comment!("cycle 2: the sum, and whether the stored maximum is greater");
+        self.base.next = self.stored.q.val();
+        if self.alone.q.val() {
+            self.base.next = 0.into();
+        }
+        self.stored_signed.next = signed_cast(self.stored.q.val().get_bits::<AB>(0));
         self.term_signed.next = signed_cast(self.term.q.val().get_bits::<AB>(0));
         if self.added.q.val() {
-            self.accumulated.d.next = self.base.q.val() + self.term.q.val();
-            if self.compared.q.val() && (self.stored_signed.val() > self.term_signed.val()) {
-                self.accumulated.d.next = unsigned_cast(self.stored_wide.val());
+            self.sum.d.next = self.base.val() + self.term.q.val();
+            self.greatest.d.next = unsigned_cast(self.stored_signed.val());
+            self.greater.d.next =
+                self.compared.q.val() && (self.stored_signed.val() > self.term_signed.val());
+        }
+        self.chosen.d.next = self.added.q.val();
+        self.kept_late.d.next = self.kept.q.val();
+        self.late_address.d.next = self.sum_address.q.val();
+
+        comment!("cycle 3: one of them");
+        self.greatest_signed.next = signed_cast(self.greatest.q.val());
+        self.greatest_wide.next = signed_bit_cast::<32, AB>(self.greatest_signed.val());
+        if self.chosen.q.val() {
+            self.accumulated.d.next = self.sum.q.val();
+            if self.greater.q.val() {
+                self.accumulated.d.next = unsigned_cast(self.greatest_wide.val());
             }
         }
-        self.write.d.next = self.kept.q.val();
-        self.write_address.d.next = self.sum_address.q.val();
+        self.write.d.next = self.kept_late.q.val();
+        self.write_address.d.next = self.late_address.q.val();
 
-        comment!("cycle 3: back into the memory");
+        comment!("cycle 4: back into the memory");
         self.memory.write_address.next = bit_cast::<23, 16>(self.write_address.q.val());
         self.memory.write_enable[0].next = self.write.q.val();
         self.memory.write_data[0].next = self.accumulated.q.val();
@@ -171,6 +206,8 @@ impl<const AB: usize> Logic for Accumulator<AB> {
         if self.reset.val() {
             self.added.d.next = false;
             self.kept.d.next = false;
+            self.chosen.d.next = false;
+            self.kept_late.d.next = false;
             self.write.d.next = false;
         }
     }

@@ -76,11 +76,11 @@ pub struct Column<const AB: usize> {
     pub table_write_address: Signal<In, Bits<13>>,
     /// What to write.
     pub table_data: Signal<In, Bits<8>>,
-    /// The sum, shifted and not clamped, cycle 7.
+    /// The sum, shifted and not clamped, cycle 9.
     pub shifted: Signal<Out, Bits<48>>,
-    /// It is valid, cycle 7.
+    /// It is valid, cycle 9.
     pub shifted_valid: Signal<Out, Bit>,
-    /// The activation, cycle 9; with tables 11.
+    /// The activation, cycle 12; with tables 14.
     pub activation: Signal<Out, Bits<8>>,
     accumulator: Accumulator<AB>,
     parameters: Memory<32>,

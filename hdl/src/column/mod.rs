@@ -6,10 +6,10 @@
 //!
 //! | output | cycle |
 //! | --- | --- |
-//! | `activation`, all columns, with `activation_valid` | c + columns + 8, 2 later with tables |
-//! | `result` of column j, with `result_valid` | c + 9 + j |
+//! | `activation`, all columns, with `activation_valid` | c + columns + 11, 2 later with tables |
+//! | `result` of column j, with `result_valid` | c + 12 + j |
 //!
-//! An accumulator address may be presented again in c + 4. In a wide layer the
+//! An accumulator address may be presented again in c + 5. In a wide layer the
 //! values of one column lie at least as many cycles apart as there are columns, so
 //! that no two columns give a result in the same cycle. Layer constants hold from
 //! one cycle before the first control of a layer until its last output.
@@ -98,11 +98,19 @@ pub struct Columns<const AB: usize> {
     column: Vec<Column<AB>>,
     operand_skew: Skew<AB>,
     deskew: Skew<8>,
-    maximum: Signal<Local, Bit>,
-    residual_left: DFF<Bits<5>>,
+    pool_at: Vec<DFF<Bit>>,
+    residual_at: Vec<DFF<Bit>>,
+    maximum_at: Vec<DFF<Bit>>,
+    shift_at: Vec<DFF<Bits<5>>>,
+    residual_left: Vec<DFF<Bits<5>>>,
     residual_factor: Vec<DFF<Bits<16>>>,
+    low_at: Vec<DFF<Bits<8>>>,
+    high_at: Vec<DFF<Bits<8>>>,
+    operands_move: DFF<Bit>,
+    limiting: DFF<Bit>,
     clamping: DFF<Bit>,
     moving: DFF<Bit>,
+    last_limiting: DFF<Bit>,
     last_clamping: DFF<Bit>,
     aligned: DFF<Bit>,
     reading: DFF<Bit>,
@@ -115,6 +123,10 @@ pub struct Columns<const AB: usize> {
     gathered_sum: DFF<Bits<48>>,
     gathered_valid: DFF<Bit>,
     tail: Signal<Local, Bits<17>>,
+    low_half: DFF<Bits<32>>,
+    wider: DFF<Bit>,
+    sign: DFF<Bit>,
+    checked_valid: DFF<Bit>,
     saturated: DFF<Bits<32>>,
     saturated_valid: DFF<Bit>,
     positive_limit: Constant<Bits<32>>,
@@ -125,6 +137,9 @@ pub struct Columns<const AB: usize> {
 impl<const AB: usize> Columns<AB> {
     /// The columns of a configuration.
     pub fn new(configuration: &Configuration) -> Self {
+        fn many<T: Default>(count: usize) -> Vec<T> {
+            (0..count).map(|_| T::default()).collect()
+        }
         let columns = configuration.columns;
         Self {
             clock: Default::default(),
@@ -161,11 +176,19 @@ impl<const AB: usize> Columns<AB> {
             column: (0..columns).map(|_| Column::new(configuration)).collect(),
             operand_skew: Skew::new(columns),
             deskew: Skew::new(columns),
-            maximum: Default::default(),
-            residual_left: Default::default(),
-            residual_factor: (0..columns).map(|_| Default::default()).collect(),
+            pool_at: many(columns),
+            residual_at: many(columns),
+            maximum_at: many(columns),
+            shift_at: many(columns),
+            residual_left: many(columns),
+            residual_factor: many(columns),
+            low_at: many(columns),
+            high_at: many(columns),
+            operands_move: Default::default(),
+            limiting: Default::default(),
             clamping: Default::default(),
             moving: Default::default(),
+            last_limiting: Default::default(),
             last_clamping: Default::default(),
             aligned: Default::default(),
             reading: Default::default(),
@@ -178,6 +201,10 @@ impl<const AB: usize> Columns<AB> {
             gathered_sum: Default::default(),
             gathered_valid: Default::default(),
             tail: Default::default(),
+            low_half: Default::default(),
+            wider: Default::default(),
+            sign: Default::default(),
+            checked_valid: Default::default(),
             saturated: Default::default(),
             saturated_valid: Default::default(),
             positive_limit: Constant::new(0x7fff_ffffu64.into()),
@@ -207,9 +234,11 @@ impl<const AB: usize> Logic for Columns<AB> {
         dff_setup!(
             self,
             clock,
-            residual_left,
+            operands_move,
             clamping,
+            limiting,
             moving,
+            last_limiting,
             last_clamping,
             aligned,
             reading,
@@ -218,21 +247,47 @@ impl<const AB: usize> Logic for Columns<AB> {
             aligned_late,
             gathered_sum,
             gathered_valid,
+            low_half,
+            wider,
+            sign,
+            checked_valid,
             saturated,
             saturated_valid
         );
         self.operand_skew.clock.next = self.clock.val();
         self.deskew.clock.next = self.clock.val();
-        self.maximum.next = self.pool.val() && !self.average.val();
-        self.residual_left.d.next = self.shift.val() - self.residual_shift.val();
 
-        comment!("each column's own copy of the residual factor, close to its multiplier");
+        comment!(
+            "the layer's settings: each column has its own, close to where they are read; they \
+             keep ahead of the control"
+        );
+        self.pool_at[0].d.next = self.pool.val();
+        self.residual_at[0].d.next = self.residual.val();
+        self.maximum_at[0].d.next = self.pool.val() && !self.average.val();
+        self.shift_at[0].d.next = self.shift.val();
+        self.residual_left[0].d.next = self.shift.val() - self.residual_shift.val();
         self.residual_factor[0].d.next = self.residual_multiplier.val();
+        self.low_at[0].d.next = self.low.val();
+        self.high_at[0].d.next = self.high.val();
         for j in 1..self._columns {
+            self.pool_at[j].d.next = self.pool_at[j - 1].q.val();
+            self.residual_at[j].d.next = self.residual_at[j - 1].q.val();
+            self.maximum_at[j].d.next = self.maximum_at[j - 1].q.val();
+            self.shift_at[j].d.next = self.shift_at[j - 1].q.val();
+            self.residual_left[j].d.next = self.residual_left[j - 1].q.val();
             self.residual_factor[j].d.next = self.residual_factor[j - 1].q.val();
+            self.low_at[j].d.next = self.low_at[j - 1].q.val();
+            self.high_at[j].d.next = self.high_at[j - 1].q.val();
         }
         for j in 0..self._columns {
+            self.pool_at[j].clock.next = self.clock.val();
+            self.residual_at[j].clock.next = self.clock.val();
+            self.maximum_at[j].clock.next = self.clock.val();
+            self.shift_at[j].clock.next = self.clock.val();
+            self.residual_left[j].clock.next = self.clock.val();
             self.residual_factor[j].clock.next = self.clock.val();
+            self.low_at[j].clock.next = self.clock.val();
+            self.high_at[j].clock.next = self.clock.val();
         }
 
         comment!("control, from column to column");
@@ -256,14 +311,14 @@ impl<const AB: usize> Logic for Columns<AB> {
             self.column[j].reset.next = self.reset.val();
             self.column[j].partial_sum.next = self.partial_sum[j].val();
             self.column[j].operand.next = self.operand_skew.skewed[j].val();
-            self.column[j].pool.next = self.pool.val();
-            self.column[j].adds_residual.next = self.residual.val();
-            self.column[j].maximum.next = self.maximum.val();
-            self.column[j].shift.next = self.shift.val();
-            self.column[j].residual_shift.next = self.residual_left.q.val();
+            self.column[j].pool.next = self.pool_at[j].q.val();
+            self.column[j].adds_residual.next = self.residual_at[j].q.val();
+            self.column[j].maximum.next = self.maximum_at[j].q.val();
+            self.column[j].shift.next = self.shift_at[j].q.val();
+            self.column[j].residual_shift.next = self.residual_left[j].q.val();
             self.column[j].residual_multiplier.next = self.residual_factor[j].q.val();
-            self.column[j].low.next = self.low.val();
-            self.column[j].high.next = self.high.val();
+            self.column[j].low.next = self.low_at[j].q.val();
+            self.column[j].high.next = self.high_at[j].q.val();
             self.column[j].parameter_write.next = self.parameter_write[j].val();
             self.column[j].parameter_half.next = self.parameter_half.val();
             self.column[j].parameter_write_address.next = self.parameter_write_address.val();
@@ -276,12 +331,14 @@ impl<const AB: usize> Logic for Columns<AB> {
         }
 
         comment!("operands move if the layer reads them, activations while there are any");
-        self.operand_skew.enable.next = self.pool.val() || self.residual.val();
+        self.operands_move.d.next = self.pool.val() || self.residual.val();
+        self.operand_skew.enable.next = self.operands_move.q.val();
         self.any_valid.next = false;
         for j in 0..self._columns {
             self.any_valid.next = self.any_valid.val() || self.column[j].shifted_valid.val();
         }
-        self.clamping.d.next = self.any_valid.val();
+        self.limiting.d.next = self.any_valid.val();
+        self.clamping.d.next = self.limiting.q.val();
         self.moving.d.next = self.clamping.q.val();
         self.deskew.enable.next = self.moving.q.val();
         if self.has_tables.val() {
@@ -298,9 +355,10 @@ impl<const AB: usize> Logic for Columns<AB> {
                 self.activation[j].next = self.deskew.skewed[c - 1 - j].val();
             }
             for j in (self._columns - 1)..self._columns {
-                self.last_clamping.d.next = self.column[j].shifted_valid.val() && !self.wide.val();
+                self.last_limiting.d.next = self.column[j].shifted_valid.val() && !self.wide.val();
             }
         }
+        self.last_clamping.d.next = self.last_limiting.q.val();
         self.aligned.d.next = self.last_clamping.q.val();
         self.activation_valid.next = self.aligned.q.val();
         if self.has_tables.val() {
@@ -321,19 +379,25 @@ impl<const AB: usize> Logic for Columns<AB> {
         self.gathered_valid.d.next = self.any_valid.val() && self.wide.val();
         self.gathered_sum.d.next = self.gathered.val();
         self.tail.next = self.gathered_sum.q.val().get_bits::<17>(31);
-        self.saturated.d.next = self.gathered_sum.q.val().get_bits::<32>(0);
-        if !self.tail.val().all() && self.tail.val().any() {
+        self.low_half.d.next = self.gathered_sum.q.val().get_bits::<32>(0);
+        self.wider.d.next = !self.tail.val().all() && self.tail.val().any();
+        self.sign.d.next = self.gathered_sum.q.val().get_bit(47);
+        self.checked_valid.d.next = self.gathered_valid.q.val();
+        self.saturated.d.next = self.low_half.q.val();
+        if self.wider.q.val() {
             self.saturated.d.next = self.positive_limit.val();
-            if self.gathered_sum.q.val().get_bit(47) {
+            if self.sign.q.val() {
                 self.saturated.d.next = self.negative_limit.val();
             }
         }
-        self.saturated_valid.d.next = self.gathered_valid.q.val();
+        self.saturated_valid.d.next = self.checked_valid.q.val();
         self.result.next = self.saturated.q.val();
         self.result_valid.next = self.saturated_valid.q.val();
         if self.reset.val() {
+            self.limiting.d.next = false;
             self.clamping.d.next = false;
             self.moving.d.next = false;
+            self.last_limiting.d.next = false;
             self.last_clamping.d.next = false;
             self.aligned.d.next = false;
             self.reading.d.next = false;
@@ -341,6 +405,7 @@ impl<const AB: usize> Logic for Columns<AB> {
             self.last_reading.d.next = false;
             self.aligned_late.d.next = false;
             self.gathered_valid.d.next = false;
+            self.checked_valid.d.next = false;
             self.saturated_valid.d.next = false;
         }
     }

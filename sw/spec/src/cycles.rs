@@ -5,7 +5,7 @@
 //!   F = 14                              descriptor fetch and set-up
 //!   P = max(M, A, L [convolution])      a tile
 //!   P′ = max(S · M, A, L [convolution]) the last one of each tile of outputs
-//!   D = R + C + 13                      last pixel issued .. written; 2 more with tables
+//!   D = R + C + 16                      last pixel issued .. written; 2 more with tables
 //!   W = max(0, prime + L − F − pools)   first tile's weights, before the first convolution
 //!     + Σ max(0, L − P′ − D − F − pools)  and before each that follows one of last period P′
 //! ```
@@ -15,7 +15,7 @@
 //! the last layer, whose results leave one by one, 2 where outputs are written across a tile of
 //! lanes, else 1; L clocks of a load: the words per tile, but
 //! min(R, C) / rows per word in a depthwise layer, whose words give a weight to each of as many
-//! rows; A = 4 the accumulator's read-modify-write latency, `pools` the time of the steps in front
+//! rows; A = 5 the accumulator's read-modify-write latency, `pools` the time of the steps in front
 //! that have no weights, `prime` the depth of the weight path; outputs = ceil(output channels / C),
 //! tiles = outputs · taps, times the tiles of rows that an output tile reads in a convolution; an addition has two taps,
 //! one of each tensor. `cycles` counts from the clock after the start command to the one in which
@@ -28,14 +28,14 @@ use crate::program::{Program, Step, descriptor};
 use std::ops::Range;
 
 /// A: clocks between a read of an accumulator and the next read of the same one.
-pub const ACCUMULATOR_LATENCY: usize = 4;
+pub const ACCUMULATOR_LATENCY: usize = 5;
 /// Descriptor words, of which the first is taken before and the last arrives with the set-up of a
 /// layer: one clock for each other one, and none for the program memory's latency.
 pub const FETCH: usize = descriptor::WORDS - 1;
 /// From the sequencer's decision to the array's row 0: issue register, memory, its register, lane select.
 pub const ISSUE_LATENCY: usize = 4;
 /// From a column's control to its output, C more for the deskew: accumulator and requantizer.
-pub const COLUMN_LATENCY: usize = 8;
+pub const COLUMN_LATENCY: usize = 11;
 /// What tables add to it: memory, its register.
 pub const TABLE_LATENCY: usize = 2;
 /// From the deskewed outputs to the destination buffer.

@@ -20,10 +20,10 @@ const MOMENTS: [(&str, usize); 5] = [
     ("operand", 0),
     ("bias_low", 0),
     ("multiplier_and_bias", 0),
-    ("value", 1),
+    ("value", 2),
 ];
 /// Clocks until the shifted sum, and until the activation.
-const LATENCY: (usize, usize) = (5, 7);
+const LATENCY: (usize, usize) = (7, 10);
 
 /// Claims `shifted`: (acc·m + b + ((r·mr) << k)) >> s in 48 bits, k = s − sr, with
 /// r·mr zero in a pool; `activation`: that, clamped between low and high. All
