@@ -6,8 +6,8 @@
 //!                               └─► weight path ────────────┘               └─► result FIFO ─► result stream
 //! ```
 //!
-//! A pixel decided in cycle x reaches row 0 in x + 4 and column 0's control in
-//! x + 4 + rows; `brownout_spec::cycles` holds these numbers.
+//! A pixel decided in cycle x reaches row 0 in x + 6 and column 0's control in
+//! x + 6 + rows; `brownout_spec::cycles` holds these numbers.
 
 mod wiring;
 
@@ -19,9 +19,17 @@ use crate::host::{EventCounter, Loader, RegisterFile, ResultFifo, SumCounter};
 use crate::memory::Memory;
 use crate::weight::{Spread, VoltageRom, WeightPath};
 use brownout_spec::config::{Configuration, ConfigurationError};
+use brownout_spec::cycles;
 use brownout_spec::program::descriptor;
 use brownout_spec::voltage::VoltageModel;
 use rust_hdl::prelude::*;
+
+/// Behind the issue registers: clocks until a pixel's activations enter the array,
+const CONTROL_STAGES: usize = cycles::ISSUE_LATENCY - 1;
+/// until a swap does, a clock ahead of its pixel,
+const SWAP_STAGES: usize = CONTROL_STAGES - 1;
+/// and from the weight path to the array: a register, which weights are padding, and without it.
+const WEIGHT_STAGES: usize = 3;
 
 /// An accelerator with code words of `N` bits, weights of `WB` bits and activations of `AB` bits in
 /// array and columns.
@@ -72,14 +80,12 @@ pub struct Accelerator<const N: usize, const WB: usize, const AB: usize> {
     detected_counter: EventCounter,
     disturbed_counter: Vec<EventCounter>,
     flipped_counter: Vec<SumCounter>,
-    early_swap: DFF<Bit>,
-    swap: DFF<Bit>,
-    early_weight_valid: DFF<Bit>,
-    weight_valid: DFF<Bit>,
-    early_weight_row: DFF<Bits<6>>,
-    weight_row: DFF<Bits<6>>,
+    program_word: DFF<Bits<32>>,
+    swap_delay: StrobeDelay,
+    weight_valid_delay: StrobeDelay,
+    weight_row_delay: Delay<Bits<6>>,
     early_weight_group: DFF<Bits<4>>,
-    weight_group: DFF<Bits<4>>,
+    weight_group_delay: Delay<Bits<4>>,
     early_weight_diagonal: DFF<Bit>,
     early_weight_from: Vec<DFF<Bits<7>>>,
     early_weight_to: Vec<DFF<Bits<7>>>,
@@ -134,6 +140,7 @@ impl<const N: usize, const WB: usize, const AB: usize> Accelerator<N, WB, AB> {
             registers: RegisterFile::new(c),
             loader: Loader::new(c),
             program_memory: Memory::new(program_depth, 1),
+            program_word: Default::default(),
             sequencer: Sequencer::new(c),
             descriptor: DescriptorRegisters::new(),
             weight_path: WeightPath::new(c),
@@ -150,14 +157,11 @@ impl<const N: usize, const WB: usize, const AB: usize> Accelerator<N, WB, AB> {
             detected_counter: Default::default(),
             disturbed_counter: some(faults, Default::default),
             flipped_counter: some(faults, Default::default),
-            early_swap: Default::default(),
-            swap: Default::default(),
-            early_weight_valid: Default::default(),
-            weight_valid: Default::default(),
-            early_weight_row: Default::default(),
-            weight_row: Default::default(),
+            swap_delay: StrobeDelay::new(SWAP_STAGES),
+            weight_valid_delay: StrobeDelay::new(WEIGHT_STAGES),
+            weight_row_delay: Delay::new(WEIGHT_STAGES),
             early_weight_group: Default::default(),
-            weight_group: Default::default(),
+            weight_group_delay: Delay::new(WEIGHT_STAGES - 1),
             early_weight_diagonal: Default::default(),
             early_weight_from: (0..c.rows_per_word()).map(|_| Default::default()).collect(),
             early_weight_to: (0..c.rows_per_word()).map(|_| Default::default()).collect(),
@@ -168,11 +172,11 @@ impl<const N: usize, const WB: usize, const AB: usize> Accelerator<N, WB, AB> {
             weight: (0..c.weights_per_word())
                 .map(|_| Default::default())
                 .collect(),
-            valid_delay: StrobeDelay::new(rows + 3),
-            first_delay: Delay::new(rows + 3),
-            last_delay: Delay::new(rows + 3),
-            accumulator_delay: Delay::new(rows + 3),
-            parameter_delay: Delay::new(rows + 2),
+            valid_delay: StrobeDelay::new(rows + CONTROL_STAGES),
+            first_delay: Delay::new(rows + CONTROL_STAGES),
+            last_delay: Delay::new(rows + CONTROL_STAGES),
+            accumulator_delay: Delay::new(rows + CONTROL_STAGES),
+            parameter_delay: Delay::new(rows + CONTROL_STAGES - 1),
             operand_residual_delay: Delay::new(rows + 1),
             operand_enable_delay: Delay::new(rows + 1),
             operand_address_delay: Delay::new(rows + 1),

@@ -22,15 +22,9 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
         dff_setup!(
             self,
             clock,
-            early_swap,
-            swap,
-            early_weight_valid,
-            weight_valid,
-            early_weight_row,
-            weight_row,
+            program_word,
             early_weight_group,
-            early_weight_diagonal,
-            weight_group
+            early_weight_diagonal
         );
         self.registers.clock.next = self.clock.val();
         self.loader.clock.next = self.clock.val();
@@ -83,8 +77,9 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
         self.descriptor.clock.next = self.clock.val();
         self.descriptor.shift.next = self.sequencer.descriptor_shift.val();
         self.descriptor.take_last.next = self.sequencer.descriptor_last.val();
-        self.descriptor.word.next = self.program_memory.read_data[0].val();
-        self.sequencer.program_word.next = self.program_memory.read_data[0].val();
+        self.program_word.d.next = self.program_memory.read_data[0].val();
+        self.descriptor.word.next = self.program_word.q.val();
+        self.sequencer.program_word.next = self.program_word.q.val();
         self.sequencer.layer_diagonal.next = self.descriptor.diagonal.val();
         self.sequencer.layer_group_inputs.next = self.descriptor.group_inputs.val();
         self.sequencer.layer_group_outputs.next = self.descriptor.group_outputs.val();
@@ -191,21 +186,25 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
             "array: swap one clock ahead of its pixel, weights never ahead of the swap, no padding"
         );
         self.array.clock.next = self.clock.val();
-        self.early_swap.d.next = self.sequencer.swap.val();
-        self.swap.d.next = self.early_swap.q.val();
-        self.array.swap.next = self.swap.q.val();
+        self.swap_delay.clock.next = self.clock.val();
+        self.swap_delay.reset.next = self.reset.val();
+        self.swap_delay.value.next = self.sequencer.swap.val();
+        self.array.swap.next = self.swap_delay.delayed.val();
         for i in 0..self._rows {
             self.array.activation[i].next = self.buffers.row[i].val();
         }
-        self.early_weight_valid.d.next = self.weight_path.weight_valid.val();
-        self.weight_valid.d.next = self.early_weight_valid.q.val();
-        self.early_weight_row.d.next = self.weight_path.weight_row.val();
-        self.weight_row.d.next = self.early_weight_row.q.val();
+        self.weight_valid_delay.clock.next = self.clock.val();
+        self.weight_valid_delay.reset.next = self.reset.val();
+        self.weight_valid_delay.value.next = self.weight_path.weight_valid.val();
+        self.array.weight_valid.next = self.weight_valid_delay.delayed.val();
+        self.weight_row_delay.clock.next = self.clock.val();
+        self.weight_row_delay.value.next = self.weight_path.weight_row.val();
+        self.array.weight_row.next = self.weight_row_delay.delayed.val();
         self.early_weight_group.d.next = self.weight_path.weight_group.val();
-        self.weight_group.d.next = self.early_weight_group.q.val();
-        self.array.weight_valid.next = self.weight_valid.q.val();
-        self.array.weight_row.next = self.weight_row.q.val();
-        self.array.weight_group.next = self.weight_group.q.val();
+        self.weight_group_delay.clock.next = self.clock.val();
+        self.weight_group_delay.value.next = self.early_weight_group.q.val();
+        self.array.weight_group.next = self.weight_group_delay.delayed.val();
+        self.spread.clock.next = self.clock.val();
         self.early_weight_diagonal.d.next = self.weight_path.weight_diagonal.val();
         self.spread.diagonal.next = self.early_weight_diagonal.q.val();
         self.spread.group.next = self.early_weight_group.q.val();
@@ -224,12 +223,6 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
             self.spread.weight[l].next = self.early_weight[l].q.val();
             self.weight[l].d.next = self.spread.kept[l].val();
             self.array.weight[l].next = self.weight[l].q.val();
-        }
-        if self.reset.val() {
-            self.early_swap.d.next = false;
-            self.swap.d.next = false;
-            self.early_weight_valid.d.next = false;
-            self.weight_valid.d.next = false;
         }
 
         comment!("columns: control arrives with column 0's partial sum");

@@ -6,11 +6,14 @@ use crate::memory::Memory;
 use brownout_spec::config::Configuration;
 use rust_hdl::prelude::*;
 
+/// Clocks from a read to the choice of its lanes.
+const WAIT: usize = 4;
+
 /// Three activation buffers of max(rows, columns) lanes, whose ports give `AB` bits: eight, or nine
 /// where zero points are taken off.
 ///
-/// A read presented in cycle t gives masked lanes in t + 3 on both ports: the memories'
-/// words are registered before a buffer and a tile of lanes are chosen. The
+/// A read presented in cycle t gives masked lanes in t + 5 on both ports: the memories' addresses
+/// are registered, and so are their words, before a buffer is chosen and then a tile of lanes. The
 /// array port reads the source buffer of a convolution, the operand port any
 /// other; while no pass runs, the operand port serves the debug window.
 #[derive(LogicBlock)]
@@ -70,26 +73,29 @@ pub struct ActivationBuffers<const AB: usize> {
     /// Write port: what to write.
     pub write_data: Vec<Signal<In, Bits<8>>>,
     buffer: Vec<Memory<8>>,
-    read_address: Vec<Signal<Local, Bits<16>>>,
+    read_address: Vec<DFF<Bits<16>>>,
     address: Signal<Local, Bits<16>>,
-    inside: DFF<Bit>,
-    inside_late: DFF<Bit>,
-    select: DFF<Bits<4>>,
-    select_late: DFF<Bits<4>>,
+    inside: Vec<DFF<Bit>>,
+    select: Vec<DFF<Bits<4>>>,
+    rows_in_use: Vec<DFF<Bits<7>>>,
     row_used: Vec<DFF<Bit>>,
-    row_used_late: Vec<DFF<Bit>>,
-    residual: DFF<Bit>,
-    residual_late: DFF<Bit>,
+    residual: Vec<DFF<Bit>>,
+    inside_late: Signal<Local, Bit>,
+    select_late: Signal<Local, Bits<4>>,
+    rows_late: Signal<Local, Bits<7>>,
+    residual_at_words: Signal<Local, Bit>,
+    residual_late: Signal<Local, Bit>,
+    enable_late: Signal<Local, Bit>,
+    tile_late: Signal<Local, Bits<4>>,
+    columns_late: Signal<Local, Bits<7>>,
     operand_buffer: Signal<Local, Bits<2>>,
-    enable: DFF<Bit>,
-    enable_late: DFF<Bit>,
-    tile: DFF<Bits<4>>,
-    tile_late: DFF<Bits<4>>,
+    enable: Vec<DFF<Bit>>,
+    tile: Vec<DFF<Bits<4>>>,
+    columns_in_use: Vec<DFF<Bits<7>>>,
     column_used: Vec<DFF<Bit>>,
-    column_used_late: Vec<DFF<Bit>>,
     word: Vec<DFF<Bits<8>>>,
-    source_word: Vec<Signal<Local, Bits<8>>>,
-    operand_word: Vec<Signal<Local, Bits<8>>>,
+    source_word: Vec<DFF<Bits<8>>>,
+    operand_word: Vec<DFF<Bits<8>>>,
     source_lane: Vec<Signal<Local, Bits<8>>>,
     operand_lane: Vec<Signal<Local, Bits<8>>>,
     source_signed: Vec<Signal<Local, Signed<8>>>,
@@ -157,21 +163,24 @@ impl<const AB: usize> ActivationBuffers<AB> {
             buffer: (0..BUFFERS).map(|_| Memory::new(depth, lanes)).collect(),
             read_address: many(BUFFERS),
             address: Default::default(),
-            inside: Default::default(),
-            inside_late: Default::default(),
-            select: Default::default(),
-            select_late: Default::default(),
+            inside: many(WAIT),
+            select: many(WAIT),
+            rows_in_use: many(WAIT - 1),
             row_used: many(rows),
-            row_used_late: many(rows),
-            residual: Default::default(),
+            residual: many(WAIT),
+            inside_late: Default::default(),
+            select_late: Default::default(),
+            rows_late: Default::default(),
+            residual_at_words: Default::default(),
             residual_late: Default::default(),
-            operand_buffer: Default::default(),
-            enable: Default::default(),
             enable_late: Default::default(),
-            tile: Default::default(),
             tile_late: Default::default(),
+            columns_late: Default::default(),
+            operand_buffer: Default::default(),
+            enable: many(WAIT),
+            tile: many(WAIT),
+            columns_in_use: many(WAIT - 1),
             column_used: many(columns),
-            column_used_late: many(columns),
             word: many(BUFFERS * lanes),
             source_word: many(lanes),
             operand_word: many(lanes),
@@ -219,29 +228,24 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
         comment!("ports operand_address: operand port: one tile of columns");
         comment!("ports debug: debug window, while no pass runs: four lanes");
         comment!("ports write_buffer: write port, lane by lane");
-        dff_setup!(
-            self,
-            clock,
-            inside,
-            inside_late,
-            select,
-            select_late,
-            residual,
-            residual_late,
-            enable,
-            enable_late,
-            tile,
-            tile_late,
-            debug_register
-        );
+        dff_setup!(self, clock, debug_register);
+        for w in 0..WAIT {
+            self.inside[w].clock.next = self.clock.val();
+            self.select[w].clock.next = self.clock.val();
+            self.residual[w].clock.next = self.clock.val();
+            self.enable[w].clock.next = self.clock.val();
+            self.tile[w].clock.next = self.clock.val();
+        }
+        for w in 0..(WAIT - 1) {
+            self.rows_in_use[w].clock.next = self.clock.val();
+            self.columns_in_use[w].clock.next = self.clock.val();
+        }
         for i in 0..self._rows {
             self.row_used[i].clock.next = self.clock.val();
-            self.row_used_late[i].clock.next = self.clock.val();
             self.row_register[i].clock.next = self.clock.val();
         }
         for j in 0..self._columns {
             self.column_used[j].clock.next = self.clock.val();
-            self.column_used_late[j].clock.next = self.clock.val();
             self.operand_register[j].clock.next = self.clock.val();
         }
 
@@ -251,12 +255,13 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
             self.address.next = self.debug_address.val();
         }
         for b in 0..BUFFERS {
-            self.read_address[b].next = self.address.val();
+            self.read_address[b].clock.next = self.clock.val();
+            self.read_address[b].d.next = self.address.val();
             if (self.source.val().index() == b) && !self.pool.val() && !self.debug.val() {
-                self.read_address[b].next = self.source_address.val();
+                self.read_address[b].d.next = self.source_address.val();
             }
             self.buffer[b].clock.next = self.clock.val();
-            self.buffer[b].read_address.next = self.read_address[b].val().index().to_bits::<23>();
+            self.buffer[b].read_address.next = self.read_address[b].q.val().index().to_bits::<23>();
             self.buffer[b].read_enable.next = true;
             self.buffer[b].write_address.next = bit_cast::<23, 16>(self.write_address.val());
             for l in 0..self._lanes {
@@ -266,26 +271,47 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
             }
         }
 
-        comment!("what is to be done with the words waits for them, two clocks");
-        self.inside.d.next = self.source_inside.val();
-        self.inside_late.d.next = self.inside.q.val();
-        self.select.d.next = self.source_select.val();
-        self.select_late.d.next = self.select.q.val();
-        self.residual.d.next = self.operand_residual.val();
-        self.residual_late.d.next = self.residual.q.val();
+        comment!("what is to be done with the words waits for them");
+        self.inside[0].d.next = self.source_inside.val();
+        self.select[0].d.next = self.source_select.val();
+        self.residual[0].d.next = self.operand_residual.val();
+        self.enable[0].d.next = self.operand_enable.val();
+        self.tile[0].d.next = self.operand_select.val();
+        for w in 1..WAIT {
+            self.inside[w].d.next = self.inside[w - 1].q.val();
+            self.select[w].d.next = self.select[w - 1].q.val();
+            self.residual[w].d.next = self.residual[w - 1].q.val();
+            self.enable[w].d.next = self.enable[w - 1].q.val();
+            self.tile[w].d.next = self.tile[w - 1].q.val();
+        }
+        self.rows_in_use[0].d.next = self.source_rows.val();
+        self.columns_in_use[0].d.next = self.operand_columns.val();
+        for w in 1..(WAIT - 1) {
+            self.rows_in_use[w].d.next = self.rows_in_use[w - 1].q.val();
+            self.columns_in_use[w].d.next = self.columns_in_use[w - 1].q.val();
+        }
+        for last in (WAIT - 1)..WAIT {
+            self.inside_late.next = self.inside[last].q.val();
+            self.select_late.next = self.select[last].q.val();
+            self.residual_late.next = self.residual[last].q.val();
+            self.residual_at_words.next = self.residual[last - 1].q.val();
+            self.enable_late.next = self.enable[last].q.val();
+            self.tile_late.next = self.tile[last].q.val();
+            self.rows_late.next = self.rows_in_use[last - 1].q.val();
+            self.columns_late.next = self.columns_in_use[last - 1].q.val();
+        }
         self.operand_buffer.next = self.operand_source.val();
-        if self.pool.val() && !self.residual_late.q.val() {
+        if self.pool.val() && !self.residual_at_words.val() {
             self.operand_buffer.next = self.source.val();
         }
-        self.enable.d.next = self.operand_enable.val();
-        self.enable_late.d.next = self.enable.q.val();
-        self.tile.d.next = self.operand_select.val();
-        self.tile_late.d.next = self.tile.q.val();
+        if self.debug.val() {
+            self.operand_buffer.next = self.debug_buffer.val();
+        }
         if self.zero_points.val() {
             comment!("zero points are taken off what is read, of nine bits then");
         }
         self.taken_off.next = self.operand_zero.val();
-        if self.pool.val() && !self.residual_late.q.val() {
+        if self.pool.val() && !self.residual_late.val() {
             self.taken_off.next = self.source_zero.val();
         }
         self.source_zero_signed.next = signed_cast(self.source_zero.val());
@@ -293,12 +319,10 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
         self.source_zero_wide.next = signed_bit_cast::<AB, 8>(self.source_zero_signed.val());
         self.operand_zero_wide.next = signed_bit_cast::<AB, 8>(self.operand_zero_signed.val());
         for i in 0..self._rows {
-            self.row_used[i].d.next = self.row_number[i].val() < self.source_rows.val();
-            self.row_used_late[i].d.next = self.row_used[i].q.val();
+            self.row_used[i].d.next = self.row_number[i].val() < self.rows_late.val();
         }
         for j in 0..self._columns {
-            self.column_used[j].d.next = self.column_number[j].val() < self.operand_columns.val();
-            self.column_used_late[j].d.next = self.column_used[j].q.val();
+            self.column_used[j].d.next = self.column_number[j].val() < self.columns_late.val();
         }
 
         comment!("words: block RAM is slow to answer, so a register follows; then, which buffer");
@@ -310,20 +334,22 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
                 }
             }
             for l in 0..self._lanes {
-                self.source_word[l].next = 0.into();
-                self.operand_word[l].next = 0.into();
+                self.source_word[l].clock.next = self.clock.val();
+                self.operand_word[l].clock.next = self.clock.val();
+                self.source_word[l].d.next = 0.into();
+                self.operand_word[l].d.next = 0.into();
             }
             for b in 0..BUFFERS {
                 if self.source.val().index() == b {
                     for l in 0..self._lanes {
-                        self.source_word[l].next = self.word[b * n + l].q.val();
+                        self.source_word[l].d.next = self.word[b * n + l].q.val();
                     }
                 }
             }
             for b in 0..BUFFERS {
                 if self.operand_buffer.val().index() == b {
                     for l in 0..self._lanes {
-                        self.operand_word[l].next = self.word[b * n + l].q.val();
+                        self.operand_word[l].d.next = self.word[b * n + l].q.val();
                     }
                 }
             }
@@ -334,8 +360,8 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
             for i in 0..self._rows {
                 self.source_lane[i].next = 0.into();
                 for s in 0..(self._lanes / self._rows) {
-                    if self.select_late.q.val().index() == s {
-                        self.source_lane[i].next = self.source_word[s * n + i].val();
+                    if self.select_late.val().index() == s {
+                        self.source_lane[i].next = self.source_word[s * n + i].q.val();
                     }
                 }
                 self.source_signed[i].next = signed_cast(self.source_lane[i].val());
@@ -346,7 +372,7 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
                         self.source_wide[i].val() - self.source_zero_wide.val();
                 }
                 self.row_register[i].d.next = 0.into();
-                if self.inside_late.q.val() && self.row_used_late[i].q.val() {
+                if self.inside_late.val() && self.row_used[i].q.val() {
                     self.row_register[i].d.next = unsigned_cast(self.source_value[i].val());
                 }
                 self.row[i].next = self.row_register[i].q.val();
@@ -356,8 +382,8 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
             for j in 0..self._columns {
                 self.operand_lane[j].next = 0.into();
                 for s in 0..(self._lanes / self._columns) {
-                    if self.tile_late.q.val().index() == s {
-                        self.operand_lane[j].next = self.operand_word[s * n + j].val();
+                    if self.tile_late.val().index() == s {
+                        self.operand_lane[j].next = self.operand_word[s * n + j].q.val();
                     }
                 }
                 self.operand_signed[j].next = signed_cast(self.operand_lane[j].val());
@@ -368,8 +394,8 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
                         self.operand_wide[j].val() - self.operand_zero_wide.val();
                 }
                 self.operand_register[j].d.next = 0.into();
-                if self.enable_late.q.val() {
-                    if self.column_used_late[j].q.val() {
+                if self.enable_late.val() {
+                    if self.column_used[j].q.val() {
                         self.operand_register[j].d.next =
                             unsigned_cast(self.operand_value[j].val());
                     }
@@ -388,16 +414,10 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
         for k in 0..4 {
             self.debug_lane[k].next = 0.into();
         }
-        for n in self._lanes..(self._lanes + 1) {
-            for b in 0..BUFFERS {
-                for g in 0..(self._lanes / 4) {
-                    if (self.debug_buffer.val().index() == b)
-                        && (self.debug_group.val().index() == g)
-                    {
-                        for k in 0..4 {
-                            self.debug_lane[k].next = self.word[b * n + 4 * g + k].q.val();
-                        }
-                    }
+        for g in 0..(self._lanes / 4) {
+            if self.debug_group.val().index() == g {
+                for k in 0..4 {
+                    self.debug_lane[k].next = self.operand_word[4 * g + k].q.val();
                 }
             }
         }

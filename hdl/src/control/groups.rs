@@ -10,7 +10,7 @@ use rust_hdl::prelude::*;
 /// From one output tile to the next, as many whole groups pass as fit into the columns; the columns
 /// that are left reach over the end of one more, or not. The channels that pass are counted in
 /// tiles of rows, over which the address of the next output tile's first input walks while the
-/// current one streams: an output tile has at least as many tiles as that, of four clocks each.
+/// current one streams: an output tile has at least as many tiles as that, of five clocks each.
 #[derive(LogicBlock, Default)]
 pub struct GroupWalk {
     /// Clock.
@@ -35,7 +35,7 @@ pub struct GroupWalk {
     pub row: Signal<Out, Bits<6>>,
     /// Which tile of rows within the activation word that is in.
     pub select: Signal<Out, Bits<4>>,
-    /// `columns` of the next output tile.
+    /// `columns` of the next output tile; this and `next_row` from the second clock of one on.
     pub next_columns: Signal<Out, Bits<14>>,
     /// `row` of the next output tile.
     pub next_row: Signal<Out, Bits<6>>,
@@ -47,12 +47,14 @@ pub struct GroupWalk {
     row_register: DFF<Bits<6>>,
     select_register: DFF<Bits<4>>,
     fresh: DFF<Bit>,
+    counted: DFF<Bit>,
     tiles_left: DFF<Bits<14>>,
     lead_select: DFF<Bits<4>>,
     lead_base: DFF<Bits<16>>,
     rest: Signal<Local, Bits<14>>,
     one_more: Signal<Local, Bit>,
-    rows_passed: Signal<Local, Bits<20>>,
+    following: DFF<Bits<14>>,
+    rows_passed: DFF<Bits<20>>,
     row_mask: Fixed<Bits<6>>,
     last_select: Fixed<Bits<4>>,
     _row_bits: usize,
@@ -89,24 +91,28 @@ impl Logic for GroupWalk {
             row_register,
             select_register,
             fresh,
+            counted,
+            following,
+            rows_passed,
             tiles_left,
             lead_select,
             lead_base
         );
         self.rest.next = bit_cast::<14, 7>(self.group_rest.val());
         self.one_more.next = self.columns_register.q.val() < self.rest.val();
-        self.next_columns.next = self.columns_register.q.val() - self.rest.val();
-        self.rows_passed.next = bit_cast::<20, 6>(self.row_register.q.val())
+        self.following.d.next = self.columns_register.q.val() - self.rest.val();
+        self.rows_passed.d.next = bit_cast::<20, 6>(self.row_register.q.val())
             + bit_cast::<20, 14>(self.group_rows.val());
         if self.one_more.val() {
-            self.next_columns.next =
+            self.following.d.next =
                 self.columns_register.q.val() - self.rest.val() + self.group_outputs.val() + 1;
-            self.rows_passed.next = bit_cast::<20, 6>(self.row_register.q.val())
+            self.rows_passed.d.next = bit_cast::<20, 6>(self.row_register.q.val())
                 + bit_cast::<20, 14>(self.group_rows.val())
                 + bit_cast::<20, 14>(self.group_inputs.val())
                 + 1;
         }
-        self.next_row.next = self.rows_passed.val().get_bits::<6>(0) & self.row_mask.val();
+        self.next_columns.next = self.following.q.val();
+        self.next_row.next = self.rows_passed.q.val().get_bits::<6>(0) & self.row_mask.val();
 
         comment!("over as many tiles of rows as pass, one a clock");
         if self.tiles_left.q.val().any() {
@@ -118,9 +124,10 @@ impl Logic for GroupWalk {
             }
         }
         self.fresh.d.next = false;
-        if self.fresh.q.val() {
+        self.counted.d.next = self.fresh.q.val();
+        if self.counted.q.val() {
             for bit in self._row_bits..(self._row_bits + 1) {
-                self.tiles_left.d.next = self.rows_passed.val().get_bits::<14>(bit);
+                self.tiles_left.d.next = self.rows_passed.q.val().get_bits::<14>(bit);
             }
         }
         if self.advance.val() {

@@ -15,7 +15,9 @@ use rust_hdl::prelude::*;
 /// lasts as long as [`brownout_spec::cycles`] says, and so that the next one's shadow weights can
 /// be loaded meanwhile.
 ///
-/// All counters count down, and each keeps a flag beside it that says whether it is at its
+/// Whatever follows from where the sequencer is stands in a register before it is asked for: which
+/// tile follows is worked out while the current one lasts, and whether a tile ends, but for the
+/// weights of the next one, a clock ahead. All counters count down, and each keeps a flag beside it that says whether it is at its
 /// end, so that no comparison stands between a register and the end of a tile.
 #[derive(LogicBlock, Default)]
 pub struct TilePosition {
@@ -49,8 +51,6 @@ pub struct TilePosition {
     pub output_tiles: Signal<In, Bits<12>>,
     /// A pixel is issued in this clock.
     pub issue: Signal<Out, Bit>,
-    /// It is the tile's first one.
-    pub fresh: Signal<Out, Bit>,
     /// It is the last one of its row.
     pub row_end: Signal<Out, Bit>,
     /// It lies in the first column of the map.
@@ -84,7 +84,6 @@ pub struct TilePosition {
     /// The tile ends in this clock, and with it the layer.
     pub layer_end: Signal<Out, Bit>,
     streaming: DFF<Bit>,
-    fresh_register: DFF<Bit>,
     first_tile_register: DFF<Bit>,
     clocks_left: DFF<Bits<10>>,
     old_enough: DFF<Bit>,
@@ -107,9 +106,22 @@ pub struct TilePosition {
     output_tiles_left: DFF<Bits<12>>,
     last_output_tile: DFF<Bit>,
     output_tile_register: DFF<Bits<12>>,
+    last_tile_register: DFF<Bit>,
+    layer_tile_register: DFF<Bit>,
+    // Of the tile that follows, once this one has lasted a clock.
+    next_is_last_input_tile: DFF<Bit>,
+    next_is_last_tap: DFF<Bit>,
+    next_is_last_tap_row: DFF<Bit>,
+    next_is_last_output_tile: DFF<Bit>,
+    ending: DFF<Bit>,
+    column_after: Signal<Local, Bit>,
+    row_after: Signal<Local, Bit>,
+    streaming_after: Signal<Local, Bit>,
+    waiting_after: Signal<Local, Bit>,
+    waited_after: Signal<Local, Bit>,
+    old_after: Signal<Local, Bit>,
     last_pixel: Signal<Local, Bit>,
     spaced: Signal<Local, Bit>,
-    pixels_end: Signal<Local, Bit>,
     minimum_age: Signal<Local, Bits<10>>,
     pool_age: Fixed<Bits<10>>,
     convolution_age: Fixed<Bits<10>>,
@@ -153,7 +165,6 @@ impl Logic for TilePosition {
             self,
             clock,
             streaming,
-            fresh_register,
             first_tile_register,
             clocks_left,
             old_enough,
@@ -175,24 +186,26 @@ impl Logic for TilePosition {
             last_tap_row,
             output_tiles_left,
             last_output_tile,
-            output_tile_register
+            output_tile_register,
+            last_tile_register,
+            layer_tile_register,
+            next_is_last_input_tile,
+            next_is_last_tap,
+            next_is_last_tap_row,
+            next_is_last_output_tile,
+            ending
         );
         comment!(
             "a tile ends when its pixels are issued, its period has passed and the next weights are in place, \
-             for which the next layer waits itself"
+             for which the next layer waits itself; all but the weights is known a clock before"
         );
-        self.last_tile.next =
-            self.at_last_input_tile.q.val() && self.last_tap.q.val() && self.last_tap_row.q.val();
-        self.layer_tile.next = self.last_tile.val() && self.last_output_tile.q.val();
+        self.last_tile.next = self.last_tile_register.q.val();
+        self.layer_tile.next = self.layer_tile_register.q.val();
         self.issue.next = self.streaming.q.val() && self.stream.val() && !self.waiting.q.val();
-        self.spaced.next = (self.wide.val() || self.split.val()) && self.last_tile.val();
+        self.spaced.next = (self.wide.val() || self.split.val()) && self.last_tile_register.q.val();
         self.last_pixel.next = self.at_last_column.q.val() && self.at_last_row.q.val();
-        self.pixels_end.next = (self.last_pixel.val() && !self.spaced.val())
-            || (!self.streaming.q.val() && (!self.waiting.q.val() || self.waited.q.val()));
-        self.tile_end.next = self.stream.val()
-            && self.pixels_end.val()
-            && self.old_enough.q.val()
-            && (self.weights_ready.val() || self.layer_tile.val());
+        self.tile_end.next =
+            self.ending.q.val() && (self.weights_ready.val() || self.layer_tile_register.q.val());
         self.minimum_age.next = self.convolution_age.val();
         if self.diagonal.val() {
             self.minimum_age.next = self.diagonal_age.val();
@@ -202,45 +215,61 @@ impl Logic for TilePosition {
         }
 
         comment!("pixels of the tile");
+        self.column_after.next = self.at_last_column.q.val();
+        self.row_after.next = self.at_last_row.q.val();
+        self.streaming_after.next = self.streaming.q.val();
         if self.issue.val() {
-            self.fresh_register.d.next = false;
             self.pixel_register.d.next = self.pixel_register.q.val() + 1;
             self.columns_left.d.next = self.columns_left.q.val() - 1;
             self.at_first_column.d.next = false;
-            self.at_last_column.d.next = self.columns_left.q.val() == 1;
+            self.column_after.next = self.columns_left.q.val() == 1;
             if self.at_last_column.q.val() {
                 self.columns_left.d.next = self.output_width.val();
-                self.at_last_column.d.next = self.output_width.val() == 0;
+                self.column_after.next = self.output_width.val() == 0;
                 self.at_first_column.d.next = true;
                 self.at_first_row.d.next = false;
                 self.rows_left.d.next = self.rows_left.q.val() - 1;
-                self.at_last_row.d.next = self.rows_left.q.val() == 1;
+                self.row_after.next = self.rows_left.q.val() == 1;
             }
             if self.last_pixel.val() {
-                self.streaming.d.next = false;
+                self.streaming_after.next = false;
             }
         }
+        self.at_last_column.d.next = self.column_after.val();
+        self.at_last_row.d.next = self.row_after.val();
+        self.streaming.d.next = self.streaming_after.val();
         comment!("clocks after a pixel in which none is issued");
+        self.waiting_after.next = self.waiting.q.val();
+        self.waited_after.next = self.waited.q.val();
         if self.waiting.q.val() {
             self.clocks_to_wait.d.next = self.clocks_to_wait.q.val() - 1;
-            self.waited.d.next = self.clocks_to_wait.q.val() == 2;
-            self.waiting.d.next = !self.waited.q.val();
+            self.waited_after.next = self.clocks_to_wait.q.val() == 2;
+            self.waiting_after.next = !self.waited.q.val();
         }
         if self.issue.val() && self.spaced.val() {
-            self.waiting.d.next = true;
+            self.waiting_after.next = true;
             self.clocks_to_wait.d.next = self.wide_gap.val();
-            self.waited.d.next = !self.wide.val();
+            self.waited_after.next = !self.wide.val();
         }
+        self.waiting.d.next = self.waiting_after.val();
+        self.waited.d.next = self.waited_after.val();
         if self.layer_start.val() {
             self.waiting.d.next = false;
         }
+        self.old_after.next = self.old_enough.q.val();
         if !self.old_enough.q.val() {
             self.clocks_left.d.next = self.clocks_left.q.val() - 1;
-            self.old_enough.d.next = self.clocks_left.q.val() == 1;
+            self.old_after.next = self.clocks_left.q.val() == 1;
         }
+        self.old_enough.d.next = self.old_after.val();
+        self.ending.d.next = self.stream.val()
+            && self.old_after.val()
+            && ((self.column_after.val() && self.row_after.val() && !self.spaced.val())
+                || (!self.streaming_after.val()
+                    && (!self.waiting_after.val() || self.waited_after.val())));
         if self.tile_end.val() || self.layer_start.val() {
+            self.ending.d.next = false;
             self.streaming.d.next = true;
-            self.fresh_register.d.next = true;
             self.clocks_left.d.next = self.minimum_age.val();
             self.old_enough.d.next = false;
             self.pixel_register.d.next = 0.into();
@@ -252,26 +281,46 @@ impl Logic for TilePosition {
             self.at_last_row.d.next = self.output_height.val() == 0;
         }
 
-        comment!("tiles of the layer");
+        comment!("tiles of the layer; which the next one is is worked out while this one lasts");
+        self.next_is_last_input_tile.d.next = self.input_tiles_left.q.val() == 1;
+        self.next_is_last_tap.d.next = self.last_tap.q.val();
+        self.next_is_last_tap_row.d.next = self.last_tap_row.q.val();
+        self.next_is_last_output_tile.d.next = self.last_output_tile.q.val();
+        if self.at_last_input_tile.q.val() {
+            self.next_is_last_input_tile.d.next = self.input_tiles.val() == 0;
+            self.next_is_last_tap.d.next = self.taps_left.q.val() == 1;
+            if self.last_tap.q.val() {
+                self.next_is_last_tap.d.next = self.kernel_width.val() == 0;
+                self.next_is_last_tap_row.d.next = self.tap_rows_left.q.val() == 1;
+                if self.last_tap_row.q.val() {
+                    self.next_is_last_tap_row.d.next = self.kernel_height.val() == 0;
+                    self.next_is_last_output_tile.d.next = self.output_tiles_left.q.val() == 1;
+                }
+            }
+        }
         if self.tile_end.val() {
             self.first_tile_register.d.next = false;
+            self.at_last_input_tile.d.next = self.next_is_last_input_tile.q.val();
+            self.last_tap.d.next = self.next_is_last_tap.q.val();
+            self.last_tap_row.d.next = self.next_is_last_tap_row.q.val();
+            self.last_output_tile.d.next = self.next_is_last_output_tile.q.val();
+            self.last_tile_register.d.next = self.next_is_last_input_tile.q.val()
+                && self.next_is_last_tap.q.val()
+                && self.next_is_last_tap_row.q.val();
+            self.layer_tile_register.d.next = self.next_is_last_input_tile.q.val()
+                && self.next_is_last_tap.q.val()
+                && self.next_is_last_tap_row.q.val()
+                && self.next_is_last_output_tile.q.val();
             self.input_tiles_left.d.next = self.input_tiles_left.q.val() - 1;
-            self.at_last_input_tile.d.next = self.input_tiles_left.q.val() == 1;
             if self.at_last_input_tile.q.val() {
                 self.input_tiles_left.d.next = self.input_tiles.val();
-                self.at_last_input_tile.d.next = self.input_tiles.val() == 0;
                 self.taps_left.d.next = self.taps_left.q.val() - 1;
-                self.last_tap.d.next = self.taps_left.q.val() == 1;
                 if self.last_tap.q.val() {
                     self.taps_left.d.next = self.kernel_width.val();
-                    self.last_tap.d.next = self.kernel_width.val() == 0;
                     self.tap_rows_left.d.next = self.tap_rows_left.q.val() - 1;
-                    self.last_tap_row.d.next = self.tap_rows_left.q.val() == 1;
                     if self.last_tap_row.q.val() {
                         self.tap_rows_left.d.next = self.kernel_height.val();
-                        self.last_tap_row.d.next = self.kernel_height.val() == 0;
                         self.output_tiles_left.d.next = self.output_tiles_left.q.val() - 1;
-                        self.last_output_tile.d.next = self.output_tiles_left.q.val() == 1;
                         self.output_tile_register.d.next = self.output_tile_register.q.val() + 1;
                         self.first_tile_register.d.next = true;
                     }
@@ -289,9 +338,15 @@ impl Logic for TilePosition {
             self.output_tiles_left.d.next = self.output_tiles.val();
             self.last_output_tile.d.next = self.output_tiles.val() == 0;
             self.output_tile_register.d.next = 0.into();
+            self.last_tile_register.d.next = (self.input_tiles.val() == 0)
+                && (self.kernel_width.val() == 0)
+                && (self.kernel_height.val() == 0);
+            self.layer_tile_register.d.next = (self.input_tiles.val() == 0)
+                && (self.kernel_width.val() == 0)
+                && (self.kernel_height.val() == 0)
+                && (self.output_tiles.val() == 0);
         }
 
-        self.fresh.next = self.fresh_register.q.val();
         self.advance.next = self.issue.val() && !self.last_pixel.val();
         self.pixel.next = self.pixel_register.q.val();
         self.output_tile.next = self.output_tile_register.q.val();

@@ -9,6 +9,7 @@ use super::{GroupWalk, OperandAddress, ParameterAddress, TilePosition, WindowAdd
 use crate::fixed::Fixed;
 use brownout_spec::config::Configuration;
 use brownout_spec::cycles;
+use brownout_spec::program::descriptor;
 use rust_hdl::prelude::*;
 
 /// What the sequencer is doing.
@@ -41,13 +42,13 @@ pub struct Sequencer {
     pub load_ready: Signal<In, Bit>,
     /// Address of the program memory.
     pub program_address: Signal<Out, Bits<12>>,
-    /// A pass is running.
+    /// A pass is running, or begins in this clock.
     pub running: Signal<Out, Bit>,
     /// A pass begins in this clock.
     pub begin_pass: Signal<Out, Bit>,
     /// A pass ends in this clock.
     pub end_pass: Signal<Out, Bit>,
-    /// A layer begins in this clock.
+    /// A layer began in the clock before.
     pub begin_layer: Signal<Out, Bit>,
     /// The next tile's weights may be loaded from this clock on.
     pub load_start: Signal<Out, Bit>,
@@ -55,7 +56,7 @@ pub struct Sequencer {
     pub load_restart: Signal<Out, Bit>,
     /// They lie on diagonals.
     pub load_diagonal: Signal<Out, Bit>,
-    /// Inputs of their groups - 1.
+    /// Inputs of their groups - 1; this and the next three one clock after `load_start`.
     pub load_group_inputs: Signal<Out, Bits<14>>,
     /// Outputs of their groups - 1.
     pub load_group_outputs: Signal<Out, Bits<14>>,
@@ -63,7 +64,8 @@ pub struct Sequencer {
     pub load_columns_left: Signal<Out, Bits<14>>,
     /// Row of its first input.
     pub load_first_row: Signal<Out, Bits<6>>,
-    /// The program memory's word: the first one of the next layer, but while one is fetched.
+    /// The program memory's word, from a register behind it: the first one of the next layer, but
+    /// while one is fetched.
     pub program_word: Signal<In, Bits<32>>,
     /// An activation enters row 0 for this slot.
     pub issue_valid: Signal<Out, Bit>,
@@ -189,6 +191,22 @@ pub struct Sequencer {
     program_pointer: DFF<Bits<12>>,
     fetch_count: DFF<Bits<5>>,
     drain_count: DFF<Bits<8>>,
+    begins: DFF<Bit>,
+    runs: DFF<Bit>,
+    streams: DFF<Bit>,
+    shifts: DFF<Bit>,
+    takes_last: DFF<Bit>,
+    layer_begins: DFF<Bit>,
+    layer_began: DFF<Bit>,
+    loads: DFF<Bit>,
+    two_before_end: DFF<Bit>,
+    one_before_end: DFF<Bit>,
+    layer_ends: DFF<Bit>,
+    stops: DFF<Bit>,
+    loads_next_layer: DFF<Bit>,
+    loads_next_output_tile: DFF<Bit>,
+    next_group_inputs: DFF<Bits<14>>,
+    next_group_outputs: DFF<Bits<14>>,
     issue_valid_register: DFF<Bit>,
     swap_register: DFF<Bit>,
     source_address_register: DFF<Bits<16>>,
@@ -209,9 +227,8 @@ pub struct Sequencer {
     tap_slot: Signal<Local, Bit>,
     weights_ready: Signal<Local, Bit>,
     layer_start: Signal<Local, Bit>,
-    last_drain_clock: Fixed<Bits<8>>,
-    last_drain_clock_but_one: Fixed<Bits<8>>,
-    takes_first: Signal<Local, Bit>,
+    starts: Signal<Local, Bit>,
+    last_drain_clock_but_three: Fixed<Bits<8>>,
     load_next_layer: Signal<Local, Bit>,
     last_shifted_word: Fixed<Bits<5>>,
     rows: Fixed<Bits<7>>,
@@ -226,10 +243,9 @@ impl Sequencer {
             position: TilePosition::new(configuration),
             window_walk: WindowAddress::new(lanes / configuration.rows),
             operand_walk: OperandAddress::new(lanes / configuration.columns),
-            last_drain_clock: Fixed::new(cycles::drain(configuration) - 1),
-            last_drain_clock_but_one: Fixed::new(cycles::drain(configuration) - 2),
+            last_drain_clock_but_three: Fixed::new(cycles::drain(configuration) - 4),
             group_walk: GroupWalk::new(configuration),
-            last_shifted_word: Fixed::new(cycles::FETCH - 2),
+            last_shifted_word: Fixed::new(descriptor::WORDS - 3),
             rows: Fixed::new(configuration.rows),
             columns: Fixed::new(configuration.columns),
             ..Self::default()

@@ -31,7 +31,7 @@ pub struct ResultFifo {
     pub push: Signal<In, Bit>,
     /// The result.
     pub data: Signal<In, Bits<32>>,
-    /// Nothing waits.
+    /// Nothing waits, or did not in the clock before.
     pub empty: Signal<Out, Bit>,
     /// Stream handshake.
     pub output_ready: Signal<In, Bit>,
@@ -43,8 +43,11 @@ pub struct ResultFifo {
     column: DFF<Bits<7>>,
     tile: DFF<Bits<12>>,
     surplus: DFF<Bit>,
-    next_column: Signal<Local, Bits<7>>,
-    next_tile: Signal<Local, Bits<12>>,
+    in_last_tile: DFF<Bit>,
+    before_last_tile: DFF<Bit>,
+    last_used: DFF<Bits<7>>,
+    tile_number_after: Signal<Local, Bits<12>>,
+    empty_register: DFF<Bit>,
     keep: Signal<Local, Bit>,
     last_column: Fixed<Bits<7>>,
     pixel: DFF<Bits<10>>,
@@ -82,8 +85,11 @@ impl ResultFifo {
             column: Default::default(),
             tile: Default::default(),
             surplus: Default::default(),
-            next_column: Default::default(),
-            next_tile: Default::default(),
+            in_last_tile: Default::default(),
+            before_last_tile: Default::default(),
+            last_used: Default::default(),
+            tile_number_after: Default::default(),
+            empty_register: Default::default(),
             keep: Default::default(),
             last_column: Fixed::new(columns - 1),
             pixel: Default::default(),
@@ -120,6 +126,10 @@ impl Logic for ResultFifo {
             column,
             tile,
             surplus,
+            in_last_tile,
+            before_last_tile,
+            last_used,
+            empty_register,
             pixel,
             tile_begin,
             pixel_begin,
@@ -130,25 +140,29 @@ impl Logic for ResultFifo {
         );
         comment!("columns beyond the layer's channels give no result; known before they come");
         self.at_last_pixel.next = self.pixel.q.val() == self.last_pixel.val();
-        self.next_column.next = self.column.q.val();
-        self.next_tile.next = self.tile.q.val();
+        self.last_used.d.next = self.last_columns.val() - 1;
+        self.tile_number_after.next = self.tile.q.val() + 1;
+        self.before_last_tile.d.next = self.tile_number_after.val() == self.output_tiles.val();
         if self.push.val() {
-            self.next_column.next = self.column.q.val() + 1;
+            self.column.d.next = self.column.q.val() + 1;
+            if self.in_last_tile.q.val() && (self.column.q.val() == self.last_used.q.val()) {
+                self.surplus.d.next = true;
+            }
             if self.column.q.val() == self.last_column.val() {
-                self.next_column.next = 0.into();
+                self.column.d.next = 0.into();
+                self.surplus.d.next = false;
                 if self.at_last_pixel.val() {
-                    self.next_tile.next = self.tile.q.val() + 1;
+                    self.tile.d.next = self.tile_number_after.val();
+                    self.in_last_tile.d.next = self.before_last_tile.q.val();
                 }
             }
         }
         if self.layer_start.val() {
-            self.next_column.next = 0.into();
-            self.next_tile.next = 0.into();
+            self.column.d.next = 0.into();
+            self.tile.d.next = 0.into();
+            self.surplus.d.next = false;
+            self.in_last_tile.d.next = self.output_tiles.val() == 0;
         }
-        self.column.d.next = self.next_column.val();
-        self.tile.d.next = self.next_tile.val();
-        self.surplus.d.next = (self.next_tile.val() == self.output_tiles.val())
-            && (self.next_column.val() >= self.last_columns.val());
         self.keep.next = self.push.val() && !self.surplus.q.val();
 
         comment!(
@@ -180,7 +194,7 @@ impl Logic for ResultFifo {
         self.memory.write_enable[0].next = self.keep.val();
         self.memory.write_data[0].next = self.data.val();
         self.waiting.next = self.end_pointer.q.val() != self.read_pointer.q.val();
-        if self.keep.val() && (self.tile.q.val() == self.output_tiles.val()) {
+        if self.keep.val() && self.in_last_tile.q.val() {
             self.end_pointer.d.next = self.write_after.val();
         }
         comment!("the word at the read pointer is there one clock after the pointer");
@@ -201,7 +215,8 @@ impl Logic for ResultFifo {
             self.read_pointer.d.next = 0.into();
             self.output_valid_register.d.next = false;
         }
-        self.empty.next = !self.waiting.val();
+        self.empty_register.d.next = !self.waiting.val();
+        self.empty.next = self.empty_register.q.val();
         self.output_valid.next = self.output_valid_register.q.val();
         self.output_data.next = self.memory.read_data[0].val();
     }

@@ -45,7 +45,7 @@ pub struct FaultPipeline<const N: usize> {
     pub ones_share: Signal<In, Bits<9>>,
     /// The stored word of the flips at the output.
     pub stored: Signal<In, Bits<N>>,
-    /// The word whose flips stand at the output two clocks later has to be read in this one.
+    /// The word whose flips stand at the output three clocks later has to be read in the next one.
     pub read: Signal<Out, Bit>,
     /// Flips stand at the output.
     pub flips_valid: Signal<Out, Bit>,
@@ -125,7 +125,7 @@ impl<const N: usize> Logic for FaultPipeline<N> {
         comment!("ports chip_seed_low: what decides over faults; fixed during a pass");
         comment!("ports stored: the stored word of the flips at the output");
         comment!(
-            "ports read: the word is read in this clock, its flips are shown two clocks later"
+            "ports read: the word is read in the next clock, its flips are shown two clocks after that"
         );
         self.disturbs.next = self.fault_mode.val().any();
         for s in 0..STAGES {
@@ -220,7 +220,7 @@ impl<const N: usize> Logic for FaultPipeline<N> {
             }
         }
         for last in (STAGES - 1)..STAGES {
-            self.read.next = self.word_valid[last - 2].q.val();
+            self.read.next = self.word_valid[last - 3].q.val();
             self.flips_valid.next = self.word_valid[last].q.val();
         }
         if self.clear.val() || self.reset.val() {

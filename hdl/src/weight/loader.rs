@@ -44,7 +44,9 @@ pub struct TileLoader {
     pub opens: Signal<Out, Bit>,
     /// It begins with the first input channels of a tap.
     pub reopens: Signal<Out, Bit>,
-    /// The word popped one cycle earlier, or one before, is at the array's port.
+    /// The words popped one cycle earlier lie on diagonals.
+    pub diagonal_late: Signal<Out, Bit>,
+    /// The word popped one cycle earlier, or one before, is at the FIFO's port.
     pub weight_valid: Signal<Out, Bit>,
     loading: DFF<Bit>,
     diagonal: DFF<Bit>,
@@ -94,7 +96,7 @@ impl Logic for TileLoader {
     fn update(&mut self) {
         comment!("module tile_loader: Pops the words of a tile when they are loaded.");
         comment!(
-            "Stands behind the FIFO, whose word is at the array's port from one clock after `pop` on."
+            "Stands behind the FIFO, whose word is at its port from one clock after `pop` on."
         );
         comment!("ports start: the pass begins; its first tile is loaded without a `load_start`");
         comment!("ports load_start: sequencer");
@@ -103,7 +105,10 @@ impl Logic for TileLoader {
         comment!("ports pop: FIFO");
         comment!("ports load_ready: the tile's last word leaves the FIFO now or has left it");
         comment!("ports opens: what is loaded next, from the next clock on");
-        comment!("ports weight_valid: array: a word is loaded");
+        comment!(
+            "ports diagonal_late: whether the word lies on a diagonal, a clock after its `pop`"
+        );
+        comment!("ports weight_valid: a word is at the FIFO's port");
         comment!("table last_of_tile: loads of a tile, and those that a word of a diagonal serves");
         dff_setup!(
             self, clock, loading, diagonal, left, at_last, used, needs_word, valid, ready
@@ -131,6 +136,7 @@ impl Logic for TileLoader {
             }
         }
         self.diagonal.d.next = self.diagonal_now.val();
+        self.diagonal_late.next = self.diagonal.q.val();
 
         self.active.next = (self.loading.q.val() || self.opens.val())
             && !(self.needs_word_now.val() && self.exhausted.val());

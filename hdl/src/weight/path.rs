@@ -33,7 +33,7 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     pub load_restart: Signal<In, Bit>,
     /// The tap's words lie on diagonals.
     pub load_diagonal: Signal<In, Bit>,
-    /// Inputs of its groups - 1.
+    /// Inputs of its groups - 1; this and the next three one clock after `load_start`.
     pub load_group_inputs: Signal<In, Bits<14>>,
     /// Outputs of its groups - 1.
     pub load_group_outputs: Signal<In, Bits<14>>,
@@ -102,11 +102,14 @@ pub struct WeightPath<const N: usize, const WB: usize> {
     fifo: WordFifo<WB>,
     loader: TileLoader,
     walk: BlockWalk,
+    port_valid: DFF<Bit>,
+    port_weight: Vec<DFF<Bits<WB>>>,
 
     held: Vec<DFF<Bits<32>>>,
     write_word: Signal<Local, Bits<N>>,
     flush: Signal<Local, Bit>,
-    read: Signal<Local, Bit>,
+    asks: Signal<Local, Bit>,
+    read: DFF<Bit>,
     read_address: DFF<Bits<23>>,
     read_valid: DFF<Bit>,
     read_word: DFF<Bits<N>>,
@@ -188,9 +191,12 @@ impl<const N: usize, const WB: usize> WeightPath<N, WB> {
             fifo: WordFifo::new(depth, lanes),
             loader: TileLoader::new(configuration),
             walk: BlockWalk::new(configuration),
+            port_valid: Default::default(),
+            port_weight: (0..lanes).map(|_| Default::default()).collect(),
             held: (1..beats).map(|_| Default::default()).collect(),
             write_word: Default::default(),
             flush: Default::default(),
+            asks: Default::default(),
             read: Default::default(),
             read_address: Default::default(),
             read_valid: Default::default(),
@@ -227,7 +233,7 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         comment!(
             "Words of a pass are asked for in order, ahead of need, as long as they fit into the \
              FIFO; the fault pipeline, if built in, stands in front of the memory, so that a word \
-             is read two clocks before its flips are ready."
+             is read two clocks before its flips are ready. Address and enable of the memory come from registers."
         );
         comment!("ports start: a pass begins");
         comment!("ports load_start: sequencer: loads the next tile, and which");
@@ -241,6 +247,8 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         dff_setup!(
             self,
             clock,
+            port_valid,
+            read,
             read_address,
             read_valid,
             read_word,
@@ -313,7 +321,7 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
                 self.faults[f].fault_mode.next = self.fault_mode.val();
                 self.faults[f].ones_share.next = self.ones_share.val();
                 self.faults[f].stored.next = self.read_word.q.val();
-                self.read.next = self.faults[f].read.val();
+                self.asks.next = self.faults[f].read.val();
                 self.flips.d.next = self.faults[f].flips.val();
                 self.word.d.next = self.read_word.q.val() ^ self.faults[f].flips.val();
                 self.flip_count[f].clock.next = self.clock.val();
@@ -323,8 +331,7 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
                     self.flipped.next = self.flip_count[f].count.val();
                 }
             }
-            self.memory.read_address.next = self.read_address.q.val();
-            if self.read.val() {
+            if self.read.q.val() {
                 self.read_address.d.next = self.read_address.q.val() + 1;
             }
             self.any_flips.d.next = self.word_valid.q.val() && self.flips.q.val().any();
@@ -332,14 +339,16 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
             self.counted.d.next = self.counting.q.val();
             self.disturbed.next = self.any_flips.q.val();
         } else {
-            self.read.next = self.counter.issue.val();
-            self.memory.read_address.next = self.counter.address.val();
+            self.asks.next = self.counter.issue.val();
+            self.read_address.d.next = self.counter.address.val();
             self.disturbed.next = false;
             self.flipped.next = 0.into();
         }
         comment!("the failing memory is read once for every word and never else");
-        self.memory.read_enable.next = self.read.val();
-        self.read_valid.d.next = self.read.val();
+        self.read.d.next = self.asks.val();
+        self.memory.read_address.next = self.read_address.q.val();
+        self.memory.read_enable.next = self.read.q.val();
+        self.read_valid.d.next = self.read.q.val();
         self.word_read.next = self.word_valid.q.val();
 
         comment!("decoded words wait for their tile");
@@ -390,18 +399,21 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
         self.fifo.pop.next = self.loader.pop.val();
         self.load_ready.next = self.loader.load_ready.val();
         for l in 0..self._lanes {
-            self.weight[l].next = self.fifo.weight[l].val();
+            self.port_weight[l].clock.next = self.clock.val();
+            self.port_weight[l].d.next = self.fifo.weight[l].val();
+            self.weight[l].next = self.port_weight[l].q.val();
         }
-        self.weight_valid.next = self.loader.weight_valid.val();
+        self.port_valid.d.next = self.loader.weight_valid.val();
+        self.weight_valid.next = self.port_valid.q.val();
         self.walk.clock.next = self.clock.val();
         self.walk.opens.next = self.loader.opens.val();
         self.walk.reopens.next = self.loader.reopens.val();
-        self.walk.load_diagonal.next = self.load_diagonal.val();
+        self.walk.load_diagonal.next = self.loader.diagonal_late.val();
         self.walk.load_group_inputs.next = self.load_group_inputs.val();
         self.walk.load_group_outputs.next = self.load_group_outputs.val();
         self.walk.load_columns_left.next = self.load_columns_left.val();
         self.walk.load_first_row.next = self.load_first_row.val();
-        self.walk.valid.next = self.loader.weight_valid.val();
+        self.walk.valid.next = self.port_valid.q.val();
         self.weight_row.next = self.walk.weight_row.val();
         self.weight_group.next = self.walk.weight_group.val();
         self.weight_diagonal.next = self.walk.weight_diagonal.val();
@@ -412,6 +424,8 @@ impl<const N: usize, const WB: usize> Logic for WeightPath<N, WB> {
 
         if self.flush.val() {
             self.read_address.d.next = 0.into();
+            self.read.d.next = false;
+            self.port_valid.d.next = false;
             self.read_valid.d.next = false;
             self.held_valid.d.next = false;
             self.word_valid.d.next = false;

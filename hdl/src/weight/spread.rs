@@ -5,12 +5,14 @@ use crate::fixed::Fixed;
 use brownout_spec::config::Configuration;
 use rust_hdl::prelude::*;
 
-/// Puts zeros where a word has padding, whatever is stored there.
+/// Puts zeros where a word has padding, whatever is stored there, one clock later.
 ///
 /// A word of a diagonal has its weights for one row after the other: every row gets the same lanes,
 /// and keeps its own.
 #[derive(LogicBlock)]
 pub struct Spread<const WB: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
     /// The weights of a word.
     pub weight: Vec<Signal<In, Bits<WB>>>,
     /// Its group of columns.
@@ -21,12 +23,16 @@ pub struct Spread<const WB: usize> {
     pub from: Vec<Signal<In, Bits<7>>>,
     /// The first column behind those.
     pub to: Vec<Signal<In, Bits<7>>>,
-    /// The weights without padding.
+    /// The weights without padding, a clock later.
     pub kept: Vec<Signal<Out, Bits<WB>>>,
     base: Signal<Local, Bits<7>>,
     first: Vec<Signal<Local, Bits<7>>>,
     behind: Vec<Signal<Local, Bits<7>>>,
     column: Vec<Fixed<Bits<7>>>,
+    word: Vec<DFF<Bits<WB>>>,
+    used: Vec<DFF<Bit>>,
+    repeated: DFF<Bit>,
+    _words: usize,
     _rows_per_word: usize,
     _lanes: usize,
     _group_shift: usize,
@@ -42,6 +48,11 @@ impl<const WB: usize> Spread<WB> {
         let rows_per_word = configuration.rows_per_word();
         let lanes = configuration.weights_per_word() / rows_per_word;
         Self {
+            clock: Default::default(),
+            word: many(configuration.weights_per_word()),
+            used: many(configuration.weights_per_word()),
+            repeated: Default::default(),
+            _words: configuration.weights_per_word(),
             weight: many(configuration.weights_per_word()),
             group: Default::default(),
             diagonal: Default::default(),
@@ -65,7 +76,14 @@ impl<const WB: usize> Logic for Spread<WB> {
     fn update(&mut self) {
         comment!("module weight_spread: Zeros in the place of a word's padding.");
         comment!("ports weight: a word, and which columns it holds weights of");
-        comment!("ports kept: as the array gets it");
+        comment!("ports kept: as the array gets it, one clock later");
+        dff_setup!(self, clock, repeated);
+        for l in 0..self._words {
+            self.word[l].clock.next = self.clock.val();
+            self.used[l].clock.next = self.clock.val();
+            self.word[l].d.next = self.weight[l].val();
+        }
+        self.repeated.d.next = self.diagonal.val();
         self.base.next = 0.into();
         for shift in self._group_shift..(self._group_shift + 1) {
             for bit in 0..self._group_bits {
@@ -87,23 +105,26 @@ impl<const WB: usize> Logic for Spread<WB> {
             }
         }
         for n in self._lanes..(self._lanes + 1) {
+            for k in 0..self._rows_per_word {
+                for j in 0..self._lanes {
+                    self.used[k * n + j].d.next = (self.column[j].val() >= self.first[k].val())
+                        && (self.column[j].val() < self.behind[k].val());
+                }
+            }
+            comment!("one clock later");
             for j in 0..self._lanes {
                 self.kept[j].next = 0.into();
-                if (self.column[j].val() >= self.first[0].val())
-                    && (self.column[j].val() < self.behind[0].val())
-                {
-                    self.kept[j].next = self.weight[j].val();
+                if self.used[j].q.val() {
+                    self.kept[j].next = self.word[j].q.val();
                 }
             }
             for k in 1..self._rows_per_word {
                 for j in 0..self._lanes {
                     self.kept[k * n + j].next = 0.into();
-                    if (self.column[j].val() >= self.first[k].val())
-                        && (self.column[j].val() < self.behind[k].val())
-                    {
-                        self.kept[k * n + j].next = self.weight[k * n + j].val();
-                        if self.diagonal.val() {
-                            self.kept[k * n + j].next = self.weight[j].val();
+                    if self.used[k * n + j].q.val() {
+                        self.kept[k * n + j].next = self.word[k * n + j].q.val();
+                        if self.repeated.q.val() {
+                            self.kept[k * n + j].next = self.word[j].q.val();
                         }
                     }
                 }

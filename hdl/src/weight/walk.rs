@@ -15,9 +15,10 @@ use rust_hdl::prelude::*;
 pub struct BlockWalk {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// A tile is opened; what is loaded belongs to it from the next clock on.
+    /// A tile is opened; what is loaded belongs to it from the clock after the next on.
     pub opens: Signal<In, Bit>,
-    /// It begins with the first input channels of a tap, which the ports below describe.
+    /// It begins with the first input channels of a tap, which the ports below describe in the next
+    /// clock.
     pub reopens: Signal<In, Bit>,
     /// Words lie on diagonals.
     pub load_diagonal: Signal<In, Bit>,
@@ -41,12 +42,15 @@ pub struct BlockWalk {
     pub weight_from: Vec<Signal<Out, Bits<7>>>,
     /// The first column behind those.
     pub weight_to: Vec<Signal<Out, Bits<7>>>,
+    opening: DFF<Bit>,
+    reopening: DFF<Bit>,
     opened: DFF<Bit>,
     reopened: DFF<Bit>,
     diagonal: DFF<Bit>,
     group_inputs: DFF<Bits<14>>,
-    group_outputs: DFF<Bits<14>>,
-    columns_left: DFF<Bits<14>>,
+    // Columns of a group and of the first one, at most those of the array.
+    group_columns: DFF<Bits<7>>,
+    first_columns: DFF<Bits<7>>,
     first_row: DFF<Bits<6>>,
     row: DFF<Bits<6>>,
     column_group: DFF<Bits<4>>,
@@ -57,17 +61,17 @@ pub struct BlockWalk {
     row_now: Signal<Local, Bits<6>>,
     column_group_now: Signal<Local, Bits<4>>,
     end_of_row: Signal<Local, Bit>,
-    // Columns of a group and of the first one, at most those of the array.
-    group_columns: Signal<Local, Bits<7>>,
-    first_columns: Signal<Local, Bits<7>>,
     // The state before the first row of a word, and behind each of its rows.
     skip_at: Vec<Signal<Local, Bits<6>>>,
     from_at: Vec<Signal<Local, Bits<7>>>,
     to_at: Vec<Signal<Local, Bits<7>>>,
     left_at: Vec<Signal<Local, Bits<14>>>,
-    // Columns behind those of the row.
-    room: Vec<Signal<Local, Bits<7>>>,
+    // First column behind the group that follows the row's, but for the array's edge.
+    to_wide: Vec<Signal<Local, Bits<8>>>,
+    group_wide: Signal<Local, Bits<8>>,
+    beyond: Vec<Signal<Local, Bits<8>>>,
     columns: Fixed<Bits<7>>,
+    columns_edge: Fixed<Bits<8>>,
     columns_wide: Fixed<Bits<14>>,
     last_group: Fixed<Bits<4>>,
     grouped: Fixed<Bit>,
@@ -100,12 +104,14 @@ impl BlockWalk {
             weight_diagonal: Default::default(),
             weight_from: many(rows_per_word),
             weight_to: many(rows_per_word),
+            opening: Default::default(),
+            reopening: Default::default(),
             opened: Default::default(),
             reopened: Default::default(),
             diagonal: Default::default(),
             group_inputs: Default::default(),
-            group_outputs: Default::default(),
-            columns_left: Default::default(),
+            group_columns: Default::default(),
+            first_columns: Default::default(),
             first_row: Default::default(),
             row: Default::default(),
             column_group: Default::default(),
@@ -116,14 +122,15 @@ impl BlockWalk {
             row_now: Default::default(),
             column_group_now: Default::default(),
             end_of_row: Default::default(),
-            group_columns: Default::default(),
-            first_columns: Default::default(),
             skip_at: many(rows_per_word + 1),
             from_at: many(rows_per_word + 1),
             to_at: many(rows_per_word + 1),
             left_at: many(rows_per_word + 1),
-            room: many(rows_per_word),
+            to_wide: many(rows_per_word),
+            group_wide: Default::default(),
+            beyond: many(rows_per_word),
             columns: Fixed::new(configuration.columns),
+            columns_edge: Fixed::new(configuration.columns),
             columns_wide: Fixed::new(configuration.columns),
             last_group: Fixed::new(groups - 1),
             grouped: Fixed::flag(groups > 1),
@@ -141,18 +148,20 @@ impl Logic for BlockWalk {
             "module block_walk: Rows and columns of a word, and which of them are no padding."
         );
         comment!("ports opens: tile loader");
-        comment!("ports load_diagonal: the tap's groups, from the sequencer, when it is opened");
-        comment!("ports valid: tile loader");
+        comment!("ports load_diagonal: the tap's groups, one clock after it is opened");
+        comment!("ports valid: a word, from two clocks after that on");
         comment!("ports weight_row: where the word belongs");
         dff_setup!(
             self,
             clock,
+            opening,
+            reopening,
             opened,
             reopened,
             diagonal,
             group_inputs,
-            group_outputs,
-            columns_left,
+            group_columns,
+            first_columns,
             first_row,
             row,
             column_group,
@@ -161,24 +170,23 @@ impl Logic for BlockWalk {
             to,
             left
         );
-        self.opened.d.next = self.opens.val();
-        self.reopened.d.next = self.reopens.val();
-        if self.reopens.val() {
+        comment!("the tap's groups, one clock later; columns beyond the array's do not count");
+        self.opening.d.next = self.opens.val();
+        self.reopening.d.next = self.reopens.val();
+        self.opened.d.next = self.opening.q.val();
+        self.reopened.d.next = self.reopening.q.val();
+        if self.reopening.q.val() {
             self.diagonal.d.next = self.load_diagonal.val();
             self.group_inputs.d.next = self.load_group_inputs.val();
-            self.group_outputs.d.next = self.load_group_outputs.val();
-            self.columns_left.d.next = self.load_columns_left.val();
+            self.group_columns.d.next = self.columns.val();
+            if self.load_group_outputs.val() < self.columns_wide.val() {
+                self.group_columns.d.next = self.load_group_outputs.val().get_bits::<7>(0) + 1;
+            }
+            self.first_columns.d.next = self.columns.val();
+            if self.load_columns_left.val() < self.columns_wide.val() {
+                self.first_columns.d.next = self.load_columns_left.val().get_bits::<7>(0) + 1;
+            }
             self.first_row.d.next = self.load_first_row.val();
-        }
-
-        comment!("behind the registers, since a layer's word comes late out of the program memory");
-        self.group_columns.next = self.columns.val();
-        if self.group_outputs.q.val() < self.columns_wide.val() {
-            self.group_columns.next = self.group_outputs.q.val().get_bits::<7>(0) + 1;
-        }
-        self.first_columns.next = self.columns.val();
-        if self.columns_left.q.val() < self.columns_wide.val() {
-            self.first_columns.next = self.columns_left.q.val().get_bits::<7>(0) + 1;
         }
 
         comment!("where the word is, which may be the first one of its tile or tap");
@@ -204,7 +212,7 @@ impl Logic for BlockWalk {
                 self.skip_at[0].next = 0.into();
             }
             self.from_at[0].next = 0.into();
-            self.to_at[0].next = self.first_columns.val();
+            self.to_at[0].next = self.first_columns.q.val();
             self.left_at[0].next = self.group_inputs.q.val();
         }
         if self.diagonal.q.val() {
@@ -214,6 +222,7 @@ impl Logic for BlockWalk {
             }
         }
 
+        self.group_wide.next = bit_cast::<8, 7>(self.group_columns.q.val());
         comment!("row by row of the word: rows before the first group, then group after group");
         for k in 0..self._rows_per_word {
             self.weight_from[k].next = self.from_at[k].val();
@@ -222,12 +231,13 @@ impl Logic for BlockWalk {
             self.from_at[k + 1].next = self.from_at[k].val();
             self.to_at[k + 1].next = self.to_at[k].val();
             self.left_at[k + 1].next = self.left_at[k].val() - 1;
-            self.room[k].next = self.columns.val() - self.to_at[k].val();
+            self.to_wide[k].next = self.to_at[k].val().index().to_bits::<8>();
+            self.beyond[k].next = self.to_wide[k].val() + self.group_wide.val();
             if !self.left_at[k].val().any() {
                 self.left_at[k + 1].next = self.group_inputs.q.val();
                 self.from_at[k + 1].next = self.to_at[k].val();
-                self.to_at[k + 1].next = self.to_at[k].val() + self.group_columns.val();
-                if self.group_columns.val() > self.room[k].val() {
+                self.to_at[k + 1].next = self.beyond[k].val().get_bits::<7>(0);
+                if self.beyond[k].val() >= self.columns_edge.val() {
                     self.to_at[k + 1].next = self.columns.val();
                 }
             }

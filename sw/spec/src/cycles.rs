@@ -2,18 +2,18 @@
 //!
 //! ```text
 //! cycles = Σ steps (F + (tiles − outputs) · P + outputs · P′ + D) + W
-//!   F = 14                              descriptor fetch and set-up
+//!   F = 15                              descriptor fetch and set-up
 //!   P = max(M, A, L [convolution])      a tile
 //!   P′ = max(S · M, A, L [convolution]) the last one of each tile of outputs
-//!   D = R + C + 16                      last pixel issued .. written; 2 more with tables
-//!   W = max(0, prime + L − F − pools)   first tile's weights, before the first convolution
-//!     + Σ max(0, L − P′ − D − F − pools)  and before each that follows one of last period P′
+//!   D = R + C + 18                      last pixel issued .. written; 2 more with tables
+//!   W = max(0, prime + L′ − F − pools)  first tile's weights, before the first convolution
+//!     + Σ max(0, L′ − P′ − D − F − pools) and before each that follows one of last period P′
 //! ```
 //!
 //! A step is a layer, or a copy of a tensor; a concat whose parts are written into it is none.
 //! R rows, C columns, M output pixels, S clocks that a pixel takes where its sum is complete: C in
 //! the last layer, whose results leave one by one, 2 where outputs are written across a tile of
-//! lanes, else 1; L clocks of a load: the words per tile, but
+//! lanes, else 1; L clocks of a load, L′ = L + 1, for a layer begins one clock after its first weights; a load has the words per tile, but
 //! min(R, C) / rows per word in a depthwise layer, whose words give a weight to each of as many
 //! rows; A = 5 the accumulator's read-modify-write latency, `pools` the time of the steps in front
 //! that have no weights, `prime` the depth of the weight path; outputs = ceil(output channels / C),
@@ -29,11 +29,15 @@ use std::ops::Range;
 
 /// A: clocks between a read of an accumulator and the next read of the same one.
 pub const ACCUMULATOR_LATENCY: usize = 5;
-/// Descriptor words, of which the first is taken before and the last arrives with the set-up of a
-/// layer: one clock for each other one, and none for the program memory's latency.
-pub const FETCH: usize = descriptor::WORDS - 1;
-/// From the sequencer's decision to the array's row 0: issue register, memory, its register, lane select.
-pub const ISSUE_LATENCY: usize = 4;
+/// Descriptor words, of which the first is taken before: one clock for each other one, none for the
+/// program memory's latency, and one between the decision that a layer begins and its beginning.
+pub const FETCH: usize = descriptor::WORDS;
+/// From the last word of a layer's first tile, in the clock in which it leaves the weight path, to
+/// the layer's first pixel: the same decision.
+pub const BEGIN_LATENCY: usize = 1;
+/// From the sequencer's decision to the array's row 0: issue register, address register, memory,
+/// its register, choice of a buffer, lane select.
+pub const ISSUE_LATENCY: usize = 6;
 /// From a column's control to its output, C more for the deskew: accumulator and requantizer.
 pub const COLUMN_LATENCY: usize = 11;
 /// What tables add to it: memory, its register.
@@ -73,8 +77,9 @@ pub fn drain(configuration: &Configuration) -> usize {
     ISSUE_LATENCY + configuration.rows + column + configuration.columns + WRITE_LATENCY
 }
 
-/// From a word's address to its place in the FIFO: memory, its register, disturbed word, FIFO.
-pub const WORD_LATENCY: usize = 4;
+/// From a word's address to its place in the FIFO: address register, memory, its register, disturbed
+/// word, FIFO.
+pub const WORD_LATENCY: usize = 5;
 /// Clocks that a decoder adds: syndrome, correction.
 pub const DECODER_LATENCY: usize = 2;
 /// Cipher rounds that one stage of the fault pipeline computes.
@@ -90,8 +95,8 @@ pub fn weight_latency(configuration: &Configuration) -> usize {
         _ => DECODER_LATENCY,
     };
     let faults = if configuration.fault_emulation {
-        // The last two stages run beside the memory and its register.
-        FAULT_STAGES - 2
+        // The last three stages run beside the memory and the registers around it.
+        FAULT_STAGES - 3
     } else {
         0
     };
@@ -119,7 +124,7 @@ pub fn step_clocks(configuration: &Configuration, program: &Program) -> Vec<Rang
     let clocks_of = |step: &Step| {
         let begin = total;
         if step.convolution {
-            let ready = loading + step.clocks_per_load() as u64;
+            let ready = loading + (step.clocks_per_load() + BEGIN_LATENCY) as u64;
             total += ready.saturating_sub(total + FETCH as u64);
             let last = last_period(configuration, step) as u64;
             loading = total + FETCH as u64 + streaming(configuration, step) - last;

@@ -73,7 +73,7 @@ registers! {
     STOP_AFTER_LAYER = 7, 8, ReadWrite, false, "the pass ends after this step of the program; 255: after the last one";
     LOAD_TARGET = 8, 3, ReadWrite, false, "memory that the input stream fills: 0 weights, 1 program, 2 parameters, 3 activation buffer 0, 4 tables (without tables, bit 2 is absent); writing restarts at its first word";
     DEBUG_ADDRESS = 9, 22, ReadWrite, false, "word address in bits 15..0, activation buffer in 17..16, group of four lanes in 21..18";
-    DEBUG_DATA = 10, 32, Read, false, "four lanes of the activation word at DEBUG_ADDRESS, lowest lane in bits 7..0; valid while no pass runs, four clocks after the address was written";
+    DEBUG_DATA = 10, 32, Read, false, "four lanes of the activation word at DEBUG_ADDRESS, lowest lane in bits 7..0; valid while no pass runs, six clocks after the address was written";
     CHIP_SEED_LOW = 16, 32, ReadWrite, true, "chip seed, low half";
     CHIP_SEED_HIGH = 17, 32, ReadWrite, true, "chip seed, high half";
     PASS = 18, 32, ReadWrite, true, "number of the pass, incremented when one ends, early or not";
@@ -110,7 +110,7 @@ pub const DEBUG_BUFFER_LSB: usize = 16;
 /// Bit of [`DEBUG_ADDRESS`] at which the number of the group of lanes begins.
 pub const DEBUG_GROUP_LSB: usize = 18;
 /// Clocks from a write of [`DEBUG_ADDRESS`] until [`DEBUG_DATA`] is valid.
-pub const DEBUG_LATENCY: u64 = 4;
+pub const DEBUG_LATENCY: u64 = 6;
 /// Lanes of one beat of the input stream and of one read of [`DEBUG_DATA`].
 pub const LANES_PER_BEAT: usize = 4;
 /// Value of [`IDENTIFICATION`].

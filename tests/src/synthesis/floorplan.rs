@@ -3,8 +3,9 @@
 //! The placer spreads them as it likes, and one memory at the far edge is a wire of several
 //! nanoseconds. Here each has a wish that follows from the way of the data: rows of the array
 //! above one another and columns beside one another, under each column its requantizer and
-//! its memories; activations at the left, where they enter; program and results beside
-//! the control; weights over the whole width. A wish is met by the nearest site that is free.
+//! its memories; between the rows of the array the weights, no further apart than the columns;
+//! activations at the left, where they enter; program and results beside the control. A wish is
+//! met by the nearest site that is free.
 //!
 //! The places are attributes `BEL` in the netlist between Yosys and nextpnr, which takes them as
 //! given; nothing of them is in the accelerator's text.
@@ -164,8 +165,8 @@ pub fn places(blocks: &[(String, Kind)]) -> Result<Places, String> {
 
 /// Where a block would like to be.
 fn wish(use_: Use, kind: Kind, rows: usize, columns: usize) -> (u32, u32) {
-    let last = GROUPS.len() - 1;
     let middle = |group: usize| GROUPS[group] + MIDDLE;
+    let columns = columns.max(1);
     let column_at = |column: usize| match columns + LEFT <= GROUPS.len() {
         true => middle(LEFT + column),
         false => middle(column * GROUPS.len() / columns),
@@ -180,11 +181,15 @@ fn wish(use_: Use, kind: Kind, rows: usize, columns: usize) -> (u32, u32) {
         }
         Use::Column(column) => match kind {
             Kind::Multiplier => (column_at(column), MULTIPLIER_ROWS[2]),
-            Kind::Memory => (column_at(column), MEMORY_ROWS[1]),
+            Kind::Memory => (column_at(column), MEMORY_ROWS[2]),
         },
-        Use::Activations => (middle(0), MEMORY_ROWS[1]),
-        Use::Control => (middle(LEFT - 1), MEMORY_ROWS[2]),
-        Use::Weights(block) => (middle(last.min(block / 4)), MEMORY_ROWS[0]),
+        Use::Activations => (middle(LEFT - 2), MEMORY_ROWS[0]),
+        Use::Control => (middle(LEFT - 1), MEMORY_ROWS[1]),
+        Use::Weights(block) => {
+            // Four above and four below in each column, and so on from the first column.
+            let column = block / 8 % columns;
+            (column_at(column), MEMORY_ROWS[block / 4 % 2])
+        }
     }
 }
 

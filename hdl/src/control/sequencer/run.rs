@@ -16,7 +16,7 @@ impl Logic for Sequencer {
              waits until the last one has reached its destination. What is issued for a pixel \
              (`issue_valid` to `operand_columns`) leaves through registers, one clock later."
         );
-        comment!("table last_drain_clock: sizes of the accelerator");
+        comment!("table last_drain_clock_but_three: sizes of the accelerator");
         comment!("ports start: commands of the host");
         comment!("ports load_ready: weight path");
         comment!("ports program_address: program memory");
@@ -36,6 +36,22 @@ impl Logic for Sequencer {
             program_pointer,
             fetch_count,
             drain_count,
+            begins,
+            runs,
+            streams,
+            shifts,
+            takes_last,
+            layer_begins,
+            layer_began,
+            loads,
+            two_before_end,
+            one_before_end,
+            layer_ends,
+            stops,
+            loads_next_layer,
+            loads_next_output_tile,
+            next_group_inputs,
+            next_group_outputs,
             issue_valid_register,
             swap_register,
             source_address_register,
@@ -58,58 +74,83 @@ impl Logic for Sequencer {
         self.parameter_walk.clock.next = self.clock.val();
         self.group_walk.clock.next = self.clock.val();
         self.weights_ready.next = self.layer_pool.val() || self.load_ready.val();
-        self.layer_start.next =
-            (self.state.q.val() == SequencerState::Setup) && self.weights_ready.val();
+        self.layer_start.next = self.layer_begins.q.val();
+        self.starts.next = (self.state.q.val() == SequencerState::Idle)
+            && self.start.val()
+            && !self.begins.q.val();
 
-        self.end_pass.next = false;
-        self.takes_first.next = false;
+        comment!("what happens in the next clock is decided in this one");
+        self.begins.d.next = self.starts.val();
+        self.shifts.d.next = self.starts.val() || self.begins.q.val();
+        self.takes_last.d.next = false;
+        self.layer_begins.d.next = false;
+        self.layer_began.d.next = self.layer_begins.q.val();
+        self.two_before_end.d.next = false;
+        self.one_before_end.d.next = self.two_before_end.q.val();
+        self.layer_ends.d.next = self.one_before_end.q.val();
+        self.stops.d.next =
+            self.layer_last.val() || (self.layer_number.q.val() == self.stop_after_layer.val());
+        self.end_pass.next = self.layer_ends.q.val() && self.stops.q.val();
         match self.state.q.val() {
             SequencerState::Idle => {
                 self.fetch_count.d.next = 0.into();
                 self.program_pointer.d.next = 0.into();
                 self.layer_number.d.next = 0.into();
-                if self.start.val() {
-                    self.takes_first.next = true;
-                    self.state.d.next = SequencerState::Fetch;
+                if self.starts.val() {
+                    self.runs.d.next = true;
                     self.program_pointer.d.next = 2.into();
+                }
+                if self.begins.q.val() {
+                    self.state.d.next = SequencerState::Fetch;
+                    self.program_pointer.d.next = 3.into();
                 }
             }
             SequencerState::Fetch => {
                 self.fetch_count.d.next = self.fetch_count.q.val() + 1;
-                self.program_pointer.d.next = self.program_pointer.q.val() + 1;
                 if self.fetch_count.q.val() == self.last_shifted_word.val() {
+                    self.takes_last.d.next = true;
                     self.state.d.next = SequencerState::Setup;
+                } else {
+                    self.shifts.d.next = true;
+                    self.program_pointer.d.next = self.program_pointer.q.val() + 1;
                 }
             }
             SequencerState::Setup => {
                 self.fetch_count.d.next = 0.into();
-                if self.weights_ready.val() {
+                if self.layer_begins.q.val() {
+                    self.streams.d.next = true;
                     self.state.d.next = SequencerState::Stream;
+                } else {
+                    self.layer_begins.d.next = self.weights_ready.val();
                 }
             }
             SequencerState::Stream => {
                 self.drain_count.d.next = 0.into();
                 if self.position.layer_end.val() {
+                    self.streams.d.next = false;
                     self.state.d.next = SequencerState::Drain;
                 }
             }
             SequencerState::Drain => {
                 self.drain_count.d.next = self.drain_count.q.val() + 1;
-                if self.drain_count.q.val() == self.last_drain_clock_but_one.val() {
+                self.two_before_end.d.next =
+                    self.drain_count.q.val() == self.last_drain_clock_but_three.val();
+                if self.two_before_end.q.val() || self.one_before_end.q.val() {
                     self.program_pointer.d.next = self.program_pointer.q.val() + 1;
                 }
-                if self.drain_count.q.val() == self.last_drain_clock.val() {
+                if self.one_before_end.q.val() && !self.stops.q.val() {
+                    self.shifts.d.next = true;
+                }
+                if self.layer_ends.q.val() {
                     self.layer_number.d.next = self.layer_number.q.val() + 1;
-                    self.takes_first.next = true;
-                    self.state.d.next = SequencerState::Fetch;
-                    self.program_pointer.d.next = self.program_pointer.q.val() + 1;
-                    if self.layer_last.val()
-                        || (self.layer_number.q.val() == self.stop_after_layer.val())
-                    {
-                        self.takes_first.next = false;
+                    if self.stops.q.val() {
+                        self.runs.d.next = false;
                         self.state.d.next = SequencerState::Idle;
                         self.program_pointer.d.next = 0.into();
-                        self.end_pass.next = true;
+                    } else {
+                        self.shifts.d.next = true;
+                        self.state.d.next = SequencerState::Fetch;
+                        self.program_pointer.d.next = self.program_pointer.q.val() + 1;
                     }
                 }
             }
@@ -117,59 +158,65 @@ impl Logic for Sequencer {
                 self.state.d.next = SequencerState::Idle;
             }
         }
-        self.running.next = self.state.q.val() != SequencerState::Idle;
-        self.begin_pass.next = (self.state.q.val() == SequencerState::Idle) && self.start.val();
-        self.begin_layer.next = self.layer_start.val();
-        self.load_start.next =
-            self.position.issue.val() && self.position.fresh.val() && !self.layer_pool.val();
+        self.running.next = self.runs.q.val();
+        self.begin_pass.next = self.begins.q.val();
+        self.begin_layer.next = self.layer_began.q.val();
+        self.loads.d.next = ((self.position.tile_end.val() && !self.position.layer_tile.val())
+            || self.layer_start.val())
+            && !self.layer_pool.val();
+        self.load_start.next = self.loads.q.val();
 
         comment!(
-            "the descriptor arrives one clock after its address; its first word is there before, \
-             and is taken in the last clock of the layer before, or with the command"
+            "a descriptor's word arrives two clocks after its address; its first one is there before, \
+             and is taken in the last clock of the layer before, or in that in which the pass begins"
         );
         self.program_address.next = self.program_pointer.q.val();
-        if self.begin_pass.val() {
+        if self.starts.val() {
             self.program_address.next = 1.into();
         }
-        self.descriptor_shift.next =
-            (self.state.q.val() == SequencerState::Fetch) || self.takes_first.val();
-        self.descriptor_last.next =
-            (self.state.q.val() == SequencerState::Setup) && self.fetch_count.q.val().any();
+        self.descriptor_shift.next = self.shifts.q.val();
+        self.descriptor_last.next = self.takes_last.q.val();
 
         comment!("which weights are loaded: those of the tile that follows");
-        self.load_next_layer.next =
-            (self.state.q.val() != SequencerState::Stream) || self.position.layer_tile.val();
+        self.load_next_layer.next = !self.streams.q.val() || self.position.layer_tile.val();
         self.load_restart.next = !self.position.next_input_tile.val();
         self.load_diagonal.next = self.layer_diagonal.val();
-        self.load_group_inputs.next = self.layer_group_inputs.val();
-        self.load_group_outputs.next = self.layer_group_outputs.val();
-        self.load_columns_left.next = self.group_walk.columns.val();
-        self.load_first_row.next = self.group_walk.row.val();
-        if self.position.last_tile.val() {
-            self.load_columns_left.next = self.group_walk.next_columns.val();
-            self.load_first_row.next = self.group_walk.next_row.val();
-        }
         if self.load_next_layer.val() {
             for lsb in field::DIAGONAL.lsb..(field::DIAGONAL.lsb + 1) {
                 self.load_diagonal.next = self.program_word.val().get_bit(lsb);
             }
-            for lsb in field::GROUP_INPUTS.lsb..(field::GROUP_INPUTS.lsb + 1) {
-                self.load_group_inputs.next = self
-                    .program_word
-                    .val()
-                    .get_bits::<{ field::GROUP_INPUTS.bits }>(lsb);
-            }
-            for lsb in field::GROUP_OUTPUTS.lsb..(field::GROUP_OUTPUTS.lsb + 1) {
-                self.load_group_outputs.next = self
-                    .program_word
-                    .val()
-                    .get_bits::<{ field::GROUP_OUTPUTS.bits }>(lsb);
-            }
-            self.load_columns_left.next = self.load_group_outputs.val();
+        }
+        comment!("and, one clock later, their groups");
+        self.loads_next_layer.d.next = self.load_next_layer.val();
+        self.loads_next_output_tile.d.next = self.position.last_tile.val();
+        for lsb in field::GROUP_INPUTS.lsb..(field::GROUP_INPUTS.lsb + 1) {
+            self.next_group_inputs.d.next = self
+                .program_word
+                .val()
+                .get_bits::<{ field::GROUP_INPUTS.bits }>(lsb);
+        }
+        for lsb in field::GROUP_OUTPUTS.lsb..(field::GROUP_OUTPUTS.lsb + 1) {
+            self.next_group_outputs.d.next = self
+                .program_word
+                .val()
+                .get_bits::<{ field::GROUP_OUTPUTS.bits }>(lsb);
+        }
+        self.load_group_inputs.next = self.layer_group_inputs.val();
+        self.load_group_outputs.next = self.layer_group_outputs.val();
+        self.load_columns_left.next = self.group_walk.columns.val();
+        self.load_first_row.next = self.group_walk.row.val();
+        if self.loads_next_output_tile.q.val() {
+            self.load_columns_left.next = self.group_walk.next_columns.val();
+            self.load_first_row.next = self.group_walk.next_row.val();
+        }
+        if self.loads_next_layer.q.val() {
+            self.load_group_inputs.next = self.next_group_inputs.q.val();
+            self.load_group_outputs.next = self.next_group_outputs.q.val();
+            self.load_columns_left.next = self.next_group_outputs.q.val();
             self.load_first_row.next = 0.into();
         }
 
-        self.position.stream.next = self.state.q.val() == SequencerState::Stream;
+        self.position.stream.next = self.streams.q.val();
         self.position.layer_start.next = self.layer_start.val();
         self.position.weights_ready.next = self.weights_ready.val();
         self.position.wide.next = self.layer_wide.val();
@@ -240,7 +287,7 @@ impl Logic for Sequencer {
         self.issues.next = self.position.issue.val() && !self.layer_pool.val();
         self.issue_valid_register.d.next = self.issues.val();
         comment!("a pass begins with a swap, which leaves no weight of the one before behind");
-        self.swap_register.d.next = self.load_start.val() || self.begin_pass.val();
+        self.swap_register.d.next = self.loads.q.val() || self.begins.q.val();
         self.source_address_register.d.next = self.window_walk.address.val();
         self.source_inside_register.d.next = self.window_walk.in_map.val() && self.issues.val();
         self.source_select_register.d.next = self.window_walk.select.val();
@@ -272,6 +319,17 @@ impl Logic for Sequencer {
         if self.reset.val() {
             self.state.d.next = SequencerState::Idle;
             self.program_pointer.d.next = 0.into();
+            self.begins.d.next = false;
+            self.runs.d.next = false;
+            self.streams.d.next = false;
+            self.shifts.d.next = false;
+            self.takes_last.d.next = false;
+            self.layer_begins.d.next = false;
+            self.layer_began.d.next = false;
+            self.loads.d.next = false;
+            self.two_before_end.d.next = false;
+            self.one_before_end.d.next = false;
+            self.layer_ends.d.next = false;
             self.issue_valid_register.d.next = false;
             self.valid_register.d.next = false;
         }
