@@ -98,10 +98,10 @@ fn schedule<const N: usize>(chip: &Chip, rng: &mut ChaCha8Rng) -> Vec<(Vec<u64>,
             let (_, address) = inside.pop_front().expect("a word leaves");
             chip.faults.flips(address, chip.pass, stored, N)
         });
-        // The memory answers in the next clock and its register in the one after.
+        // The memory's enable is a register; then it answers, and then its own register.
         let read = inside
             .iter()
-            .any(|(since, _)| since + FAULT_STAGES == clock + 2);
+            .any(|(since, _)| since + FAULT_STAGES == clock + 3);
         if valid {
             inside.push_back((clock, address));
         }
