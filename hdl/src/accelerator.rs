@@ -16,7 +16,7 @@ use crate::buffer::{ActivationBuffers, Writer};
 use crate::column::Columns;
 use crate::control::{Delay, DescriptorRegisters, Sequencer, StrobeDelay};
 use crate::host::{EventCounter, Loader, RegisterFile, ResultFifo, SumCounter};
-use crate::memory::Memory;
+use crate::memory::{Memory, address_bits};
 use crate::weight::{Spread, VoltageRom, WeightPath};
 use brownout_spec::config::{Configuration, ConfigurationError};
 use brownout_spec::cycles;
@@ -26,10 +26,8 @@ use rust_hdl::prelude::*;
 
 /// Behind the issue registers: clocks until a pixel's activations enter the array,
 const CONTROL_STAGES: usize = cycles::ISSUE_LATENCY - 1;
-/// until a swap does, a clock ahead of its pixel,
+/// and until a swap does, a clock ahead of its pixel.
 const SWAP_STAGES: usize = CONTROL_STAGES - 1;
-/// and from the weight path to the array: a register, which weights are padding, and without it.
-const WEIGHT_STAGES: usize = 3;
 
 /// An accelerator with code words of `N` bits, weights of `WB` bits and activations of `AB` bits in
 /// array and columns.
@@ -81,11 +79,17 @@ pub struct Accelerator<const N: usize, const WB: usize, const AB: usize> {
     disturbed_counter: Vec<EventCounter>,
     flipped_counter: Vec<SumCounter>,
     program_word: DFF<Bits<32>>,
-    swap_delay: StrobeDelay,
-    weight_valid_delay: StrobeDelay,
-    weight_row_delay: Delay<Bits<6>>,
+    // In the clocks of a word before padding is told apart, while it is, and at the array.
+    early_weight_valid: DFF<Bit>,
+    spread_weight_valid: DFF<Bit>,
+    weight_valid: DFF<Bit>,
+    early_weight_row: DFF<Bits<6>>,
+    spread_weight_row: DFF<Bits<6>>,
+    weight_row: DFF<Bits<6>>,
     early_weight_group: DFF<Bits<4>>,
-    weight_group_delay: Delay<Bits<4>>,
+    spread_weight_group: DFF<Bits<4>>,
+    weight_group: DFF<Bits<4>>,
+    swap: Vec<DFF<Bit>>,
     early_weight_diagonal: DFF<Bit>,
     early_weight_from: Vec<DFF<Bits<7>>>,
     early_weight_to: Vec<DFF<Bits<7>>>,
@@ -93,17 +97,17 @@ pub struct Accelerator<const N: usize, const WB: usize, const AB: usize> {
     spread: Spread<WB>,
     weight: Vec<DFF<Bits<WB>>>,
     valid_delay: StrobeDelay,
-    first_delay: Delay<Bit>,
-    last_delay: Delay<Bit>,
-    accumulator_delay: Delay<Bits<16>>,
-    parameter_delay: Delay<Bits<12>>,
-    operand_residual_delay: Delay<Bit>,
-    operand_enable_delay: Delay<Bit>,
-    operand_address_delay: Delay<Bits<16>>,
-    operand_select_delay: Delay<Bits<4>>,
-    operand_columns_delay: Delay<Bits<7>>,
+    // First, last and the accumulator's address, from bit 0 on; then, the parameters'.
+    control: Signal<Local, Bits<18>>,
+    early_control: DFF<Bits<18>>,
+    control_wanted: Signal<Local, Bits<30>>,
+    control_delay: Delay<Bits<30>>,
+    // Residual, enable, selection, columns and address, from bit 0 on.
+    operand_wanted: Signal<Local, Bits<29>>,
+    operand_delay: Delay<Bits<29>>,
     threshold: Signal<Local, Bits<32>>,
     clear: Signal<Local, Bit>,
+    _accumulator_bits: usize,
     _rows: usize,
     _columns: usize,
     _lanes: usize,
@@ -157,11 +161,16 @@ impl<const N: usize, const WB: usize, const AB: usize> Accelerator<N, WB, AB> {
             detected_counter: Default::default(),
             disturbed_counter: some(faults, Default::default),
             flipped_counter: some(faults, Default::default),
-            swap_delay: StrobeDelay::new(SWAP_STAGES),
-            weight_valid_delay: StrobeDelay::new(WEIGHT_STAGES),
-            weight_row_delay: Delay::new(WEIGHT_STAGES),
+            early_weight_valid: Default::default(),
+            spread_weight_valid: Default::default(),
+            weight_valid: Default::default(),
+            early_weight_row: Default::default(),
+            spread_weight_row: Default::default(),
+            weight_row: Default::default(),
             early_weight_group: Default::default(),
-            weight_group_delay: Delay::new(WEIGHT_STAGES - 1),
+            spread_weight_group: Default::default(),
+            weight_group: Default::default(),
+            swap: (0..SWAP_STAGES).map(|_| Default::default()).collect(),
             early_weight_diagonal: Default::default(),
             early_weight_from: (0..c.rows_per_word()).map(|_| Default::default()).collect(),
             early_weight_to: (0..c.rows_per_word()).map(|_| Default::default()).collect(),
@@ -173,17 +182,15 @@ impl<const N: usize, const WB: usize, const AB: usize> Accelerator<N, WB, AB> {
                 .map(|_| Default::default())
                 .collect(),
             valid_delay: StrobeDelay::new(rows + CONTROL_STAGES),
-            first_delay: Delay::new(rows + CONTROL_STAGES),
-            last_delay: Delay::new(rows + CONTROL_STAGES),
-            accumulator_delay: Delay::new(rows + CONTROL_STAGES),
-            parameter_delay: Delay::new(rows + CONTROL_STAGES - 1),
-            operand_residual_delay: Delay::new(rows + 1),
-            operand_enable_delay: Delay::new(rows + 1),
-            operand_address_delay: Delay::new(rows + 1),
-            operand_select_delay: Delay::new(rows + 1),
-            operand_columns_delay: Delay::new(rows + 1),
+            control: Default::default(),
+            early_control: Default::default(),
+            control_wanted: Default::default(),
+            control_delay: Delay::new(rows + CONTROL_STAGES - 1),
+            operand_wanted: Default::default(),
+            operand_delay: Delay::new(rows + 1),
             threshold: Default::default(),
             clear: Default::default(),
+            _accumulator_bits: address_bits(c.depths.accumulators),
             _rows: rows,
             _columns: columns,
             _lanes: c.activation_lanes(),

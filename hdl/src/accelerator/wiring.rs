@@ -1,6 +1,6 @@
 //! How the parts of the accelerator are wired.
 
-use super::Accelerator;
+use super::{Accelerator, SWAP_STAGES};
 use crate::comment;
 use rust_hdl::prelude::*;
 
@@ -23,7 +23,16 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
             self,
             clock,
             program_word,
+            early_control,
+            early_weight_valid,
+            spread_weight_valid,
+            weight_valid,
+            early_weight_row,
+            spread_weight_row,
+            weight_row,
             early_weight_group,
+            spread_weight_group,
+            weight_group,
             early_weight_diagonal
         );
         self.registers.clock.next = self.clock.val();
@@ -162,21 +171,40 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
         self.buffers.source_inside.next = self.sequencer.source_inside.val();
         self.buffers.source_select.next = self.sequencer.source_select.val();
         self.buffers.source_rows.next = self.sequencer.source_rows.val();
-        self.operand_residual_delay.clock.next = self.clock.val();
-        self.operand_enable_delay.clock.next = self.clock.val();
-        self.operand_address_delay.clock.next = self.clock.val();
-        self.operand_select_delay.clock.next = self.clock.val();
-        self.operand_columns_delay.clock.next = self.clock.val();
-        self.operand_residual_delay.value.next = self.sequencer.operand_residual.val();
-        self.operand_enable_delay.value.next = self.sequencer.operand_enable.val();
-        self.operand_address_delay.value.next = self.sequencer.operand_address.val();
-        self.operand_select_delay.value.next = self.sequencer.operand_select.val();
-        self.operand_columns_delay.value.next = self.sequencer.operand_columns.val();
-        self.buffers.operand_residual.next = self.operand_residual_delay.delayed.val();
-        self.buffers.operand_enable.next = self.operand_enable_delay.delayed.val();
-        self.buffers.operand_address.next = self.operand_address_delay.delayed.val();
-        self.buffers.operand_select.next = self.operand_select_delay.delayed.val();
-        self.buffers.operand_columns.next = self.operand_columns_delay.delayed.val();
+        self.operand_wanted.next = 0.into();
+        self.operand_wanted.next = self
+            .operand_wanted
+            .val()
+            .replace_bit(0, self.sequencer.operand_residual.val());
+        self.operand_wanted.next = self
+            .operand_wanted
+            .val()
+            .replace_bit(1, self.sequencer.operand_enable.val());
+        for b in 0..4 {
+            self.operand_wanted.next = self
+                .operand_wanted
+                .val()
+                .replace_bit(b + 2, self.sequencer.operand_select.val().get_bit(b));
+        }
+        for b in 0..7 {
+            self.operand_wanted.next = self
+                .operand_wanted
+                .val()
+                .replace_bit(b + 6, self.sequencer.operand_columns.val().get_bit(b));
+        }
+        for b in 0..16 {
+            self.operand_wanted.next = self
+                .operand_wanted
+                .val()
+                .replace_bit(b + 13, self.sequencer.operand_address.val().get_bit(b));
+        }
+        self.operand_delay.clock.next = self.clock.val();
+        self.operand_delay.value.next = self.operand_wanted.val();
+        self.buffers.operand_residual.next = self.operand_delay.delayed.val().get_bit(0);
+        self.buffers.operand_enable.next = self.operand_delay.delayed.val().get_bit(1);
+        self.buffers.operand_select.next = self.operand_delay.delayed.val().get_bits::<4>(2);
+        self.buffers.operand_columns.next = self.operand_delay.delayed.val().get_bits::<7>(6);
+        self.buffers.operand_address.next = self.operand_delay.delayed.val().get_bits::<16>(13);
         self.buffers.debug.next = !self.sequencer.running.val();
         self.buffers.debug_address.next = self.registers.debug_address.val();
         self.buffers.debug_buffer.next = self.registers.debug_buffer.val();
@@ -186,24 +214,31 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
             "array: swap one clock ahead of its pixel, weights never ahead of the swap, no padding"
         );
         self.array.clock.next = self.clock.val();
-        self.swap_delay.clock.next = self.clock.val();
-        self.swap_delay.reset.next = self.reset.val();
-        self.swap_delay.value.next = self.sequencer.swap.val();
-        self.array.swap.next = self.swap_delay.delayed.val();
+        self.swap[0].d.next = self.sequencer.swap.val();
+        for stage in 1..SWAP_STAGES {
+            self.swap[stage].d.next = self.swap[stage - 1].q.val();
+        }
+        for stage in 0..SWAP_STAGES {
+            self.swap[stage].clock.next = self.clock.val();
+        }
+        for last in (SWAP_STAGES - 1)..SWAP_STAGES {
+            self.array.swap.next = self.swap[last].q.val();
+        }
         for i in 0..self._rows {
             self.array.activation[i].next = self.buffers.row[i].val();
         }
-        self.weight_valid_delay.clock.next = self.clock.val();
-        self.weight_valid_delay.reset.next = self.reset.val();
-        self.weight_valid_delay.value.next = self.weight_path.weight_valid.val();
-        self.array.weight_valid.next = self.weight_valid_delay.delayed.val();
-        self.weight_row_delay.clock.next = self.clock.val();
-        self.weight_row_delay.value.next = self.weight_path.weight_row.val();
-        self.array.weight_row.next = self.weight_row_delay.delayed.val();
+        self.early_weight_valid.d.next = self.weight_path.weight_valid.val();
+        self.spread_weight_valid.d.next = self.early_weight_valid.q.val();
+        self.weight_valid.d.next = self.spread_weight_valid.q.val();
+        self.array.weight_valid.next = self.weight_valid.q.val();
+        self.early_weight_row.d.next = self.weight_path.weight_row.val();
+        self.spread_weight_row.d.next = self.early_weight_row.q.val();
+        self.weight_row.d.next = self.spread_weight_row.q.val();
+        self.array.weight_row.next = self.weight_row.q.val();
         self.early_weight_group.d.next = self.weight_path.weight_group.val();
-        self.weight_group_delay.clock.next = self.clock.val();
-        self.weight_group_delay.value.next = self.early_weight_group.q.val();
-        self.array.weight_group.next = self.weight_group_delay.delayed.val();
+        self.spread_weight_group.d.next = self.early_weight_group.q.val();
+        self.weight_group.d.next = self.spread_weight_group.q.val();
+        self.array.weight_group.next = self.weight_group.q.val();
         self.spread.clock.next = self.clock.val();
         self.early_weight_diagonal.d.next = self.weight_path.weight_diagonal.val();
         self.spread.diagonal.next = self.early_weight_diagonal.q.val();
@@ -224,24 +259,56 @@ impl<const N: usize, const WB: usize, const AB: usize> Logic for Accelerator<N, 
             self.weight[l].d.next = self.spread.kept[l].val();
             self.array.weight[l].next = self.weight[l].q.val();
         }
+        if self.reset.val() {
+            for stage in 0..SWAP_STAGES {
+                self.swap[stage].d.next = false;
+            }
+            self.early_weight_valid.d.next = false;
+            self.spread_weight_valid.d.next = false;
+            self.weight_valid.d.next = false;
+        }
 
         comment!("columns: control arrives with column 0's partial sum");
         self.valid_delay.clock.next = self.clock.val();
         self.valid_delay.reset.next = self.reset.val();
         self.valid_delay.value.next = self.sequencer.valid.val();
         self.columns.valid.next = self.valid_delay.delayed.val();
-        self.first_delay.clock.next = self.clock.val();
-        self.first_delay.value.next = self.sequencer.first.val();
-        self.columns.first.next = self.first_delay.delayed.val();
-        self.last_delay.clock.next = self.clock.val();
-        self.last_delay.value.next = self.sequencer.last.val();
-        self.columns.last.next = self.last_delay.delayed.val();
-        self.accumulator_delay.clock.next = self.clock.val();
-        self.accumulator_delay.value.next = self.sequencer.accumulator_address.val();
-        self.columns.accumulator_address.next = self.accumulator_delay.delayed.val();
-        self.parameter_delay.clock.next = self.clock.val();
-        self.parameter_delay.value.next = self.sequencer.parameter_address.val();
-        self.columns.parameter_address.next = self.parameter_delay.delayed.val();
+        self.control.next = 0.into();
+        self.control.next = self
+            .control
+            .val()
+            .replace_bit(0, self.sequencer.first.val());
+        self.control.next = self.control.val().replace_bit(1, self.sequencer.last.val());
+        for b in 0..self._accumulator_bits {
+            self.control.next = self
+                .control
+                .val()
+                .replace_bit(b + 2, self.sequencer.accumulator_address.val().get_bit(b));
+        }
+        comment!("parameters' addresses come a clock later");
+        self.early_control.d.next = self.control.val();
+        self.control_wanted.next = 0.into();
+        for b in 0..(self._accumulator_bits + 2) {
+            self.control_wanted.next = self
+                .control_wanted
+                .val()
+                .replace_bit(b, self.early_control.q.val().get_bit(b));
+        }
+        for lsb in (self._accumulator_bits + 2)..(self._accumulator_bits + 3) {
+            for b in 0..12 {
+                self.control_wanted.next = self
+                    .control_wanted
+                    .val()
+                    .replace_bit(b + lsb, self.sequencer.parameter_address.val().get_bit(b));
+            }
+            self.columns.parameter_address.next =
+                self.control_delay.delayed.val().get_bits::<12>(lsb);
+        }
+        self.control_delay.clock.next = self.clock.val();
+        self.control_delay.value.next = self.control_wanted.val();
+        self.columns.first.next = self.control_delay.delayed.val().get_bit(0);
+        self.columns.last.next = self.control_delay.delayed.val().get_bit(1);
+        self.columns.accumulator_address.next = self.control_delay.delayed.val().get_bits::<16>(2);
         self.columns.pool.next = self.descriptor.pool.val();
         self.columns.residual.next = self.descriptor.operand.val();
         self.columns.average.next = self.descriptor.average.val();

@@ -75,23 +75,19 @@ pub struct ActivationBuffers<const AB: usize> {
     buffer: Vec<Memory<8>>,
     read_address: Vec<DFF<Bits<16>>>,
     address: Signal<Local, Bits<16>>,
-    inside: Vec<DFF<Bit>>,
-    select: Vec<DFF<Bits<4>>>,
-    rows_in_use: Vec<DFF<Bits<7>>>,
     row_used: Vec<DFF<Bit>>,
-    residual: Vec<DFF<Bit>>,
+    // Inside, enable, both selections, both numbers in use and residual, from bit 0 on.
+    wanted: Signal<Local, Bits<25>>,
+    waiting: Vec<DFF<Bits<25>>>,
     inside_late: Signal<Local, Bit>,
     select_late: Signal<Local, Bits<4>>,
     rows_late: Signal<Local, Bits<7>>,
-    residual_at_words: Signal<Local, Bit>,
+    residual_before_words: Signal<Local, Bit>,
     residual_late: Signal<Local, Bit>,
     enable_late: Signal<Local, Bit>,
     tile_late: Signal<Local, Bits<4>>,
     columns_late: Signal<Local, Bits<7>>,
-    operand_buffer: Signal<Local, Bits<2>>,
-    enable: Vec<DFF<Bit>>,
-    tile: Vec<DFF<Bits<4>>>,
-    columns_in_use: Vec<DFF<Bits<7>>>,
+    operand_buffer: DFF<Bits<2>>,
     column_used: Vec<DFF<Bit>>,
     word: Vec<DFF<Bits<8>>>,
     source_word: Vec<DFF<Bits<8>>>,
@@ -163,23 +159,18 @@ impl<const AB: usize> ActivationBuffers<AB> {
             buffer: (0..BUFFERS).map(|_| Memory::new(depth, lanes)).collect(),
             read_address: many(BUFFERS),
             address: Default::default(),
-            inside: many(WAIT),
-            select: many(WAIT),
-            rows_in_use: many(WAIT - 1),
             row_used: many(rows),
-            residual: many(WAIT),
+            wanted: Default::default(),
+            waiting: many(WAIT),
             inside_late: Default::default(),
             select_late: Default::default(),
             rows_late: Default::default(),
-            residual_at_words: Default::default(),
+            residual_before_words: Default::default(),
             residual_late: Default::default(),
             enable_late: Default::default(),
             tile_late: Default::default(),
             columns_late: Default::default(),
             operand_buffer: Default::default(),
-            enable: many(WAIT),
-            tile: many(WAIT),
-            columns_in_use: many(WAIT - 1),
             column_used: many(columns),
             word: many(BUFFERS * lanes),
             source_word: many(lanes),
@@ -228,17 +219,9 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
         comment!("ports operand_address: operand port: one tile of columns");
         comment!("ports debug: debug window, while no pass runs: four lanes");
         comment!("ports write_buffer: write port, lane by lane");
-        dff_setup!(self, clock, debug_register);
+        dff_setup!(self, clock, operand_buffer, debug_register);
         for w in 0..WAIT {
-            self.inside[w].clock.next = self.clock.val();
-            self.select[w].clock.next = self.clock.val();
-            self.residual[w].clock.next = self.clock.val();
-            self.enable[w].clock.next = self.clock.val();
-            self.tile[w].clock.next = self.clock.val();
-        }
-        for w in 0..(WAIT - 1) {
-            self.rows_in_use[w].clock.next = self.clock.val();
-            self.columns_in_use[w].clock.next = self.clock.val();
+            self.waiting[w].clock.next = self.clock.val();
         }
         for i in 0..self._rows {
             self.row_used[i].clock.next = self.clock.val();
@@ -272,40 +255,53 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
         }
 
         comment!("what is to be done with the words waits for them");
-        self.inside[0].d.next = self.source_inside.val();
-        self.select[0].d.next = self.source_select.val();
-        self.residual[0].d.next = self.operand_residual.val();
-        self.enable[0].d.next = self.operand_enable.val();
-        self.tile[0].d.next = self.operand_select.val();
-        for w in 1..WAIT {
-            self.inside[w].d.next = self.inside[w - 1].q.val();
-            self.select[w].d.next = self.select[w - 1].q.val();
-            self.residual[w].d.next = self.residual[w - 1].q.val();
-            self.enable[w].d.next = self.enable[w - 1].q.val();
-            self.tile[w].d.next = self.tile[w - 1].q.val();
+        self.wanted.next = 0.into();
+        self.wanted.next = self.wanted.val().replace_bit(0, self.source_inside.val());
+        self.wanted.next = self.wanted.val().replace_bit(1, self.operand_enable.val());
+        for b in 0..4 {
+            self.wanted.next = self
+                .wanted
+                .val()
+                .replace_bit(b + 2, self.source_select.val().get_bit(b));
+            self.wanted.next = self
+                .wanted
+                .val()
+                .replace_bit(b + 6, self.operand_select.val().get_bit(b));
         }
-        self.rows_in_use[0].d.next = self.source_rows.val();
-        self.columns_in_use[0].d.next = self.operand_columns.val();
-        for w in 1..(WAIT - 1) {
-            self.rows_in_use[w].d.next = self.rows_in_use[w - 1].q.val();
-            self.columns_in_use[w].d.next = self.columns_in_use[w - 1].q.val();
+        for b in 0..7 {
+            self.wanted.next = self
+                .wanted
+                .val()
+                .replace_bit(b + 10, self.source_rows.val().get_bit(b));
+            self.wanted.next = self
+                .wanted
+                .val()
+                .replace_bit(b + 17, self.operand_columns.val().get_bit(b));
+        }
+        self.wanted.next = self
+            .wanted
+            .val()
+            .replace_bit(24, self.operand_residual.val());
+        self.waiting[0].d.next = self.wanted.val();
+        for w in 1..WAIT {
+            self.waiting[w].d.next = self.waiting[w - 1].q.val();
         }
         for last in (WAIT - 1)..WAIT {
-            self.inside_late.next = self.inside[last].q.val();
-            self.select_late.next = self.select[last].q.val();
-            self.residual_late.next = self.residual[last].q.val();
-            self.residual_at_words.next = self.residual[last - 1].q.val();
-            self.enable_late.next = self.enable[last].q.val();
-            self.tile_late.next = self.tile[last].q.val();
-            self.rows_late.next = self.rows_in_use[last - 1].q.val();
-            self.columns_late.next = self.columns_in_use[last - 1].q.val();
+            self.inside_late.next = self.waiting[last].q.val().get_bit(0);
+            self.enable_late.next = self.waiting[last].q.val().get_bit(1);
+            self.select_late.next = self.waiting[last].q.val().get_bits::<4>(2);
+            self.tile_late.next = self.waiting[last].q.val().get_bits::<4>(6);
+            self.rows_late.next = self.waiting[last - 1].q.val().get_bits::<7>(10);
+            self.columns_late.next = self.waiting[last - 1].q.val().get_bits::<7>(17);
+            self.residual_before_words.next = self.waiting[last - 2].q.val().get_bit(24);
+            self.residual_late.next = self.waiting[last].q.val().get_bit(24);
         }
-        self.operand_buffer.next = self.operand_source.val();
-        if self.pool.val() && !self.residual_at_words.val() {
-            self.operand_buffer.next = self.source.val();
+        self.operand_buffer.d.next = self.operand_source.val();
+        if self.pool.val() && !self.residual_before_words.val() {
+            self.operand_buffer.d.next = self.source.val();
         }
         if self.debug.val() {
-            self.operand_buffer.next = self.debug_buffer.val();
+            self.operand_buffer.d.next = self.debug_buffer.val();
         }
         if self.zero_points.val() {
             comment!("zero points are taken off what is read, of nine bits then");
@@ -347,7 +343,7 @@ impl<const AB: usize> Logic for ActivationBuffers<AB> {
                 }
             }
             for b in 0..BUFFERS {
-                if self.operand_buffer.val().index() == b {
+                if self.operand_buffer.q.val().index() == b {
                     for l in 0..self._lanes {
                         self.operand_word[l].d.next = self.word[b * n + l].q.val();
                     }

@@ -145,7 +145,7 @@ impl<const AB: usize> Column<AB> {
             activation: Default::default(),
             accumulator: Accumulator::new(depths.accumulators),
             parameters: Memory::new(depths.parameters, 2),
-            requantizer: Default::default(),
+            requantizer: Requantizer::new(),
             valid: Default::default(),
             first: Default::default(),
             last: Default::default(),

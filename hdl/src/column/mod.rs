@@ -98,14 +98,10 @@ pub struct Columns<const AB: usize> {
     column: Vec<Column<AB>>,
     operand_skew: Skew<AB>,
     deskew: Skew<8>,
-    pool_at: Vec<DFF<Bit>>,
-    residual_at: Vec<DFF<Bit>>,
-    maximum_at: Vec<DFF<Bit>>,
-    shift_at: Vec<DFF<Bits<5>>>,
-    residual_left: Vec<DFF<Bits<5>>>,
-    residual_factor: Vec<DFF<Bits<16>>>,
-    low_at: Vec<DFF<Bits<8>>>,
-    high_at: Vec<DFF<Bits<8>>>,
+    // Pool, residual, maximum, s, s - sr, limits and mr, from bit 0 on.
+    settings: Signal<Local, Bits<45>>,
+    setting: Vec<DFF<Bits<45>>>,
+    left: Signal<Local, Bits<5>>,
     operands_move: DFF<Bit>,
     limiting: DFF<Bit>,
     clamping: DFF<Bit>,
@@ -176,14 +172,9 @@ impl<const AB: usize> Columns<AB> {
             column: (0..columns).map(|_| Column::new(configuration)).collect(),
             operand_skew: Skew::new(columns),
             deskew: Skew::new(columns),
-            pool_at: many(columns),
-            residual_at: many(columns),
-            maximum_at: many(columns),
-            shift_at: many(columns),
-            residual_left: many(columns),
-            residual_factor: many(columns),
-            low_at: many(columns),
-            high_at: many(columns),
+            settings: Default::default(),
+            setting: many(columns),
+            left: Default::default(),
             operands_move: Default::default(),
             limiting: Default::default(),
             clamping: Default::default(),
@@ -261,33 +252,46 @@ impl<const AB: usize> Logic for Columns<AB> {
             "the layer's settings: each column has its own, close to where they are read; they \
              keep ahead of the control"
         );
-        self.pool_at[0].d.next = self.pool.val();
-        self.residual_at[0].d.next = self.residual.val();
-        self.maximum_at[0].d.next = self.pool.val() && !self.average.val();
-        self.shift_at[0].d.next = self.shift.val();
-        self.residual_left[0].d.next = self.shift.val() - self.residual_shift.val();
-        self.residual_factor[0].d.next = self.residual_multiplier.val();
-        self.low_at[0].d.next = self.low.val();
-        self.high_at[0].d.next = self.high.val();
+        self.left.next = self.shift.val() - self.residual_shift.val();
+        self.settings.next = 0.into();
+        self.settings.next = self.settings.val().replace_bit(0, self.pool.val());
+        self.settings.next = self.settings.val().replace_bit(1, self.residual.val());
+        self.settings.next = self
+            .settings
+            .val()
+            .replace_bit(2, self.pool.val() && !self.average.val());
+        for b in 0..5 {
+            self.settings.next = self
+                .settings
+                .val()
+                .replace_bit(b + 3, self.shift.val().get_bit(b));
+            self.settings.next = self
+                .settings
+                .val()
+                .replace_bit(b + 8, self.left.val().get_bit(b));
+        }
+        for b in 0..8 {
+            self.settings.next = self
+                .settings
+                .val()
+                .replace_bit(b + 13, self.low.val().get_bit(b));
+            self.settings.next = self
+                .settings
+                .val()
+                .replace_bit(b + 21, self.high.val().get_bit(b));
+        }
+        for b in 0..16 {
+            self.settings.next = self
+                .settings
+                .val()
+                .replace_bit(b + 29, self.residual_multiplier.val().get_bit(b));
+        }
+        self.setting[0].d.next = self.settings.val();
         for j in 1..self._columns {
-            self.pool_at[j].d.next = self.pool_at[j - 1].q.val();
-            self.residual_at[j].d.next = self.residual_at[j - 1].q.val();
-            self.maximum_at[j].d.next = self.maximum_at[j - 1].q.val();
-            self.shift_at[j].d.next = self.shift_at[j - 1].q.val();
-            self.residual_left[j].d.next = self.residual_left[j - 1].q.val();
-            self.residual_factor[j].d.next = self.residual_factor[j - 1].q.val();
-            self.low_at[j].d.next = self.low_at[j - 1].q.val();
-            self.high_at[j].d.next = self.high_at[j - 1].q.val();
+            self.setting[j].d.next = self.setting[j - 1].q.val();
         }
         for j in 0..self._columns {
-            self.pool_at[j].clock.next = self.clock.val();
-            self.residual_at[j].clock.next = self.clock.val();
-            self.maximum_at[j].clock.next = self.clock.val();
-            self.shift_at[j].clock.next = self.clock.val();
-            self.residual_left[j].clock.next = self.clock.val();
-            self.residual_factor[j].clock.next = self.clock.val();
-            self.low_at[j].clock.next = self.clock.val();
-            self.high_at[j].clock.next = self.clock.val();
+            self.setting[j].clock.next = self.clock.val();
         }
 
         comment!("control, from column to column");
@@ -311,14 +315,14 @@ impl<const AB: usize> Logic for Columns<AB> {
             self.column[j].reset.next = self.reset.val();
             self.column[j].partial_sum.next = self.partial_sum[j].val();
             self.column[j].operand.next = self.operand_skew.skewed[j].val();
-            self.column[j].pool.next = self.pool_at[j].q.val();
-            self.column[j].adds_residual.next = self.residual_at[j].q.val();
-            self.column[j].maximum.next = self.maximum_at[j].q.val();
-            self.column[j].shift.next = self.shift_at[j].q.val();
-            self.column[j].residual_shift.next = self.residual_left[j].q.val();
-            self.column[j].residual_multiplier.next = self.residual_factor[j].q.val();
-            self.column[j].low.next = self.low_at[j].q.val();
-            self.column[j].high.next = self.high_at[j].q.val();
+            self.column[j].pool.next = self.setting[j].q.val().get_bit(0);
+            self.column[j].adds_residual.next = self.setting[j].q.val().get_bit(1);
+            self.column[j].maximum.next = self.setting[j].q.val().get_bit(2);
+            self.column[j].shift.next = self.setting[j].q.val().get_bits::<5>(3);
+            self.column[j].residual_shift.next = self.setting[j].q.val().get_bits::<5>(8);
+            self.column[j].residual_multiplier.next = self.setting[j].q.val().get_bits::<16>(29);
+            self.column[j].low.next = self.setting[j].q.val().get_bits::<8>(13);
+            self.column[j].high.next = self.setting[j].q.val().get_bits::<8>(21);
             self.column[j].parameter_write.next = self.parameter_write[j].val();
             self.column[j].parameter_half.next = self.parameter_half.val();
             self.column[j].parameter_write_address.next = self.parameter_write_address.val();

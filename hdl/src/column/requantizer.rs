@@ -4,6 +4,9 @@ use super::multiplier::Multiplier;
 use crate::comment;
 use rust_hdl::prelude::*;
 
+/// Stages behind the first that have to know whether a value is in them.
+const STROBES: usize = 9;
+
 /// y = clamp((acc·m + b + ((r·mr) << (s − sr))) >> s, low, high), one value a cycle.
 ///
 /// r has `AB` bits: eight, or nine where its zero point is taken off. Its product has 24, also of
@@ -82,15 +85,8 @@ pub struct Requantizer<const AB: usize> {
     overflow: DFF<Bit>,
     negative: DFF<Bit>,
     clamped: DFF<Bits<8>>,
-    valid_2: DFF<Bit>,
-    valid_3: DFF<Bit>,
-    valid_4: DFF<Bit>,
-    valid_5: DFF<Bit>,
-    valid_6: DFF<Bit>,
-    valid_7: DFF<Bit>,
-    valid_8: DFF<Bit>,
-    valid_9: DFF<Bit>,
-    valid_10: DFF<Bit>,
+    // A value is in stage 2, 3 and so on.
+    valid_in: Vec<DFF<Bit>>,
     operand_signed: Signal<Local, Signed<AB>>,
     residual_signed: Signal<Local, Signed<16>>,
     residual_product: Signal<Local, Signed<32>>,
@@ -108,6 +104,16 @@ pub struct Requantizer<const AB: usize> {
     low_bits: Signal<Local, Signed<8>>,
     low_signed: Signal<Local, Signed<8>>,
     high_signed: Signal<Local, Signed<8>>,
+}
+
+impl<const AB: usize> Requantizer<AB> {
+    /// A requantizer.
+    pub fn new() -> Self {
+        Self {
+            valid_in: (0..STROBES).map(|_| Default::default()).collect(),
+            ..Self::default()
+        }
+    }
 }
 
 impl<const AB: usize> Logic for Requantizer<AB> {
@@ -148,17 +154,11 @@ impl<const AB: usize> Logic for Requantizer<AB> {
             below,
             overflow,
             negative,
-            clamped,
-            valid_2,
-            valid_3,
-            valid_4,
-            valid_5,
-            valid_6,
-            valid_7,
-            valid_8,
-            valid_9,
-            valid_10
+            clamped
         );
+        for stage in 0..STROBES {
+            self.valid_in[stage].clock.next = self.clock.val();
+        }
         comment!("cycle 1: parameters and residual product");
         self.bias_word.next = 0.into();
         for b in 0..32 {
@@ -188,7 +188,7 @@ impl<const AB: usize> Logic for Requantizer<AB> {
         self.residual_bits.next = unsigned_cast(self.residual_wide.val());
         self.residual_eights.next = self.residual_shift.val() & 0x18;
         self.residual_rest.next = self.residual_shift.val() & 0x07;
-        if self.valid_2.q.val() {
+        if self.valid_in[0].q.val() {
             self.factor.d.next = self.channel_multiplier.q.val();
             self.bias_late.d.next = self.bias.q.val();
             self.residual_coarse.d.next = self.residual_bits.val() << self.residual_eights.val();
@@ -197,21 +197,21 @@ impl<const AB: usize> Logic for Requantizer<AB> {
             }
         }
         self.multiplier.clock.next = self.clock.val();
-        self.multiplier.enable.next = self.valid_3.q.val();
-        self.multiplier.enable_sum.next = self.valid_4.q.val();
+        self.multiplier.enable.next = self.valid_in[1].q.val();
+        self.multiplier.enable_sum.next = self.valid_in[2].q.val();
         self.multiplier.multiplicand.next = self.value.val();
         self.multiplier.factor.next = self.factor.q.val();
-        if self.valid_3.q.val() {
+        if self.valid_in[1].q.val() {
             self.bias_last.d.next = self.bias_late.q.val();
             self.residual_shifted.d.next = self.residual_coarse.q.val() << self.residual_rest.val();
         }
-        if self.valid_4.q.val() {
+        if self.valid_in[2].q.val() {
             self.offset.d.next = self.bias_last.q.val() + self.residual_shifted.q.val();
         }
 
         comment!("cycle 5: sum");
         self.total.next = self.multiplier.product.val() + self.offset.q.val();
-        if self.valid_5.q.val() {
+        if self.valid_in[3].q.val() {
             self.sum.d.next = signed_cast(self.total.val());
         }
 
@@ -220,7 +220,7 @@ impl<const AB: usize> Logic for Requantizer<AB> {
         if self.shift.val().get_bit(4) {
             self.by_sixteen.next = signed_bit_cast::<48, 32>(self.sum.q.val().get_bits::<32>(16));
         }
-        if self.valid_6.q.val() {
+        if self.valid_in[4].q.val() {
             self.coarse.d.next = self.by_sixteen.val();
             if self.shift.val().get_bit(3) {
                 self.coarse.d.next =
@@ -229,7 +229,7 @@ impl<const AB: usize> Logic for Requantizer<AB> {
         }
         self.coarse_wide.next = signed_bit_cast::<64, 48>(self.coarse.q.val());
         self.fine.next = self.shift.val().get_bits::<3>(0);
-        if self.valid_7.q.val() {
+        if self.valid_in[5].q.val() {
             self.result.d.next = self
                 .coarse_wide
                 .val()
@@ -239,7 +239,7 @@ impl<const AB: usize> Logic for Requantizer<AB> {
         comment!("cycle 8: bits 47..7 are equal in values of eight bits");
         self.result_bits.next = unsigned_cast(self.result.q.val());
         self.tail.next = self.result_bits.val().get_bits::<41>(7);
-        if self.valid_8.q.val() {
+        if self.valid_in[6].q.val() {
             self.low_byte.d.next = self.result_bits.val().get_bits::<8>(0);
             self.wider.d.next = !self.tail.val().all() && self.tail.val().any();
             self.sign.d.next = self.result_bits.val().get_bit(47);
@@ -249,7 +249,7 @@ impl<const AB: usize> Logic for Requantizer<AB> {
         self.low_bits.next = signed_cast(self.low_byte.q.val());
         self.low_signed.next = signed_cast(self.low.val());
         self.high_signed.next = signed_cast(self.high.val());
-        if self.valid_9.q.val() {
+        if self.valid_in[7].q.val() {
             self.narrow.d.next = self.low_byte.q.val();
             self.above.d.next = self.low_bits.val() > self.high_signed.val();
             self.below.d.next = self.low_bits.val() < self.low_signed.val();
@@ -258,7 +258,7 @@ impl<const AB: usize> Logic for Requantizer<AB> {
         }
 
         comment!("cycle 10: clamp");
-        if self.valid_10.q.val() {
+        if self.valid_in[8].q.val() {
             self.clamped.d.next = self.narrow.q.val();
             if self.above.q.val() {
                 self.clamped.d.next = self.high.val();
@@ -274,28 +274,17 @@ impl<const AB: usize> Logic for Requantizer<AB> {
             }
         }
 
-        self.valid_2.d.next = self.valid.val();
-        self.valid_3.d.next = self.valid_2.q.val();
-        self.valid_4.d.next = self.valid_3.q.val();
-        self.valid_5.d.next = self.valid_4.q.val();
-        self.valid_6.d.next = self.valid_5.q.val();
-        self.valid_7.d.next = self.valid_6.q.val();
-        self.valid_8.d.next = self.valid_7.q.val();
-        self.valid_9.d.next = self.valid_8.q.val();
-        self.valid_10.d.next = self.valid_9.q.val();
+        self.valid_in[0].d.next = self.valid.val();
+        for stage in 1..STROBES {
+            self.valid_in[stage].d.next = self.valid_in[stage - 1].q.val();
+        }
         self.shifted.next = self.result_bits.val();
-        self.shifted_valid.next = self.valid_8.q.val();
+        self.shifted_valid.next = self.valid_in[6].q.val();
         self.activation.next = self.clamped.q.val();
         if self.reset.val() {
-            self.valid_2.d.next = false;
-            self.valid_3.d.next = false;
-            self.valid_4.d.next = false;
-            self.valid_5.d.next = false;
-            self.valid_6.d.next = false;
-            self.valid_7.d.next = false;
-            self.valid_8.d.next = false;
-            self.valid_9.d.next = false;
-            self.valid_10.d.next = false;
+            for stage in 0..STROBES {
+                self.valid_in[stage].d.next = false;
+            }
         }
     }
 }

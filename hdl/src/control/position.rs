@@ -27,7 +27,7 @@ pub struct TilePosition {
     pub stream: Signal<In, Bit>,
     /// A layer begins.
     pub layer_start: Signal<In, Bit>,
-    /// The next tile's weights will be in place, or it needs none.
+    /// The next tile's weights will be in place.
     pub weights_ready: Signal<In, Bit>,
     /// Descriptor field.
     pub wide: Signal<In, Bit>,
@@ -114,6 +114,10 @@ pub struct TilePosition {
     next_is_last_tap_row: DFF<Bit>,
     next_is_last_output_tile: DFF<Bit>,
     ending: DFF<Bit>,
+    waits_for_none: DFF<Bit>,
+    // The next one completes an output tile; so does the first one of a layer.
+    next_is_last: Signal<Local, Bit>,
+    only_tile: Signal<Local, Bit>,
     column_after: Signal<Local, Bit>,
     row_after: Signal<Local, Bit>,
     streaming_after: Signal<Local, Bit>,
@@ -193,7 +197,8 @@ impl Logic for TilePosition {
             next_is_last_tap,
             next_is_last_tap_row,
             next_is_last_output_tile,
-            ending
+            ending,
+            waits_for_none
         );
         comment!(
             "a tile ends when its pixels are issued, its period has passed and the next weights are in place, \
@@ -205,7 +210,7 @@ impl Logic for TilePosition {
         self.spaced.next = (self.wide.val() || self.split.val()) && self.last_tile_register.q.val();
         self.last_pixel.next = self.at_last_column.q.val() && self.at_last_row.q.val();
         self.tile_end.next =
-            self.ending.q.val() && (self.weights_ready.val() || self.layer_tile_register.q.val());
+            self.ending.q.val() && (self.weights_ready.val() || self.waits_for_none.q.val());
         self.minimum_age.next = self.convolution_age.val();
         if self.diagonal.val() {
             self.minimum_age.next = self.diagonal_age.val();
@@ -298,19 +303,23 @@ impl Logic for TilePosition {
                 }
             }
         }
+        self.next_is_last.next = self.next_is_last_input_tile.q.val()
+            && self.next_is_last_tap.q.val()
+            && self.next_is_last_tap_row.q.val();
+        self.only_tile.next = (self.input_tiles.val() == 0)
+            && (self.kernel_width.val() == 0)
+            && (self.kernel_height.val() == 0);
         if self.tile_end.val() {
             self.first_tile_register.d.next = false;
             self.at_last_input_tile.d.next = self.next_is_last_input_tile.q.val();
             self.last_tap.d.next = self.next_is_last_tap.q.val();
             self.last_tap_row.d.next = self.next_is_last_tap_row.q.val();
             self.last_output_tile.d.next = self.next_is_last_output_tile.q.val();
-            self.last_tile_register.d.next = self.next_is_last_input_tile.q.val()
-                && self.next_is_last_tap.q.val()
-                && self.next_is_last_tap_row.q.val();
-            self.layer_tile_register.d.next = self.next_is_last_input_tile.q.val()
-                && self.next_is_last_tap.q.val()
-                && self.next_is_last_tap_row.q.val()
-                && self.next_is_last_output_tile.q.val();
+            self.last_tile_register.d.next = self.next_is_last.val();
+            self.layer_tile_register.d.next =
+                self.next_is_last.val() && self.next_is_last_output_tile.q.val();
+            self.waits_for_none.d.next = self.pool.val()
+                || (self.next_is_last.val() && self.next_is_last_output_tile.q.val());
             self.input_tiles_left.d.next = self.input_tiles_left.q.val() - 1;
             if self.at_last_input_tile.q.val() {
                 self.input_tiles_left.d.next = self.input_tiles.val();
@@ -338,13 +347,11 @@ impl Logic for TilePosition {
             self.output_tiles_left.d.next = self.output_tiles.val();
             self.last_output_tile.d.next = self.output_tiles.val() == 0;
             self.output_tile_register.d.next = 0.into();
-            self.last_tile_register.d.next = (self.input_tiles.val() == 0)
-                && (self.kernel_width.val() == 0)
-                && (self.kernel_height.val() == 0);
-            self.layer_tile_register.d.next = (self.input_tiles.val() == 0)
-                && (self.kernel_width.val() == 0)
-                && (self.kernel_height.val() == 0)
-                && (self.output_tiles.val() == 0);
+            self.last_tile_register.d.next = self.only_tile.val();
+            self.layer_tile_register.d.next =
+                self.only_tile.val() && (self.output_tiles.val() == 0);
+            self.waits_for_none.d.next =
+                self.pool.val() || (self.only_tile.val() && (self.output_tiles.val() == 0));
         }
 
         self.advance.next = self.issue.val() && !self.last_pixel.val();

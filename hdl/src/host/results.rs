@@ -51,7 +51,7 @@ pub struct ResultFifo {
     keep: Signal<Local, Bit>,
     last_column: Fixed<Bits<7>>,
     pixel: DFF<Bits<10>>,
-    at_last_pixel: Signal<Local, Bit>,
+    at_last_pixel: DFF<Bit>,
     tile_begin: DFF<Bits<11>>,
     tile_after: Signal<Local, Bits<11>>,
     pixel_begin: DFF<Bits<11>>,
@@ -131,6 +131,7 @@ impl Logic for ResultFifo {
             last_used,
             empty_register,
             pixel,
+            at_last_pixel,
             tile_begin,
             pixel_begin,
             write_pointer,
@@ -139,7 +140,7 @@ impl Logic for ResultFifo {
             output_valid_register
         );
         comment!("columns beyond the layer's channels give no result; known before they come");
-        self.at_last_pixel.next = self.pixel.q.val() == self.last_pixel.val();
+        self.at_last_pixel.d.next = self.pixel.q.val() == self.last_pixel.val();
         self.last_used.d.next = self.last_columns.val() - 1;
         self.tile_number_after.next = self.tile.q.val() + 1;
         self.before_last_tile.d.next = self.tile_number_after.val() == self.output_tiles.val();
@@ -151,7 +152,7 @@ impl Logic for ResultFifo {
             if self.column.q.val() == self.last_column.val() {
                 self.column.d.next = 0.into();
                 self.surplus.d.next = false;
-                if self.at_last_pixel.val() {
+                if self.at_last_pixel.q.val() {
                     self.tile.d.next = self.tile_number_after.val();
                     self.in_last_tile.d.next = self.before_last_tile.q.val();
                 }
@@ -176,7 +177,7 @@ impl Logic for ResultFifo {
                 self.pixel.d.next = self.pixel.q.val() + 1;
                 self.pixel_begin.d.next = self.pixel_begin.q.val() + self.channels.val();
                 self.write_pointer.d.next = self.pixel_begin.q.val() + self.channels.val();
-                if self.at_last_pixel.val() {
+                if self.at_last_pixel.q.val() {
                     self.pixel.d.next = 0.into();
                     self.tile_begin.d.next = self.tile_after.val();
                     self.pixel_begin.d.next = self.tile_after.val();

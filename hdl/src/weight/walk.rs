@@ -44,13 +44,12 @@ pub struct BlockWalk {
     pub weight_to: Vec<Signal<Out, Bits<7>>>,
     opening: DFF<Bit>,
     reopening: DFF<Bit>,
-    opened: DFF<Bit>,
-    reopened: DFF<Bit>,
     diagonal: DFF<Bit>,
     group_inputs: DFF<Bits<14>>,
     // Columns of a group and of the first one, at most those of the array.
     group_columns: DFF<Bits<7>>,
-    first_columns: DFF<Bits<7>>,
+    first_columns: Signal<Local, Bits<7>>,
+    first_row_now: Signal<Local, Bits<6>>,
     first_row: DFF<Bits<6>>,
     row: DFF<Bits<6>>,
     column_group: DFF<Bits<4>>,
@@ -106,12 +105,11 @@ impl BlockWalk {
             weight_to: many(rows_per_word),
             opening: Default::default(),
             reopening: Default::default(),
-            opened: Default::default(),
-            reopened: Default::default(),
             diagonal: Default::default(),
             group_inputs: Default::default(),
             group_columns: Default::default(),
             first_columns: Default::default(),
+            first_row_now: Default::default(),
             first_row: Default::default(),
             row: Default::default(),
             column_group: Default::default(),
@@ -156,12 +154,9 @@ impl Logic for BlockWalk {
             clock,
             opening,
             reopening,
-            opened,
-            reopened,
             diagonal,
             group_inputs,
             group_columns,
-            first_columns,
             first_row,
             row,
             column_group,
@@ -173,8 +168,6 @@ impl Logic for BlockWalk {
         comment!("the tap's groups, one clock later; columns beyond the array's do not count");
         self.opening.d.next = self.opens.val();
         self.reopening.d.next = self.reopens.val();
-        self.opened.d.next = self.opening.q.val();
-        self.reopened.d.next = self.reopening.q.val();
         if self.reopening.q.val() {
             self.diagonal.d.next = self.load_diagonal.val();
             self.group_inputs.d.next = self.load_group_inputs.val();
@@ -182,39 +175,24 @@ impl Logic for BlockWalk {
             if self.load_group_outputs.val() < self.columns_wide.val() {
                 self.group_columns.d.next = self.load_group_outputs.val().get_bits::<7>(0) + 1;
             }
-            self.first_columns.d.next = self.columns.val();
-            if self.load_columns_left.val() < self.columns_wide.val() {
-                self.first_columns.d.next = self.load_columns_left.val().get_bits::<7>(0) + 1;
-            }
-            self.first_row.d.next = self.load_first_row.val();
         }
+        self.first_columns.next = self.columns.val();
+        if self.load_columns_left.val() < self.columns_wide.val() {
+            self.first_columns.next = self.load_columns_left.val().get_bits::<7>(0) + 1;
+        }
+        self.first_row_now.next = self.first_row.q.val();
+        if self.reopening.q.val() {
+            self.first_row_now.next = self.load_first_row.val();
+        }
+        self.first_row.d.next = self.first_row_now.val();
 
-        comment!("where the word is, which may be the first one of its tile or tap");
+        comment!("where the word is");
         self.row_now.next = self.row.q.val();
         self.column_group_now.next = self.column_group.q.val();
-        if self.opened.q.val() {
-            self.row_now.next = 0.into();
-            self.column_group_now.next = 0.into();
-            if self.diagonal.q.val() {
-                for bit in self._row_shift..(self._row_shift + 1) {
-                    self.row_now.next =
-                        bit_cast::<12, 6>(self.first_row.q.val()).get_bits::<6>(bit);
-                }
-            }
-        }
         self.skip_at[0].next = self.skip.q.val();
         self.from_at[0].next = self.from.q.val();
         self.to_at[0].next = self.to.q.val();
         self.left_at[0].next = self.left.q.val();
-        if self.reopened.q.val() {
-            self.skip_at[0].next = self.first_row.q.val();
-            if self.diagonal.q.val() {
-                self.skip_at[0].next = 0.into();
-            }
-            self.from_at[0].next = 0.into();
-            self.to_at[0].next = self.first_columns.q.val();
-            self.left_at[0].next = self.group_inputs.q.val();
-        }
         if self.diagonal.q.val() {
             for bit in self._group_shift..(self._group_shift + 1) {
                 self.column_group_now.next =
@@ -275,6 +253,26 @@ impl Logic for BlockWalk {
             } else {
                 self.column_group.d.next = self.column_group_now.val() + 1;
             }
+        }
+        comment!("or the first one of a tile, or of a tap");
+        if self.opening.q.val() {
+            self.row.d.next = 0.into();
+            self.column_group.d.next = 0.into();
+            if self.load_diagonal.val() {
+                for bit in self._row_shift..(self._row_shift + 1) {
+                    self.row.d.next =
+                        bit_cast::<12, 6>(self.first_row_now.val()).get_bits::<6>(bit);
+                }
+            }
+        }
+        if self.reopening.q.val() {
+            self.skip.d.next = self.load_first_row.val();
+            if self.load_diagonal.val() {
+                self.skip.d.next = 0.into();
+            }
+            self.from.d.next = 0.into();
+            self.to.d.next = self.first_columns.val();
+            self.left.d.next = self.load_group_inputs.val();
         }
         self.weight_row.next = self.row_now.val();
         self.weight_diagonal.next = self.diagonal.q.val();

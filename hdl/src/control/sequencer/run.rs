@@ -218,7 +218,7 @@ impl Logic for Sequencer {
 
         self.position.stream.next = self.streams.q.val();
         self.position.layer_start.next = self.layer_start.val();
-        self.position.weights_ready.next = self.weights_ready.val();
+        self.position.weights_ready.next = self.load_ready.val();
         self.position.wide.next = self.layer_wide.val();
         self.position.split.next = self.layer_split.val();
         self.position.pool.next = self.layer_pool.val();
