@@ -24,7 +24,7 @@ const PATTERNS: [fn(Register) -> u32; 4] = [
 const RUNNING_READS: usize = 8;
 
 /// Clocks in which a result that waits is offered.
-const RESULT_LATENCY: u64 = 8;
+const RESULT_LATENCY: u64 = 11;
 
 /// Clocks after a start in which words are read, wrong ones found, counted and corrected.
 const WORDS_FLOW: std::ops::Range<u64> = 24..64;

@@ -11,7 +11,7 @@ use rust_hdl::prelude::*;
 ///
 /// The sequencer strobes `advance` with every pixel before the last, and `tile_end`. Where
 /// the next tile starts is worked out while the current one streams: a tile lasts at least
-/// four clocks, and the start is in its register after two.
+/// five clocks, and the start is in its register after two.
 #[derive(LogicBlock, Default)]
 pub struct WindowAddress {
     /// Clock.

@@ -8,6 +8,7 @@ use super::netlist::Cut;
 use super::window::range;
 use super::yosys::{Theorem, View};
 use brownout_hdl::emit::{Direction, Emitted, Module};
+use brownout_spec::cycles::ISSUE_LATENCY;
 
 /// A module whose words or strobes are forgotten.
 struct Clearing {
@@ -51,21 +52,21 @@ const CLEARINGS: [Clearing; 6] = [
         by: &["reset"],
         source: "valid",
         silent: &["shifted_valid"],
-        clocks: 8,
+        clocks: 10,
     },
     Clearing {
         kind: "column",
         by: &["reset"],
         source: "valid_in",
         silent: &["valid_out", "shifted_valid"],
-        clocks: 12,
+        clocks: 15,
     },
     Clearing {
         kind: "columns",
         by: &["reset"],
         source: "valid",
         silent: &["activation_valid", "result_valid"],
-        clocks: 20,
+        clocks: 23,
     },
 ];
 
@@ -124,6 +125,9 @@ endmodule
     Some((with_output(cut, &signals), theorem))
 }
 
+/// Registers of a swap on its way to the array, which is longer than that of weights.
+const SWAP_STAGES: usize = ISSUE_LATENCY - 2;
+
 /// The accelerator itself with anything in the place of what it consists of, and the claim
 /// `forgotten`: after a clock of reset, no strobe reaches the array until one is given again.
 ///
@@ -138,10 +142,13 @@ pub fn strobes(top: &Cut, design: &Emitted) -> (Cut, Theorem) {
     let from = [
         "sequencer_swap",
         "weight_path_weight_valid",
-        "early_swap_q",
         "early_weight_valid_q",
+        "spread_weight_valid_q",
     ];
-    let to = ["swap_q", "weight_valid_q"].map(str::to_owned);
+    let to = [
+        format!("swap_q[{}]", SWAP_STAGES - 1),
+        "weight_valid_q".to_owned(),
+    ];
     for signal in from.iter().copied().chain(to.iter().map(String::as_str)) {
         assert!(cut.text().contains(signal), "{} has no {signal}", cut.name);
     }
@@ -159,14 +166,15 @@ endmodule
     );
     let mut given = vec![(1, "reset".to_owned(), 1)];
     for source in &from[..2] {
-        given.extend((2..=4).map(|clock| (clock, format!("accelerator.{source}"), 0)));
+        given
+            .extend((2..=SWAP_STAGES + 2).map(|clock| (clock, format!("accelerator.{source}"), 0)));
     }
     let theorem = Theorem {
         text,
         claims: vec!["forgotten"],
         view: View::Time {
             first: 2,
-            clocks: 4,
+            clocks: SWAP_STAGES + 2,
             given,
         },
     };
