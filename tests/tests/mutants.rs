@@ -134,8 +134,7 @@ fn one_bit_of_one_syndrome_mask_is_found() {
 #[test]
 fn a_swap_one_cycle_early_is_found() {
     // What the register would take is what it gives one clock later.
-    let early = "position_issue && position_fresh && !layer_pool";
-    let change = Change::wire("sequencer", "swap", early);
+    let change = Change::wire("sequencer", "swap", "loads_q || begins_q");
     find(&in_place(), &[change]);
 }
 
@@ -156,7 +155,7 @@ fn a_padding_lane_that_is_read_without_being_zeroed_is_found() {
     let wide_words = configuration(8, 4, WeightBits::Four, CodeName::None);
     let changes: Vec<_> = (4..8)
         .map(|row| {
-            let instead = "inside_q ? source_lane[8 * # +: 8] : 8'd0";
+            let instead = "inside_late ? source_lane[8 * # +: 8] : 8'd0";
             Change::lane("activation_buffers", ("row_q", 8), " <=", row, instead)
         })
         .collect();
@@ -238,9 +237,9 @@ fn what_reaches_beyond_a_tile_of_columns_and_is_not_written_is_found() {
 fn a_result_that_is_left_out_or_in_another_order_is_found() {
     let one_less = Change {
         module: "result_fifo",
-        before: "(next_column >= last_columns".into(),
-        after: ")",
-        instead: " - 7'd1".into(),
+        before: "last_used_q <= last_columns - ".into(),
+        after: ";",
+        instead: "7'd2".into(),
     };
     let mut emitted = generate(&in_place()).unwrap_or_else(|error| panic!("{error}"));
     one_less.apply(&mut emitted);
@@ -316,11 +315,12 @@ fn a_zero_point_that_is_not_taken_off_is_found() {
 
 #[test]
 fn a_zero_point_that_is_taken_off_padding_or_lanes_beyond_the_channels_is_found() {
-    let padding = "row_used_late_q[#] ? (inside_late_q ? source_value[9 * # +: 9] : -source_zero_wide) : 9'd0";
-    let beyond = "inside_late_q ? source_value[9 * # +: 9] : 9'd0";
+    let padding =
+        "row_used_q[#] ? (inside_late ? source_value[9 * # +: 9] : -source_zero_wide) : 9'd0";
+    let beyond = "inside_late ? source_value[9 * # +: 9] : 9'd0";
     let pooled = Change {
         module: "activation_buffers",
-        before: "if (column_used_late_q[i]) operand_q[9 * i +: 9] <= ".into(),
+        before: "if (column_used_q[i]) operand_q[9 * i +: 9] <= ".into(),
         after: ";",
         instead: "operand_value[9 * i +: 9]; else if (i == 2) operand_q[9 * i +: 9] <= -operand_zero_wide".into(),
     };

@@ -203,8 +203,8 @@ fn a_residual_that_is_not_masked_where_none_is_added_is_found() {
 #[test]
 fn a_sum_that_begins_with_a_word_that_nobody_wrote_is_found() {
     expect_unknown(
-        Change::register("accumulator", "base_q", "memory_read_data"),
-        "accumulator base_q",
+        Change::wire("accumulator", "base", "stored_q"),
+        "accumulator base",
     );
 }
 

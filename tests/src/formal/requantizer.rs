@@ -32,7 +32,9 @@ const LATENCY: (usize, usize) = (7, 10);
 ///
 /// The multiplier is replaced by one whose product is its 32 and 16 bits side
 /// by side. So the product is a free 48-bit value, and the formula has to hold
-/// for the true one too; which that is says the multiplier's own proof.
+/// for the true one too; which that is says the multiplier's own proof. Shifts are written in the
+/// steps that the module takes; that they are the formula's is claimed of any number: `left`, `right`;
+/// `fits`: the residual's product has 24 bits.
 pub fn function(cut: &Cut) -> Theorem {
     let text = format!(
         "
@@ -40,7 +42,8 @@ module theorem (
     input wire clock, input wire [31:0] acc, input wire [15:0] m, input wire signed [47:0] b,
     input wire signed {operand} r, input wire signed [15:0] mr, input wire pool,
     input wire [4:0] k, input wire [4:0] s, input wire signed [7:0] low, input wire signed [7:0] high,
-    output wire shifted, output wire activation
+    input wire signed [47:0] number,
+    output wire shifted, output wire activation, output wire fits, output wire left, output wire right
 );
     wire [47:0] wide;
     wire [7:0] y;
@@ -51,15 +54,32 @@ module theorem (
         .residual_multiplier(mr), .residual_shift(k), .shift(s), .low(low), .high(high),
         .shifted(wide), .shifted_valid(wide_valid), .activation(y)
     );
+    wire excepted = r == -256;
     wire signed [47:0] product = {{acc, m}};
     // A solver that finds the same product and shift in the module need not compare products.
-    wire signed [47:0] residual = (r * mr) <<< k;
-    wire signed [47:0] sum = product + (b + (pool ? 48'sd0 : residual));
-    wire signed [47:0] result = sum >>> s;
+    wire [4:0] eights = k & 5'd24;
+    wire [4:0] rest = k & 5'd7;
+    wire signed [47:0] exact = r * mr;
+    wire signed [23:0] whole = r * mr;
+    assign fits = excepted || exact == whole;
+    wire [47:0] coarse = {{{{24{{whole[23]}}}}, whole}} << eights;
+    wire [47:0] residual = (pool ? 48'd0 : coarse) << rest;
+    wire signed [47:0] sum = product + (b + residual);
+    wire signed [47:0] by_sixteen = s[4] ? sum >>> 16 : sum;
+    wire signed [47:0] by_eight = s[3] ? by_sixteen >>> 8 : by_sixteen;
+    wire signed [63:0] extended = by_eight;
+    wire signed [47:0] result = extended[{{3'd0, s[2:0]}} +: 48];
+    wire [47:0] left_coarse = {{number}} << eights;
+    wire [47:0] left_once = number <<< k;
+    assign left = left_once == left_coarse << rest;
+    wire signed [47:0] right_sixteen = s[4] ? number >>> 16 : number;
+    wire signed [47:0] right_eight = s[3] ? right_sixteen >>> 8 : right_sixteen;
+    wire signed [63:0] right_extended = right_eight;
+    wire signed [47:0] right_once = number >>> s;
+    assign right = right_once == right_extended[{{3'd0, s[2:0]}} +: 48];
     wire signed [47:0] lowest = low;
     wire signed [47:0] highest = high;
     wire signed [47:0] clamped = result < lowest ? lowest : result > highest ? highest : result;
-    wire excepted = r == -256;
     assign shifted = excepted || wide_valid && wide == result;
     assign activation = excepted || highest < lowest || y == clamped[7:0];
 endmodule
@@ -69,7 +89,7 @@ endmodule
     );
     Theorem {
         text,
-        claims: vec!["shifted", "activation"],
+        claims: vec!["shifted", "activation", "fits", "left", "right"],
         view: View::Arithmetic,
     }
 }

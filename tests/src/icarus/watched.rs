@@ -76,11 +76,7 @@ const COUNTS: &[Counts] = &[
     counts("", "sequencer.position_stream", &["buffers_operand"]),
     counts("accumulator", "valid && !pool", &["partial_sum"]),
     counts("accumulator", "valid && pool", &["operand"]),
-    counts(
-        "accumulator",
-        "added_q",
-        &["base_q", "term_q", "compared_q"],
-    ),
+    counts("accumulator", "added_q", &["base", "term_q", "compared_q"]),
     counts("accumulator", "added_q && compared_q", &["stored_q"]),
     counts(
         "requantizer",
@@ -89,7 +85,7 @@ const COUNTS: &[Counts] = &[
     ),
     counts(
         "requantizer",
-        "valid_2_q",
+        "valid_in_q[0]",
         &["value", "channel_multiplier_q", "residual_q"],
     ),
     counts("requantizer", "shifted_valid", &["shifted"]),
