@@ -237,9 +237,9 @@ fn a_word_behind_the_last_weights_is_found() {
 fn control_that_no_reset_clears_is_found_although_an_if_makes_it_known() {
     let never = || Change {
         module: "sequencer",
-        before: "            state_q <= ".into(),
+        before: "if (reset) begin\n            state_q <= ".into(),
         after: ";",
-        instead: "state_d".into(),
+        instead: "state_q".into(),
     };
     expect_unknown(never(), "sequencer");
     // An unknown state is none of those in its `case`, so that it becomes the first one.

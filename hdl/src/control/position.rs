@@ -268,12 +268,12 @@ impl Logic for TilePosition {
         }
         self.old_enough.d.next = self.old_after.val();
         self.ending.d.next = self.stream.val()
+            && !self.tile_end.val()
             && self.old_after.val()
             && ((self.column_after.val() && self.row_after.val() && !self.spaced.val())
                 || (!self.streaming_after.val()
                     && (!self.waiting_after.val() || self.waited_after.val())));
         if self.tile_end.val() || self.layer_start.val() {
-            self.ending.d.next = false;
             self.streaming.d.next = true;
             self.clocks_left.d.next = self.minimum_age.val();
             self.old_enough.d.next = false;

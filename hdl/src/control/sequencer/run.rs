@@ -75,9 +75,7 @@ impl Logic for Sequencer {
         self.group_walk.clock.next = self.clock.val();
         self.weights_ready.next = self.layer_pool.val() || self.load_ready.val();
         self.layer_start.next = self.layer_begins.q.val();
-        self.starts.next = (self.state.q.val() == SequencerState::Idle)
-            && self.start.val()
-            && !self.begins.q.val();
+        self.starts.next = self.start.val() && !self.runs.q.val();
 
         comment!("what happens in the next clock is decided in this one");
         self.begins.d.next = self.starts.val();
