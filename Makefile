@@ -69,9 +69,14 @@ bench: simulator ## measure simulation, generator, software, training, inference
 	@$(CARGO) build --release --quiet --package brownout
 	BROWNOUT_BENCH_COMMAND='make bench$(if $(filter-out target/bench,$(BENCH_OUT)), BENCH_OUT=$(BENCH_OUT))$(if $(TOPIC), TOPIC=$(TOPIC))' $(CARGO) run --release --quiet --package brownout-tests --bin bench -- --out "$(BENCH_OUT)" $(if $(TOPIC),--topic "$(TOPIC)")
 
-synth: synthesizer ## place and route the datasheet's accelerators on an ECP5 (resumes; SEEDS=0..5 placements each, 1; ACCELERATOR=one of them)
+synth: synthesizer ## place and route the datasheet's accelerators on an ECP5 (resumes; SEEDS=0..5 placements each, 1; ACCELERATOR=one of them); with FAMILY=NAME or all: what Yosys makes of it for other families
+ifeq ($(FAMILY),)
 	@echo "Synthesizing into target/synth/ (Yosys, nextpnr-ecp5; up to an hour) ..."
 	@$(CARGO) run --release --quiet --package brownout-tests --bin synth -- target/synth $(or $(SEEDS),1) $(if $(ACCELERATOR),"$(ACCELERATOR)")
+else
+	@echo "Synthesizing into target/synth/ (Yosys; minutes a family) ..."
+	@$(CARGO) run --release --quiet --package brownout-tests --bin families -- target/synth/families "$(FAMILY)"
+endif
 
 mutants: synthesizer ## how many of 1200 mistakes in the Verilog the tests find (resumes)
 	@echo "Running mutants; results go to target/mutants/ (half an hour on two cores) ..."

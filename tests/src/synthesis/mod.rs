@@ -6,20 +6,24 @@
 
 mod blocks;
 mod datasheet;
+mod families;
 mod floorplan;
 mod hsiao;
 mod paths;
+mod portability;
 mod sdf;
 mod tools;
 
 pub use blocks::{BlockRegisters, Mapped};
 pub use datasheet::{Figures, SEEDS, datasheet};
+pub use families::{FAMILIES, Family, Kind};
 pub use hsiao::plain_decoder;
 pub use paths::{PathGroup, slow_groups};
+pub use portability::{FamilyFigures, family_table, measure_family};
 pub use sdf::{Delays, SdfError};
 pub use tools::{
     ACCELERATOR_SCRIPT, CONSTRAINTS, NEXTPNR_OPTIONS, Netlist, SynthesisError, Timing, WANTED_MHZ,
-    YOSYS_SCRIPT, pin_blocks, place_and_route, synthesize, version,
+    YOSYS_SCRIPT, count_cells, pin_blocks, place_and_route, synthesize, version,
 };
 
 use brownout_spec::code::{CodeName, Storage};

@@ -77,6 +77,22 @@ pub enum SynthesisError {
         /// What the report says.
         reported_ps: f64,
     },
+    /// No such family.
+    #[error("FAMILY is {found:?}; allowed are {allowed}")]
+    Family {
+        /// The name given.
+        found: String,
+        /// All names.
+        allowed: String,
+    },
+    /// A family does not make of the accelerator what is expected of it.
+    #[error("{family}: {what}")]
+    Missed {
+        /// Which.
+        family: &'static str,
+        /// What is missing.
+        what: String,
+    },
     /// A report is not what the pinned version writes.
     #[error("{path}: the report has no {missing}")]
     Report {
@@ -215,6 +231,47 @@ pub fn synthesize(
     fs::write(&path, text).map_err(|e| file(e, &path))?;
     Ok(Netlist {
         cells: mapped.cells(top),
+    })
+}
+
+/// Cells of module `top` of `verilog` after `script`, of any family; logs go into `folder`.
+///
+/// # Errors
+/// If Yosys is missing or refuses the text.
+pub fn count_cells(
+    verilog: &str,
+    top: &str,
+    script: &str,
+    folder: &Path,
+) -> Result<Netlist, SynthesisError> {
+    let file = |source, path: &Path| SynthesisError::File {
+        path: path.to_owned(),
+        source,
+    };
+    fs::create_dir_all(folder).map_err(|e| file(e, folder))?;
+    let design = folder.join("design.v");
+    fs::write(&design, verilog).map_err(|e| file(e, &design))?;
+    let commands =
+        format!("read_verilog design.v; {script} -top {top}; tee -q -o cells.json stat -json");
+    let arguments = ["-q", "-l", "yosys.log", "-p", &commands];
+    run("yosys", folder, &arguments, "yosys.log")?;
+    let path = folder.join("cells.json");
+    let text = fs::read_to_string(&path).map_err(|e| file(e, &path))?;
+    let report: serde_json::Value =
+        serde_json::from_str(&text).map_err(|source| SynthesisError::Json {
+            path: path.clone(),
+            source,
+        })?;
+    let types = report["design"]["num_cells_by_type"].as_object();
+    let types = types.ok_or(SynthesisError::Report {
+        path,
+        missing: "cells by type",
+    })?;
+    let count = |(cell, count): (&String, &serde_json::Value)| {
+        Some((cell.trim_start_matches('\\').to_owned(), count.as_u64()?))
+    };
+    Ok(Netlist {
+        cells: types.iter().filter_map(count).collect(),
     })
 }
 
