@@ -19,7 +19,7 @@ pub use datasheet::{Figures, SEEDS, datasheet};
 pub use families::{FAMILIES, Family, Kind};
 pub use hsiao::plain_decoder;
 pub use paths::{PathGroup, slow_groups};
-pub use portability::{FamilyFigures, family_table, measure_family};
+pub use portability::{FamilyFigures, Module, family_table, measure_family, measure_module};
 pub use sdf::{Delays, SdfError};
 pub use tools::{
     ACCELERATOR_SCRIPT, CONSTRAINTS, NEXTPNR_OPTIONS, Netlist, SynthesisError, Timing, WANTED_MHZ,

@@ -3,7 +3,7 @@
 
 use super::families::{Family, Kind};
 use super::{SynthesisError, count_cells, datasheet_configuration, version};
-use brownout_hdl::emit::{Emitted, Module};
+use brownout_hdl::emit::{Emitted, Module as EmittedModule};
 use brownout_hdl::generate::generate;
 use brownout_spec::code::CodeName;
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,8 @@ impl FamilyFigures {
         self.modules.iter().filter_map(warn).collect()
     }
 
-    /// Whether each product of the array is one multiplier, and the weights lie in blocks alone.
+    /// Whether each product of the array is one multiplier, the weights lie in blocks alone, and
+    /// the whole accelerator has the multipliers and blocks that it was measured with.
     ///
     /// # Errors
     /// With what is missing and is not known to be.
@@ -64,7 +65,15 @@ impl FamilyFigures {
                 }
             }
         }
-        Ok(())
+        let found = [Kind::Multiplier, Kind::Block].map(|kind| self.count(kind));
+        match family.measured {
+            Some(measured) if measured != found => Err(missed(format!(
+                "the accelerator has {} multipliers and {} blocks of RAM, not the {} and {} that it \
+                 was measured with",
+                found[0], found[1], measured[0], measured[1]
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -141,8 +150,8 @@ pub fn measure_family(
         let name = &module.name;
         say(&format!("{}: {name} ...", family.title));
         let own = with_children(&emitted, module);
-        let netlist = count_cells(&own, name, family.script, &folder.join(name))?;
-        modules.insert(name.clone(), counts(family, &netlist.cells));
+        let made = measure_module(&folder.join(name), family, name, &own)?;
+        modules.insert(name.clone(), made.counts);
     }
     say(&format!(
         "{}: the whole accelerator (minutes) ...",
@@ -161,13 +170,50 @@ pub fn measure_family(
     Ok(figures)
 }
 
+/// What a family made of one module.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// Its name.
+    name: String,
+    counts: Counts,
+}
+
+impl Module {
+    /// Cells of a kind.
+    pub fn count(&self, kind: Kind) -> u64 {
+        count(&self.counts, kind)
+    }
+
+    /// A sentence, if it is a memory without a block or a product without a multiplier.
+    pub fn warning(&self) -> Option<String> {
+        warning(&self.name, &self.counts)
+    }
+}
+
+/// Synthesizes module `name` of `text` for a family; logs go into `folder`.
+///
+/// # Errors
+/// If Yosys is missing or refuses the text.
+pub fn measure_module(
+    folder: &Path,
+    family: &Family,
+    name: &str,
+    text: &str,
+) -> Result<Module, SynthesisError> {
+    let netlist = count_cells(text, name, family.script, folder)?;
+    Ok(Module {
+        name: name.to_owned(),
+        counts: counts(family, &netlist.cells),
+    })
+}
+
 /// Memories, and modules whose product is to be a multiplier.
-fn is_asked(module: &Module) -> bool {
+fn is_asked(module: &EmittedModule) -> bool {
     let name = &module.name;
     size_of(name).is_some() || name.ends_with("_pe") || name.ends_with("_multiplier")
 }
 
-fn with_children(emitted: &Emitted, module: &Module) -> String {
+fn with_children(emitted: &Emitted, module: &EmittedModule) -> String {
     let mut text = emitted.module_file(module);
     for (_, kind) in &module.children {
         if let Some(child) = emitted.modules.iter().find(|m| m.name == *kind) {
@@ -210,10 +256,9 @@ pub fn family_table(measured: &[(&Family, FamilyFigures)]) -> String {
         for warning in figures.warnings() {
             text.push_str(&format!("\nwarning: {}: {warning}", family.title));
         }
-        for reason in [family.without_multipliers, family.without_blocks] {
-            if let Some(reason) = reason {
-                text.push_str(&format!("\n{}: {reason}", family.title));
-            }
+        let reasons = [family.without_multipliers, family.without_blocks];
+        for reason in reasons.into_iter().flatten() {
+            text.push_str(&format!("\n{}: {reason}", family.title));
         }
     }
     let tools: Vec<&str> = measured.iter().map(|(_, f)| f.tool.as_str()).collect();
@@ -227,12 +272,17 @@ pub fn family_table(measured: &[(&Family, FamilyFigures)]) -> String {
 mod tests {
     use super::*;
 
+    fn whole(multipliers: u64, blocks: u64) -> Counts {
+        let counts = [(Kind::Multiplier, multipliers), (Kind::Block, blocks)];
+        counts.map(|(kind, n)| (format!("{kind:?}"), n)).into()
+    }
+
     fn figures(module: &str, counts: &[(Kind, u64)]) -> FamilyFigures {
         let counts = counts.iter().map(|(kind, n)| (format!("{kind:?}"), *n));
         FamilyFigures {
             key: String::new(),
             tool: String::new(),
-            whole: Counts::new(),
+            whole: whole(88, 110),
             modules: BTreeMap::from([(module.to_owned(), counts.collect())]),
         }
     }
@@ -262,7 +312,10 @@ mod tests {
             error.to_string().contains("brownout_pe has 0 multipliers"),
             "{error}"
         );
-        without.check(efinix).expect("known");
+        let mut known = without.clone();
+        let [multipliers, blocks] = efinix.measured.unwrap_or_default();
+        known.whole = whole(multipliers, blocks);
+        known.check(efinix).expect("known");
         let two = figures("brownout_pe", &[(Kind::Multiplier, 2)]);
         two.check(ecp5).expect_err("two multipliers");
         let weights = "brownout_memory_16384x1x64";
@@ -271,5 +324,18 @@ mod tests {
         figures(weights, &[(Kind::Block, 64)])
             .check(ecp5)
             .expect("blocks alone");
+    }
+
+    #[test]
+    fn one_block_more_than_was_measured_ends_the_command() {
+        let ecp5 = Family::named("ecp5").expect("a family");
+        let mut changed = figures("brownout_pe", &[(Kind::Multiplier, 1)]);
+        changed.check(ecp5).expect("as measured");
+        changed.whole = whole(88, 111);
+        let message = changed.check(ecp5).expect_err("one more").to_string();
+        assert!(
+            message.contains("88 multipliers and 111 blocks of RAM, not the 88 and 110"),
+            "{message}"
+        );
     }
 }
