@@ -91,7 +91,7 @@ pub const FAMILIES: [Family; 8] = [
             (Lut, "LUT"),
             (Lut, "INV"),
         ],
-        measured: None,
+        measured: Some([88, 48]),
         without_multipliers: None,
         without_blocks: None,
     },
