@@ -140,7 +140,7 @@ pub const FAMILIES: [Family; 8] = [
             (FlipFlop, "SLE"),
             (Lut, "CFG"),
         ],
-        measured: None,
+        measured: Some([88, 82]),
         without_multipliers: None,
         without_blocks: None,
     },
