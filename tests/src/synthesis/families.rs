@@ -160,7 +160,7 @@ pub const FAMILIES: [Family; 8] = [
             (Lut, "WIDEFN9"),
             (Lut, "INV"),
         ],
-        measured: None,
+        measured: Some([88, 110]),
         without_multipliers: None,
         without_blocks: None,
     },
