@@ -13,6 +13,7 @@ use brownout_spec::quantity::{BitErrorRate, ChipSeed, Pass};
 use brownout_tests::configurations::benches;
 use brownout_tests::graph::{self, Focus};
 use brownout_tests::icarus::{Icarus, Recorder, Recording};
+use brownout_tests::macros::{list, simulated, wrapped};
 use brownout_tests::mutant::Change;
 use brownout_tests::session::{Conditions, compare_images, simulator};
 use brownout_tests::tensors::draw_image;
@@ -67,5 +68,39 @@ fn icarus_gives_every_register_and_result_that_verilator_gives() {
         Change::wire("decoder", name, "1'b0").apply(&mut emitted);
     }
     let played = recording.play(&icarus, &top, &emitted.text());
+    assert_ne!(played, format!("{:08x}", recording.checksum()));
+}
+
+/// Every memory of a tile's width is made of them, several in depth and side by side.
+const MACROS: &str = "
+    [[macro]]
+    name = \"sram_64x32\"
+    words = 64
+    width = 32
+    mask = 8
+    ports = \"1r1w\"";
+
+#[test]
+fn icarus_gives_the_same_where_memories_are_made_of_macros() {
+    let Some(icarus) = Icarus::find() else {
+        let _ = writeln!(std::io::stderr(), "skipped: BROWNOUT_SKIP_ICARUS is set");
+        return;
+    };
+    let configuration = &benches()[1].configuration;
+    let recording = record(configuration);
+    let emitted = generate(configuration).unwrap_or_else(|error| panic!("{error}"));
+    let with = wrapped(&emitted, &list(MACROS));
+    let mut hardware = simulated(&with);
+    let top = hardware.top().name.clone();
+    let played = recording.play(&icarus, &top, &hardware.text());
+    assert_eq!(played, format!("{:08x}", recording.checksum()));
+
+    // The same session on a macro that is written a word too high.
+    let model = hardware.modules.iter_mut().find(|m| m.name == "sram_64x32");
+    let model = model.expect("the list's macro is used");
+    let written = "[write_address]";
+    assert!(model.text.contains(written), "{}", model.text);
+    model.text = model.text.replace(written, "[write_address ^ 6'd1]");
+    let played = recording.play(&icarus, &top, &hardware.text());
     assert_ne!(played, format!("{:08x}", recording.checksum()));
 }

@@ -118,26 +118,32 @@ fn difference(configuration: &Configuration, hardware: &Emitted, graphs: u64) ->
 /// Graphs that an accelerator of macros is compared on.
 const GRAPHS: u64 = 20;
 
-fn is_equal(configuration: &Configuration, macros: &str) {
+fn is_equal(configuration: &Configuration, macros: &str, graphs: u64) {
     let with = wrapped(&emitted(configuration), &list(macros));
-    if let Some(mismatch) = difference(configuration, &simulated(&with), GRAPHS) {
+    if let Some(mismatch) = difference(configuration, &simulated(&with), graphs) {
         panic!("with macros {macros}: {mismatch}");
     }
 }
 
 #[test]
 fn macros_with_masks_of_a_lane_give_what_memories_give() {
-    is_equal(&configurations()[1], PLAIN);
+    is_equal(&configurations()[1], PLAIN, GRAPHS);
 }
 
 #[test]
 fn macros_whose_output_lasts_one_clock_give_what_memories_give() {
-    is_equal(&configurations()[0], OPENRAM);
+    is_equal(&configurations()[0], OPENRAM, GRAPHS);
 }
 
 #[test]
 fn macros_with_a_mask_for_each_bit_and_with_none_give_what_memories_give() {
-    is_equal(&configurations()[1], EXTREMES);
+    is_equal(&configurations()[1], EXTREMES, GRAPHS);
+}
+
+#[test]
+fn sixteen_rows_and_columns_of_macros_give_what_memories_give() {
+    let sixteen = configuration(16, 16, WeightBits::Eight, CodeName::Inplace64_57);
+    is_equal(&sixteen, PLAIN, GRAPHS / 2);
 }
 
 /// The accelerator with the text of one memory changed.
