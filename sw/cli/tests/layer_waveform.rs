@@ -105,7 +105,7 @@ fn a_difference_leaves_a_waveform_of_its_layer_alone_and_lists_of_signals_that_i
     // `info` says 1803 clocks of conv1, 235 of the pool, 1803 of conv2; conv1 waits for 16 more.
     for part in [
         "first difference in layer 2 (conv2)",
-        "clocks 2054 to 3856 of the pass, all of layer 2 (conv2), are in mismatch.vcd",
+        "clocks 2066 to 3874 of the pass, all of layer 2 (conv2), are in mismatch.vcd",
         "gtkwave mismatch.vcd mismatch.gtkw",
         "surfer mismatch.vcd --command-file mismatch.sucl",
         "built a simulation that writes waveforms",
