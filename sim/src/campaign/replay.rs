@@ -7,7 +7,7 @@ use crate::driver::DriverError;
 use crate::link::Link;
 use crate::model::ModelError;
 use crate::waveform::{Contents, Group, MissingPart, groups};
-use brownout_spec::cycles::{clocks_after_write, step_clocks};
+use brownout_spec::cycles::{START_LATENCY, clocks_after_write, step_clocks};
 use brownout_spec::program::Step;
 use std::fmt;
 use std::ops::Range;
@@ -161,8 +161,8 @@ impl Work<'_> {
         let mut driver = self.driver(self.traceable()?, 0)?;
         self.begin_image(index, &mut driver)?;
         let link = driver.link_mut();
-        waveform.begin = link.clocks();
-        link.wait(from).map_err(DriverError::from)?;
+        waveform.begin = link.clocks() + START_LATENCY;
+        link.wait(START_LATENCY + from).map_err(DriverError::from)?;
         link.trace_clocks(path, waveform.clocks.end - from, waveform.most)?;
         let read = Contents::read(path).map_err(|source| ModelError::Trace {
             path: path.to_path_buf(),

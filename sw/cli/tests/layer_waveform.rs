@@ -102,7 +102,7 @@ fn a_difference_leaves_a_waveform_of_its_layer_alone_and_lists_of_signals_that_i
     let sandbox = sandbox_with_broken_reads();
     let answer = simulate(&sandbox, &[]);
     assert_eq!(answer.status, Some(1), "{}", answer.err);
-    // `info` says 1803 clocks of conv1, 235 of the pool, 1803 of conv2; conv1 waits for 16 more.
+    // `info` says 1809 clocks of conv1, 241 of the pool, 1809 of conv2; conv1 waits for 16 more.
     for part in [
         "first difference in layer 2 (conv2)",
         "clocks 2066 to 3874 of the pass, all of layer 2 (conv2), are in mismatch.vcd",
@@ -120,9 +120,9 @@ fn a_difference_leaves_a_waveform_of_its_layer_alone_and_lists_of_signals_that_i
         .lines()
         .filter_map(|line| line.strip_prefix('#')?.parse().ok())
         .collect();
-    assert_eq!(times.len(), 2 * 1803, "two points in time a clock");
+    assert_eq!(times.len(), 2 * 1809, "two points in time a clock");
     let (first, last) = (times[0] / 10, times[times.len() - 1] / 10);
-    assert_eq!(last - first + 1, 1803);
+    assert_eq!(last - first + 1, 1809);
     // The accelerator's own count of layers is that of conv2 but where the neighbours begin and end.
     for (clock, layer) in values(&waveform, "layer_number_q") {
         let inside = first + 2 < clock && clock + 2 < last;

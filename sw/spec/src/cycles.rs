@@ -18,7 +18,7 @@
 //! rows; A = 5 the accumulator's read-modify-write latency, `pools` the time of the steps in front
 //! that have no weights, `prime` the depth of the weight path; outputs = ceil(output channels / C),
 //! tiles = outputs · taps, times the tiles of rows that an output tile reads in a convolution; an addition has two taps,
-//! one of each tensor. `cycles` counts from the clock after the start command to the one in which
+//! one of each tensor. `cycles` counts from the second clock after the start command to the one in which
 //! the last result is in the result FIFO, so stalls of either stream cannot change it.
 
 use crate::code::CodeName;
@@ -29,6 +29,9 @@ use std::ops::Range;
 
 /// A: clocks between a read of an accumulator and the next read of the same one.
 pub const ACCUMULATOR_LATENCY: usize = 5;
+/// From the clock after the start command to the first one that counts: a flip-flop says that a pass
+/// begins.
+pub const START_LATENCY: u64 = 1;
 /// Descriptor words, of which the first is taken before: one clock for each other one, none for the
 /// program memory's latency, and one between the decision that a layer begins and its beginning.
 pub const FETCH: usize = descriptor::WORDS;
@@ -116,7 +119,8 @@ pub fn program_cycles(configuration: &Configuration, program: &Program) -> u64 {
 }
 
 /// In which clocks of a pass each step runs, from the end of the one before it, and so with the
-/// wait for its first weights, to its own. Clock 0 is the one after the start command.
+/// wait for its first weights, to its own. Clock 0 is [`START_LATENCY`] clocks behind the one after the
+/// start command.
 pub fn step_clocks(configuration: &Configuration, program: &Program) -> Vec<Range<u64>> {
     let mut total = 0;
     // When the load of the next convolution's first tile may begin.
