@@ -125,7 +125,7 @@ pub const FAMILIES: [Family; 8] = [
             (Lut, "MISTRAL_ALUT"),
             (Lut, "MISTRAL_NOT"),
         ],
-        measured: Some([88, 258]),
+        measured: Some([88, 260]),
         without_multipliers: None,
         without_blocks: None,
     },
