@@ -200,13 +200,7 @@ pub fn synthesize(
     script: &str,
     folder: &Path,
 ) -> Result<Netlist, SynthesisError> {
-    let file = |source, path: &Path| SynthesisError::File {
-        path: path.to_owned(),
-        source,
-    };
-    fs::create_dir_all(folder).map_err(|e| file(e, folder))?;
-    let design = folder.join("design.v");
-    fs::write(&design, verilog).map_err(|e| file(e, &design))?;
+    write_design(verilog, folder)?;
     run(
         "yosys",
         folder,
@@ -220,7 +214,7 @@ pub fn synthesize(
         "yosys.log",
     )?;
     let path = folder.join("netlist.json");
-    let text = fs::read_to_string(&path).map_err(|e| file(e, &path))?;
+    let text = fs::read_to_string(&path).map_err(file_error(&path))?;
     let mut mapped: Mapped =
         serde_json::from_str(&text).map_err(|source| SynthesisError::Json {
             path: path.clone(),
@@ -228,10 +222,25 @@ pub fn synthesize(
         })?;
     mapped.use_block_registers(top);
     let text = serde_json::to_string(&mapped).expect("it was read from JSON");
-    fs::write(&path, text).map_err(|e| file(e, &path))?;
+    fs::write(&path, text).map_err(file_error(&path))?;
     Ok(Netlist {
         cells: mapped.cells(top),
     })
+}
+
+/// Writes `verilog` where Yosys reads it.
+fn write_design(verilog: &str, folder: &Path) -> Result<(), SynthesisError> {
+    let design = folder.join("design.v");
+    fs::create_dir_all(folder).map_err(file_error(folder))?;
+    fs::write(&design, verilog).map_err(file_error(&design))
+}
+
+/// Names the file that cannot be read or written.
+fn file_error(path: &Path) -> impl Fn(std::io::Error) -> SynthesisError {
+    move |source| SynthesisError::File {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 /// Cells of module `top` of `verilog` after `script`, of any family; logs go into `folder`.
@@ -244,19 +253,13 @@ pub fn count_cells(
     script: &str,
     folder: &Path,
 ) -> Result<Netlist, SynthesisError> {
-    let file = |source, path: &Path| SynthesisError::File {
-        path: path.to_owned(),
-        source,
-    };
-    fs::create_dir_all(folder).map_err(|e| file(e, folder))?;
-    let design = folder.join("design.v");
-    fs::write(&design, verilog).map_err(|e| file(e, &design))?;
+    write_design(verilog, folder)?;
     let commands =
         format!("read_verilog design.v; {script} -top {top}; tee -q -o cells.json stat -json");
     let arguments = ["-q", "-l", "yosys.log", "-p", &commands];
     run("yosys", folder, &arguments, "yosys.log")?;
     let path = folder.join("cells.json");
-    let text = fs::read_to_string(&path).map_err(|e| file(e, &path))?;
+    let text = fs::read_to_string(&path).map_err(file_error(&path))?;
     let report: serde_json::Value =
         serde_json::from_str(&text).map_err(|source| SynthesisError::Json {
             path: path.clone(),
